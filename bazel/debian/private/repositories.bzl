@@ -1,0 +1,149 @@
+"""Repository rules for locked Debian packages.
+
+Starlark alone fetches and unpacks them (download, ar, tar.xz), so a bare
+machine needs no dpkg. Every byte is checked against the lock's sha256.
+"""
+
+_LIB = "x86_64-linux-gnu"
+
+# Nothing that is built or run reads these, and some of their links dangle
+# without the rest of the system, which Bazel refuses in a directory.
+_DROPPED = ["usr/src"] + [
+    "usr/share/" + d
+    for d in ["bug", "doc", "doc-base", "info", "lintian", "locale", "man"]
+]
+
+# Debian writes absolute paths into these linker scripts. ld decides by realpath
+# whether a script lies in the sysroot, which a sandbox of symlinks defeats: it
+# would link the HOST's libc. Bare file names are searched along -L and sysroot.
+_LINKER_SCRIPTS = ["libc.so", "libm.so", "libm.a"]
+
+def repository_of(package):
+    """Returns the repository name of a package's .deb."""
+    return "debian_deb_" + package.replace("+", "_plus")
+
+def _mirrors(rctx):
+    # Not declared in `environ`: another mirror serves the same bytes, so a
+    # change of mirror must not fetch anything again.
+    mirrors = rctx.os.environ.get("DEBIAN_MIRROR", "").split(" ")
+    mirrors = [m.rstrip("/") for m in mirrors if m]
+    if not mirrors:
+        fail("No Debian mirror is known. Start Bazel by ./bazelw, which reads the machine's apt sources, or set DEBIAN_MIRROR, as in `DEBIAN_MIRROR=http://MIRROR/debian ./bazelw ...`.")
+    return mirrors
+
+def _start_download(rctx, package, output):
+    urls = ["%s/pool/%s" % (mirror, package["pool"]) for mirror in _mirrors(rctx)]
+    return rctx.download(url = urls, output = output, sha256 = package["sha256"], allow_fail = True, block = False)
+
+def _finish_download(rctx, package, output, pending):
+    if pending.wait().success:
+        return
+    what = "%s %s (pool/%s)" % (package["name"], package["version"], package["pool"])
+    for mirror in _mirrors(rctx):
+        again = rctx.download(url = "%s/pool/%s" % (mirror, package["pool"]), output = output, allow_fail = True)
+        if again.success:
+            rctx.delete(output)
+            fail("%s: wrong bytes from the mirror.\n  expected sha256 %s (debian_lock.json)\n  got sha256      %s\nNothing of it was used. Try another mirror: `DEBIAN_MIRROR=http://MIRROR/debian ./bazelw ...`." %
+                 (what, package["sha256"], again.sha256))
+    fail("%s cannot be fetched: the mirror is unreachable, or the version is not on it any more (see the warning above).\nSet DEBIAN_MIRROR to a mirror that works; if the version is gone, run `./bazelw run //:lock` to take what the mirror has now." % what)
+
+def _deb_impl(rctx):
+    package = json.decode(rctx.attr.package)
+    output = package["name"] + ".deb"
+    _finish_download(rctx, package, output, _start_download(rctx, package, output))
+    rctx.file("BUILD.bazel", "exports_files([%r])\n" % output)
+
+deb_repository = repository_rule(
+    doc = "One package: the file `NAME.deb`.",
+    implementation = _deb_impl,
+    attrs = {"package": attr.string(mandatory = True, doc = "The package's entry in the lock, as JSON.")},
+)
+
+def _hub_impl(rctx):
+    lines = ["package(default_visibility = [\"//visibility:public\"])"]
+    for name in rctx.attr.packages:
+        lines.append("alias(name = %r, actual = %r)" % (name, "@%s//:%s.deb" % (repository_of(name), name)))
+    for name, packages in rctx.attr.sets.items():
+        if name in rctx.attr.packages:
+            fail("debian.yaml: the set %s has the name of a package; rename the set." % name)
+        lines.append("filegroup(name = %r, srcs = %r)" % (name, [":" + p for p in packages]))
+    rctx.file("BUILD.bazel", "\n".join(lines) + "\n")
+
+hub_repository = repository_rule(
+    doc = "`@debian//:PACKAGE` for every package, `@debian//:SET` for every set.",
+    implementation = _hub_impl,
+    attrs = {
+        "packages": attr.string_list(doc = "Names of all packages."),
+        "sets": attr.string_list_dict(doc = "Set -> names of its packages."),
+    },
+)
+
+_DEFAULT_BUILD = """\
+package(default_visibility = ["//visibility:public"])
+exports_files(["root"] + {bins})
+[filegroup(name = tool, srcs = ["bin/" + tool, "root"]) for tool in {tools}]
+"""
+
+def _root_impl(rctx):
+    packages = json.decode(rctx.attr.packages)
+    debs = {p["name"]: ("debs/%s.deb" % p["name"], p) for p in packages}
+    pending = {name: _start_download(rctx, p, deb) for name, (deb, p) in debs.items()}
+    for name, (deb, p) in debs.items():
+        _finish_download(rctx, p, deb, pending[name])
+    for name, (deb, _) in debs.items():
+        rctx.report_progress("Unpacking " + name)
+        rctx.extract(deb, output = "debs/" + name)
+        for member in rctx.path("debs/" + name).readdir():
+            if member.basename.startswith("data.tar"):
+                rctx.extract(member, output = "root")
+    rctx.delete("debs")
+    for path in _DROPPED:
+        rctx.delete("root/" + path)
+
+    for name in _LINKER_SCRIPTS:
+        path = rctx.path("root/usr/lib/%s/%s" % (_LIB, name))
+        if path.exists:
+            text = rctx.read(path)
+            for directory in ["/usr/lib/%s/" % _LIB, "/lib/%s/" % _LIB, "/lib64/"]:
+                text = text.replace(" " + directory, " ")
+            rctx.delete(path)
+            rctx.file(path, text, executable = False)
+
+    for path, label in rctx.attr.files.items():
+        rctx.file(path, rctx.read(Label(label)), executable = True)
+    for tool, path in rctx.attr.tools.items():
+        if not rctx.path("root/" + path).exists:
+            fail("debian.root(tools = {\"%s\": \"%s\"}): no such file in the package set." % (tool, path))
+        rctx.template("bin/" + tool, rctx.attr._tool, {"{path}": path}, executable = True)
+    if rctx.attr.compile_python:
+        result = rctx.execute([
+            "root/usr/bin/python3",
+            "-m",
+            "compileall",
+            "-q",
+            "--invalidation-mode",
+            "unchecked-hash",
+            "-s",
+            "root",
+            "root/usr/lib/python3.11",
+        ], environment = {"PYTHONHASHSEED": "0"})
+        if result.return_code:
+            fail("The standard library does not byte-compile:\n" + result.stdout + result.stderr)
+    if rctx.attr.build_file:
+        rctx.file("BUILD.bazel", rctx.read(rctx.attr.build_file))
+    else:
+        tools = rctx.attr.tools.keys()
+        rctx.file("BUILD.bazel", _DEFAULT_BUILD.format(tools = tools, bins = ["bin/" + t for t in tools]))
+
+root_repository = repository_rule(
+    doc = "A package set unpacked into the directory `root`, with programs that run on its own libraries.",
+    implementation = _root_impl,
+    attrs = {
+        "packages": attr.string(mandatory = True, doc = "The packages' entries in the lock, as a JSON list."),
+        "build_file": attr.label(doc = "BUILD file of the repository."),
+        "files": attr.string_dict(doc = "Path -> label of an executable file to put there."),
+        "tools": attr.string_dict(doc = "Name -> path in the root."),
+        "compile_python": attr.bool(doc = "Byte-compile the standard library."),
+        "_tool": attr.label(default = "//bazel/debian/private:tool.sh.tpl"),
+    },
+)

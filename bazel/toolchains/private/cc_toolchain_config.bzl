@@ -1,0 +1,119 @@
+"""gcc 12 of the lock with its sysroot, as a Bazel C++ toolchain.
+
+Each unusual flag has its reason beside it; docs/toolchains.md has the longer story.
+"""
+
+load("@bazel_tools//tools/cpp:cc_toolchain_config_lib.bzl", "env_entry", "env_set", "feature", "flag_group", "flag_set", "tool_path", "with_feature_set")
+load("@rules_cc//cc:action_names.bzl", "ACTION_NAMES", "ALL_CC_COMPILE_ACTION_NAMES", "ALL_CC_LINK_ACTION_NAMES")
+
+_TRIPLE = "x86_64-linux-gnu"
+
+_CXX_COMPILE = [
+    action
+    for action in ALL_CC_COMPILE_ACTION_NAMES
+    if action not in (ACTION_NAMES.c_compile, ACTION_NAMES.assemble, ACTION_NAMES.preprocess_assemble)
+]
+
+def _flags(actions, flags, modes = None):
+    return flag_set(
+        actions = actions,
+        flag_groups = [flag_group(flags = flags)],
+        with_features = [with_feature_set(features = modes)] if modes else [],
+    )
+
+def _on(name, *flag_sets):
+    return feature(name = name, enabled = True, flag_sets = list(flag_sets))
+
+def _isystem(root, directories):
+    return [flag for d in directories for flag in ["-isystem", root + "/" + d]]
+
+def _impl(ctx):
+    repository = ctx.attr.repository
+    root = repository + "/root"
+    features = [
+        feature(name = "supports_pic", enabled = True),
+        feature(name = "supports_dynamic_linker", enabled = True),
+        feature(name = "opt"),
+        feature(name = "dbg"),
+        feature(name = "fastbuild"),
+        # gcc writes $PWD as DW_AT_comp_dir when it names the working directory;
+        # the sandbox's own path has a number that differs from action to action.
+        feature(name = "reproducible_pwd", enabled = True, env_sets = [env_set(
+            actions = ALL_CC_COMPILE_ACTION_NAMES + ALL_CC_LINK_ACTION_NAMES,
+            env_entries = [env_entry("PWD", "/proc/self/cwd")],
+        )]),
+        _on("base_compile", _flags(ALL_CC_COMPILE_ACTION_NAMES, [
+            "-no-canonical-prefixes",
+            "-fno-canonical-system-headers",
+            "-B%s/wrap/" % repository,
+            "-fno-working-directory",
+            "-ffile-prefix-map=/proc/self/cwd=.",
+            "-Wno-builtin-macro-redefined",
+            "-D__DATE__=\"redacted\"",
+            "-D__TIME__=\"redacted\"",
+            "-D__TIMESTAMP__=\"redacted\"",
+            "-fstack-protector-strong",
+            "-fno-omit-frame-pointer",
+            "-Wall",
+            "-Wextra",
+        ])),
+        # Debian's gcc makes its standard include directories absolute (patch
+        # canonical-cpppath), which Bazel refuses; those named by -isystem stay relative.
+        _on(
+            "include_directories",
+            _flags(_CXX_COMPILE, ["-std=c++17", "-nostdinc++"] + _isystem(root, [
+                "usr/include/c++/12",
+                "usr/include/%s/c++/12" % _TRIPLE,
+                "usr/include/c++/12/backward",
+            ])),
+            _flags(ALL_CC_COMPILE_ACTION_NAMES, ["-nostdinc"] + _isystem(root, [
+                "usr/lib/gcc/%s/12/include" % _TRIPLE,
+                "usr/include/" + _TRIPLE,
+                "usr/include",
+            ])),
+        ),
+        _on(
+            "modes",
+            _flags(ALL_CC_COMPILE_ACTION_NAMES, ["-O2", "-DNDEBUG", "-D_FORTIFY_SOURCE=2", "-ffunction-sections", "-fdata-sections"], ["opt"]),
+            _flags(ALL_CC_COMPILE_ACTION_NAMES, ["-g"], ["dbg"]),
+            _flags(ALL_CC_LINK_ACTION_NAMES, ["-Wl,--gc-sections"], ["opt"]),
+        ),
+        _on("base_link", _flags(ALL_CC_LINK_ACTION_NAMES, [
+            "-no-canonical-prefixes",
+            "-B%s/wrap/" % repository,
+            "-Wl,--build-id=sha1",
+            "-Wl,-z,relro,-z,now",
+            "-lstdc++",
+            "-lm",
+        ])),
+    ]
+    tools = {tool: "wrap/" + tool for tool in ["ar", "dwp", "ld", "nm", "objcopy", "objdump", "strip"]} | {
+        tool: "root/usr/bin/" + tool
+        for tool in ["cpp", "gcc", "gcov"]
+    }
+    return cc_common.create_cc_toolchain_config_info(
+        ctx = ctx,
+        abi_libc_version = "glibc_2.36",
+        abi_version = "gcc",
+        builtin_sysroot = root,
+        compiler = "gcc",
+        # Relative to the sysroot: headers below it need no declaration as inputs.
+        cxx_builtin_include_directories = [
+            "%%sysroot%%/usr/lib/gcc/%s/12/include" % _TRIPLE,
+            "%sysroot%/usr/include",
+        ],
+        features = features,
+        host_system_name = "local",
+        target_cpu = "k8",
+        target_libc = "glibc_2.36",
+        target_system_name = "local",
+        tool_paths = [tool_path(name = name, path = path) for name, path in tools.items()],
+        toolchain_identifier = "debian12-gcc12",
+    )
+
+cc_toolchain_config = rule(
+    doc = "Configuration of the C++ toolchain in a root of the package set `cc`.",
+    implementation = _impl,
+    attrs = {"repository": attr.string(mandatory = True, doc = "Exec path of the repository that holds `root` and `wrap`.")},
+    provides = [CcToolchainConfigInfo],
+)

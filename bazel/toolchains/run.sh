@@ -1,0 +1,13 @@
+#!/bin/sh
+# run PROGRAM [ARGUMENT...]: runs an ELF program that was built here on the ld.so,
+# libc and libraries of the package set `cxx`; scripts start as they are.
+# It is --run_under of tests, so that they see one run time on every host.
+if [ "$(head -c 4 "$1" | tail -c 3)" != ELF ]; then
+  exec "$@"
+fi
+for r in "${RUNFILES_DIR:-$0.runfiles}" "$0.runfiles" "$PWD/.."; do
+  [ -d "$r/ROOT" ] && break
+done
+r=$r/ROOT
+l=$r/lib/x86_64-linux-gnu
+exec "$l/ld-linux-x86-64.so.2" --inhibit-cache --library-path "$l:$r/usr/lib/x86_64-linux-gnu" "$@"
