@@ -1,0 +1,39 @@
+"""Module extension that makes repositories of programs which npm packages carry.
+
+The launcher's lock names them, beside bazelisk, which comes the same way.
+"""
+
+def _npm_impl(rctx):
+    package = json.decode(rctx.attr.package)
+    registry = rctx.os.environ.get("NPM_REGISTRY", "").rstrip("/")
+    if not registry:
+        fail("No npm registry is known. Start Bazel by ./bazelw, which reads npm's configuration, or set NPM_CONFIG_REGISTRY.")
+    if not rctx.download_and_extract(
+        url = "%s/%s/-/%s" % (registry, package["name"], package["file"]),
+        integrity = package["integrity"],
+        stripPrefix = "package",
+        allow_fail = True,
+    ).success:
+        fail("%s %s cannot be fetched from the npm registry, or came with wrong bytes (see the warning above).\n  expected integrity %s (launcher_lock.json)\nSet NPM_CONFIG_REGISTRY to a registry that works." %
+             (package["name"], package["version"], package["integrity"]))
+    rctx.file("BUILD.bazel", "exports_files(glob([\"*\"]))\n")
+
+_npm_repository = repository_rule(
+    doc = "One npm package, unpacked.",
+    implementation = _npm_impl,
+    attrs = {"package": attr.string(mandatory = True, doc = "The package's entry in the lock, as JSON.")},
+)
+
+def _extension_impl(mctx):
+    lock = json.decode(mctx.read(mctx.modules[0].tags.lock[0].file))
+    for package in lock["npm"]:
+        _npm_repository(name = "npm_" + package["name"].rpartition("/")[2], package = json.encode(package))
+
+npm = module_extension(
+    doc = "Repositories `npm_NAME` of the npm packages in the lock.",
+    implementation = _extension_impl,
+    tag_classes = {"lock": tag_class(
+        doc = "The lock that packages come from.",
+        attrs = {"file": attr.label(mandatory = True, doc = "launcher_lock.json")},
+    )},
+)
