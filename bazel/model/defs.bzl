@@ -1,0 +1,26 @@
+"""Models that are trained in the build.
+
+```starlark
+load("//bazel/model:defs.bzl", "paddle_model", "paddle_parity_test")
+
+paddle_model(
+    name = "digits",
+    args = ["--epochs=20"],
+    require = {"accuracy": 0.97},
+    trainer = ":train",
+)
+
+paddle_parity_test(
+    name = "parity",
+    model = ":digits",
+)
+```
+"""
+
+load("//bazel/model/private:model.bzl", _PaddleModelInfo = "PaddleModelInfo", _paddle_model = "paddle_model")
+load("//bazel/model/private:tests.bzl", _paddle_parity_test = "paddle_parity_test", _paddle_reproducible_test = "paddle_reproducible_test")
+
+PaddleModelInfo = _PaddleModelInfo
+paddle_model = _paddle_model
+paddle_parity_test = _paddle_parity_test
+paddle_reproducible_test = _paddle_reproducible_test

@@ -1,0 +1,77 @@
+"""Turns what a trainer wrote into a model, and refuses one that nobody should ship.
+
+The second action of paddle_model. Exits 1 with the reason on stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from paddle_images import export
+
+
+def parse(
+    _context: click.Context, _option: click.Parameter, items: tuple[str, ...]
+) -> dict[str, str]:
+    """From ("accuracy=0.97",) to {"accuracy": "0.97"}."""
+    return dict(item.split("=", 1) for item in items)
+
+
+def shortfalls(metrics: Mapping[str, float], require: Mapping[str, str]) -> list[str]:
+    """A sentence for each metric that is missing or less than required."""
+    found = []
+    for metric, least in require.items():
+        if metric not in metrics:
+            has = ", ".join(metrics) or "none"
+            found.append(
+                f"{metric} must be at least {least}, but the trainer's metadata.json has no metric "
+                f"of that name (it has: {has})."
+            )
+        elif not metrics[metric] >= float(least):  # so that NaN is refused too
+            value, missing = metrics[metric], float(least) - metrics[metric]
+            found.append(
+                f"{metric} is {value:.6g}, {missing:.6g} below the {least} that "
+                f'require = {{"{metric}": {least}}} asks for.'
+            )
+    return found
+
+
+@click.command(help=__doc__)
+@click.option("--label", required=True, help="Who asks: begins every message.")
+@click.option("--name", required=True, help="Name of the model.")
+@click.option("--raw", type=click.Path(exists=True, path_type=Path), required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+@click.option("--require", multiple=True, callback=parse, help="METRIC=LEAST")
+@click.option("--setting", multiple=True, callback=parse, help="NAME=VALUE, for the metadata.")
+def main(
+    label: str,
+    name: str,
+    raw: Path,
+    out: Path,
+    require: dict[str, str],
+    setting: dict[str, str],
+) -> None:
+    """Finishes and checks; its help text is this file's."""
+    try:
+        metadata = export.finish(raw, out, name, setting)
+    except export.ModelError as error:
+        sys.exit(f"{label}: {error}")
+    if short := shortfalls(metadata["metrics"], require):
+        sys.exit(
+            "\n".join(f"{label}: {sentence}" for sentence in short)
+            + "\nTrain longer or better (args of the paddle_model), or ask for less."
+        )
+    if paths := export.build_paths(out):
+        sys.exit(
+            f"{label}: the model tells where it was built, so no other site gets these bits:\n  "
+            + "\n  ".join(paths[:10])
+            + "\nKeep paths out of names, attributes and metadata.json in the trainer."
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""The rule behind `paddle_model`."""
+
+PaddleModelInfo = provider(
+    doc = "A trained model.",
+    fields = {
+        "model": "Directory with model.pdmodel, model.pdiparams and metadata.json.",
+        "samples": "Directory with held-out inputs, labels and the trainer's outputs for them, or None.",
+    },
+)
+
+# What a training program's bits may not depend on. MKL_CBWR gives every CPU the
+# same SGEMM, one thread one order of additions; see python/paddle_images/runtime.py,
+# which sets both as well for those who run a trainer by hand.
+_DETERMINISTIC_ENVIRONMENT = {
+    "HOME": "/tmp",  # the sandbox's own; paddle.jit keeps the sources that it makes below it
+    "LC_ALL": "C.UTF-8",
+    "MKL_CBWR": "COMPATIBLE",
+    "OMP_NUM_THREADS": "1",
+    "PYTHONHASHSEED": "0",
+    "TZ": "UTC",
+}
+
+# The part of it that a model's metadata tells of.
+_SETTINGS = ["MKL_CBWR", "OMP_NUM_THREADS"]
+
+def _paddle_model_impl(ctx):
+    # Training and finishing are two actions, so that another `require` does
+    # not train again.
+    trained = ctx.actions.declare_directory(ctx.label.name + ".trained")
+    model = ctx.actions.declare_directory(ctx.label.name)
+    samples = None
+
+    arguments = ctx.actions.args()
+    arguments.add_all(ctx.attr.trainer_args)
+    arguments.add_all("--out", [trained], expand_directories = False)
+    if ctx.attr.samples:
+        samples = ctx.actions.declare_directory(ctx.label.name + ".samples")
+        arguments.add_all("--samples", [samples], expand_directories = False)
+    ctx.actions.run(
+        executable = ctx.executable.trainer,
+        arguments = [arguments],
+        outputs = [trained] + ([samples] if samples else []),
+        env = _DETERMINISTIC_ENVIRONMENT,
+        mnemonic = "PaddleTrain",
+        progress_message = "Training %{label}",
+    )
+
+    arguments = ctx.actions.args()
+    arguments.add("--label", str(ctx.label).lstrip("@"))
+    arguments.add("--name", ctx.label.name)
+    arguments.add_all("--raw", [trained], expand_directories = False)
+    arguments.add_all("--out", [model], expand_directories = False)
+    arguments.add_all(
+        ["%s=%s" % item for item in sorted(ctx.attr.require.items())],
+        before_each = "--require",
+    )
+    arguments.add_all(
+        ["%s=%s" % (name, _DETERMINISTIC_ENVIRONMENT[name]) for name in _SETTINGS],
+        before_each = "--setting",
+    )
+    ctx.actions.run(
+        executable = ctx.executable._finish,
+        arguments = [arguments],
+        inputs = [trained],
+        outputs = [model],
+        env = _DETERMINISTIC_ENVIRONMENT,
+        mnemonic = "PaddleFinish",
+        progress_message = "Checking model %{label}",
+    )
+    return [
+        DefaultInfo(files = depset([model]), runfiles = ctx.runfiles([model])),
+        OutputGroupInfo(samples = depset([samples] if samples else [])),
+        PaddleModelInfo(model = model, samples = samples),
+    ]
+
+_paddle_model_rule = rule(
+    implementation = _paddle_model_impl,
+    attrs = {
+        "require": attr.string_dict(doc = "Metric -> least value."),
+        "samples": attr.bool(default = True, doc = "Whether the trainer takes --samples."),
+        "trainer": attr.label(
+            cfg = "exec",
+            doc = "Program that trains and exports.",
+            executable = True,
+            mandatory = True,
+        ),
+        # `args` is taken: every rule has it, for `bazel run`.
+        "trainer_args": attr.string_list(doc = "Arguments of the trainer."),
+        "_finish": attr.label(
+            cfg = "exec",
+            default = "//bazel/model/private:finish",
+            executable = True,
+        ),
+    },
+    doc = "Trains a model in an action; see the macro `paddle_model`.",
+    provides = [PaddleModelInfo],
+)
+
+def paddle_model(name, trainer, args = [], require = {}, samples = True, **kwargs):
+    """A model trained in the build, the same bits at every site.
+
+    The trainer is any program that takes `--out DIR` and leaves there what
+    `paddle.jit.save(network, DIR + "/model")` writes; a `metadata.json` of its
+    own there, such as `{"metrics": {"accuracy": 0.98}}`, says what it measured.
+    It runs under settings that give the same bits on every CPU. Source paths
+    are taken out of what it wrote; any other path of the build in it fails the
+    build, and so does a metric that is less than required.
+
+    Gives:
+
+    - `NAME`: a directory with `model.pdmodel`, `model.pdiparams` and
+      `metadata.json` (inputs, outputs, metrics, settings, versions, digests).
+    - `NAME.samples`: a directory with held-out inputs (`INPUT.npy`), `labels.npy`,
+      the trainer's own outputs (`OUTPUT.npy`), and `request.json`, which asks a
+      server for the first of them.
+
+    Args:
+      name: name of the target and of the model.
+      trainer: label of the training program.
+      args: its arguments, beside `--out` and `--samples`.
+      require: metric -> least value, such as `{"accuracy": 0.97}`.
+      samples: whether the trainer takes `--samples DIR`; without it there is no
+        `NAME.samples`, and nothing for a parity test to compare.
+      **kwargs: attributes that every rule has.
+    """
+    _paddle_model_rule(
+        name = name,
+        require = {metric: str(least) for metric, least in require.items()},
+        samples = samples,
+        trainer = trainer,
+        trainer_args = args,
+        **kwargs
+    )
+    if samples:
+        native.filegroup(
+            name = name + ".samples",
+            srcs = [name],
+            output_group = "samples",
+            tags = kwargs.get("tags", []),
+            testonly = kwargs.get("testonly", False),
+            visibility = kwargs.get("visibility"),
+        )

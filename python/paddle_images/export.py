@@ -1,0 +1,246 @@
+"""Exports a network into files that depend on the network alone.
+
+`paddle.jit.save` writes the absolute path of every source line that made an operator (attribute
+op_callstack) into model.pdmodel, and a pickle beside it. `finish` takes out both, serialises the
+program in one fixed way, and describes the result in metadata.json, in the words of the Open
+Inference Protocol. Files of `save` and files that some other program wrote by `paddle.jit.save` end
+the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+from numpy.typing import NDArray
+from paddle.base.proto import framework_pb2
+
+from paddle_images import runtime
+
+PROGRAM, PARAMETERS, METADATA = "model.pdmodel", "model.pdiparams", "metadata.json"
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_ABSOLUTE_PATH = re.compile(r"(?:^|[\s\"'=:(])(/[^/\s\"']+/[^\s\"']+)")
+_BUILD_TREE = re.compile(rb"[^\0\s\"]*(?:site-packages|\.runfiles|/execroot/)[^\0\s\"]*")
+
+
+class ModelError(Exception):
+    """A model that cannot be used; the message says what is wrong with which file."""
+
+
+def save(
+    network: paddle.nn.Layer,
+    directory: Path,
+    *,
+    name: str,
+    inputs: Sequence[paddle.static.InputSpec] | None,
+    outputs: Sequence[str],
+    metrics: Mapping[str, float],
+    settings: Mapping[str, Any],
+) -> None:
+    """Writes model.pdmodel, model.pdiparams and metadata.json into `directory`.
+
+    Args:
+        network: in evaluation mode.
+        directory: is made when it does not exist.
+        name: of the model.
+        inputs: an InputSpec with a name for each input (None in a shape: variable), or None when
+            the network's forward is wrapped by `to_static(input_spec=...)` already.
+        outputs: the names that clients see, in the order in which `forward` returns them.
+        metrics: what was measured on held-out data.
+        settings: what the result depends on, beside the runtime's settings, which are added.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    paddle.jit.save(network, str(directory / "model"), input_spec=inputs and list(inputs))
+    _name_outputs(directory / PROGRAM, outputs)
+    written = {"metrics": dict(metrics), "settings": {**settings, **runtime.settings()}}
+    (directory / METADATA).write_text(json.dumps(written), encoding="utf-8")
+    finish(directory, directory, name)
+
+
+def save_samples(
+    directory: Path,
+    inputs: Mapping[str, NDArray[Any]],
+    outputs: Mapping[str, NDArray[Any]],
+    labels: NDArray[np.int64],
+) -> None:
+    """Writes NAME.npy for each input and output, labels.npy, and request.json.
+
+    The outputs are what the network gave in training: whoever serves the model can compare with
+    them. request.json asks for the first row in the words of the Open Inference Protocol.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, array in {**inputs, **outputs, "labels": labels}.items():
+        np.save(directory / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+    rows = [
+        {
+            "name": name,
+            "datatype": _datatype_of(array),
+            "shape": [1, *array.shape[1:]],
+            "data": array[0].ravel().tolist(),
+        }
+        for name, array in inputs.items()
+    ]
+    (directory / "request.json").write_text(json.dumps({"inputs": rows}) + "\n", encoding="utf-8")
+
+
+def finish(
+    raw: Path, directory: Path, name: str, settings: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Turns what a trainer left in `raw` into the three files of a model in `directory`.
+
+    Args:
+        raw: holds model.pdmodel, model.pdiparams and, where the trainer measured something, a
+            metadata.json with "metrics" and "settings".
+        directory: may be the same.
+        name: of the model.
+        settings: under which the trainer ran, beside those it tells of.
+
+    Returns:
+        The metadata.
+    """
+    for file in (PROGRAM, PARAMETERS):
+        if not (raw / file).is_file():
+            raise ModelError(f"the trainer wrote no {file}; it wrote: {_listing(raw)}")
+    told = {}
+    if (raw / METADATA).is_file():
+        try:
+            told = json.loads((raw / METADATA).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ModelError(f"the trainer's {METADATA} is no JSON: {error}") from error
+    program = _strip(_read_program(raw / PROGRAM))
+    files = {
+        PROGRAM: program.SerializeToString(deterministic=True),
+        PARAMETERS: (raw / PARAMETERS).read_bytes(),
+    }
+    metadata = {
+        "name": name,
+        "paddle_version": paddle.version.full_version,
+        "inputs": _describe(program, "feed", "Out"),
+        "outputs": _describe(program, "fetch", "X"),
+        "metrics": told.get("metrics", {}),
+        "settings": {**told.get("settings", {}), **(settings or {})},
+        "digests": {f: f"sha256:{hashlib.sha256(data).hexdigest()}" for f, data in files.items()},
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    for file, data in files.items():
+        (directory / file).write_bytes(data)
+    lines = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in metadata.items())
+    (directory / METADATA).write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
+    (directory / "model.pdiparams.info").unlink(missing_ok=True)
+    return metadata
+
+
+def build_paths(directory: Path) -> list[str]:
+    """Whatever in a model's files tells of the machine that wrote them: "FILE: WHAT" for each."""
+    found = []
+    for file in sorted(p for p in directory.rglob("*") if p.is_file()):
+        where = file.relative_to(directory)
+        data = file.read_bytes()
+        found += [f"{where}: {m.decode(errors='replace')}" for m in _BUILD_TREE.findall(data)]
+        if file.suffix == ".pdmodel":
+            texts = _strings(_read_program(file))
+        elif file.suffix == ".json":
+            texts = iter([data.decode()])
+        else:  # weights are no text: only the plain marks above are looked for
+            continue
+        for text in texts:
+            found += [f"{where}: {path}" for path in _ABSOLUTE_PATH.findall(text)]
+    return list(dict.fromkeys(found))
+
+
+def _datatype_of(array: NDArray[Any]) -> str:
+    """The Open Inference Protocol's datatype of an array, such as FP32."""
+    if array.dtype.kind == "b":
+        return "BOOL"
+    return {"f": "FP", "i": "INT", "u": "UINT"}[array.dtype.kind] + str(8 * array.itemsize)
+
+
+def _listing(directory: Path) -> str:
+    return ", ".join(sorted(p.name for p in directory.iterdir())) or "nothing"
+
+
+def _read_program(path: Path) -> Any:
+    program = framework_pb2.ProgramDesc()
+    try:
+        program.ParseFromString(path.read_bytes())
+    except Exception as error:  # protobuf's DecodeError moves between modules by version
+        raise ModelError(f"{path.name} is no program of Paddle: {error}") from error
+    return program
+
+
+def _strip(program: Any) -> Any:
+    for block in program.blocks:
+        for operator in block.ops:
+            kept = sorted(
+                (a for a in operator.attrs if a.name != "op_callstack"),
+                key=lambda a: a.name,
+            )
+            del operator.attrs[:]
+            operator.attrs.extend(kept)
+    return program
+
+
+def _ends(program: Any, kind: str, parameter: str) -> list[str]:
+    """Names of the variables at the feed or fetch operators, in order of their columns."""
+    ends = {}
+    for operator in program.blocks[0].ops:
+        if operator.type == kind:
+            column = next(a.i for a in operator.attrs if a.name == "col")
+            slots = [*operator.inputs, *operator.outputs]
+            ends[column] = next(s.arguments[0] for s in slots if s.parameter == parameter)
+    return [ends[column] for column in sorted(ends)]
+
+
+def _describe(program: Any, kind: str, parameter: str) -> list[dict[str, Any]]:
+    variables = {v.name: v.type.lod_tensor.tensor for v in program.blocks[0].vars}
+    return [
+        {
+            "name": name,
+            # Paddle's names of types are the Open Inference Protocol's: FP32, INT64, BOOL, ...
+            "datatype": framework_pb2.VarType.Type.Name(variables[name].data_type),
+            "shape": list(variables[name].dims),
+        }
+        for name in _ends(program, kind, parameter)
+    ]
+
+
+def _name_outputs(path: Path, names: Sequence[str]) -> None:
+    """Gives the outputs names to call them by, instead of save_infer_model/scale_0.tmp_0."""
+    program = _read_program(path)
+    inputs, old = _ends(program, "feed", "Out"), _ends(program, "fetch", "X")
+    if len(old) != len(names):
+        raise ModelError(f"the network has {len(old)} outputs, {len(names)} names were given")
+    if bad := [n for n in [*inputs, *names] if not _NAME.fullmatch(n)]:
+        raise ModelError(f"no names for inputs or outputs (letters, digits, _ . -): {bad}")
+    taken = {v.name for block in program.blocks for v in block.vars} - set(old)
+    if taken & set(names) or len(set(names)) < len(names):
+        raise ModelError(f"names of outputs that something else has already: {list(names)}")
+    new = dict(zip(old, names, strict=True))
+    for block in program.blocks:
+        for variable in block.vars:
+            variable.name = new.get(variable.name, variable.name)
+        for operator in block.ops:
+            for slot in (*operator.inputs, *operator.outputs):
+                slot.arguments[:] = [new.get(a, a) for a in slot.arguments]
+    path.write_bytes(program.SerializeToString(deterministic=True))
+
+
+def _strings(program: Any) -> Iterator[str]:
+    """Every text in a program but the name scopes, which look like paths and are none."""
+    for block in program.blocks:
+        for variable in block.vars:
+            yield variable.name
+        for operator in block.ops:
+            for attribute in operator.attrs:
+                if attribute.name == "op_callstack":
+                    yield from attribute.strings
+                elif attribute.name != "op_namescope":
+                    yield attribute.s
+                    yield from attribute.strings
