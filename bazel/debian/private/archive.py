@@ -1,0 +1,292 @@
+"""Reads a Debian archive: signed InRelease -> checked Packages -> packages.
+
+Trust goes one way: gpgv verifies InRelease with the archive keyring, only the
+text that gpgv hands back is read, and it holds the sha256 of every Packages
+file, which in turn holds the sha256 of every package. The mirror and the way to
+it need no trust.
+
+Standard library only: the start of Bazel uses this before anything else exists.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import email.utils
+import hashlib
+import http.client
+import lzma
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from bazel.launcher import fetch, site
+
+Report = Callable[[str], None]
+
+_PAUSES_SECONDS = (1, 3)  # before the second and the third attempt
+_BEGIN, _END = b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----END PGP SIGNATURE-----"
+_CURE = "Another mirror is taken by `DEBIAN_MIRROR=http://MIRROR/debian ./bazelw ...`."
+
+shown = fetch.without_credentials
+
+
+class ArchiveError(site.Problem):
+    """What went wrong, where, and what mends it; fit to be shown to a user."""
+
+
+class NotFoundError(ArchiveError):
+    """The server is there and does not have the file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Verifier:
+    """The programs and keys that decide which archive is Debian's."""
+
+    gpgv: str
+    keyring: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Channel:
+    """A suite and the components to read of it, as `bookworm main` in a spec."""
+
+    suite: str
+    components: tuple[str, ...]
+
+    @staticmethod
+    def parse(text: str) -> Channel:
+        suite, _, components = text.strip().partition(" ")
+        if not components:
+            raise ArchiveError(f'channel "{text}" names no component; write "SUITE main".')
+        return Channel(suite, tuple(components.split()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Package:
+    """A binary package of a Packages file; relations are kept as they are written."""
+
+    name: str
+    version: str
+    arch: str
+    suite: str
+    pool: str  # the path below pool/
+    sha256: str
+    size: int
+    priority: str
+    depends: str  # Pre-Depends and Depends
+    provides: str
+    conflicts: str  # Conflicts and Breaks
+
+    def lock_entry(self) -> dict[str, object]:
+        """The fields of a lock line."""
+        names = ("name", "version", "arch", "suite", "pool", "sha256", "size")
+        return {name: getattr(self, name) for name in names}
+
+
+class Fetcher:
+    """Gets whole files; tries again where that can help."""
+
+    def __init__(self) -> None:
+        self._client = fetch.Client(site.ca_bundle())
+
+    def get(self, url: str) -> bytes:
+        for pause in (*_PAUSES_SECONDS, None):
+            try:
+                return b"".join(self._client.get(url))
+            except FileNotFoundError as error:
+                raise NotFoundError(
+                    f"{shown(url)}: the server has no such file. {_CURE}"
+                ) from error
+            except (OSError, http.client.HTTPException) as error:
+                problem = error
+            if pause is not None:
+                time.sleep(pause)
+        raise ArchiveError(
+            f"{shown(url)} cannot be fetched: {problem or type(problem).__name__}. Check the "
+            f"network, the proxy and the CA bundle. {_CURE}"
+        ) from problem
+
+
+def base_url(mirror: str, suite: str) -> str:
+    """The archive that holds the suite: security suites have one of their own."""
+    mirror = mirror.rstrip("/")
+    if not suite.endswith("-security"):
+        return mirror
+    return os.environ.get("DEBIAN_SECURITY_MIRROR", "").rstrip("/") or mirror + "-security"
+
+
+def load_first(
+    mirrors: Sequence[str], channels: Sequence[Channel], verifier: Verifier, report: Report
+) -> list[Package]:
+    """Returns what the first mirror that serves all of the channels has."""
+    if not mirrors:
+        raise ArchiveError(f"no Debian mirror is known: apt has none. {_CURE}")
+    for mirror in mirrors[:-1]:
+        try:
+            return load(mirror, channels, verifier, report=report)
+        except ArchiveError as error:
+            report(f"note: {error}")
+    return load(mirrors[-1], channels, verifier, report=report)
+
+
+def load(
+    mirror: str,
+    channels: Sequence[Channel],
+    verifier: Verifier,
+    arch: str = "amd64",
+    report: Report = lambda line: None,
+) -> list[Package]:
+    """Returns all packages of the channels, each checked back to the signature."""
+    fetcher = Fetcher()
+    packages: list[Package] = []
+    for channel in channels:
+        base = f"{base_url(mirror, channel.suite)}/dists/{channel.suite}"
+        report(f"fetching {shown(base)}/InRelease")
+        signed = fetcher.get(f"{base}/InRelease")
+        text = verify(signed, verifier, f"{shown(base)}/InRelease")
+        release = Release.parse(text, base, channel.suite)
+        if release.expired:
+            report(f"note: this InRelease was valid until {release.expired}: an old mirror")
+        for component in channel.components:
+            path = f"{component}/binary-{arch}/Packages.xz"
+            report(f"fetching {shown(base)}/{path}")
+            index = lzma.decompress(release.fetch(path, fetcher)).decode()
+            packages += parse_packages(index, channel.suite)
+    return packages
+
+
+def verify(signed: bytes, verifier: Verifier, origin: str) -> str:
+    """Returns the text that a key of the keyring has signed, and nothing else.
+
+    As in apt, one good signature is enough: a suite is signed with newer keys
+    too, which an older keyring does not have.
+    """
+    whole = signed.strip()
+    sound = whole.startswith(_BEGIN) and whole.endswith(_END) and whole.count(_BEGIN) == 1
+    says = "it is not one signed text"
+    with tempfile.TemporaryDirectory(prefix="paddle_images-") as directory:
+        inrelease, text = Path(directory, "InRelease"), Path(directory, "Release")
+        inrelease.write_bytes(signed)
+        command = [verifier.gpgv, "--homedir", directory, "--keyring", verifier.keyring]
+        command += ["--status-fd", "1", "--output", str(text), str(inrelease)]
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+            )
+        except OSError as error:
+            raise ArchiveError(f"{verifier.gpgv} cannot be run: {error.strerror}.") from error
+        states = {line.split()[1] for line in done.stdout.splitlines() if line[:9] == "[GNUPG:] "}
+        if sound and "GOODSIG" in states and "BADSIG" not in states and text.exists():
+            return text.read_text("utf-8")
+    if sound:
+        says = "gpgv says:\n" + done.stderr.strip()
+    raise ArchiveError(
+        f"{origin} does not carry a good signature of the Debian archive, so nothing of it was "
+        f"used. {_CURE} {says}"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Release:
+    """What a signed InRelease says about the files of its suite."""
+
+    base: str
+    by_hash: bool
+    expired: str  # since when, where it is
+    files: dict[str, tuple[str, int]]  # path -> sha256, size
+
+    @staticmethod
+    def parse(text: str, base: str, suite: str) -> Release:
+        fields = next(_stanzas(text), {})
+        if suite not in (fields.get("Suite"), fields.get("Codename")):
+            raise ArchiveError(
+                f"{shown(base)}/InRelease is of suite {fields.get('Codename')}, not of {suite}: "
+                f"the mirror serves the wrong file. {_CURE}"
+            )
+        files = {}
+        for line in fields.get("SHA256", "").splitlines():
+            if line.strip():
+                sha256, size, path = line.split()
+                files[path] = sha256, int(size)
+        # An expired file is no error: a frozen mirror, as air-gapped sites have, is
+        # one, and what it makes older shows in the lock's diff.
+        until = _date(fields.get("Valid-Until"))
+        expired = until is not None and until < datetime.datetime.now(datetime.UTC)
+        return Release(
+            base=base,
+            by_hash=fields.get("Acquire-By-Hash") == "yes",
+            expired=fields["Valid-Until"] if expired else "",
+            files=files,
+        )
+
+    def fetch(self, path: str, fetcher: Fetcher) -> bytes:
+        """Returns a file of the suite, checked against the signed hash."""
+        if path not in self.files:
+            raise ArchiveError(f"{shown(self.base)}/InRelease names no {path}.")
+        sha256, size = self.files[path]
+        body: bytes | None = None
+        if self.by_hash:  # whole even while the mirror is being updated
+            folder = path.rpartition("/")[0]
+            with contextlib.suppress(ArchiveError):  # mirrors may leave these out
+                body = fetcher.get(f"{self.base}/{folder}/by-hash/SHA256/{sha256}")
+        if body is None:
+            body = fetcher.get(f"{self.base}/{path}")
+        got = hashlib.sha256(body).hexdigest()
+        if got != sha256:
+            raise ArchiveError(
+                f"{shown(self.base)}/{path} is not what the signed InRelease says (wrong bytes, "
+                f"or a mirror in the middle of an update):\n"
+                f"  expected sha256 {sha256}, {size} bytes\n"
+                f"  got sha256      {got}, {len(body)} bytes\n"
+                f"Nothing of it was used. Try again in some minutes. {_CURE}"
+            )
+        return body
+
+
+def parse_packages(text: str, suite: str) -> Iterator[Package]:
+    """Yields the packages of a Packages file."""
+    for fields in _stanzas(text):
+        yield Package(
+            name=fields["Package"],
+            version=fields["Version"],
+            arch=fields["Architecture"],
+            suite=suite,
+            pool=fields["Filename"].removeprefix("pool/"),
+            sha256=fields["SHA256"],
+            size=int(fields["Size"]),
+            priority=fields.get("Priority", "optional"),
+            depends=_join(fields.get("Pre-Depends"), fields.get("Depends")),
+            provides=fields.get("Provides", ""),
+            conflicts=_join(fields.get("Conflicts"), fields.get("Breaks")),
+        )
+
+
+def _join(*relations: str | None) -> str:
+    return ", ".join(filter(None, relations))
+
+
+def _date(text: str | None) -> datetime.datetime | None:
+    # "Sat, 11 Jul 2026 09:01:02 UTC", which is GMT and parses as naive.
+    if not text:
+        return None
+    return email.utils.parsedate_to_datetime(text).replace(tzinfo=datetime.UTC)
+
+
+def _stanzas(text: str) -> Iterator[dict[str, str]]:
+    """Yields the stanzas of a deb822 file; lines of a field stay lines of its value."""
+    for stanza in text.split("\n\n"):
+        fields: dict[str, str] = {}
+        name = ""
+        for line in stanza.split("\n"):
+            if line[:1] in (" ", "\t"):
+                fields[name] += "\n" + line[1:]
+            elif line:
+                name, _, value = line.partition(":")
+                fields[name] = value.strip()
+        if fields:
+            yield fields

@@ -1,0 +1,40 @@
+"""contract_test: holds an image to a YAML file."""
+
+load("@rules_python//python:defs.bzl", "py_test")
+
+def contract_test(name, image, contract, budget = {}, **kwargs):
+    """A test of an image's config, files, libraries, sizes and commands.
+
+    Args:
+      name: of the test.
+      image: an oci_image.
+      contract: YAML file; docs/images.md has its keys.
+      budget: `unpacked_mb`, `compressed_mb`.
+      **kwargs: what all tests have.
+    """
+    for key in budget:
+        if key not in ["unpacked_mb", "compressed_mb"]:
+            fail("%s: budget has the key %r, known are unpacked_mb and compressed_mb" % (name, key))
+    py_test(
+        name = name,
+        size = "medium",
+        srcs = ["//bazel/image/private:contract.py"],
+        args = [
+            "--layout=$(rootpath %s)" % image,
+            "--contract=$(rootpath %s)" % contract,
+            "--bwrap=$(rootpath @debian_tools//:bin/bwrap)",
+        ] + ["--%s=%d" % (key.replace("_", "-"), value) for key, value in budget.items()],
+        data = [
+            contract,
+            image,
+            "@debian_tools//:bin/bwrap",
+            "@debian_tools//:root",
+        ],
+        main = "//bazel/image/private:contract.py",
+        deps = [
+            "//bazel/image/private:elf",
+            "//bazel/image/private:programs",
+            "@pypi//pyyaml",
+        ],
+        **kwargs
+    )

@@ -1,0 +1,238 @@
+"""Holds an image to its contract: a YAML file beside it, and what every image promises.
+
+    contract --layout DIR --contract FILE --bwrap PROGRAM [--unpacked-mb N] [--compressed-mb N]
+
+docs/images.md has the keys. It names every broken promise, not only the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bazel.image.private import elf, run
+from bazel.image.private.layout import Image, ImageError
+from bazel.image.private.processes import UserError
+
+STATUS = "var/lib/dpkg/status.d/"
+SECONDS = 60
+Json = dict[str, Any]
+
+
+def names(value: Json | None) -> list[str]:
+    return sorted(value or {})
+
+
+CONFIG_KEYS: dict[str, Callable[[Json], object]] = {
+    "user": lambda config: config.get("User", ""),
+    "workdir": lambda config: config.get("WorkingDir", ""),
+    "entrypoint": lambda config: config.get("Entrypoint", []),
+    "cmd": lambda config: config.get("Cmd", []),
+    "env": lambda config: dict(entry.partition("=")[::2] for entry in config.get("Env", [])),
+    "ports": lambda config: names(config.get("ExposedPorts")),
+    "volumes": lambda config: names(config.get("Volumes")),
+    "stop_signal": lambda config: config.get("StopSignal", ""),
+    "healthcheck": lambda config: config.get("Healthcheck", {}).get("Test", []),
+}
+
+
+class Contract:
+    """The promises of one image, and those found broken."""
+
+    def __init__(self, image: Image, root: Path, terms: Json) -> None:
+        self.image, self.root, self.terms = image, root, terms
+        self.broken: list[str] = []
+        self.kept = 0
+        self.files: dict[str, tuple[int, tarfile.TarInfo]] = {}  # path -> layer, entry
+
+    def check(self, promise: bool, otherwise: str) -> None:
+        if promise:
+            self.kept += 1
+        else:
+            self.broken.append(otherwise)
+
+    def equal(self, what: str, got: object, expected: object) -> None:
+        self.check(got == expected, f"{what} is {got!r}, the contract says {expected!r}")
+
+    # What every image promises
+
+    def check_entries(self) -> None:
+        """No setuid, nothing for all to write, one owner a file, one date."""
+        for index in range(len(self.image.layers)):
+            for member, _ in self.image.open_layer(index):
+                path = "/" + member.name
+                self.check(not member.mode & 0o6000, f"{path} is setuid or setgid")
+                for_all = member.mode & 0o2 and not member.mode & 0o1000 and not member.issym()
+                self.check(not for_all, f"{path} can be written by everybody")
+                self.check(member.mtime == 0, f"{path} is dated {member.mtime}, not 0")
+                known = self.files.get(path)
+                if known and not (known[1].isdir() and member.isdir()):
+                    same = known[1].issym() and known[1].linkname == member.linkname
+                    self.check(same, f"{path} is in layers {known[0]} and {index}")
+                self.files[path] = (index, member)
+
+    def check_libraries(self) -> None:
+        files = sorted(path for path, (_, member) in self.files.items() if member.isreg())
+        missing = elf.missing(self.root, files)
+        for path in files:
+            self.check(path not in missing, f"{path} needs {missing.get(path)}, not in the image")
+
+    def check_history(self) -> None:
+        history = [entry.get("created_by", "") for entry in self.image.config["history"]]
+        for text in history:
+            leak = re.search(r"//|bazel|:[a-z_]+$", text)
+            self.check(not leak, f"the history says {text!r}: labels make digests differ")
+        if "layers" in self.terms:
+            self.equal("layers (history)", history, self.terms["layers"])
+
+    def check_size(self, budget: dict[str, int | None]) -> None:
+        sizes: dict[str, int] = {
+            path: member.size for path, (_, member) in self.files.items() if member.isreg()
+        }
+        layers = {
+            f"layer {index} ({self.image.config['history'][index].get('created_by')})": layer[
+                "size"
+            ]
+            for index, layer in enumerate(self.image.layers)
+        }
+        for kind, got, parts in (
+            ("unpacked", sum(sizes.values()), sizes),
+            ("compressed", self.image.compressed_size, layers),
+        ):
+            print(f"{kind} size: {got / 1e6:.1f} MB")
+            limit = budget[kind]
+            if limit is not None:
+                biggest = sorted(parts.items(), key=lambda item: -item[1])[:8]
+                lines = [f"    {size / 1e6:8.1f} MB  {name}" for name, size in biggest]
+                self.check(
+                    got <= limit * 1e6,
+                    f"the image has {got / 1e6:.1f} MB {kind}, its budget is {limit} MB; "
+                    "the biggest:\n" + "\n".join(lines),
+                )
+
+    # What this one promises
+
+    def check_config(self) -> None:
+        config = self.image.config["config"]
+        for key, get in CONFIG_KEYS.items():
+            if key in self.terms:
+                self.equal(key, get(config), self.terms[key])
+        for holder, labels in (
+            ("label", config.get("Labels", {})),
+            ("annotation", self.image.manifest.get("annotations", {})),
+        ):
+            for name, value in self.terms.get(holder + "s", {}).items():
+                self.equal(f"{holder} {name}", labels.get(name), value)
+
+    def check_files(self) -> None:
+        for path, facts in self.terms.get("present", {}).items():
+            if path not in self.files:
+                self.check(False, f"{path} is not in the image")
+                continue
+            member = self.files[path][1]
+            got = {
+                "mode": f"{member.mode:04o}",
+                "owner": f"{member.uid}:{member.gid}",
+                "link": member.linkname,
+            }
+            for key, expected in (facts or {}).items():
+                if key == "contains":
+                    text = (self.root / path.lstrip("/")).read_text()
+                    self.check(expected in text, f"{path} does not contain {expected!r}")
+                else:
+                    self.equal(f"{key} of {path}", got.get(key), expected)
+            self.kept += 1
+        for pattern in self.terms.get("absent", []):
+            found = fnmatch.filter(self.files, pattern)
+            self.check(not found, f"{', '.join(sorted(found)[:5])} must not be in the image")
+
+    def check_packages(self) -> None:
+        if "packages" in self.terms:
+            prefix = "/" + STATUS
+            records = [path for path in self.files if path.startswith(prefix)]
+            got = {path.removeprefix(prefix) for path in records if not path.endswith(".md5sums")}
+            self.equal("packages", sorted(got), sorted(self.terms["packages"]))
+
+    def check_commands(self, command: list[str]) -> None:
+        for term in self.terms.get("commands", []):
+            program, *arguments = term["run"]
+            what = " ".join(term["run"])
+            words = [*command, "--port=0", "--entrypoint", program, "--", *arguments]
+            try:
+                result = subprocess.run(
+                    words, capture_output=True, text=True, timeout=SECONDS, check=False
+                )
+            except subprocess.TimeoutExpired:
+                self.check(False, f"`{what}` did not end within {SECONDS} s")
+                continue
+            output = f"\n  stdout: {result.stdout.strip()}\n  stderr: {result.stderr.strip()}"
+            expected = term.get("exit", 0)
+            self.check(
+                result.returncode == expected,
+                f"`{what}` ended with {result.returncode}, not {expected}{output}",
+            )
+            for stream in ("stdout", "stderr"):
+                if stream in term:
+                    found = re.search(term[stream], getattr(result, stream))
+                    self.check(bool(found), f"`{what}`: no {term[stream]!r} in {stream}{output}")
+
+
+KEYS = {"labels", "annotations", "layers", "present", "absent", "packages", "commands"}
+
+
+def read_terms(path: Path) -> Json:
+    try:
+        terms = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {error}") from error
+    unknown = set(terms) - KEYS - set(CONFIG_KEYS)
+    if unknown:
+        known = ", ".join(sorted(KEYS | set(CONFIG_KEYS)))
+        raise UserError(f"{path} has the unknown keys {sorted(unknown)}; known are {known}")
+    return dict(terms)
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="contract", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--layout", type=Path, required=True)
+    parser.add_argument("--contract", type=Path, required=True)
+    parser.add_argument("--bwrap", type=Path, required=True)
+    parser.add_argument("--unpacked-mb", type=int)
+    parser.add_argument("--compressed-mb", type=int)
+    args = parser.parse_args(argv)
+    image = Image(args.layout)
+    cache = Path(os.environ.get("TEST_TMPDIR", "/tmp"))
+    try:
+        with run.unpacked(image, "contract", cache) as root:
+            contract = Contract(image, root, read_terms(args.contract))
+            contract.check_entries()
+            contract.check_libraries()
+            contract.check_history()
+            contract.check_size({"unpacked": args.unpacked_mb, "compressed": args.compressed_mb})
+            contract.check_config()
+            contract.check_files()
+            contract.check_packages()
+            command = [sys.executable, "-m", "bazel.image.private.run", "--name=contract"]
+            command += [f"--layout={args.layout}", f"--bwrap={args.bwrap}", f"--cache={cache}"]
+            contract.check_commands(command)
+    except (UserError, ImageError) as error:
+        print(f"FAIL: {error}")
+        return 1
+    for text in contract.broken:
+        print(f"FAIL: {text}")
+    print(f"{contract.kept} promises kept, {len(contract.broken)} broken")
+    return 1 if contract.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

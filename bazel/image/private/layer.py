@@ -1,0 +1,270 @@
+"""Makes one layer of an image: a tar archive whose bytes depend on its contents alone.
+
+    layer RECIPE OUT
+
+The recipe is JSON, written by the rule in layer.bzl. Entries are sorted, owned
+by root unless told otherwise, and dated 1970; no file may set a user or group
+id on execution. Paths follow Debian's merged /usr: what a package ships in
+/lib goes to /usr/lib, and /lib is a link.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import io
+import json
+import os
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from bazel.image.private import deb
+from bazel.image.private.gzip_blocks import GzipWriter
+
+MERGED = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
+# Read by people and developers' tools, not by a program that runs in an image.
+# The copyright files stay: the licences ask for it.
+UNREAD = (
+    "usr/share/bug/*",
+    "usr/share/doc-base/*",
+    "usr/share/gcc/*",
+    "usr/share/gdb/*",
+    "usr/share/info/*",
+    "usr/share/lintian/*",
+    "usr/share/locale/*",
+    "usr/share/man/*",
+)
+CERTIFICATES = "usr/share/ca-certificates/"
+BUNDLE = "etc/ssl/certs/ca-certificates.crt"
+
+
+class LayerError(Exception):
+    """What is wrong with the recipe or its files, and what to do about it."""
+
+
+@dataclass
+class Entry:
+    """One entry of the archive; its content is bytes or a file to read."""
+
+    origin: str
+    info: tarfile.TarInfo
+    content: bytes | Path | None = None
+
+    def same(self, other: Entry) -> bool:
+        fields = ("type", "mode", "uid", "gid", "linkname")
+        if any(getattr(self.info, key) != getattr(other.info, key) for key in fields):
+            return False
+        return self.content == other.content or read(self) == read(other)
+
+
+def read(entry: Entry) -> bytes:
+    return entry.content.read_bytes() if isinstance(entry.content, Path) else entry.content or b""
+
+
+def merged(path: str) -> str:
+    return "usr/" + path if path.split("/")[0] in MERGED else path
+
+
+class Layer:
+    """The entries of a layer, by path."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+
+    def add(
+        self,
+        origin: str,
+        path: str,
+        kind: bytes,
+        mode: int,
+        *,
+        owner: tuple[int, int] = (0, 0),
+        content: bytes | Path | None = None,
+        target: str = "",
+    ) -> None:
+        path = os.path.normpath(path.lstrip("/"))
+        if path in MERGED and kind != tarfile.SYMTYPE:
+            return  # the link is there instead
+        if path.split("/")[0] in MERGED and path not in MERGED:
+            top = path.split("/")[0]
+            self.add(origin, top, tarfile.SYMTYPE, 0o777, target="usr/" + top)
+            path = "usr/" + path
+        info = tarfile.TarInfo(path)
+        info.type, info.linkname = kind, target
+        info.mode = mode & 0o1777  # no setuid, no setgid
+        info.uid, info.gid = owner
+        if content is not None:
+            info.size = content.stat().st_size if isinstance(content, Path) else len(content)
+        entry = Entry(origin, info, content)
+        known = self.entries.get(path)
+        if known is not None and not known.same(entry):
+            if kind == tarfile.DIRTYPE and known.info.isdir():
+                raise LayerError(
+                    f"/{path} has mode {known.info.mode:o} and owner {known.info.uid}:"
+                    f"{known.info.gid} in {known.origin}, but {mode:o} and "
+                    f"{owner[0]}:{owner[1]} in {origin}: say it in one place"
+                )
+            raise LayerError(
+                f"/{path} comes both from {known.origin} and from {origin}, and differs: "
+                "leave one of them out, as by `exclude`"
+            )
+        self.entries.setdefault(path, entry)
+
+    def add_parents(self) -> None:
+        for path in list(self.entries):
+            for parent in Path(path).parents:
+                name = str(parent)
+                if name == ".":
+                    continue
+                if name not in self.entries:
+                    self.add("parent folders", name, tarfile.DIRTYPE, 0o755)
+                elif not self.entries[name].info.isdir():
+                    entry = self.entries[name]
+                    raise LayerError(
+                        f"/{name} of {entry.origin} is no folder, but /{path} is in it"
+                    )
+
+    def exclude(self, patterns: list[str]) -> None:
+        for path in list(self.entries):
+            if any(fnmatch.fnmatchcase(path, pattern.lstrip("/")) for pattern in patterns):
+                del self.entries[path]
+
+    def write(self, out: BinaryIO) -> None:
+        self.add_parents()
+        with tarfile.open(
+            fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, bufsize=1 << 20
+        ) as archive:
+            for path in sorted(self.entries, key=lambda path: path.split("/")):
+                entry = self.entries[path]
+                if isinstance(entry.content, Path):
+                    with entry.content.open("rb") as file:
+                        archive.addfile(entry.info, file)
+                else:
+                    archive.addfile(entry.info, io.BytesIO(entry.content or b""))
+
+
+# Debian packages
+
+
+def unread(path: str, link: bool) -> bool:
+    if path.startswith("usr/share/doc/"):
+        # /usr/share/doc/PACKAGE/copyright; packages of one source share a folder by a link.
+        name, _, file = path.removeprefix("usr/share/doc/").partition("/")
+        return file != "copyright" and not (link and name and not file)
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in UNREAD)
+
+
+def add_deb(layer: Layer, path: Path) -> None:
+    """Adds a package's files, and the record of it that vulnerability scanners read."""
+    package = deb.read(path)
+    origin, shipped = package.name, []
+    contents: dict[str, bytes] = {}
+    for member in package.data:
+        name = member.name.removeprefix("./").rstrip("/")
+        if name in ("", ".") or unread(merged(name), member.issym()):
+            continue
+        if member.isreg():
+            file = package.data.extractfile(member)
+            assert file is not None
+            contents[name] = file.read()
+        elif member.islnk():
+            contents[name] = contents.get(member.linkname.removeprefix("./"), b"")
+        owner = (member.uid, member.gid)
+        if member.isdir():
+            # Folders of /usr/share without a file are those of unread files.
+            if not name.startswith("usr/share/"):
+                layer.add(origin, name, tarfile.DIRTYPE, member.mode, owner=owner)
+        elif member.issym():
+            layer.add(origin, name, tarfile.SYMTYPE, 0o777, target=member.linkname)
+        elif name in contents:
+            content = contents[name]
+            layer.add(origin, name, tarfile.REGTYPE, member.mode, owner=owner, content=content)
+            shipped.append(name)
+        else:
+            raise LayerError(f"/{name} of {origin} is a device or a pipe; use `exclude`")
+    sums = "".join(
+        f"{package.md5sums[name]}  {merged(name)}\n"
+        for name in sorted(shipped)
+        if name in package.md5sums
+    )
+    status = "var/lib/dpkg/status.d/" + package.name
+    for file_name, text in ((status, package.control), (status + ".md5sums", sums)):
+        layer.add(origin, file_name, tarfile.REGTYPE, 0o644, content=text.encode())
+
+
+def add_certificates(layer: Layer) -> None:
+    """Does what ca-certificates' maintainer script does: one bundle of all."""
+    names = [path for path in layer.entries if path.startswith(CERTIFICATES)]
+    parts = [read(layer.entries[path]) for path in sorted(names) if path.endswith(".crt")]
+    if parts:
+        text = b"".join(part.rstrip(b"\n") + b"\n" for part in parts)
+        layer.add("ca-certificates", BUNDLE, tarfile.REGTYPE, 0o644, content=text)
+
+
+# Files of the build
+
+
+def add_tree(layer: Layer, root: Path, path: str, owner: tuple[int, int], drop: list[str]) -> None:
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        inside = os.path.relpath(folder, root)
+        for name in sorted(files):
+            relative = str(Path(inside, name))
+            if any(fnmatch.fnmatchcase("/" + relative, pattern) for pattern in drop):
+                continue
+            content = Path(folder, name)
+            target = f"{path}/{relative}"
+            layer.add(str(root), target, tarfile.REGTYPE, 0o644, owner=owner, content=content)
+
+
+def parse_owner(text: str) -> tuple[int, int]:
+    uid, _, gid = text.partition(":")
+    return int(uid), int(gid or uid)
+
+
+def build(recipe: dict[str, Any]) -> Layer:
+    layer = Layer()
+    owner = parse_owner(recipe["owner"])
+    modes = {path.lstrip("/"): int(mode, 8) for path, mode in recipe["modes"].items()}
+    for path in recipe["debs"]:
+        add_deb(layer, Path(path))
+    add_certificates(layer)
+    for path, attributes in recipe["dirs"].items():
+        mode, _, folder_owner = attributes.partition(" ")
+        uid_gid = parse_owner(folder_owner) if folder_owner else owner
+        layer.add("dirs", path, tarfile.DIRTYPE, int(mode, 8), owner=uid_gid)
+    for path, target in recipe["symlinks"].items():
+        layer.add("symlinks", path, tarfile.SYMTYPE, 0o777, target=target)
+    for path, text in recipe["texts"].items():
+        layer.add("texts", path, tarfile.REGTYPE, 0o644, owner=owner, content=text.encode())
+    for path, source in recipe["files"]:
+        path = path.lstrip("/")
+        if Path(source).is_dir():
+            add_tree(layer, Path(source), path, owner, recipe["drop"])
+        else:
+            mode, content = modes.pop(path, 0o644), Path(source)
+            layer.add(source, path, tarfile.REGTYPE, mode, owner=owner, content=content)
+    for path, mode in modes.items():
+        if path not in layer.entries:
+            raise LayerError(f"`modes` names /{path}, but the layer has no such file")
+        layer.entries[path].info.mode = mode & 0o1777
+    layer.exclude(recipe["exclude"])
+    return layer
+
+
+def main(argv: list[str]) -> int:
+    recipe, out = json.loads(Path(argv[0]).read_text()), Path(argv[1])
+    try:
+        layer = build(recipe)
+        with out.open("wb") as file, GzipWriter(file) as gzip:
+            layer.write(gzip)  # type: ignore[arg-type]
+    except (LayerError, deb.DebError) as error:
+        print(f"{recipe['label']}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,205 @@
+"""Tests of the layer tool: what goes in, what stays out, and that the bytes are stable."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import random
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bazel.image.private import deb, layer
+from bazel.image.private.gzip_blocks import BLOCK, GzipWriter
+
+Files = dict[str, bytes | str | int]  # content, link target or mode of a folder
+
+
+def tar_of(files: Files, compression: str = "xz", modes: dict[str, int] | None = None) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:" + compression) as archive:  # type: ignore[call-overload]
+        for name, value in files.items():
+            info = tarfile.TarInfo("./" + name)
+            info.mtime, info.uname = 1_700_000_000, "builder"
+            info.mode = (modes or {}).get(name, 0o644)
+            if isinstance(value, bytes):
+                info.size = len(value)
+                archive.addfile(info, io.BytesIO(value))
+                continue
+            info.type = tarfile.DIRTYPE if isinstance(value, int) else tarfile.SYMTYPE
+            if isinstance(value, int):
+                info.mode = value
+            else:
+                info.linkname = value
+            archive.addfile(info)
+    return out.getvalue()
+
+
+def make_deb(path: Path, files: Files, modes: dict[str, int] | None = None, sums: str = "") -> Path:
+    control = f"Package: {path.stem}\nVersion: 1\nDescription: of a test\n"
+    parts = {
+        "debian-binary": b"2.0\n",
+        "control.tar.xz": tar_of({"control": control.encode(), "md5sums": sums.encode()}),
+        "data.tar.xz": tar_of(files, modes=modes),
+    }
+    with path.open("wb") as out:
+        out.write(b"!<arch>\n")
+        for name, content in parts.items():
+            out.write(f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode())
+            out.write(content + b"\n" * (len(content) % 2))
+    return path
+
+
+def recipe(**given: Any) -> dict[str, Any]:
+    empty: dict[str, Any] = {key: {} for key in ("dirs", "modes", "symlinks", "texts")}
+    empty |= {key: [] for key in ("debs", "drop", "exclude", "files")}
+    return empty | {"owner": "0:0", "label": "//a:b"} | given
+
+
+def write(**given: Any) -> bytes:
+    out = io.BytesIO()
+    layer.build(recipe(**given)).write(out)
+    return out.getvalue()
+
+
+def entries(data: bytes) -> dict[str, tarfile.TarInfo]:
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        return {member.name: member for member in archive}
+
+
+def content(data: bytes, name: str) -> bytes:
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        file = archive.extractfile(name)
+        assert file is not None
+        return file.read()
+
+
+def test_packages_are_merged_and_trimmed(tmp_path: Path) -> None:
+    files: Files = {
+        "lib": 0o755,
+        "lib/x86_64-linux-gnu": 0o755,
+        "lib/x86_64-linux-gnu/libc.so.6": b"ELF",
+        "lib64/ld-linux.so.2": "/lib/x86_64-linux-gnu/ld.so",
+        "usr/bin/tool": b"program",
+        "usr/share/doc/one/copyright": b"free",
+        "usr/share/doc/one/changelog.gz": b"old",
+        "usr/share/doc/one/examples/copyright": b"example",
+        "usr/share/doc/two": "one",
+        "usr/share/man/man1/tool.1.gz": b"page",
+        "usr/share/locale/de/tool.mo": b"Wort",
+        "var/empty": 0o755,
+        "var/shared": 0o2775,
+    }
+    sums = "0c  lib/x86_64-linux-gnu/libc.so.6\n0d  usr/share/man/man1/tool.1.gz\n"
+    package = make_deb(tmp_path / "one.deb", files, {"usr/bin/tool": 0o4755}, sums)
+    data = write(debs=[str(package)])
+    found = entries(data)
+    assert [name for name, info in found.items() if not info.isdir()] == [
+        "lib",
+        "lib64",
+        "usr/bin/tool",
+        "usr/lib/x86_64-linux-gnu/libc.so.6",
+        "usr/lib64/ld-linux.so.2",
+        "usr/share/doc/one/copyright",
+        "usr/share/doc/two",
+        "var/lib/dpkg/status.d/one",
+        "var/lib/dpkg/status.d/one.md5sums",
+    ]
+    assert found["lib"].linkname == "usr/lib"
+    assert found["usr/bin/tool"].mode == 0o755, "setuid is dropped"
+    assert found["var/shared"].mode == 0o775
+    assert found["var/empty"].isdir()
+    assert content(data, "var/lib/dpkg/status.d/one").startswith(b"Package: one\nVersion: 1\n")
+    expected = b"0c  usr/lib/x86_64-linux-gnu/libc.so.6\n"
+    assert content(data, "var/lib/dpkg/status.d/one.md5sums") == expected
+    for info in found.values():
+        assert (info.mtime, info.uid, info.gid, info.uname) == (0, 0, 0, "")
+
+
+def test_certificates_become_one_bundle(tmp_path: Path) -> None:
+    prefix = "usr/share/ca-certificates/mozilla/"
+    files: Files = {prefix + "B.crt": b"b\n", prefix + "A.crt": b"a", prefix + "note": b"?"}
+    package = make_deb(tmp_path / "ca-certificates.deb", files)
+    data = write(debs=[str(package)], exclude=["usr/share/ca-certificates/*"])
+    assert content(data, layer.BUNDLE) == b"a\nb\n"
+    assert not [name for name in entries(data) if name.endswith(".crt") and "mozilla" in name]
+
+
+def test_order_of_inputs_and_clock_do_not_matter(tmp_path: Path) -> None:
+    one = make_deb(tmp_path / "one.deb", {"usr/lib/a": b"a", "usr/lib/b": b"b"})
+    two = make_deb(tmp_path / "two.deb", {"usr/lib/b": b"b", "etc/c": b"c"})
+    tree = tmp_path / "tree"
+    for name in ("z", "sub/y", "x"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(name)
+    first = write(debs=[str(one), str(two)], files=[["opt", str(tree)]])
+    os.utime(tree / "x", (1, 1))
+    (tree / "z").chmod(0o700)
+    assert write(debs=[str(two), str(one)], files=[["/opt", str(tree)]]) == first
+    names = list(entries(first))
+    assert names == sorted(names, key=lambda name: name.split("/"))
+
+
+def test_files_modes_owners(tmp_path: Path) -> None:
+    source = tmp_path / "program"
+    source.write_bytes(b"x")
+    data = write(
+        files=[["app/bin/program", str(source)], ["app/data", str(source)]],
+        modes={"/app/bin/program": "0755"},
+        dirs={"tmp": "1777", "logs": "0750 65532:65533"},
+        symlinks={"app/link": "bin/program"},
+        texts={"etc/note": "hello\n"},
+        owner="7:8",
+    )
+    found = entries(data)
+    facts = {name: (info.mode, info.uid, info.gid) for name, info in found.items()}
+    assert facts["app"] == (0o755, 0, 0), "parent folders are root's"
+    assert facts["app/bin/program"] == (0o755, 7, 8)
+    assert facts["app/data"] == (0o644, 7, 8)
+    assert facts["logs"] == (0o750, 65532, 65533)
+    assert facts["tmp"] == (0o1777, 7, 8)
+    assert found["app/link"].linkname == "bin/program"
+    assert content(data, "etc/note") == b"hello\n"
+
+
+def test_conflicts_are_named(tmp_path: Path) -> None:
+    one = make_deb(tmp_path / "one.deb", {"etc/same": b"1"})
+    two = make_deb(tmp_path / "two.deb", {"etc/same": b"2"})
+    with pytest.raises(layer.LayerError, match="/etc/same comes both from one and from two"):
+        write(debs=[str(one), str(two)])
+    with pytest.raises(layer.LayerError, match="no folder"):
+        write(texts={"a": "", "a/b": ""})
+    with pytest.raises(layer.LayerError, match="say it in one place"):
+        write(debs=[str(make_deb(tmp_path / "three.deb", {"tmp": 0o1777}))], dirs={"tmp": "0700"})
+    with pytest.raises(layer.LayerError, match="no such file"):
+        write(modes={"typo": "0755"})
+
+
+def test_packages_that_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "page.deb"
+    path.write_bytes(b"<html>")
+    with pytest.raises(deb.DebError, match="no Debian package"):
+        deb.read(path)
+    whole = make_deb(path, {"a": b"b"}).read_bytes()
+    path.write_bytes(whole[:-20])
+    with pytest.raises(deb.DebError, match="is damaged"):
+        deb.read(path)
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 7])
+def test_gzip_is_the_same_on_any_number_of_threads(size: int) -> None:
+    data = random.Random(size).randbytes(size // 2) + b"text " * size
+    data = data[:size]
+    results = set()
+    for threads in (1, 2, 5):
+        out = io.BytesIO()
+        with GzipWriter(out, threads) as writer:
+            for at in range(0, size, 10_240):
+                writer.write(data[at : at + 10_240])
+        results.add(out.getvalue())
+    (result,) = results
+    assert gzip.decompress(result) == data
+    assert result[4:8] == b"\0\0\0\0", "no time"

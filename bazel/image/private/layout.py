@@ -1,0 +1,204 @@
+"""Reads images from OCI layouts: checks every byte, unpacks them into a folder."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import tarfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any, cast
+
+from bazel.image.private.processes import UserError
+
+Json = dict[str, Any]
+CHUNK = 1 << 20
+
+
+class ImageError(UserError):
+    """What is wrong with an image, and what to do about it."""
+
+
+class _Hashed:
+    """A file that is hashed while it is read."""
+
+    def __init__(self, file: IO[bytes], name: str) -> None:
+        self._file, self._name = file, name
+        self.hash = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            data = self._file.read(size)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise ImageError(f"{self._name} is damaged: {error}") from error
+        self.hash.update(data)
+        return data
+
+    def finish(self) -> str:
+        while self.read(CHUNK):
+            pass
+        return "sha256:" + self.hash.hexdigest()
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image of a layout."""
+
+    layout: Path
+
+    def blob(self, digest: str) -> Path:
+        algorithm, _, value = digest.partition(":")
+        return self.layout / "blobs" / algorithm / value
+
+    def json(self, digest: str) -> Json:
+        try:
+            data = self.blob(digest).read_bytes()
+        except OSError as error:
+            raise ImageError(f"{self.layout} lacks the blob {digest}: {error.strerror}") from error
+        got = "sha256:" + hashlib.sha256(data).hexdigest()
+        if got != digest:
+            raise ImageError(f"{self.blob(digest)} is damaged: its digest is {got}")
+        return cast(Json, json.loads(data))
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of the manifest, which names the image."""
+        try:
+            index = json.loads((self.layout / "index.json").read_bytes())
+        except (OSError, ValueError) as error:
+            raise ImageError(f"{self.layout} is not an OCI image layout: {error}") from error
+        manifests = index.get("manifests", [])
+        if len(manifests) != 1:
+            raise ImageError(f"{self.layout} names {len(manifests)} manifests, not one")
+        return str(manifests[0]["digest"])
+
+    @cached_property
+    def manifest(self) -> Json:
+        manifest = self.json(self.digest)
+        if "layers" not in manifest:
+            raise ImageError(f"{self.layout} is an index of images, not one image")
+        return manifest
+
+    @cached_property
+    def config(self) -> Json:
+        return self.json(self.manifest["config"]["digest"])
+
+    @property
+    def layers(self) -> list[Json]:
+        return cast(list[Json], self.manifest["layers"])
+
+    @property
+    def compressed_size(self) -> int:
+        """What a first pull transfers: every layer once, config and manifest."""
+        sizes = {layer["digest"]: int(layer["size"]) for layer in self.layers}
+        config = int(self.manifest["config"]["size"])
+        return sum(sizes.values()) + config + self.blob(self.digest).stat().st_size
+
+    @property
+    def unpacked_size(self) -> int | None:
+        """The size of the layers' archives; unknown for zstd layers."""
+        sizes: dict[str, int] = {}
+        for layer in self.layers:
+            if layer["mediaType"].endswith("zstd"):
+                return None
+            sizes[layer["digest"]] = int(layer["size"])
+            if layer["mediaType"].endswith("gzip"):
+                with self.blob(layer["digest"]).open("rb") as file:
+                    file.seek(-4, os.SEEK_END)  # gzip ends with the size, modulo 4 GiB
+                    sizes[layer["digest"]] = int.from_bytes(file.read(4), "little")
+        return sum(sizes.values())
+
+    def open_layer(self, index: int) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
+        """The entries of a layer; its digest and diff id are checked at the end."""
+        layer, diff_id = self.layers[index], self.config["rootfs"]["diff_ids"][index]
+        if layer["mediaType"].endswith("zstd"):
+            raise ImageError(
+                "zstd layers cannot be unpacked here: build the image with gzip layers"
+            )
+        name = f"layer {index} ({self.blob(layer['digest'])})"
+        with self.blob(layer["digest"]).open("rb") as raw:
+            packed = _Hashed(raw, name)
+            compressed = layer["mediaType"].endswith("gzip")
+            stream = gzip.GzipFile(fileobj=cast(IO[bytes], packed)) if compressed else packed
+            plain = _Hashed(cast(IO[bytes], stream), name)
+            file = cast(IO[bytes], plain)
+            try:
+                with tarfile.open(fileobj=file, mode="r|", bufsize=CHUNK) as archive:
+                    for member in archive:
+                        yield member, archive.extractfile(member) if member.isreg() else None
+            except tarfile.TarError as error:
+                raise ImageError(f"{name} is damaged: {error}") from error
+            for what, got, expected in (
+                ("diff id", plain.finish(), diff_id),
+                ("digest", packed.finish(), layer["digest"]),
+            ):
+                if got != expected:
+                    raise ImageError(f"{name} is damaged: {what} {got}, not {expected}")
+
+
+def inside(root: Path, name: str) -> Path:
+    """Where an entry goes: links on the way count from the image's root, as in a container."""
+    todo = list(Path(os.path.normpath("/" + name)).parts[1:])
+    path, links = root, 0
+    while len(todo) > 1:
+        path = path / todo.pop(0)
+        if path.is_symlink():
+            links += 1
+            if links > 40:
+                raise ImageError(f"/{name} goes in circles over the link {path}")
+            start = "/" + str(path.parent.relative_to(root))
+            target = os.path.normpath(os.path.join(start, path.readlink()))  # noqa: PTH118
+            todo, path = [*Path(target).parts[1:], *todo], root
+    return path / todo[0] if todo else root
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def unpack(image: Image, root: Path) -> None:
+    """Unpacks an image as its caller: owners are not kept, modes and links are."""
+    root.mkdir(parents=True)
+    folders: dict[Path, int] = {}
+    for index in range(len(image.layers)):
+        for member, file in image.open_layer(index):
+            path = inside(root, member.name)
+            if path.name == ".wh..wh..opq":
+                for child in path.parent.iterdir():
+                    _remove(child)
+                continue
+            if path.name.startswith(".wh."):
+                _remove(path.with_name(path.name.removeprefix(".wh.")))
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if member.isdir():
+                if path.is_symlink() or not path.is_dir():
+                    _remove(path)
+                    path.mkdir()
+                # Open while files come in; what the image says, at the end.
+                folders[path] = member.mode
+                continue
+            _remove(path)
+            if member.issym():
+                path.symlink_to(member.linkname)
+            elif member.islnk():
+                path.hardlink_to(inside(root, member.linkname))
+            elif file is not None:
+                with path.open("wb") as out:
+                    shutil.copyfileobj(file, out, CHUNK)
+                path.chmod(member.mode & 0o1777)
+            else:
+                raise ImageError(f"/{member.name} is a device or a pipe")
+    for path, mode in folders.items():
+        if path.is_dir() and not path.is_symlink():
+            # The caller, who is not the image's user, must be able to delete it.
+            path.chmod(mode & 0o1777 | 0o700)

@@ -1,0 +1,202 @@
+"""paddle_image: a whole image with its commands and its test, from one stanza."""
+
+load("@rules_oci//oci:defs.bzl", "oci_image", "oci_load", "oci_push")
+load("//bazel/image/private:contract.bzl", "contract_test")
+load(":layer.bzl", "layer")
+load(":program.bzl", "image_program")
+load(":user_layer.bzl", "user_layer")
+
+USER = 65532
+
+def _model_name(label):
+    """The name of a model's folder: that of its target."""
+    return native.package_relative_label(label).name
+
+def paddle_image(
+        name,
+        debian,
+        contract,
+        engine = None,
+        models = [],
+        program = None,
+        cmd = None,
+        env = {},
+        ports = [],
+        volumes = [],
+        stop_signal = "SIGTERM",
+        healthcheck = None,
+        title = None,
+        description = None,
+        version = "0",
+        licenses = None,
+        budget = {},
+        tags = [],
+        visibility = None):
+    """An image that runs a program as user 65532, and what is done with it.
+
+    Targets:
+
+    - `<name>`: the image, an OCI layout; `<name>.digest`: a file of its digest
+    - `<name>_push`: pushes it, to an embedded registry or with `-- --repository R --tag T`
+    - `<name>_load`: loads it into the user's docker or podman
+    - `<name>_run`: runs it under bubblewrap until Ctrl-C
+    - `<name>_test`: holds it to its contract
+
+    Its layers, the lowest first, are those that change least: base files,
+    Debian's libraries, engine, models, program.
+
+    Args:
+      name: of the image; it is pushed as paddle/<name>.
+      debian: set of debian.yaml with the libraries; the set `base` is below it.
+      contract: YAML file of what the image promises; docs/images.md has its keys.
+      engine: files that go to /app, by their paths in their package.
+      models: paddle_model targets; each becomes version 1 in /models/<target name>.
+      program: executable that becomes /app/bin/<target name>, the entrypoint.
+      cmd: its arguments when the user gives none.
+      env: environment.
+      ports: TCP ports that the program listens on.
+      volumes: folders for data of the user; empty ones belong to the user.
+      stop_signal: what stops the program.
+      healthcheck: arguments of the program that say by the exit code whether it is well; Docker only.
+      title: one line for people.
+      description: a sentence for people.
+      version: of the contents; also the tag that is pushed.
+      licenses: SPDX expression.
+      budget: `unpacked_mb` and `compressed_mb` that the image may have, in units of 1,000,000 bytes.
+      tags: of the targets.
+      visibility: of the targets.
+    """
+    common = {"tags": tags, "visibility": ["//visibility:private"]}
+    layers = []
+
+    user_layer(
+        name = name + "_base",
+        # What only maintainer scripts run, and the certificates one by one.
+        exclude = [
+            "etc/ca-certificates/*",
+            "etc/profile.d",
+            "etc/skel",
+            "etc/update-motd.d*",
+            "usr/bin/?*",
+            "usr/sbin/?*",
+            "usr/share/base-files/*",
+            "usr/share/ca-certificates/*",
+            # The same zones again, for systems without leap seconds and with.
+            "usr/share/zoneinfo/posix/*",
+            "usr/share/zoneinfo/right/*",
+        ],
+        packages = ["@debian//:base"],
+        uid = USER,
+        dirs = {
+            "app": "0755",
+        } | {
+            volume.lstrip("/"): "0755 %d:%d" % (USER, USER)
+            for volume in volumes
+        },
+        **common
+    )
+    layers.append(("base files", name + "_base"))
+    layer(
+        name = name + "_debian",
+        # Character sets that the programs here do not convert between.
+        exclude = ["usr/lib/x86_64-linux-gnu/gconv*"],
+        packages = ["@debian//:" + debian],
+        **common
+    )
+    layers.append(("Debian libraries", name + "_debian"))
+    if engine:
+        layer(name = name + "_engine", files = {engine: "app"}, **common)
+        layers.append(("Paddle engine", name + "_engine"))
+    if models:
+        layer(
+            name = name + "_models",
+            files = {model: "models/%s/1" % _model_name(model) for model in models},
+            **common
+        )
+        layers.append(("models", name + "_models"))
+    if program:
+        layer(name = name + "_program", programs = [program], **common)
+        layers.append(("program", name + "_program"))
+
+    executable = "/app/bin/" + native.package_relative_label(program).name if program else None
+    annotations = {
+        "org.opencontainers.image." + key: value
+        for key, value in {
+            "description": description,
+            "licenses": licenses,
+            "title": title or name,
+            "vendor": "paddle_images",
+            "version": version,
+        }.items()
+        if value
+    }
+    health = {"Test": ["CMD", executable] + healthcheck} if healthcheck else None
+    oci_image(
+        name = name,
+        annotations = annotations,
+        architecture = "amd64",
+        cmd = cmd,
+        entrypoint = [executable] if executable else None,
+        env = {"PATH": "/app/bin:/usr/bin"} | env,
+        exposed_ports = ["%d/tcp" % port for port in ports],
+        labels = annotations,
+        os = "linux",
+        tags = tags,
+        tars = [tar for _, tar in layers],
+        user = "%d:%d" % (USER, USER),
+        visibility = visibility,
+        volumes = volumes,
+        workdir = "/app",
+        # These are not in upstream's rules_oci: whoever takes that one deletes them.
+        healthcheck = health,
+        history = [history for history, _ in layers],
+        stop_signal = stop_signal,
+    )
+
+    repository = "paddle/" + name
+    oci_push(name = name + "_oci_push", image = name, **common)
+    image_program(
+        name = name + "_push",
+        data = ["@debian_tools//:root"],
+        files = {
+            name: "layout",
+            name + "_oci_push": "oci-push",
+            "@debian_tools//:bin/docker-registry": "docker-registry",
+            "@debian_tools//:bin/skopeo": "skopeo",
+        },
+        program = "//bazel/image/private:push",
+        tags = tags,
+        texts = {
+            "default-tags": json.encode([version]),
+            "name": repository,
+            "run-label": "//%s:%s_run" % (native.package_name(), name),
+        },
+        visibility = visibility,
+    )
+    oci_load(
+        name = name + "_load",
+        image = name,
+        loader = "//bazel/image/private:loader",
+        repo_tags = ["%s:%s" % (repository, version)],
+        tags = tags,
+        visibility = visibility,
+    )
+    image_program(
+        name = name + "_run",
+        data = ["@debian_tools//:root"],
+        files = {
+            name: "layout",
+            "@debian_tools//:bin/bwrap": "bwrap",
+        },
+        program = "//bazel/image/private:run",
+        tags = tags,
+        texts = {"name": repository},
+        visibility = visibility,
+    )
+    contract_test(
+        name = name + "_test",
+        budget = budget,
+        contract = contract,
+        image = name,
+        tags = tags,
+    )

@@ -1,0 +1,68 @@
+"""Programs about an image that `bazel run` starts: push, run, registry."""
+
+_LAUNCHER = """\
+#!/bin/sh
+# Finds the runfiles of this program and starts the one that does the work.
+set -eu
+if [ -d "$0.runfiles" ]; then
+  r=$0.runfiles
+elif [ -n "${RUNFILES_DIR:-}" ]; then
+  r=$RUNFILES_DIR
+else
+  r=${0%.runfiles/*}.runfiles
+fi
+case $r in /*) ;; *) r=$PWD/$r ;; esac
+export RUNFILES_DIR="$r"
+"""
+
+def _quote(text):
+    return "'" + text.replace("'", "'\\''") + "'"
+
+def _runfile(ctx, file):
+    path = file.short_path
+    path = path[3:] if path.startswith("../") else ctx.workspace_name + "/" + path
+    return "\"$r\"" + _quote("/" + path)
+
+def _image_program_impl(ctx):
+    words = [_runfile(ctx, ctx.executable.program)]
+    runfiles = ctx.attr.program[DefaultInfo].default_runfiles
+    for target, flag in ctx.attr.files.items():
+        executable = target[DefaultInfo].files_to_run.executable
+        files = target[DefaultInfo].files.to_list()
+        words.append("--%s=%s" % (flag, _runfile(ctx, executable or files[0])))
+        runfiles = runfiles.merge(ctx.runfiles(files)).merge(target[DefaultInfo].default_runfiles)
+    for flag, text in ctx.attr.texts.items():
+        words.append("--%s=%s" % (flag, _quote(text)))
+    launcher = ctx.actions.declare_file(ctx.label.name)
+    ctx.actions.write(launcher, "%sexec %s \"$@\"\n" % (_LAUNCHER, " ".join(words)), is_executable = True)
+    return [DefaultInfo(
+        executable = launcher,
+        runfiles = runfiles.merge(ctx.runfiles(ctx.files.data)),
+    )]
+
+image_program = rule(
+    implementation = _image_program_impl,
+    doc = "Runs a program with flags of its own before the user's.",
+    attrs = {
+        "data": attr.label_list(doc = "More files that it needs.", allow_files = True),
+        "files": attr.label_keyed_string_dict(doc = "Target -> flag that names its file.", allow_files = True),
+        "program": attr.label(doc = "What runs.", executable = True, cfg = "target", mandatory = True),
+        "texts": attr.string_dict(doc = "Flag -> value."),
+    },
+    executable = True,
+)
+
+def paddle_registry(name, **kwargs):
+    """Serves the embedded registry's storage with `bazel run`, until Ctrl-C.
+
+    Args:
+      name: of the target.
+      **kwargs: what all rules have.
+    """
+    image_program(
+        name = name,
+        data = ["@debian_tools//:root"],
+        files = {"@debian_tools//:bin/docker-registry": "docker-registry"},
+        program = "//bazel/image/private:registry",
+        **kwargs
+    )

@@ -1,0 +1,140 @@
+"""For tests: registries and containers that end with the test, whatever happens to it.
+
+    with runtime.registry(storage) as port: ...
+    with runtime.Container(layout, cache=tmp_path) as container:
+        container.wait_ready("/v2/health/ready")
+        requests.get(container.url + "/v2")
+        code = container.stop()
+
+A Container is the very program behind `//images:<image>_run`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from bazel.image.private import processes
+from bazel.image.private import registry as embedded
+
+
+def tool(name: str) -> Path:
+    """A program of the lock, like skopeo."""
+    files = Path(os.environ["TEST_SRCDIR"])
+    for line in (files / "_repo_mapping").read_text().splitlines():
+        source, apparent, folder = line.split(",")
+        path = files / folder / "bin" / name
+        if (source, apparent) == ("", "debian_tools") and path.exists():
+            return path
+    raise FileNotFoundError(
+        f"{name} is not in the test's runfiles: depend on //bazel/image:runtime"
+    )
+
+
+def registry(storage: Path) -> AbstractContextManager[int]:
+    """The embedded registry over a folder, on a free port that the `with` gives."""
+    return embedded.serve(tool("docker-registry"), storage)
+
+
+class Container:
+    """An image that runs, as its user, from construction until stop()."""
+
+    def __init__(
+        self,
+        layout: Path,
+        *,
+        cache: Path,
+        arguments: list[str] | None = None,
+        options: list[str] | None = None,
+        port: int = 0,
+    ) -> None:
+        """Starts the image of a layout; port 0 is any free one.
+
+        `arguments` replace the image's own, `options` are those of the run
+        program, like --volume. The image is unpacked into `cache`.
+        """
+        command = [sys.executable, "-m", "bazel.image.private.run", "--name=test"]
+        command += [f"--layout={layout}", f"--bwrap={tool('bwrap')}", f"--cache={cache}"]
+        command += [f"--port={port}"] if port or "--network=host" not in (options or []) else []
+        command += options or []
+        self._process = processes.start(
+            [*command, "--", *(arguments or [])], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self.stdout, self.stderr = "", ""
+        self._threads = [
+            threading.Thread(target=self._collect, args=(name,), daemon=True)
+            for name in ("stdout", "stderr")
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def __enter__(self) -> Container:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.running:
+            self.stop()
+
+    def _collect(self, name: str) -> None:
+        for line in getattr(self._process, name):
+            setattr(self, name, getattr(self, name) + line.decode(errors="replace"))
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def url(self) -> str:
+        """http://127.0.0.1:PORT, once the image is unpacked and started."""
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            if match := re.search(r"http://127\.0\.0\.1:\d+", self.stderr):
+                return match[0]
+            if not self.running:
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"the image did not start:\n{self.stdout}{self.stderr}")
+
+    def wait_ready(self, path: str, seconds: float = 60) -> None:
+        """Waits until GET of a path answers 200."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        deadline = time.monotonic() + seconds
+        last: object = None
+        while self.running and time.monotonic() < deadline:
+            try:
+                with opener.open(self.url + path, timeout=5):
+                    return
+            except (OSError, urllib.error.URLError) as error:
+                last = error
+            time.sleep(0.05)
+        raise AssertionError(f"{path} is not ready: {last}\n{self.stdout}{self.stderr}")
+
+    def stop(self, seconds: float = 30) -> int:
+        """Sends SIGTERM, as Kubernetes would; gives the exit code."""
+        if self.running:
+            self._process.terminate()
+        return self.wait(seconds)
+
+    def wait(self, seconds: float = 30) -> int:
+        """Waits until the program ends by itself; gives the exit code."""
+        try:
+            code = self._process.wait(seconds)
+        finally:
+            if self.running:
+                self._process.kill()
+        for thread in self._threads:
+            thread.join(5)
+        return code
+
+    @property
+    def pid(self) -> int:
+        """The process of the run program, whose child is bubblewrap."""
+        return self._process.pid

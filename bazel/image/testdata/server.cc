@@ -1,0 +1,96 @@
+// A server of a few lines, to test how images run: it answers every request
+// with what it is allowed to do.
+//
+//   server serve       until SIGTERM; then it ends with 0
+//   server stubborn    the same, but SIGTERM does nothing
+//   server exit N      ends with N
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <set>
+#include <string>
+
+namespace {
+
+constexpr int kPort = 8080;
+
+void Stop(int) {
+  constexpr char kText[] = "stopping\n";
+  _exit(write(STDOUT_FILENO, kText, sizeof(kText) - 1) < 0 ? 1 : 0);
+}
+
+std::string Writable(const std::string& folder) {
+  const std::string path = folder + "/written";
+  const bool written = static_cast<bool>(std::ofstream(path) << "x");
+  return folder + (written ? " writable\n" : " read-only\n");
+}
+
+std::string Describe() {
+  std::string text = "uid " + std::to_string(getuid()) + " gid " +
+                     std::to_string(getgid()) + " pid " +
+                     std::to_string(getpid()) + "\n";
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("Cap", 0) == 0 || line.rfind("NoNewPrivs", 0) == 0) {
+      text += line + "\n";
+    }
+  }
+  for (const char* folder : {"", "/app", "/tmp", "/logs", "/models"}) {
+    text += Writable(folder);
+  }
+  std::set<std::string> names;
+  ifaddrs* interfaces = nullptr;
+  if (getifaddrs(&interfaces) == 0) {
+    for (ifaddrs* i = interfaces; i; i = i->ifa_next) names.insert(i->ifa_name);
+    freeifaddrs(interfaces);
+  }
+  text += "interfaces";
+  for (const std::string& name : names) text += " " + name;
+  const char* given = std::getenv("GIVEN");
+  return text + "\nenv GIVEN " + (given ? given : "unset") + "\n";
+}
+
+int Serve() {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(kPort);
+  if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof(address)) ||
+      listen(listener, 16)) {
+    std::perror("server");
+    return 1;
+  }
+  std::puts("serving");
+  std::fflush(stdout);
+  for (;;) {
+    const int connection = accept(listener, nullptr, nullptr);
+    char request[4096];
+    if (read(connection, request, sizeof(request)) > 0) {
+      const std::string body = Describe();
+      const std::string answer =
+          "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " +
+          std::to_string(body.size()) + "\r\n\r\n" + body;
+      if (write(connection, answer.data(), answer.size()) < 0) return 1;
+    }
+    close(connection);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string command = argc > 1 ? argv[1] : "";
+  if (command == "exit") return argc > 2 ? std::atoi(argv[2]) : 0;
+  if (command == "serve") std::signal(SIGTERM, Stop);
+  if (command == "serve" || command == "stubborn") return Serve();
+  std::fputs("usage: server serve|stubborn|exit\n", stderr);
+  return 2;
+}

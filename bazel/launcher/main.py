@@ -1,0 +1,140 @@
+"""Starts Bazel: brings it up on the first start, afterwards only runs it.
+
+What a later start does not need (network, unpacking) is imported where it is
+used: a start without it costs the user about 0.1 s.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from bazel.launcher.site import Problem, Site
+
+_HERE = Path(__file__).resolve().parent
+_PROJECT = _HERE.parent.parent
+
+# Part of the folder's name; raise it when the way of installing changes.
+_LAYOUT = b"1"
+
+
+# Bazel's own exit code for "something about this machine".
+_EXIT_CODE = 36
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Becomes Bazel with these arguments."""
+    try:
+        _start(arguments)
+    except Problem as problem:
+        error = str(problem)
+    except OSError as problem:
+        error = f"the start failed: {problem}. Try again: `./bazelw info`."
+    except KeyboardInterrupt:
+        error = "interrupted; the next start goes on from here."
+    Reporter().say(error)
+    sys.exit(_EXIT_CODE)
+
+
+def _start(arguments: list[str]) -> NoReturn:
+    cache = _cache()
+    lock = (_HERE / "launcher_lock.json").read_bytes()
+    # bazelisk's own variable: who sets it wants a Bazel of their own choice.
+    chosen = os.environ.get("USE_BAZEL_VERSION")
+    kind = "bazelisk" if chosen else "bazel"
+    prefix = cache / f"{kind}-{hashlib.sha256(_LAYOUT + lock).hexdigest()[:16]}"
+    site = Site.find(_PROJECT)
+    if not prefix.is_dir():
+        if not site.debian_mirrors:
+            raise Problem(
+                "no Debian mirror is known: apt's sources on this machine (/etc/apt) name none. Say"
+                " which one to use: `DEBIAN_MIRROR=http://MIRROR/debian ./bazelw info`."
+            )
+        from bazel.launcher import install
+
+        _make(cache)
+        install.install(prefix, json.loads(lock), site, Reporter().say, with_bazel=not chosen)
+    site = site.completed(prefix, json.loads((prefix / "defaults.json").read_bytes()))
+    folder = prefix / f"site-{_key(site)}"
+    if not folder.is_dir():
+        from bazel.launcher import startup
+
+        _make(prefix)
+        startup.write(folder, prefix, site, with_bazel=not chosen)
+    if os.access(prefix, os.W_OK):
+        os.utime(prefix)  # in use: install.py removes what is not
+    # Programs under `bazel run` (//:lock, a nested ./bazelw) find the same site.
+    os.environ["DEBIAN_MIRROR"] = " ".join(site.debian_mirrors)
+    os.environ["PYPI_INDEX"] = site.pypi_index or ""
+    os.environ["NPM_REGISTRY"] = site.npm_registry or ""
+    program = f"{prefix}/bazelisk"
+    if chosen:
+        os.execv(program, [program, f"--bazelrc={folder}/bazelrc", *arguments])
+    os.environ["USE_BAZEL_VERSION"] = f"{folder}/bazel"
+    os.execv(program, [program, *arguments])
+
+
+def _cache() -> Path:
+    """The folder that everything lies in; sees to it that Bazel has one too."""
+    home = os.environ.get("HOME")
+    if not home:
+        import pwd
+
+        try:
+            home = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:
+            home = "/nonexistent"
+        os.environ["HOME"] = home  # Bazel wants it
+    parent = os.environ.get("XDG_CACHE_HOME") or f"{home}/.cache"
+    cache = Path(os.environ.get("PADDLE_IMAGES_CACHE") or f"{parent}/paddle_images").resolve()
+    if not os.environ.get("XDG_CACHE_HOME") and not os.access(home, os.W_OK):
+        os.environ["XDG_CACHE_HOME"] = str(cache)  # bazelisk and Bazel keep their files there
+    return cache
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise Problem(
+            f"the cache folder {folder} cannot be written: {error.strerror}. Take another:"
+            " `PADDLE_IMAGES_CACHE=/FOLDER ./bazelw info`."
+        ) from error
+
+
+def _key(site: Site) -> str:
+    """Names a site: the same values and the same CAs give the same key."""
+    assert site.ca_bundle
+    certificates = hashlib.sha256(site.ca_bundle.read_bytes()).hexdigest()
+    values = [site.debian_mirrors, site.pypi_index, site.npm_registry, certificates]
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
+
+
+class Reporter:
+    """Shows lines on stderr; passing ones replace each other on a terminal."""
+
+    _SECONDS_BETWEEN = 5.0  # passing lines in a log file
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tty = sys.stderr.isatty()
+        self._last = time.monotonic()
+
+    def say(self, line: str, passing: bool = False) -> None:
+        with self._lock:
+            if passing and not self._tty:
+                if time.monotonic() - self._last < self._SECONDS_BETWEEN:
+                    return
+                self._last = time.monotonic()
+            start, end = ("\r\033[K", "" if passing else "\n") if self._tty else ("", "\n")
+            sys.stderr.write(f"{start}paddle_images: {line}{end}")
+            sys.stderr.flush()

@@ -1,0 +1,127 @@
+"""Where mirrors and CAs are found: every source that a machine may have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bazel.launcher import site
+
+
+def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_debian_one_line(tmp_path: Path) -> None:
+    _write(
+        tmp_path / "etc/apt/sources.list",
+        "# deb http://commented.test/debian bookworm main\n"
+        "deb-src http://source.test/debian bookworm main\n"
+        "deb http://security.test/debian-security bookworm-security main\n"
+        "deb [arch=amd64 signed-by=/x.gpg] http://a.test/debian/ bookworm main contrib\n"
+        "deb http://a.test/debian bookworm-updates main\n"
+        "deb http://contrib.test/debian bookworm contrib\n",
+    )
+    assert site.debian_mirrors({}, tmp_path) == ["http://a.test/debian"]
+
+
+def test_debian_deb822(tmp_path: Path) -> None:
+    _write(
+        tmp_path / "etc/apt/sources.list.d/debian.sources",
+        "# a comment\nTypes: deb\n# another\nURIs: https://u:p@b.test/debian/\n"
+        "Suites: bookworm\n bookworm-updates\nComponents: main non-free\n\n"
+        "Types: deb\nURIs: http://off.test/debian\nSuites: bookworm\nComponents: main\n"
+        "Enabled: no\n\n"
+        "Types: deb-src\nURIs: http://src.test/debian\nSuites: bookworm\nComponents: main\n\n"
+        "types: deb\nuris: http://c.test/debian\nsuites: stable\ncomponents: main\n",
+    )
+    mirrors = ["https://u:p@b.test/debian", "http://c.test/debian"]
+    assert site.debian_mirrors({}, tmp_path) == mirrors
+
+
+def test_debian_own_repository_goes_before_others(tmp_path: Path) -> None:
+    _write(
+        tmp_path / "etc/apt/sources.list.d/a.list",
+        "deb https://vendor.test/repo nodistro main\n"
+        "deb https://vendor.test/prod bookworm main\n"
+        "deb https://vendor.test/debian bookworm stable\n",
+    )
+    _write(
+        tmp_path / "etc/apt/sources.list.d/z.sources",
+        "Types: deb\nURIs: http://z.test/debian\nSuites: bookworm\nComponents: main\n"
+        "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n",
+    )
+    mirrors = ["http://z.test/debian", "https://vendor.test/prod"]
+    assert site.debian_mirrors({}, tmp_path) == mirrors
+
+
+def test_debian_mirror_lists_and_files(tmp_path: Path) -> None:
+    _write(
+        tmp_path / "etc/apt/sources.list",
+        "deb mirror+file:/etc/apt/mirrors/debian.list bookworm main\n"
+        "deb file:/srv/debian bookworm main\n"
+        "deb cdrom:[Debian 12]/ bookworm main\n",
+    )
+    _write(
+        tmp_path / "etc/apt/mirrors/debian.list",
+        "http://m1.test/debian\tpriority:1\nhttp://m2.test/debian\n",
+    )
+    assert site.debian_mirrors({}, tmp_path) == [
+        "http://m1.test/debian",
+        "http://m2.test/debian",
+        "file:///srv/debian",
+    ]
+
+
+def test_debian_environment_and_nothing(tmp_path: Path) -> None:
+    env = {"DEBIAN_MIRROR": " http://a.test/debian/  http://b.test/d "}
+    assert site.debian_mirrors(env, tmp_path) == ["http://a.test/debian", "http://b.test/d"]
+    assert site.debian_mirrors({}, tmp_path) == []
+
+
+def test_pypi_index(tmp_path: Path) -> None:
+    home = {"HOME": str(tmp_path / "home")}
+    assert site.pypi_index(home, tmp_path) is None
+    _write(tmp_path / "etc/pip.conf", "[global]\nindex-url = http://global.test/simple/\n")
+    assert site.pypi_index(home, tmp_path) == "http://global.test/simple"
+    _write(
+        tmp_path / "home/.config/pip/pip.conf",
+        "[global]\nextra-index-url = http://extra.test\nindex_url: http://u:p@user.test/simple\n"
+        "[list]\nindex-url = http://list.test/simple\n",
+    )
+    assert site.pypi_index(home, tmp_path) == "http://u:p@user.test/simple"
+    named = _write(tmp_path / "named.conf", "[install]\nindex-url = http://named.test/simple\n")
+    env = {**home, "PIP_CONFIG_FILE": str(named)}
+    assert site.pypi_index(env, tmp_path) == "http://named.test/simple"
+    assert site.pypi_index({**home, "PIP_CONFIG_FILE": "/dev/null"}, tmp_path) is None
+    env["PIP_INDEX_URL"] = "http://env.test/simple/"
+    assert site.pypi_index(env, tmp_path) == "http://env.test/simple"
+    env["PYPI_INDEX"] = "http://ours.test/simple"
+    assert site.pypi_index(env, tmp_path) == "http://ours.test/simple"
+
+
+def test_npm_registry(tmp_path: Path) -> None:
+    env = {"HOME": str(tmp_path / "home"), "HOST": "user.test"}
+    project = tmp_path / "project"
+    assert site.npm_registry(env, tmp_path, project) is None
+    _write(tmp_path / "etc/npmrc", "registry=http://global.test/\n")
+    assert site.npm_registry(env, tmp_path, project) == "http://global.test"
+    _write(
+        tmp_path / "home/.npmrc", "; c\n@x:registry=http://x.test\nregistry = http://${HOST}/npm/\n"
+    )
+    assert site.npm_registry(env, tmp_path, project) == "http://user.test/npm"
+    _write(project / ".npmrc", 'registry="http://project.test"\n')
+    assert site.npm_registry(env, tmp_path, project) == "http://project.test"
+    env["NPM_CONFIG_REGISTRY"] = "http://env.test/"
+    assert site.npm_registry(env, tmp_path, project) == "http://env.test"
+    env["NPM_REGISTRY"] = "http://ours.test"
+    assert site.npm_registry(env, tmp_path, project) == "http://ours.test"
+
+
+def test_ca_bundle(tmp_path: Path) -> None:
+    assert site.ca_bundle({}, tmp_path) is None
+    system = _write(tmp_path / "etc/ssl/certs/ca-certificates.crt", "system")
+    assert site.ca_bundle({"SSL_CERT_FILE": str(tmp_path / "gone.pem")}, tmp_path) == system
+    own = _write(tmp_path / "own.pem", "own")
+    assert site.ca_bundle({"REQUESTS_CA_BUNDLE": str(own)}, tmp_path) == own

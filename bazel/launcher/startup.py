@@ -1,0 +1,112 @@
+"""Writes the files by which Bazel starts on this site: bazelrc, CAs, wrapper."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shlex
+import shutil
+import struct
+import tempfile
+import urllib.parse
+from pathlib import Path
+
+from bazel.launcher.fetch import authorization, without_credentials
+from bazel.launcher.site import Problem, Site
+
+
+def write(folder: Path, prefix: Path, site: Site, with_bazel: bool) -> None:
+    """Makes `folder` with a bazelrc and, for the installed Bazel, the program
+    `bazel` that bazelisk runs."""
+    temporary = Path(tempfile.mkdtemp(prefix="new-", dir=folder.parent))
+    temporary.chmod(0o755)
+    lines = _site_lines(site) + _credential_lines(site, temporary, folder)
+    if with_bazel:
+        lines += _bazel_lines(prefix, folder / "trust.jks")
+        assert site.ca_bundle
+        pem = site.ca_bundle.read_text(encoding="ascii", errors="replace")
+        (temporary / "trust.jks").write_bytes(trust_store(pem, site.ca_bundle))
+        program, rc = shlex.quote(f"{prefix}/usr/bin/bazel"), shlex.quote(f"{folder}/bazelrc")
+        script = temporary / "bazel"
+        script.write_text(f'#!/bin/sh\nexec {program} --nosystem_rc --bazelrc={rc} "$@"\n')
+        script.chmod(0o755)
+    (temporary / "bazelrc").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    try:
+        temporary.rename(folder)
+    except OSError:  # another start was faster
+        shutil.rmtree(temporary)
+        if not folder.is_dir():
+            raise
+
+
+def _site_lines(site: Site) -> list[str]:
+    values = {
+        "DEBIAN_MIRROR": " ".join(map(without_credentials, site.debian_mirrors)),
+        "PYPI_INDEX": without_credentials(site.pypi_index or ""),
+        "NPM_REGISTRY": without_credentials(site.npm_registry or ""),
+    }
+    return [_line("common", f"--repo_env={name}={value}") for name, value in values.items()]
+
+
+def _credential_lines(site: Site, temporary: Path, folder: Path) -> list[str]:
+    """Bazel ignores credentials in URLs, so a helper hands them over for their host."""
+    lines: dict[str, str] = {}
+    for url in (*site.debian_mirrors, site.pypi_index or "", site.npm_registry or ""):
+        parts = urllib.parse.urlsplit(url)
+        if not parts.username or not parts.hostname or parts.hostname in lines:
+            continue
+        answer = json.dumps({"headers": {k: [v] for k, v in authorization(parts).items()}})
+        helper = f"credentials-{parts.hostname}"
+        (temporary / helper).touch(0o700)
+        (temporary / helper).write_text(f"#!/bin/sh\necho {shlex.quote(answer)}\n")
+        option = f"--credential_helper={parts.hostname}={folder / helper}"
+        lines[parts.hostname] = _line("common", option)
+    return list(lines.values())
+
+
+def _bazel_lines(prefix: Path, trust: Path) -> list[str]:
+    home = prefix / "usr/share/bazel"
+    startup = [
+        f"--install_base={home}",
+        "--trust_install_base",
+        f"--server_javabase={prefix}/java",
+        f"--host_jvm_args=-Djavax.net.ssl.trustStore={trust}",
+    ]
+    common = [f"--registry=file://{urllib.parse.quote(str(prefix / 'registry'))}"]
+    if Path("/tmp") in prefix.parents:
+        # The sandbox has a /tmp of its own, where actions would miss Bazel's tools.
+        common.append(f"--sandbox_add_mount_pair={prefix}")
+    overrides = json.loads((prefix / "registry/overrides.json").read_text())
+    common += [f"--override_module={name}={folder}" for name, folder in overrides.items()]
+    return [_line("startup", o) for o in startup] + [_line("common", o) for o in common]
+
+
+def _line(command: str, option: str) -> str:
+    quoted = option.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{command} "{quoted}"'
+
+
+def trust_store(pem: str, origin: Path) -> bytes:
+    """A Java key store (JKS, version 2) of a bundle's certificates; needs no Java."""
+
+    def text(value: str) -> bytes:
+        return struct.pack(">H", len(value)) + value.encode()
+
+    blocks = re.findall(r"-----BEGIN (?:TRUSTED )?CERTIFICATE-----([^-]*)-----END", pem)
+    try:
+        certificates = sorted({base64.b64decode(block) for block in blocks})
+    except ValueError:
+        certificates = []
+    if not certificates:
+        raise Problem(
+            f"the CA bundle {origin} holds no readable certificate. Name one that does:"
+            " `SSL_CERT_FILE=/PATH/ca.pem ./bazelw info`."
+        )
+    body = struct.pack(">III", 0xFEEDFEED, 2, len(certificates))
+    for i, der in enumerate(certificates):
+        body += struct.pack(">I", 2) + text(f"ca{i}") + struct.pack(">Q", 0)  # trusted, no date
+        body += text("X.509") + struct.pack(">I", len(der)) + der
+    # The format's checksum under Java's customary password; it protects nothing.
+    return body + hashlib.sha1("changeit".encode("utf-16-be") + b"Mighty Aphrodite" + body).digest()

@@ -1,0 +1,82 @@
+"""Re-resolves launcher_lock.json from Debian forky and the npm registry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bazel.debian.private import archive
+from bazel.launcher import fetch, forky, site
+
+LOCK = "bazel/launcher/launcher_lock.json"  # from the workspace's root
+
+BAZELISK = {"name": "@bazel/bazelisk", "version": "1.28.1", "file": "bazelisk-linux_amd64"}
+
+
+def update(
+    workspace: str | Path,
+    verifier: archive.Verifier,
+    check: bool,
+    say: Callable[[str, bool], None] = lambda line, passing: None,
+) -> str:
+    """Returns the differences as lines, "" for none; writes them unless `check`.
+
+    The site's mirrors must be in the environment, as ./bazelw puts them there.
+    """
+    path = Path(workspace, LOCK)
+    old = _read(path)
+    packages = forky.resolve_packages(site.debian_mirrors(), verifier, say)
+    (bazel,) = [p for p in packages if p["name"] == "bazel-bootstrap"]
+    new = {
+        "version": 1,
+        "bazel": {"version": bazel["version"].partition("+")[0]},
+        "packages": packages,
+        "npm": [{**BAZELISK, "integrity": _integrity(BAZELISK["name"], BAZELISK["version"])}],
+    }
+    if not check and new != old:
+        path.with_suffix(".new").write_text(_dump(new), encoding="utf-8")
+        path.with_suffix(".new").replace(path)
+    return "\n".join(differences(old, new))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {"packages": [], "npm": []}
+    lock: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return lock
+
+
+def _integrity(name: str, version: str) -> str:
+    registry = site.npm_registry()
+    if not registry:
+        raise site.Problem("no npm registry is known. Start this by `./bazelw run //:lock`.")
+    client = fetch.Client(site.ca_bundle())
+    body = b"".join(client.get(f"{registry}/{name.replace('/', '%2f')}"))
+    return str(json.loads(body)["versions"][version]["dist"]["integrity"])
+
+
+def _dump(lock: dict[str, Any]) -> str:
+    """JSON with one package a line, so that a diff reads as a list of packages."""
+    lines = [f'  "version": {lock["version"]}', f'  "bazel": {json.dumps(lock["bazel"])}']
+    for kind in ("packages", "npm"):
+        entries = ",\n".join(f"    {json.dumps(entry)}" for entry in lock[kind])
+        lines.append(f'  "{kind}": [\n{entries}\n  ]')
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    lines = []
+    for kind in ("packages", "npm"):
+        before, after = ({entry["name"]: entry for entry in lock[kind]} for lock in (old, new))
+        for name in sorted(before.keys() | after.keys()):
+            if name not in after:
+                lines.append(f"- {name} {before[name]['version']}")
+            elif name not in before:
+                lines.append(f"+ {name} {after[name]['version']}")
+            elif before[name]["version"] != after[name]["version"]:
+                lines.append(f"  {name} {before[name]['version']} -> {after[name]['version']}")
+            elif before[name] != after[name]:
+                lines.append(f"  {name} {after[name]['version']}: same version, other bytes")
+    return lines

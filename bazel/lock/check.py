@@ -1,0 +1,146 @@
+"""Whether locks agree with their specs and with each other; needs no network.
+
+Each lock holds the digest of what it was made from. Beyond that every lock is
+read as those who use it read it: names and hashes well formed, nothing missing,
+nothing that ties it to a site.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bazel.debian.private import archive
+from bazel.launcher import forky, update
+from bazel.lock import debian_lock, pypi_lock
+
+_VERSION, _LAUNCHER = ".bazelversion", str(update.LOCK)
+_FILES = (
+    *(debian_lock.SPEC, debian_lock.LOCK),
+    *(pypi_lock.SPEC, pypi_lock.LOCK, pypi_lock.WHEELS),
+    *(_VERSION, _LAUNCHER),
+)
+_HASH = re.compile(r"[0-9a-f]{64}\Z")
+
+
+def problems(workspace: Path) -> list[str]:
+    """Returns what disagrees, one line each; nothing if all is well."""
+    texts = {}
+    for name in _FILES:
+        path = workspace / name
+        if not path.exists():
+            return [f"{name} does not exist"]
+        texts[name] = path.read_text()
+    try:
+        return [*_debian(texts), *_requirements(texts), *_wheels(texts), *_launcher(texts)]
+    except archive.ArchiveError as error:
+        return [str(error)]
+    except (KeyError, TypeError, ValueError) as error:
+        return [f"a lock is damaged: {type(error).__name__}: {error}"]
+
+
+def _debian(texts: Mapping[str, str]) -> list[str]:
+    spec_name, lock_name = debian_lock.SPEC, debian_lock.LOCK
+    spec, lock = debian_lock.Spec.parse(texts[spec_name]), json.loads(texts[lock_name])
+    found = []
+    if lock["spec_sha256"] != debian_lock.digest(texts[spec_name]):
+        found.append(f"{spec_name} has changed since {lock_name} was made")
+    members: dict[str, set[str]] = {name: set() for name in spec.sets}
+    for entry in lock["packages"]:
+        for name in entry["sets"]:
+            if name in members:
+                members[name].add(entry["name"])
+            else:
+                found.append(f"{lock_name}: {entry['name']} is in set {name}, not of {spec_name}")
+        if not entry["sets"]:
+            found.append(f"{lock_name}: {entry['name']} is in no set")
+    for name, wanted in spec.sets.items():
+        found += [
+            f"{spec_name}: {package} of set {name} is not in {lock_name}"
+            for package in wanted.packages
+            if package not in members[name]
+        ]
+        found += [
+            f"{spec_name}: {package} is excluded from set {name} and is in {lock_name}"
+            for package in wanted.exclude
+            if package in members[name]
+        ]
+    return found + _form(lock_name, texts[lock_name], lock["packages"])
+
+
+def _requirements(texts: Mapping[str, str]) -> list[str]:
+    spec_name, lock_name = pypi_lock.SPEC, pypi_lock.LOCK
+    pins = pypi_lock.parse_pins(texts[lock_name])
+    found = []
+    if pypi_lock.spec_digest(texts[lock_name]) != debian_lock.digest(texts[spec_name]):
+        found.append(f"{spec_name} has changed since {lock_name} was made")
+    for requirement, _ in pypi_lock.parse_requirements(texts[spec_name]):
+        pin = pins.get(pypi_lock.normalize(requirement.name))
+        if not pin:
+            found.append(f"{spec_name}: {requirement} is not in {lock_name}")
+        elif not requirement.specifier.contains(pin.version, prereleases=True):
+            found.append(f"{spec_name}: {requirement} is {pin.version} in {lock_name}")
+    for pin in pins.values():
+        if not pin.hashes or not all(map(_HASH.match, pin.hashes)):
+            found.append(f"{lock_name}: {pin.name} has no sha256, or one that is none")
+    if "://" in texts[lock_name]:
+        found.append(f"{lock_name} names a host")
+    return found
+
+
+def _wheels(texts: Mapping[str, str]) -> list[str]:
+    lock_name, wheels_name = pypi_lock.LOCK, pypi_lock.WHEELS
+    pins, wheels = pypi_lock.parse_pins(texts[lock_name]), json.loads(texts[wheels_name])
+    found = []
+    if wheels["requirements_sha256"] != debian_lock.digest(texts[lock_name]):
+        found.append(f"{lock_name} has changed since {wheels_name} was made")
+    entries = {entry["name"]: entry for entry in wheels["wheels"]}
+    for name in sorted(pins.keys() ^ entries.keys()):
+        missing = wheels_name if name in pins else lock_name
+        found.append(f"{name} is not in {missing}")
+    for name in sorted(pins.keys() & entries.keys()):
+        entry, pin = entries[name], pins[name]
+        if entry["version"] != pin.version:
+            found.append(
+                f"{name} is {entry['version']} in {wheels_name}, {pin.version} in the lock"
+            )
+        if entry["sha256"] not in pin.hashes:
+            found.append(f"{wheels_name}: the sha256 of {name} is not in {lock_name}")
+        if not pypi_lock.fits(entry["file"], name, pin.version):
+            found.append(f"{wheels_name}: {entry['file']} is no wheel of {name} that fits")
+        for other in entry["requires"]:
+            if other not in entries:
+                found.append(f"{wheels_name}: {name} requires {other}, which is not there")
+    return found + _form(wheels_name, texts[wheels_name], wheels["wheels"])
+
+
+def _launcher(texts: Mapping[str, str]) -> list[str]:
+    lock = json.loads(texts[_LAUNCHER])
+    found = []
+    if lock["bazel"]["version"] != texts[_VERSION].strip():
+        has = lock["bazel"]["version"]
+        found.append(f"{_VERSION} says {texts[_VERSION].strip()}, {_LAUNCHER} has Bazel {has}")
+    names = {entry["name"] for entry in lock["packages"]}
+    found += [
+        f"{name} makes Bazel and is not in {_LAUNCHER}"
+        for name in forky.WANTED
+        if name not in names
+    ]
+    return found + _form(_LAUNCHER, texts[_LAUNCHER], lock["packages"])
+
+
+def _form(lock_name: str, text: str, entries: list[Mapping[str, Any]]) -> list[str]:
+    names = [entry["name"] for entry in entries]
+    found = [
+        f"{lock_name}: the sha256 of {entry['name']} is not 64 hexadecimal digits"
+        for entry in entries
+        if not _HASH.match(entry["sha256"])
+    ]
+    if names != sorted(set(names)):
+        found.append(f"{lock_name}: names are not sorted, or one stands there twice")
+    if "://" in text:
+        found.append(f"{lock_name} names a host")
+    return found

@@ -1,0 +1,100 @@
+"""debian.yaml -> debian_lock.json: the package sets, resolved and pinned."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from bazel.debian.private import archive, resolve
+
+SPEC, LOCK = "debian.yaml", "debian_lock.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class PackageSet:
+    """A set of the spec: packages asked for, and those to leave out of the closure."""
+
+    packages: Sequence[str]
+    exclude: Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """What debian.yaml says."""
+
+    channels: Sequence[archive.Channel]
+    sets: Mapping[str, PackageSet]
+
+    @staticmethod
+    def parse(text: str) -> Spec:
+        try:
+            return Spec._read(yaml.safe_load(text))
+        except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else error
+            raise archive.ArchiveError(
+                f"{SPEC} is not as its head describes it: {reason}. Look at `git diff {SPEC}`."
+            ) from error
+
+    @staticmethod
+    def _read(spec: Any) -> Spec:
+        if spec["version"] != 1:
+            raise ValueError(f"version is {spec['version']}, and only 1 is known")
+        if spec["archs"] != ["amd64"]:
+            raise ValueError(f"archs is {spec['archs']}, and only [amd64] is supported")
+        sets = {}
+        for name, entry in spec["sets"].items():
+            unknown = entry.keys() - {"packages", "exclude"}
+            if unknown:
+                raise ValueError(f"set {name} has an unknown key {min(unknown)}")
+            sets[name] = PackageSet(
+                _names(entry["packages"], f"sets.{name}.packages"),
+                _names(entry.get("exclude", []), f"sets.{name}.exclude"),
+            )
+        return Spec([archive.Channel.parse(source["channel"]) for source in spec["sources"]], sets)
+
+
+def _names(value: Any, where: str) -> Sequence[str]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"{where} is not a list of package names")
+    return value
+
+
+def update(
+    spec_text: str, mirrors: Sequence[str], verifier: archive.Verifier, report: archive.Report
+) -> str:
+    """Resolves the spec from the archive as it is now; returns the lock's text."""
+    spec = Spec.parse(spec_text)
+    index = resolve.Index(archive.load_first(mirrors, spec.channels, verifier, report))
+    packages: dict[str, archive.Package] = {}
+    members: dict[str, list[str]] = {}
+    for name, wanted in spec.sets.items():
+        try:
+            closure = resolve.resolve(index, wanted.packages, wanted.exclude)
+        except resolve.ResolutionError as error:
+            raise resolve.ResolutionError(f"{SPEC}, set {name}: {error}") from error
+        report(f"resolved {name}: {len(closure)} packages")
+        packages.update(closure)
+        for member in closure:
+            members.setdefault(member, []).append(name)
+    entries = [
+        {**package.lock_entry(), "sets": sorted(members[name])}
+        for name, package in sorted(packages.items())
+    ]
+    return to_text({"spec_sha256": digest(spec_text)}, "packages", entries)
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def to_text(head: Mapping[str, object], key: str, entries: Sequence[Mapping[str, object]]) -> str:
+    """A lock as JSON with one entry a line, so that a diff of it can be read."""
+    lines = ["{", '"version": 1,']
+    lines += [f"{json.dumps(name)}: {json.dumps(value)}," for name, value in head.items()]
+    lines += [f"{json.dumps(key)}: [", ",\n".join(map(json.dumps, entries)), "]", "}", ""]
+    return "\n".join(lines)

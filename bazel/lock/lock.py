@@ -1,0 +1,146 @@
+"""`./bazelw run //:lock`: resolves the specs into the locks.
+
+Everything is resolved before anything is written, so that a run that fails
+changes no file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from pip._internal.models.index import PyPI
+
+from bazel.debian.private import archive
+from bazel.launcher import site, update
+from bazel.lock import check, debian_lock, diff, pypi_lock
+
+_PARTS = ("debian", "pypi", "launcher")
+
+
+def main() -> int:
+    arguments = _arguments()
+    workspace = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
+    if not workspace:
+        return _fail("start this by `./bazelw run //:lock`: it writes into the source tree.")
+    try:
+        if arguments.check:
+            return _check(Path(workspace))
+        return _update(Path(workspace), arguments)
+    except site.Problem as problem:
+        return _fail(f"{problem}\nNo lock was changed.")
+    except OSError as error:
+        return _fail(f"{error}.\nNo lock was changed.")
+    except KeyboardInterrupt:
+        return _fail("interrupted; no lock was changed.")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./bazelw run //:lock --", description=__doc__)
+    parser.add_argument(
+        "parts",
+        nargs="*",
+        metavar="PART",
+        help=f"which locks, of {', '.join(_PARTS)}; default: all",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="only say whether locks match specs; no network"
+    )
+    parser.add_argument(
+        "--upgrade", action="store_true", help="take the newest versions from PyPI, keep no pin"
+    )
+    parser.add_argument("--gpgv", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--keyring", required=True, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    unknown = set(arguments.parts) - set(_PARTS)
+    if unknown:
+        parser.error(f"{min(unknown)} is no part: there are {', '.join(_PARTS)}")
+    return arguments
+
+
+def _check(workspace: Path) -> int:
+    problems = check.problems(workspace)
+    if problems:
+        return _fail(
+            "locks and specs disagree:\n"
+            + "".join(f"  {problem}\n" for problem in problems)
+            + "Run `./bazelw run //:lock` to resolve them again."
+        )
+    print("paddle_images: every lock matches its spec")
+    return 0
+
+
+def _update(workspace: Path, arguments: argparse.Namespace) -> int:
+    parts = arguments.parts or _PARTS
+    here = site.Site.find(workspace)
+    # Absolute, since tools are run in folders of their own.
+    verifier = archive.Verifier(
+        str(Path(arguments.gpgv).absolute()), str(Path(arguments.keyring).absolute())
+    )
+    texts: dict[str, str] = {}
+    if "debian" in parts:
+        spec = _read(workspace / debian_lock.SPEC)
+        texts[debian_lock.LOCK] = debian_lock.update(spec, here.debian_mirrors, verifier, _report)
+    if "pypi" in parts:
+        spec, lock = _read(workspace / pypi_lock.SPEC), _read(workspace / pypi_lock.LOCK)
+        index = here.pypi_index or PyPI.simple_url
+        lock = pypi_lock.update_requirements(spec, lock, index, arguments.upgrade, _report)
+        texts[pypi_lock.LOCK] = lock
+        texts[pypi_lock.WHEELS] = pypi_lock.update_wheels(lock, index, _report)
+    # The launcher writes its lock itself; it comes last, so that nothing is written
+    # before everything is resolved.
+    changes = None
+    if "launcher" in parts:
+        changes = update.update(workspace, verifier, check=False, say=_say).splitlines()
+    for name, text in texts.items():
+        print("\n".join(diff.lines(name, _read(workspace / name), text)))
+    _write({workspace / name: text for name, text in texts.items()})
+    if changes is not None:
+        print(f"{update.LOCK}: {f'{len(changes)} changes' if changes else 'no change'}")
+        print("".join(f"  {line}\n" for line in changes), end="")
+    return 0
+
+
+def _read(path: Path) -> str:
+    """The text of a file; empty for a lock that is not there yet."""
+    return path.read_text("utf-8") if path.exists() else ""
+
+
+def _write(texts: Mapping[Path, str]) -> None:
+    """Replaces the files that differ: each at once, and all written before the first."""
+    written: list[tuple[str, Path]] = []
+    try:
+        for path, text in texts.items():
+            if text != _read(path):
+                descriptor, new = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+                written.append((new, path))
+                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                    file.write(text)
+                Path(new).chmod(path.stat().st_mode if path.exists() else 0o644)
+        while written:
+            Path(written[0][0]).replace(written[0][1])
+            written.pop(0)
+    finally:
+        for new, _ in written:
+            Path(new).unlink(missing_ok=True)
+
+
+def _report(line: str) -> None:
+    print(f"paddle_images: {line}", file=sys.stderr, flush=True)
+
+
+def _say(line: str, _passing: bool) -> None:
+    _report(line)
+
+
+def _fail(text: str) -> int:
+    print(f"paddle_images: {text}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Tests of what `//:lock` does without a network: specs, requirements, diffs."""
+
+import pytest
+
+from bazel.debian.private import archive
+from bazel.lock import debian_lock, diff, pypi_lock
+
+SPEC = """\
+version: 1
+sources:
+  - channel: test main
+archs: [amd64]
+sets:
+  one:
+    packages: [libtls]
+  two:
+    packages: [libtls, libc]
+    exclude: [app]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("version: 1", "version: 2", "version is 2"),
+        ("archs: [amd64]", "archs: [arm64]", "only [amd64]"),
+        ("exclude: [app]", "omit: [app]", "set two has an unknown key omit"),
+        ("packages: [libtls]", "packages: libtls", "sets.one.packages is not a list"),
+        ("sources:", "source:", "'sources' is missing"),
+        ("sets:", "sets: [", "debian.yaml is not as its head describes it"),
+        ("channel: test main", "channel: test", "names no component"),
+    ],
+)
+def test_damaged_spec(old: str, new: str, says: str) -> None:
+    with pytest.raises(archive.ArchiveError) as error:
+        debian_lock.Spec.parse(SPEC.replace(old, new))
+    assert says in str(error.value)
+
+
+def pins(**versions: str) -> dict[str, pypi_lock.Pin]:
+    none: frozenset[str] = frozenset()
+    return {name: pypi_lock.Pin(name, version, none, none) for name, version in versions.items()}
+
+
+def test_required_evaluates_markers_and_passes_extras_on() -> None:
+    of = pins(a="1", b="1", c="1", d="1")
+    dists = {
+        "a": ["B[x] >= 1", "d; sys_platform == 'win32'", "missing; extra == 'dev'"],
+        "b": ["c; extra == 'x'", "d; python_version >= '3.11' and platform_machine == 'x86_64'"],
+        "c": [],
+        "d": [],
+    }
+    assert pypi_lock.required(of, dists) == {"a": ["b"], "b": ["c", "d"], "c": [], "d": []}
+
+
+@pytest.mark.parametrize("requirement", ["b >= 2", "six"])
+def test_required_refuses_what_the_lock_does_not_have(requirement: str) -> None:
+    with pytest.raises(pypi_lock.PyPIError, match="a 1 requires"):
+        pypi_lock.required(pins(a="1", b="1"), {"a": [requirement], "b": []})
+
+
+def test_required_refuses_cycles() -> None:
+    with pytest.raises(pypi_lock.PyPIError, match="a -> b -> a"):
+        pypi_lock.required(pins(a="1", b="1"), {"a": ["b"], "b": ["a"]})
+
+
+def test_diff_says_what_differs_at_the_same_version() -> None:
+    head: dict[str, object] = {"spec_sha256": "0"}
+    base: dict[str, object] = {"name": "a", "version": "1", "sha256": "0", "sets": ["x", "y"]}
+    old = debian_lock.to_text(head, "packages", [base])
+    new = debian_lock.to_text(head, "packages", [{**base, "sha256": "1", "sets": ["y", "z"]}])
+    assert diff.lines("l", old, new) == ["l: 1 changed", "  ~ a 1: new sha256, sets +z -x"]
+    other = debian_lock.to_text({"spec_sha256": "1"}, "packages", [base])
+    assert diff.lines("l", old, other) == ["l: written anew, no entry changed"]

@@ -1,0 +1,339 @@
+"""requirements.in -> requirements_lock.txt -> wheels_lock.json.
+
+pip-tools pins versions and hashes; then pip says which wheel of each pin it would
+install on CPython 3.11 and glibc 2.36 on x86-64, which is what we build and ship,
+and what that wheel requires. Only wheels are taken: nothing is built, and no
+code of a package runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from packaging import tags
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import parse_wheel_filename
+from packaging.version import Version
+
+from bazel.debian.private import archive
+from bazel.launcher import site
+from bazel.lock import debian_lock
+
+SPEC, LOCK, WHEELS = "requirements.in", "requirements_lock.txt", "wheels_lock.json"
+
+_PYTHON = "3.11"
+_PLATFORMS = [
+    *(f"manylinux_2_{minor}_x86_64" for minor in range(36, 4, -1)),
+    "manylinux2014_x86_64",
+    "manylinux2010_x86_64",
+    "manylinux1_x86_64",
+    "linux_x86_64",
+]
+_MARKERS = {
+    "implementation_name": "cpython",
+    "implementation_version": "3.11.2",
+    "os_name": "posix",
+    "platform_machine": "x86_64",
+    "platform_python_implementation": "CPython",
+    "platform_release": "",
+    "platform_system": "Linux",
+    "platform_version": "",
+    "python_full_version": "3.11.2",
+    "python_version": _PYTHON,
+    "sys_platform": "linux",
+}
+_DIGEST_LINE = "# spec_sha256: "
+
+
+class PyPIError(archive.ArchiveError):
+    """The index has no wheels that give what requirements.in asks for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pin:
+    """A requirement of requirements_lock.txt."""
+
+    name: str
+    version: str
+    extras: frozenset[str]
+    hashes: frozenset[str]  # sha256
+
+
+@dataclasses.dataclass(frozen=True)
+class Wheel:
+    """The wheel that pip takes for a pin."""
+
+    file: str
+    sha256: str
+    requires_dist: Sequence[str]
+
+
+def normalize(name: str) -> str:
+    """The name as locks and repositories spell it: PEP 503 with underscores."""
+    return re.sub(r"[-_.]+", "_", name).lower()
+
+
+def spec_digest(lock_text: str) -> str:
+    """The digest of requirements.in that stands in its lock."""
+    line = lock_text.partition("\n")[0]
+    return line.removeprefix(_DIGEST_LINE) if line.startswith(_DIGEST_LINE) else ""
+
+
+def parse_requirements(text: str) -> list[tuple[Requirement, frozenset[str]]]:
+    """The requirements of a requirements file, with their sha256 hashes."""
+    found = []
+    for line in text.replace("\\\n", " ").splitlines():
+        line = re.sub(r"(^|\s)#.*", "", line).strip()
+        if not line or line.startswith("-"):
+            continue
+        requirement, *hashes = re.split(r"\s+--hash=sha256:", line)
+        try:
+            found.append((Requirement(requirement), frozenset(h.strip() for h in hashes)))
+        except InvalidRequirement as error:
+            raise PyPIError(f"{line!r} is not a requirement: {error}") from error
+    return found
+
+
+def parse_pins(lock_text: str) -> dict[str, Pin]:
+    """The pins of a requirements_lock.txt, by name."""
+    pins = {}
+    for requirement, hashes in parse_requirements(lock_text):
+        name = normalize(requirement.name)
+        version = str(requirement.specifier).removeprefix("==")
+        pins[name] = Pin(name, version, frozenset(requirement.extras), hashes)
+    return pins
+
+
+@functools.cache
+def supported_tags() -> frozenset[tags.Tag]:
+    """The tags of wheels that run on what we build and ship."""
+    version = (3, 11)
+    return frozenset(
+        [
+            *tags.cpython_tags(version, ["cp311"], _PLATFORMS),
+            *tags.compatible_tags(version, "cp311", _PLATFORMS),
+        ]
+    )
+
+
+def fits(file: str, name: str, version: str) -> bool:
+    """Says whether a file is a wheel of this version that runs on what we ship."""
+    has, number, _, has_tags = parse_wheel_filename(file)
+    same = normalize(has) == name and number == Version(version)
+    return same and bool(has_tags & supported_tags())
+
+
+def update_requirements(
+    spec_text: str, lock_text: str, index: str, upgrade: bool, report: archive.Report
+) -> str:
+    """Runs pip-compile; returns the lock's text. Pins that still fit stay, unless upgrade."""
+    report("resolving " + SPEC)
+    with tempfile.TemporaryDirectory(prefix="paddle_images-") as directory:
+        Path(directory, SPEC).write_text(spec_text)
+        Path(directory, LOCK).write_text(lock_text)
+        # -P: the folder of this file must not come onto the module path.
+        command = [sys.executable, "-P", str(Path(__file__).with_name("pip_compile.py"))]
+        command += ["--generate-hashes", "--allow-unsafe", "--no-strip-extras", "--no-config"]
+        command += ["--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host"]
+        command += ["--index-url", index, "--pip-args=--only-binary=:all:"]
+        command += ["--upgrade"] if upgrade else []
+        command += ["--output-file", LOCK, SPEC]
+        done = subprocess.run(
+            command, cwd=directory, env=_environment(), capture_output=True, text=True
+        )
+        if done.returncode:
+            _refuse_unreachable(index, done.stderr)
+            raise PyPIError(
+                f"{SPEC} has no solution in wheels for CPython {_PYTHON} on manylinux x86-64 "
+                f"(sdists are not taken). Change {SPEC}, or if a pin of the lock stands in the "
+                "way run `./bazelw run //:lock -- --upgrade`. pip-compile says:\n"
+                + _last_lines(done.stderr)
+            )
+        return f"{_DIGEST_LINE}{debian_lock.digest(spec_text)}\n" + _without_digest(
+            Path(directory, LOCK).read_text()
+        )
+
+
+def _without_digest(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(_DIGEST_LINE))
+
+
+def update_wheels(lock_text: str, index: str, report: archive.Report) -> str:
+    """Derives wheels_lock.json from requirements_lock.txt."""
+    pins = parse_pins(lock_text)
+    report(f"choosing wheels for {len(pins)} requirements")
+    wheels = _choose(pins, index, hashes=False)
+    # pip read only the index and metadata. Where it took a wheel that came after
+    # the hashes were locked, let it choose again among those locked.
+    newer = {name: pins[name] for name in pins if wheels[name].sha256 not in pins[name].hashes}
+    if newer:
+        wheels.update(_choose(newer, index, hashes=True))
+    requires = required(pins, {name: wheel.requires_dist for name, wheel in wheels.items()})
+    entries = [
+        {
+            "name": name,
+            "version": pins[name].version,
+            "file": wheels[name].file,
+            "sha256": wheels[name].sha256,
+            "requires": requires[name],
+        }
+        for name in sorted(pins)
+    ]
+    return debian_lock.to_text(
+        {"requirements_sha256": debian_lock.digest(lock_text)}, "wheels", entries
+    )
+
+
+def _choose(pins: Mapping[str, Pin], index: str, hashes: bool) -> dict[str, Wheel]:
+    """Asks pip which wheels it would install."""
+    with tempfile.TemporaryDirectory(prefix="paddle_images-") as directory:
+        requirements, answer = Path(directory, "requirements.txt"), Path(directory, "report.json")
+        requirements.write_text("".join(_line(pin, hashes) for pin in pins.values()))
+        command = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--index-url", index]
+        command += ["--dry-run", "--ignore-installed", "--no-deps", "--only-binary=:all:"]
+        command += ["--target", f"{directory}/target", "--report", str(answer)]
+        command += ["--implementation=cp", "--abi=cp311", "--python-version", _PYTHON]
+        command += [f"--platform={platform}" for platform in _PLATFORMS]
+        command += ["--require-hashes"] if hashes else []
+        command += ["--requirement", str(requirements)]
+        done = subprocess.run(command, env=_environment(), capture_output=True, text=True)
+        if done.returncode:
+            _refuse_unreachable(index, done.stderr)
+            raise PyPIError(
+                f"a requirement of {LOCK} has no usable wheel for CPython {_PYTHON} on manylinux "
+                f"x86-64 (sdists are not taken). Change {SPEC} and run `./bazelw run //:lock` "
+                "again. pip says:\n" + _last_lines(done.stderr)
+            )
+        installs = json.loads(answer.read_text())["install"]
+    return dict(_wheel(install) for install in installs)
+
+
+def _line(pin: Pin, hashes: bool) -> str:
+    options = "".join(f" --hash=sha256:{h}" for h in sorted(pin.hashes)) if hashes else ""
+    return f"{pin.name}=={pin.version}{options}\n"
+
+
+def _wheel(install: Mapping[str, Any]) -> tuple[str, Wheel]:
+    metadata, download = install["metadata"], install["download_info"]
+    file = download["url"].partition("#")[0].rpartition("/")[2].replace("%2B", "+")
+    sha256 = download["archive_info"]["hashes"]["sha256"]
+    return normalize(metadata["name"]), Wheel(file, sha256, metadata.get("requires_dist", ()))
+
+
+def required(
+    pins: Mapping[str, Pin], requires_dist: Mapping[str, Iterable[str]]
+) -> dict[str, list[str]]:
+    """Returns what each pin directly requires here, markers and extras evaluated."""
+    extras = {name: set(pin.extras) for name, pin in pins.items()}
+    found: dict[str, set[str]] = {name: set() for name in pins}
+    changed = True
+    while changed:  # an extra asked for late may bring in more
+        changed = False
+        for name in pins:
+            for requirement in map(Requirement, requires_dist[name]):
+                if not _applies(requirement, extras[name]):
+                    continue
+                other = normalize(requirement.name)
+                if other not in pins or not requirement.specifier.contains(
+                    pins[other].version, prereleases=True
+                ):
+                    has = pins[other].version if other in pins else "nothing of it"
+                    raise PyPIError(
+                        f"{name} {pins[name].version} requires {requirement}, and {LOCK} has "
+                        f"{has}. Run `./bazelw run //:lock -- --upgrade`."
+                    )
+                changed |= other not in found[name] or not requirement.extras <= extras[other]
+                found[name].add(other)
+                extras[other] |= requirement.extras
+    _refuse_cycles(found)
+    return {name: sorted(others - {name}) for name, others in found.items()}
+
+
+def _applies(requirement: Requirement, extras: Iterable[str]) -> bool:
+    marker = requirement.marker
+    return marker is None or any(
+        marker.evaluate({**_MARKERS, "extra": extra}) for extra in ("", *extras)
+    )
+
+
+def _refuse_cycles(requires: Mapping[str, Iterable[str]]) -> None:
+    """Bazel has no cycles of targets, so wheels that require each other cannot be wired."""
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            cycle = " -> ".join((*path[path.index(name) :], name))
+            raise PyPIError(f"wheels that require each other are not supported: {cycle}.")
+        if name not in done:
+            for other in requires[name]:
+                if other != name:
+                    visit(other, (*path, name))
+            done.add(name)
+
+    for name in requires:
+        visit(name, ())
+
+
+# What a machine must say to reach its index. The rest of pip's configuration (more
+# indexes, local wheels, constraints) would make the lock depend on the machine.
+_KEPT = {
+    *("cert", "client-cert", "proxy", "trusted-host", "default-timeout", "timeout", "retries"),
+    *("cache-dir", "keyring-provider", "no-cache-dir"),
+}
+
+
+def _environment() -> dict[str, str]:
+    """The environment for pip: the machine's way to the network, and nothing else of it."""
+    listing = subprocess.run(
+        [sys.executable, "-P", "-m", "pip", "config", "list"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
+    for section in ("global", "install", ":env:"):
+        for line in listing.stdout.splitlines():
+            match = re.match(rf"{section}\.([a-z-]+)='(.*)'$", line)
+            if match and match[1] in _KEPT:
+                environment["PIP_" + match[1].upper().replace("-", "_")] = match[2]
+    bundle = site.ca_bundle()
+    if bundle:  # the interpreter of the lock knows no CA of its own
+        environment.setdefault("PIP_CERT", str(bundle))
+    environment.update(
+        PIP_CONFIG_FILE=os.devnull,
+        PIP_DISABLE_PIP_VERSION_CHECK="1",
+        PIP_NO_INPUT="1",
+        PYTHONPATH=os.pathsep.join(filter(None, sys.path)),
+        CUSTOM_COMPILE_COMMAND="./bazelw run //:lock",
+    )
+    return environment
+
+
+def _refuse_unreachable(index: str, text: str) -> None:
+    """pip takes an index that does not answer for one that has nothing."""
+    broken = [line.strip() for line in text.splitlines() if "after connection broken by" in line]
+    if broken:
+        raise PyPIError(
+            f"the index {archive.shown(index)} cannot be reached. Check the network, the proxy "
+            "and the CA bundle, or name another index: `PIP_INDEX_URL=https://INDEX/simple "
+            f"./bazelw run //:lock`. pip says:\n  {broken[-1]}"
+        )
+
+
+def _last_lines(text: str) -> str:
+    # pip lists every version that there is; the end of such a line says the newest.
+    lines = [
+        re.sub(r"(?<=.{120}).{20,}(?=.{120})", " ... ", line.strip()) for line in text.splitlines()
+    ]
+    return "\n".join("  " + line for line in lines[-12:] if line)

@@ -1,0 +1,401 @@
+"""Writes OCI image layouts: the build actions of oci_image and oci_image_index.
+
+    layout descriptor LAYER OUT        one layer's descriptor and diff id, as JSON
+    layout image      --out DIR ...    an image of layers on an optional base
+    layout index      --out DIR ...    an index of images
+
+A layout is a directory: oci-layout, index.json with exactly one manifest, and
+blobs/sha256/*. Nothing in it depends on a label, a path, the time or the
+machine, so equal inputs have equal digests. Blobs that Bazel already holds are
+linked, never copied.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+Json = dict[str, Any]
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
+
+EPOCH = "1970-01-01T00:00:00Z"
+CHUNK = 1 << 20
+
+
+class LayoutError(Exception):
+    """What is wrong with the inputs, and what to do about it."""
+
+
+def dump(value: Json) -> bytes:
+    """The one spelling of JSON used in layouts."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def sha256(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def blob_path(layout: Path, digest: str) -> Path:
+    algorithm, _, value = digest.partition(":")
+    return layout / "blobs" / algorithm / value
+
+
+def read_manifest_descriptor(layout: Path) -> Json:
+    """The descriptor of the only manifest of a layout."""
+    try:
+        index = json.loads((layout / "index.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise LayoutError(f"{layout} is not an OCI image layout: {error}") from error
+    manifests = index.get("manifests", [])
+    if len(manifests) != 1:
+        raise LayoutError(f"{layout} holds {len(manifests)} manifests in index.json, not one")
+    descriptor: Json = manifests[0]
+    return descriptor
+
+
+def read_blob(layout: Path, digest: str) -> Json:
+    data = blob_path(layout, digest).read_bytes()
+    if sha256(data) != digest:
+        raise LayoutError(f"{layout}: blob {digest} has the digest {sha256(data)}")
+    value: Json = json.loads(data)
+    return value
+
+
+# Layers
+
+
+def compression_of(head: bytes) -> str:
+    """The compression that a file's first bytes tell; names lie."""
+    if head.startswith(b"\x1f\x8b"):
+        return "gzip"
+    if head.startswith(b"\x28\xb5\x2f\xfd"):
+        return "zstd"
+    return ""
+
+
+def gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Decompresses gzip data of any number of members."""
+    decoder = zlib.decompressobj(wbits=31)
+    inside = False  # a member
+    for chunk in chunks:
+        while chunk:
+            yield decoder.decompress(chunk)
+            inside, chunk = not decoder.eof, decoder.unused_data
+            if decoder.eof:
+                decoder = zlib.decompressobj(wbits=31)
+    if inside:
+        raise zlib.error("it ends in the middle")
+
+
+def describe_layer(layer: Path, zstd: str | None) -> Json:
+    """Digest, size, diff id and compression of a layer, read once."""
+    digest, diff_id, size = hashlib.sha256(), hashlib.sha256(), 0
+    with layer.open("rb") as file:
+        compression = compression_of(file.read(4))
+        file.seek(0)
+
+        def chunks() -> Iterator[bytes]:
+            nonlocal size
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+                yield chunk
+
+        if compression == "gzip":
+            try:
+                for data in gunzip(chunks()):
+                    diff_id.update(data)
+            except zlib.error as error:
+                raise LayoutError(f"layer {layer} is damaged gzip: {error}") from error
+        else:
+            for _ in chunks():
+                pass
+            diff_id = digest
+    if compression == "zstd":
+        diff_id = hash_zstd(layer, zstd)
+    return {
+        "compression": compression,
+        "diff_id": "sha256:" + diff_id.hexdigest(),
+        "digest": "sha256:" + digest.hexdigest(),
+        "size": size,
+    }
+
+
+def hash_zstd(layer: Path, zstd: str | None) -> hashlib._Hash:
+    if zstd is None:
+        raise LayoutError(
+            f"layer {layer} is zstd, and no zstd program is there to read it: name the file "
+            ".tar.zst, and give `zstd` to the oci_toolchain that MODULE.bazel registers"
+        )
+    result = hashlib.sha256()
+    command = [zstd, "--decompress", "--stdout", "--quiet", str(layer)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        while chunk := process.stdout.read(CHUNK):
+            result.update(chunk)
+    if process.returncode:
+        raise LayoutError(f"layer {layer} is damaged zstd")
+    return result
+
+
+# Configuration files: the forms that oci_image documents
+
+
+def lines_of(path: Path) -> list[str]:
+    text = path.read_text()
+    return text.removesuffix("\n").split("\n") if text.strip() else []
+
+
+def arguments_of(path: Path) -> list[str]:
+    """One argument a line; a newline within one is written %5Cn."""
+    return [line.replace("%5Cn", "\n") for line in lines_of(path)]
+
+
+def items_of(path: Path) -> list[str]:
+    """A comma-separated list, over one or more lines."""
+    return [item.strip() for item in path.read_text().replace("\n", ",").split(",") if item.strip()]
+
+
+def pairs_of(path: Path) -> list[tuple[str, str]]:
+    """key=value lines; the value may hold more equal signs."""
+    pairs = []
+    for line in lines_of(path):
+        if not line.strip():
+            continue
+        key, equals, value = line.partition("=")
+        if not equals or not key:
+            raise LayoutError(f"{path} must hold key=value lines, but has {line!r}")
+        pairs.append((key, value))
+    return pairs
+
+
+def expand(value: str, env: dict[str, str]) -> str:
+    """Replaces $NAME and ${NAME} by what is known so far; $$ stays as it is."""
+
+    def known(match: re.Match[str]) -> str:
+        name = match["braced"] or match["bare"]
+        return env.get(name, "") if name else match[0]
+
+    pattern = r"\$\$|\$\{(?P<braced>[A-Za-z_]\w*)\}|\$(?P<bare>[A-Za-z_]\w*)"
+    return re.sub(pattern, known, value)
+
+
+def merge_env(base: list[str], pairs: list[tuple[str, str]]) -> list[str]:
+    env = dict(entry.partition("=")[::2] for entry in base)
+    for key, value in pairs:
+        env[key] = expand(value, env)
+    return [f"{key}={value}" for key, value in env.items()]
+
+
+# Images
+
+
+class Layout:
+    """A layout being written."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.blobs = out / "blobs" / "sha256"
+        self.blobs.mkdir(parents=True, exist_ok=True)
+
+    def add(self, data: bytes, media_type: str) -> Json:
+        digest = sha256(data)
+        blob_path(self.out, digest).write_bytes(data)
+        return {"mediaType": media_type, "size": len(data), "digest": digest}
+
+    def link(self, digest: str, source: Path) -> None:
+        """Links to an output of the build; sources, which may move, are copied."""
+        blob = blob_path(self.out, digest)
+        if blob.is_symlink() or blob.exists():
+            return
+        if source.parts[0] == "bazel-out":
+            blob.symlink_to(os.path.relpath(source, blob.parent))
+        else:
+            shutil.copyfile(source, blob)
+
+    def close(self, descriptor: Json) -> None:
+        (self.out / "oci-layout").write_bytes(dump({"imageLayoutVersion": "1.0.0"}))
+        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [descriptor]}
+        (self.out / "index.json").write_bytes(dump(index))
+
+
+def read_base(base: Path, layout: Layout) -> tuple[Json, Json]:
+    """The base's manifest and config; its layers are linked into the layout."""
+    manifest = read_blob(base, read_manifest_descriptor(base)["digest"])
+    if "config" not in manifest:
+        raise LayoutError(f"base {base} is an index; an image can be built on one image only")
+    for layer in manifest["layers"]:
+        if "urls" not in layer or blob_path(base, layer["digest"]).exists():
+            layout.link(layer["digest"], blob_path(base, layer["digest"]))
+    return manifest, read_blob(base, manifest["config"]["digest"])
+
+
+def new_image(args: argparse.Namespace) -> tuple[Json, Json]:
+    if not (args.os and args.architecture):
+        raise LayoutError("'os' and 'architecture' are mandatory when 'base' is unspecified.")
+    config: Json = {"created": EPOCH, "architecture": args.architecture, "os": args.os}
+    if args.variant:
+        config["variant"] = args.variant
+    config |= {"config": {}, "rootfs": {"type": "layers", "diff_ids": []}, "history": []}
+    return {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": []}, config
+
+
+def configure(args: argparse.Namespace, image: Json) -> None:
+    """Applies the attributes of oci_image to a config, over what its base has."""
+    config: Json = image.setdefault("config", {}) or {}
+    image["config"] = config
+    if args.created:
+        image["created"] = args.created.read_text().strip()
+    if args.env:
+        config["Env"] = merge_env(config.get("Env") or [], pairs_of(args.env))
+    if args.entrypoint:
+        config["Entrypoint"] = arguments_of(args.entrypoint)
+        # The base's arguments were meant for the base's program.
+        config.pop("Cmd", None)
+    if args.cmd:
+        config["Cmd"] = arguments_of(args.cmd)
+    if args.labels:
+        config["Labels"] = (config.get("Labels") or {}) | dict(pairs_of(args.labels))
+    for key, path in (("ExposedPorts", args.exposed_ports), ("Volumes", args.volumes)):
+        if path:
+            config[key] = (config.get(key) or {}) | {item: {} for item in items_of(path)}
+    texts = {"User": args.user, "WorkingDir": args.workdir, "StopSignal": args.stop_signal}
+    config |= {key: value for key, value in texts.items() if value}
+    if args.healthcheck:
+        config["Healthcheck"] = json.loads(args.healthcheck.read_text())
+
+
+def write_image(args: argparse.Namespace) -> None:
+    layout = Layout(args.out)
+    manifest, image = read_base(args.base, layout) if args.base else new_image(args)
+    configure(args, image)
+    docker = manifest.get("mediaType") == DOCKER_MANIFEST
+    layer_type, join = (DOCKER_LAYER, ".") if docker else (OCI_LAYER, "+")
+    for index, (path, described) in enumerate(args.layer):
+        layer = json.loads(Path(described).read_text())
+        compression = layer["compression"]
+        manifest["layers"].append(
+            {
+                "mediaType": layer_type + (join + compression if compression else ""),
+                "size": layer["size"],
+                "digest": layer["digest"],
+            }
+        )
+        layout.link(layer["digest"], Path(path))
+        image["rootfs"]["diff_ids"].append(layer["diff_id"])
+        # The label of the layer would make the digest depend on it.
+        made_by = args.history[index] if index < len(args.history) else "oci_image"
+        image.setdefault("history", []).append({"created": EPOCH, "created_by": made_by})
+    config = layout.add(dump(image), DOCKER_CONFIG if docker else OCI_CONFIG)
+    layers = manifest.pop("layers")
+    annotations = manifest.pop("annotations", {})
+    if args.annotations:
+        annotations |= dict(pairs_of(args.annotations))
+    manifest |= {"config": config, "layers": layers}
+    if annotations:
+        manifest["annotations"] = annotations
+    descriptor = layout.add(dump(manifest), manifest.get("mediaType", OCI_MANIFEST))
+    layout.close(descriptor)
+    args.digest_file.write_text(descriptor["digest"] + "\n")
+
+
+# Indexes
+
+
+def platform_of(config: Json) -> Json:
+    keys = ("architecture", "os", "os.version", "os.features", "variant")
+    return {key: config[key] for key in keys if config.get(key)}
+
+
+def write_index(args: argparse.Namespace) -> None:
+    layout = Layout(args.out)
+    manifests = []
+    seen: dict[str, Path] = {}
+    for image in args.image:
+        descriptor = read_manifest_descriptor(image)
+        manifest = read_blob(image, descriptor["digest"])
+        if "config" not in manifest:
+            raise LayoutError(f"{image} is an index; 'images' takes images")
+        platform = platform_of(read_blob(image, manifest["config"]["digest"]))
+        key = json.dumps(platform, sort_keys=True)
+        if key in seen:
+            raise LayoutError(
+                f"{image} and {seen[key]} are both for {platform.get('os')}/"
+                f"{platform.get('architecture')}: an index holds one image a platform"
+            )
+        seen[key] = image
+        for blob in sorted((image / "blobs" / "sha256").iterdir()):
+            layout.link("sha256:" + blob.name, blob)
+        entry = {key: descriptor[key] for key in ("mediaType", "size", "digest")}
+        manifests.append(entry | {"platform": platform})
+    index: Json = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests}
+    if args.annotations:
+        index["annotations"] = dict(pairs_of(args.annotations))
+    descriptor = layout.add(dump(index), OCI_INDEX)
+    layout.close(descriptor)
+    args.digest_file.write_text(descriptor["digest"] + "\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(prog="layout", description=(__doc__ or "").splitlines()[0])
+    commands = result.add_subparsers(dest="command", required=True)
+
+    descriptor = commands.add_parser("descriptor")
+    descriptor.add_argument("layer", type=Path)
+    descriptor.add_argument("out", type=Path)
+    descriptor.add_argument("--zstd", help="the zstd program, for zstd layers")
+
+    image = commands.add_parser("image")
+    image.add_argument("--base", type=Path)
+    image.add_argument("--layer", nargs=2, action="append", default=[], metavar=("TAR", "JSON"))
+    image.add_argument("--history", action="append", default=[])
+    for name in ("os", "architecture", "variant", "user", "workdir", "stop-signal"):
+        image.add_argument("--" + name, default="")
+    for name in ("entrypoint", "cmd", "env", "labels", "exposed-ports", "volumes", "created"):
+        image.add_argument("--" + name, type=Path)
+    image.add_argument("--healthcheck", type=Path)
+
+    index = commands.add_parser("index")
+    index.add_argument("--image", type=Path, action="append", default=[])
+
+    for command in (image, index):
+        command.add_argument("--annotations", type=Path)
+        command.add_argument("--out", type=Path, required=True)
+        command.add_argument("--digest-file", type=Path, required=True)
+    return result
+
+
+def main(argv: list[str], stderr: IO[str] = sys.stderr) -> int:
+    args = parser().parse_args(argv)
+    try:
+        if args.command == "descriptor":
+            args.out.write_bytes(dump(describe_layer(args.layer, args.zstd)))
+        elif args.command == "image":
+            write_image(args)
+        else:
+            write_index(args)
+    except LayoutError as error:
+        print(f"rules_oci: {error}", file=stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

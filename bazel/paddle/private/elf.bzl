@@ -1,0 +1,52 @@
+"""Rules that run the toolchain's binary utilities on prebuilt libraries."""
+
+load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain", "use_cpp_toolchain")
+
+def _stripped_library_impl(ctx):
+    toolchain = find_cpp_toolchain(ctx)
+    ctx.actions.run(
+        executable = toolchain.strip_executable,
+        arguments = ["--strip-unneeded", "-o", ctx.outputs.out.path, ctx.file.src.path],
+        inputs = depset([ctx.file.src], transitive = [toolchain.all_files]),
+        outputs = [ctx.outputs.out],
+        mnemonic = "Strip",
+        progress_message = "Stripping " + ctx.file.src.short_path,
+    )
+    return [DefaultInfo(files = depset([ctx.outputs.out]))]
+
+stripped_library = rule(
+    doc = "A shared library without the symbols that no loader reads.",
+    implementation = _stripped_library_impl,
+    attrs = {
+        "out": attr.output(mandatory = True, doc = "The library to make."),
+        "src": attr.label(mandatory = True, allow_single_file = True, doc = "The library as it came."),
+    },
+    toolchains = use_cpp_toolchain(),
+)
+
+def _pystub_source_impl(ctx):
+    toolchain = find_cpp_toolchain(ctx)
+    ctx.actions.run(
+        executable = ctx.executable._generator,
+        arguments = [toolchain.nm_executable, ctx.file.library.path, ctx.outputs.out.path],
+        inputs = depset([ctx.file.library], transitive = [toolchain.all_files]),
+        outputs = [ctx.outputs.out],
+        mnemonic = "PyStub",
+        progress_message = "Generating the libpython stub for " + ctx.file.library.short_path,
+    )
+    return [DefaultInfo(files = depset([ctx.outputs.out]))]
+
+pystub_source = rule(
+    doc = "C source of a library that defines every symbol of libpython that another library needs.",
+    implementation = _pystub_source_impl,
+    attrs = {
+        "library": attr.label(mandatory = True, allow_single_file = True, doc = "The library that lacks them."),
+        "out": attr.output(mandatory = True, doc = "The C file to make."),
+        "_generator": attr.label(
+            default = "//bazel/paddle/private:pystub",
+            executable = True,
+            cfg = "exec",
+        ),
+    },
+    toolchains = use_cpp_toolchain(),
+)

@@ -1,0 +1,201 @@
+// Everything that paddle_inference_api.h declares is in libpaddle.so, and the
+// library is of the locked version.
+//
+// A function that is missing fails the link of whoever calls it first; this
+// test calls for all of them, and reads the header to see that none was left
+// out.
+#include <dlfcn.h>
+
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
+#include <string>
+#include <type_traits>
+
+#include "gtest/gtest.h"
+#include "paddle_inference_api.h"
+
+namespace {
+
+using paddle_infer::Config;
+using paddle_infer::Predictor;
+using paddle_infer::Tensor;
+using paddle_infer::services::PredictorPool;
+
+std::string* header_path;
+
+std::set<std::string>& Tested() {
+  static std::set<std::string> names;
+  return names;
+}
+
+void ExpectInLibrary(const std::string& name, const void* address) {
+  Dl_info info;
+  ASSERT_NE(dladdr(address, &info), 0) << name;
+  const std::string file = info.dli_fname;
+  EXPECT_EQ(file.substr(file.rfind('/') + 1), "libpaddle.so") << name;
+  Tested().insert(name);
+}
+
+// A pointer to a function, or to a member function, whose first word is the
+// function's address where it is not virtual.
+template <typename F>
+void ExpectInLibrary(const std::string& name, F function) {
+  const void* address;
+  static_assert(sizeof(function) >= sizeof(address));
+  std::memcpy(&address, &function, sizeof(address));
+  ExpectInLibrary(name, address);
+}
+
+void ExpectMangledInLibrary(const std::string& name, const char* symbol) {
+  const void* address = dlsym(RTLD_DEFAULT, symbol);
+  ASSERT_NE(address, nullptr) << symbol;
+  ExpectInLibrary(name, address);
+}
+
+TEST(Symbols, Config) {
+  using std::string;
+  ExpectMangledInLibrary("AnalysisConfig", "_ZN6paddle14AnalysisConfigC1Ev");
+  ExpectMangledInLibrary("AnalysisConfig",
+                         "_ZN6paddle14AnalysisConfigC1ERKS0_");
+  ExpectMangledInLibrary("AnalysisConfig",
+                         "_ZN6paddle14AnalysisConfigC1ERKNSt7__cxx1112basic_"
+                         "stringIcSt11char_traitsIcESaIcEEE");
+  ExpectMangledInLibrary("AnalysisConfig",
+                         "_ZN6paddle14AnalysisConfigC1ERKNSt7__cxx1112basic_"
+                         "stringIcSt11char_traitsIcESaIcEEES8_");
+  ExpectMangledInLibrary("~AnalysisConfig", "_ZN6paddle14AnalysisConfigD1Ev");
+  ExpectInLibrary<void (Config::*)(const string&)>("SetModel",
+                                                   &Config::SetModel);
+  ExpectInLibrary<void (Config::*)(const string&, const string&)>(
+      "SetModel", &Config::SetModel);
+  ExpectInLibrary("SetProgFile", &Config::SetProgFile);
+  ExpectInLibrary("SetParamsFile", &Config::SetParamsFile);
+  ExpectInLibrary("SetModelBuffer", &Config::SetModelBuffer);
+  ExpectInLibrary("model_dir", &Config::model_dir);
+  ExpectInLibrary("prog_file", &Config::prog_file);
+  ExpectInLibrary("params_file", &Config::params_file);
+  ExpectInLibrary("model_from_memory", &Config::model_from_memory);
+  ExpectInLibrary("DisableGpu", &Config::DisableGpu);
+  ExpectInLibrary("use_gpu", &Config::use_gpu);
+  ExpectInLibrary("SetCpuMathLibraryNumThreads",
+                  &Config::SetCpuMathLibraryNumThreads);
+  ExpectInLibrary("cpu_math_library_num_threads",
+                  &Config::cpu_math_library_num_threads);
+  ExpectInLibrary("EnableMKLDNN", &Config::EnableMKLDNN);
+  ExpectInLibrary("DisableMKLDNN", &Config::DisableMKLDNN);
+  ExpectInLibrary("mkldnn_enabled", &Config::mkldnn_enabled);
+  ExpectInLibrary("SetMkldnnCacheCapacity", &Config::SetMkldnnCacheCapacity);
+  ExpectInLibrary("SetMKLDNNOp", &Config::SetMKLDNNOp);
+  ExpectInLibrary("DisableMkldnnFcPasses", &Config::DisableMkldnnFcPasses);
+  ExpectInLibrary("EnableMkldnnInt8", &Config::EnableMkldnnInt8);
+  ExpectInLibrary("mkldnn_int8_enabled", &Config::mkldnn_int8_enabled);
+  ExpectInLibrary("EnableMkldnnBfloat16", &Config::EnableMkldnnBfloat16);
+  ExpectInLibrary("SetBfloat16Op", &Config::SetBfloat16Op);
+  ExpectInLibrary("SwitchIrOptim", &Config::SwitchIrOptim);
+  ExpectInLibrary("ir_optim", &Config::ir_optim);
+  ExpectInLibrary("SwitchIrDebug", &Config::SwitchIrDebug);
+  ExpectInLibrary("EnableMemoryOptim", &Config::EnableMemoryOptim);
+  ExpectInLibrary("enable_memory_optim", &Config::enable_memory_optim);
+  ExpectInLibrary("SetOptimCacheDir", &Config::SetOptimCacheDir);
+  ExpectInLibrary("EnableSaveOptimModel", &Config::EnableSaveOptimModel);
+  ExpectInLibrary("EnableNewExecutor", &Config::EnableNewExecutor);
+  ExpectInLibrary("DisableFCPadding", &Config::DisableFCPadding);
+  ExpectInLibrary("DisableGlogInfo", &Config::DisableGlogInfo);
+  ExpectInLibrary("glog_info_disabled", &Config::glog_info_disabled);
+  ExpectInLibrary("EnableProfile", &Config::EnableProfile);
+  ExpectInLibrary("Summary", &Config::Summary);
+}
+
+template <typename T>
+void ExpectTensorOf() {
+  ExpectInLibrary("CopyFromCpu", &Tensor::CopyFromCpu<T>);
+  ExpectInLibrary("CopyToCpu", &Tensor::CopyToCpu<T>);
+  ExpectInLibrary("mutable_data", &Tensor::mutable_data<T>);
+  ExpectInLibrary("data", &Tensor::data<T>);
+  ExpectInLibrary("ShareExternalData", &Tensor::ShareExternalData<T>);
+}
+
+TEST(Symbols, Tensor) {
+  ExpectInLibrary("name", &Tensor::name);
+  ExpectInLibrary("type", &Tensor::type);
+  ExpectInLibrary("place", &Tensor::place);
+  ExpectInLibrary("shape", &Tensor::shape);
+  ExpectInLibrary("Reshape", &Tensor::Reshape);
+  ExpectInLibrary("SetLoD", &Tensor::SetLoD);
+  ExpectInLibrary("lod", &Tensor::lod);
+  ExpectTensorOf<float>();
+  ExpectTensorOf<int64_t>();
+  ExpectTensorOf<int32_t>();
+  ExpectTensorOf<uint8_t>();
+  ExpectTensorOf<int8_t>();
+  ExpectTensorOf<paddle_infer::float16>();
+  ExpectTensorOf<bool>();
+  ExpectTensorOf<double>();
+  ExpectTensorOf<paddle_infer::bfloat16>();
+}
+
+TEST(Symbols, Predictor) {
+  ExpectMangledInLibrary(
+      "Predictor", "_ZN12paddle_infer9PredictorC1ERKN6paddle14AnalysisConfigE");
+  ExpectInLibrary("GetInputNames", &Predictor::GetInputNames);
+  ExpectInLibrary("GetOutputNames", &Predictor::GetOutputNames);
+  ExpectInLibrary("GetInputTensorShape", &Predictor::GetInputTensorShape);
+  ExpectInLibrary("GetOutputTensorShape", &Predictor::GetOutputTensorShape);
+  ExpectInLibrary("GetInputTypes", &Predictor::GetInputTypes);
+  ExpectInLibrary("GetOutputTypes", &Predictor::GetOutputTypes);
+  ExpectInLibrary("GetInputHandle", &Predictor::GetInputHandle);
+  ExpectInLibrary("GetOutputHandle", &Predictor::GetOutputHandle);
+  ExpectInLibrary("Run", &Predictor::Run);
+  ExpectInLibrary("Clone", &Predictor::Clone);
+  ExpectInLibrary("ClearIntermediateTensor",
+                  &Predictor::ClearIntermediateTensor);
+  ExpectInLibrary("TryShrinkMemory", &Predictor::TryShrinkMemory);
+  ExpectInLibrary("CreatePredictor", &paddle_infer::CreatePredictor);
+  ExpectInLibrary("GetVersion", &paddle_infer::GetVersion);
+  ExpectMangledInLibrary("PredictorPool",
+                         "_ZN12paddle_infer8services13PredictorPoolC1ERKN6"
+                         "paddle14AnalysisConfigEm");
+  ExpectInLibrary("Retrive", &PredictorPool::Retrive);
+}
+
+// Runs after the others: they fill Tested().
+TEST(SymbolsOfTheHeader, AreAllTested) {
+  std::ifstream file(*header_path);
+  ASSERT_TRUE(file) << *header_path;
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  text = std::regex_replace(text, std::regex("//[^\n]*|#[^\n]*"), "");
+  // Not functions of the library: what is deleted, slots, our own destructor.
+  text = std::regex_replace(
+      text,
+      std::regex("[^;{}:]*\\)( const)? = (delete|0);|alignas\\([0-9]+\\)"), "");
+  std::set<std::string> declared;
+  const std::regex function("(~?[A-Za-z_]\\w*)\\(");
+  for (std::sregex_iterator it(text.begin(), text.end(), function), end;
+       it != end; ++it) {
+    declared.insert((*it)[1]);
+  }
+  EXPECT_GT(declared.size(), 50u);
+  EXPECT_EQ(declared, Tested());
+}
+
+TEST(Version, IsTheLockedOne) {
+  EXPECT_EQ(
+      paddle_infer::GetVersion().rfind("version: " PADDLE_VERSION "\n", 0), 0u)
+      << paddle_infer::GetVersion() << "wheels_lock.json: " << PADDLE_VERSION;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: symbols_test HEADER\n");
+    return 2;
+  }
+  header_path = new std::string(argv[1]);
+  return RUN_ALL_TESTS();
+}

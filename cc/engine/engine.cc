@@ -1,0 +1,393 @@
+#include "cc/engine/engine.h"
+
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <limits>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "cc/engine/model_files.h"
+#include "cc/engine/program.h"
+#include "paddle_inference_api.h"
+
+namespace engine {
+namespace {
+
+// Paddle counts elements and dimensions in int.
+constexpr int64_t kMaxElements = std::numeric_limits<int>::max();
+constexpr int kMaxThreads = 1024;
+
+// The element types of a program (VarType.Type), and those of the engine's
+// tensors. What has no counterpart, such as BF16 or INT16, is not served.
+std::optional<DataType> FromProgram(int type) {
+  switch (type) {
+    case 0:
+      return DataType::kBool;
+    case 2:
+      return DataType::kInt32;
+    case 3:
+      return DataType::kInt64;
+    case 4:
+      return DataType::kFloat16;
+    case 5:
+      return DataType::kFloat32;
+    case 6:
+      return DataType::kFloat64;
+    case 20:
+      return DataType::kUint8;
+    case 21:
+      return DataType::kInt8;
+  }
+  return std::nullopt;
+}
+
+std::optional<DataType> FromPaddle(paddle_infer::DataType type) {
+  switch (type) {
+    case paddle_infer::FLOAT32:
+      return DataType::kFloat32;
+    case paddle_infer::INT64:
+      return DataType::kInt64;
+    case paddle_infer::INT32:
+      return DataType::kInt32;
+    case paddle_infer::UINT8:
+      return DataType::kUint8;
+    case paddle_infer::INT8:
+      return DataType::kInt8;
+    case paddle_infer::FLOAT16:
+      return DataType::kFloat16;
+    case paddle_infer::BOOL:
+      return DataType::kBool;
+    case paddle_infer::FLOAT64:
+      return DataType::kFloat64;
+    case paddle_infer::BFLOAT16:
+      break;
+  }
+  return std::nullopt;
+}
+
+// Calls f with a null pointer to the C++ type of the elements.
+template <typename F>
+void WithElement(DataType type, F f) {
+  switch (type) {
+    case DataType::kBool:
+      return f(static_cast<bool*>(nullptr));
+    case DataType::kUint8:
+      return f(static_cast<uint8_t*>(nullptr));
+    case DataType::kInt8:
+      return f(static_cast<int8_t*>(nullptr));
+    case DataType::kInt32:
+      return f(static_cast<int32_t*>(nullptr));
+    case DataType::kInt64:
+      return f(static_cast<int64_t*>(nullptr));
+    case DataType::kFloat16:
+      return f(static_cast<paddle_infer::float16*>(nullptr));
+    case DataType::kFloat32:
+      return f(static_cast<float*>(nullptr));
+    case DataType::kFloat64:
+      return f(static_cast<double*>(nullptr));
+  }
+}
+
+std::string Dims(const std::vector<int64_t>& shape) {
+  return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
+}
+
+// Paddle's messages begin with a kind in brackets and a sentence, and go on
+// with the failed C++ expression and its place, which help nobody here. The
+// operator at fault comes last.
+std::string Summary(const std::string& what) {
+  constexpr size_t kShown = 600;
+  std::string text = what.substr(0, what.find('\n'));
+  text = text.substr(0, text.find(" (at /"));
+  if (text.size() > kShown) text = text.substr(0, kShown) + "...";
+  const size_t begin = what.rfind("[operator < ");
+  const size_t end = what.find(" >", begin);
+  if (begin != std::string::npos && end != std::string::npos) {
+    const std::string op = what.substr(begin + 12, end - begin - 12);
+    absl::StrAppend(&text, " (operator ", op, ")");
+  }
+  return text;
+}
+
+bool IsKind(const std::string& what, const char* kind) {
+  return what.compare(0, std::strlen(kind), kind) == 0;
+}
+
+// Calls f and turns what it throws into a status. `blame`: the code for errors
+// that Paddle ascribes to what it was given.
+absl::Status Guard(const std::string& action, absl::StatusCode blame,
+                   const std::function<void()>& f) {
+  try {
+    f();
+    return absl::OkStatus();
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(action, " failed: not enough memory"));
+  } catch (const std::exception& e) {
+    const std::string what = e.what();
+    absl::StatusCode code = absl::StatusCode::kInternal;
+    if (IsKind(what, "(ResourceExhausted)")) {
+      code = absl::StatusCode::kResourceExhausted;
+    } else if (IsKind(what, "(InvalidArgument)") ||
+               IsKind(what, "(OutOfRange)") || IsKind(what, "(NotFound)") ||
+               IsKind(what, "(Unimplemented)") ||
+               IsKind(what, "(Unavailable)")) {
+      code = blame;
+    }
+    return absl::Status(code, absl::StrCat(action, " failed: ", Summary(what)));
+  } catch (...) {
+    return absl::InternalError(
+        absl::StrCat(action, " failed: an exception of unknown type"));
+  }
+}
+
+// Checks one input against its declaration and gives the shape as Paddle takes
+// it.
+absl::StatusOr<std::vector<int>> CheckInput(const TensorSpec& spec,
+                                            const Tensor& input) {
+  const auto invalid = [&](const std::string& what) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("input ", spec.name, ": ", what));
+  };
+  if (input.dtype != spec.dtype) {
+    return invalid(absl::StrCat("its type is ", NameOf(input.dtype),
+                                ", the model takes ", NameOf(spec.dtype)));
+  }
+  if (input.shape.size() != spec.shape.size()) {
+    return invalid(absl::StrCat("its shape ", Dims(input.shape), " has ",
+                                input.shape.size(), " dimensions, the model ",
+                                "takes ", Dims(spec.shape)));
+  }
+  std::vector<int> shape;
+  int64_t elements = 1;
+  for (size_t i = 0; i < spec.shape.size(); ++i) {
+    const int64_t dim = input.shape[i];
+    if (dim < 1 || (spec.shape[i] >= 0 && dim != spec.shape[i])) {
+      return invalid(absl::StrCat("its shape is ", Dims(input.shape),
+                                  ", the model takes ", Dims(spec.shape),
+                                  " (-1: any number from 1)"));
+    }
+    if (dim > kMaxElements / elements) {
+      return invalid(absl::StrCat("its shape ", Dims(input.shape),
+                                  " has more than ", kMaxElements,
+                                  " elements"));
+    }
+    elements *= dim;
+    shape.push_back(static_cast<int>(dim));
+  }
+  const size_t bytes = static_cast<size_t>(elements) * SizeOf(spec.dtype);
+  if (input.data.size() != bytes) {
+    return invalid(absl::StrCat("it has ", input.data.size(), " bytes, ",
+                                NameOf(spec.dtype), " of shape ",
+                                Dims(input.shape), " has ", bytes));
+  }
+  // Any other byte in a C++ bool is undefined behaviour inside the engine.
+  if (spec.dtype == DataType::kBool && input.data.find_first_not_of(std::string(
+                                           "\0\1", 2)) != std::string::npos) {
+    return invalid("a BOOL element is a byte other than 0 and 1");
+  }
+  return shape;
+}
+
+// The names, types and shapes of a program's inputs or outputs. They are taken
+// from the program and not from the predictor, which throws where an output is
+// BOOL.
+absl::StatusOr<std::vector<TensorSpec>> Specs(
+    const std::vector<NamedTensor>& tensors) {
+  std::vector<TensorSpec> specs;
+  for (const auto& [name, desc] : tensors) {
+    const std::optional<DataType> type = FromProgram(desc.data_type);
+    if (!type) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the element type of ", name,
+                       " is not served; cast it to float32 before the export"));
+    }
+    specs.push_back({name, *type, desc.dims});
+  }
+  return specs;
+}
+
+}  // namespace
+
+// Throws what Paddle throws.
+class Engine::Impl {
+ public:
+  Impl(std::shared_ptr<paddle_infer::Predictor> predictor,
+       std::vector<TensorSpec> inputs, std::vector<TensorSpec> outputs)
+      : predictor_(std::move(predictor)),
+        input_specs_(std::move(inputs)),
+        output_specs_(std::move(outputs)) {
+    for (const TensorSpec& spec : input_specs_) {
+      inputs_.push_back(predictor_->GetInputHandle(spec.name));
+    }
+    for (const TensorSpec& spec : output_specs_) {
+      outputs_.push_back(predictor_->GetOutputHandle(spec.name));
+    }
+  }
+
+  std::unique_ptr<Impl> Clone() {
+    return std::make_unique<Impl>(predictor_->Clone(/*stream=*/nullptr),
+                                  input_specs_, output_specs_);
+  }
+
+  const std::vector<TensorSpec>& input_specs() const { return input_specs_; }
+  const std::vector<TensorSpec>& output_specs() const { return output_specs_; }
+
+  // inputs[i] and shapes[i] belong to input_specs()[i].
+  std::vector<Tensor> Run(const std::vector<const Tensor*>& inputs,
+                          const std::vector<std::vector<int>>& shapes) {
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      inputs_[i]->Reshape(shapes[i]);
+      WithElement(inputs[i]->dtype, [&](auto* element) {
+        using T = std::remove_pointer_t<decltype(element)>;
+        inputs_[i]->CopyFromCpu(
+            reinterpret_cast<const T*>(inputs[i]->data.data()));
+      });
+    }
+    if (!predictor_->Run()) throw std::runtime_error("Run returned false");
+    std::vector<Tensor> outputs;
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+      outputs.push_back(Read(output_specs_[i].name, *outputs_[i]));
+    }
+    return outputs;
+  }
+
+ private:
+  // What a run left in an output. Type and shape are those of the run: a model
+  // may declare less than it gives.
+  static Tensor Read(const std::string& name,
+                     const paddle_infer::Tensor& output) {
+    const std::optional<DataType> type = FromPaddle(output.type());
+    if (!type)
+      throw std::runtime_error("output " + name + " has no known type");
+    const std::vector<int> shape = output.shape();
+    Tensor tensor{name, *type, {shape.begin(), shape.end()}, ""};
+    size_t elements = 1;
+    for (int dim : shape) elements *= static_cast<size_t>(dim);
+    tensor.data.resize(elements * SizeOf(*type));
+    if (elements == 0) return tensor;
+    WithElement(*type, [&](auto* element) {
+      using T = std::remove_pointer_t<decltype(element)>;
+      output.CopyToCpu(reinterpret_cast<T*>(tensor.data.data()));
+    });
+    return tensor;
+  }
+
+  // The handles point into the predictor: they go first.
+  std::shared_ptr<paddle_infer::Predictor> predictor_;
+  std::vector<TensorSpec> input_specs_;
+  std::vector<TensorSpec> output_specs_;
+  std::vector<std::unique_ptr<paddle_infer::Tensor>> inputs_;
+  std::vector<std::unique_ptr<paddle_infer::Tensor>> outputs_;
+};
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
+  if (options.model_dir.empty()) {
+    return absl::InvalidArgumentError("no model directory was given");
+  }
+  if (options.threads < 1 || options.threads > kMaxThreads) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("threads is ", options.threads, ", it must be from 1 to ",
+                     kMaxThreads));
+  }
+  const std::string program = options.model_dir + "/model.pdmodel";
+  const std::string parameters = options.model_dir + "/model.pdiparams";
+  absl::StatusOr<Signature> signature = CheckModelFiles(program, parameters);
+  if (!signature.ok()) return signature.status();
+  absl::StatusOr<std::vector<TensorSpec>> inputs = Specs(signature->inputs);
+  if (!inputs.ok()) return inputs.status();
+  absl::StatusOr<std::vector<TensorSpec>> outputs = Specs(signature->outputs);
+  if (!outputs.ok()) return outputs.status();
+
+  std::unique_ptr<Impl> impl;
+  absl::Status status = Guard(
+      absl::StrCat("loading the model ", options.model_dir, " with Paddle ",
+                   PaddleVersion()),
+      absl::StatusCode::kInvalidArgument, [&] {
+        paddle_infer::Config config(program, parameters);
+        config.DisableGlogInfo();
+        config.SetCpuMathLibraryNumThreads(options.threads);
+        if (!options.onednn) config.DisableMKLDNN();
+        impl = std::make_unique<Impl>(paddle_infer::CreatePredictor(config),
+                                      *std::move(inputs), *std::move(outputs));
+      });
+  if (!status.ok()) return status;
+  return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+}
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Clone() {
+  std::unique_ptr<Impl> clone;
+  absl::Status status = Guard("cloning the model", absl::StatusCode::kInternal,
+                              [&] { clone = impl_->Clone(); });
+  if (!status.ok()) return status;
+  return std::unique_ptr<Engine>(new Engine(std::move(clone)));
+}
+
+const std::vector<TensorSpec>& Engine::inputs() const {
+  return impl_->input_specs();
+}
+
+const std::vector<TensorSpec>& Engine::outputs() const {
+  return impl_->output_specs();
+}
+
+absl::StatusOr<std::vector<Tensor>> Engine::Run(
+    const std::vector<Tensor>& inputs) {
+  const std::vector<TensorSpec>& specs = impl_->input_specs();
+  std::vector<const Tensor*> ordered(specs.size(), nullptr);
+  for (const Tensor& input : inputs) {
+    size_t i = 0;
+    while (i < specs.size() && specs[i].name != input.name) ++i;
+    if (i == specs.size()) {
+      std::vector<std::string> names;
+      for (const TensorSpec& spec : specs) names.push_back(spec.name);
+      return absl::InvalidArgumentError(
+          absl::StrCat("the model has no input ", input.name,
+                       "; its inputs are: ", absl::StrJoin(names, ", ")));
+    }
+    if (ordered[i]) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("input ", input.name, " is given twice"));
+    }
+    ordered[i] = &input;
+  }
+  std::vector<std::vector<int>> shapes;
+  for (size_t i = 0; i < specs.size(); ++i) {
+    if (!ordered[i]) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("input ", specs[i].name, " is missing"));
+    }
+    absl::StatusOr<std::vector<int>> shape = CheckInput(specs[i], *ordered[i]);
+    if (!shape.ok()) return shape.status();
+    shapes.push_back(*std::move(shape));
+  }
+
+  std::vector<Tensor> outputs;
+  // All that the model declares was checked: what Paddle still finds invalid is
+  // in the dimensions that the model leaves open.
+  absl::Status status =
+      Guard("running the model", absl::StatusCode::kInvalidArgument,
+            [&] { outputs = impl_->Run(ordered, shapes); });
+  if (!status.ok()) return status;
+  return outputs;
+}
+
+std::string PaddleVersion() {
+  const std::string text = paddle_infer::GetVersion();
+  constexpr char kKey[] = "version: ";
+  const size_t at = text.find(kKey);
+  if (at == std::string::npos) return text;
+  const size_t begin = at + std::strlen(kKey);
+  return text.substr(begin, text.find('\n', begin) - begin);
+}
+
+}  // namespace engine

@@ -1,0 +1,76 @@
+// Loads an exported Paddle model and runs it on the CPU.
+//
+//   engine::Options options;
+//   options.model_dir = "/models/digits/1";
+//   absl::StatusOr<std::unique_ptr<engine::Engine>> digits =
+//       engine::Engine::Load(options);
+//   if (!digits.ok()) return digits.status();
+//   engine::Tensor image{"x", engine::DataType::kFloat32, {1, 1, 8, 8}, bytes};
+//   absl::StatusOr<std::vector<engine::Tensor>> scores =
+//       (*digits)->Run({image});
+//
+// The settings are those that Paddle has by itself, in Python and in C++, so
+// the same model and input give the same bits in both. Nothing of Paddle's
+// headers is visible here and no exception leaves: errors are values.
+#ifndef CC_ENGINE_ENGINE_H_
+#define CC_ENGINE_ENGINE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "cc/engine/tensor.h"
+
+namespace engine {
+
+struct Options {
+  // Directory that holds model.pdmodel and model.pdiparams.
+  std::string model_dir;
+  // Threads of one Run. One is Paddle's default, and the one with equal bits
+  // everywhere; for throughput, run clones in threads of your own.
+  int threads = 1;
+  // Paddle's default. Off, the same model gives slightly other numbers, slower.
+  bool onednn = true;
+};
+
+// One instance of a loaded model. Not thread-safe: one thread at a time. For
+// more threads, give each a Clone(): clones share the weights, and may outlive
+// the instance that they were made from.
+class Engine {
+ public:
+  // NOT_FOUND: a file is missing. DATA_LOSS: a file is damaged, or the two are
+  // not from one export. INVALID_ARGUMENT: the options, or a model that Paddle
+  // refuses. RESOURCE_EXHAUSTED: not enough memory.
+  static absl::StatusOr<std::unique_ptr<Engine>> Load(const Options& options);
+
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  ~Engine();
+
+  absl::StatusOr<std::unique_ptr<Engine>> Clone();
+
+  const std::vector<TensorSpec>& inputs() const;
+  const std::vector<TensorSpec>& outputs() const;
+
+  // Takes every input exactly once, in any order, and returns all outputs in
+  // the order of outputs(). INVALID_ARGUMENT: an input is unknown, missing or
+  // given twice; its type, rank, a fixed dimension or its number of bytes is
+  // wrong; or the model cannot compute with the variable dimensions given.
+  // RESOURCE_EXHAUSTED: not enough memory. INTERNAL: the engine failed. After
+  // any of them the instance can be used again.
+  absl::StatusOr<std::vector<Tensor>> Run(const std::vector<Tensor>& inputs);
+
+ private:
+  class Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Version of the engine library, as "2.6.2".
+std::string PaddleVersion();
+
+}  // namespace engine
+
+#endif  // CC_ENGINE_ENGINE_H_

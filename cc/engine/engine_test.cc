@@ -1,0 +1,381 @@
+#include "cc/engine/engine.h"
+
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "cc/engine/test_model.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace engine {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// Directory of the exported model //python/simple_cnn: 1x3x32x32 -> 10.
+std::string* trained_model;
+
+std::string TempDir(const std::string& name) {
+  return testing::TempDir() + "/" + name;
+}
+
+absl::StatusOr<std::unique_ptr<Engine>> LoadFrom(const std::string& directory) {
+  Options options;
+  options.model_dir = directory;
+  return Engine::Load(options);
+}
+
+std::unique_ptr<Engine> LoadCopy(const std::vector<TestTensor>& tensors) {
+  const std::string directory = TempDir("copy");
+  WriteModel(directory, CopyProgram(tensors), CopyParameters());
+  absl::StatusOr<std::unique_ptr<Engine>> engine = LoadFrom(directory);
+  EXPECT_TRUE(engine.ok()) << engine.status();
+  return engine.ok() ? *std::move(engine) : nullptr;
+}
+
+void ExpectError(const absl::Status& status, absl::StatusCode code,
+                 const std::string& part) {
+  EXPECT_EQ(status.code(), code) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(part));
+}
+
+Tensor Floats(const std::string& name, std::vector<int64_t> shape) {
+  size_t size = 1;
+  for (int64_t dim : shape) size *= static_cast<size_t>(dim);
+  std::vector<float> values(size);
+  for (size_t i = 0; i < size; ++i) {
+    values[i] = static_cast<float>(i % 17) / 16;
+  }
+  return {name, DataType::kFloat32, std::move(shape),
+          std::string(reinterpret_cast<const char*>(values.data()), 4 * size)};
+}
+
+TEST(Load, ReportsWhatTheModelDeclares) {
+  absl::StatusOr<std::unique_ptr<Engine>> engine = LoadFrom(*trained_model);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  ASSERT_EQ((*engine)->inputs().size(), 1u);
+  EXPECT_EQ((*engine)->inputs()[0].dtype, DataType::kFloat32);
+  EXPECT_THAT((*engine)->inputs()[0].shape, ElementsAre(-1, 3, 32, 32));
+  ASSERT_EQ((*engine)->outputs().size(), 1u);
+  EXPECT_EQ((*engine)->outputs()[0].dtype, DataType::kFloat32);
+  EXPECT_THAT((*engine)->outputs()[0].shape, ElementsAre(-1, 10));
+}
+
+TEST(Load, RefusesBadOptions) {
+  ExpectError(LoadFrom("").status(), absl::StatusCode::kInvalidArgument,
+              "no model directory");
+  Options options;
+  options.model_dir = *trained_model;
+  for (int threads : {-1, 0, 1 << 20}) {
+    options.threads = threads;
+    ExpectError(Engine::Load(options).status(),
+                absl::StatusCode::kInvalidArgument, "threads");
+  }
+}
+
+TEST(Load, NamesTheMissingFile) {
+  const std::string missing = TempDir("missing");
+  ExpectError(LoadFrom(missing).status(), absl::StatusCode::kNotFound,
+              missing + "/model.pdmodel");
+  const std::string half = TempDir("half");
+  WriteModel(half, CopyProgram({{"x", 5, {-1}}}), CopyParameters());
+  std::filesystem::remove(half + "/model.pdiparams");
+  ExpectError(LoadFrom(half).status(), absl::StatusCode::kNotFound,
+              half + "/model.pdiparams");
+  std::filesystem::create_directory(half + "/model.pdiparams");
+  ExpectError(LoadFrom(half).status(), absl::StatusCode::kNotFound,
+              "directory");
+}
+
+// Cut off anywhere, neither file loads: not even in the last tensor's data,
+// where Paddle by itself would read garbage.
+TEST(Load, RefusesTruncatedFiles) {
+  const std::string program = ReadFile(*trained_model + "/model.pdmodel");
+  const std::string parameters = ReadFile(*trained_model + "/model.pdiparams");
+  ASSERT_GT(parameters.size(), 1000u);
+  const std::string directory = TempDir("truncated");
+  constexpr size_t kSteps = 97;
+  for (size_t i = 0; i < kSteps; ++i) {
+    WriteModel(directory, program.substr(0, program.size() * i / kSteps),
+               parameters);
+    ExpectError(LoadFrom(directory).status(), absl::StatusCode::kDataLoss,
+                directory + "/model.pdmodel is damaged");
+    WriteModel(directory, program,
+               parameters.substr(0, parameters.size() * i / kSteps));
+    ExpectError(LoadFrom(directory).status(), absl::StatusCode::kDataLoss,
+                directory + "/model.pdiparams is damaged");
+  }
+  WriteModel(directory, program, parameters.substr(0, parameters.size() - 1));
+  ExpectError(LoadFrom(directory).status(), absl::StatusCode::kDataLoss,
+              "ends in the middle");
+  WriteModel(directory, program, parameters + "x");
+  ExpectError(LoadFrom(directory).status(), absl::StatusCode::kDataLoss,
+              "1 bytes follow");
+  WriteModel(directory, program, parameters);
+  EXPECT_TRUE(LoadFrom(directory).ok());
+}
+
+// One wrong bit may go unnoticed, but never crashes, hangs or takes gigabytes.
+TEST(Load, SurvivesFlippedBits) {
+  const std::string program = ReadFile(*trained_model + "/model.pdmodel");
+  const std::string parameters = ReadFile(*trained_model + "/model.pdiparams");
+  const std::string directory = TempDir("flipped");
+  uint32_t random = 1;
+  int refused = 0;
+  constexpr int kFlips = 600;
+  for (int i = 0; i < kFlips; ++i) {
+    random = random * 1664525 + 1013904223;
+    std::string damaged = program;
+    damaged[(random >> 8) % damaged.size()] ^= 1 << (random >> 5) % 8;
+    WriteModel(directory, damaged, parameters);
+    absl::StatusOr<std::unique_ptr<Engine>> engine = LoadFrom(directory);
+    refused += !engine.ok();
+    if (engine.ok()) {
+      (*engine)
+          ->Run({Floats((*engine)->inputs()[0].name, {1, 3, 32, 32})})
+          .IgnoreError();
+    }
+  }
+  EXPECT_GT(refused, kFlips / 3);
+}
+
+TEST(Load, RefusesDamagedParameters) {
+  const std::string program = CopyProgram({{"x", 5, {-1}}});
+  const std::string data(24, '\0');
+  const std::string good = CopyParameters();
+  const auto expect = [&](const std::string& parameters,
+                          const std::string& part) {
+    const std::string directory = TempDir("parameters");
+    WriteModel(directory, program, parameters);
+    ExpectError(LoadFrom(directory).status(), absl::StatusCode::kDataLoss,
+                part);
+  };
+  expect("", "ends in the middle");
+  expect(Parameter({"", 5, {3, 2}}, data), "its shape is [3, 2]");
+  expect(Parameter({"", 5, {-2, -3}}, data), "its shape is [-2, -3]");
+  expect(Parameter({"", 7, {2, 3}}, data), "malformed description");
+  std::string bytes = good;
+  bytes[0] = 1;
+  expect(bytes, "format version 1");
+  // 2^62 levels of detail, each with a size of its own.
+  bytes = good;
+  bytes[11] = 0x40;
+  expect(bytes, "ends in the middle");
+  // A description of 2 GB, and of less than nothing.
+  for (unsigned char top : {0x7f, 0xff}) {
+    bytes = good;
+    bytes[19] = static_cast<char>(top);
+    expect(bytes, "a description of");
+  }
+}
+
+TEST(Load, RefusesProgramsThatReferToNothing) {
+  const std::string x = TensorVar({"x", 5, {-1}}, false);
+  const std::string y = TensorVar({"y", 5, {-1}}, false);
+  const std::string w = TensorVar({"weight", 5, {2, 3}}, true);
+  const std::string feed = ListVar("feed", 9);
+  const std::string fetch = ListVar("fetch", 10);
+  const auto load = [&](const std::vector<std::string>& variables,
+                        const std::vector<std::string>& operators) {
+    return LoadFrom(WriteModel(TempDir("references"),
+                               Program(variables, operators), CopyParameters()))
+        .status();
+  };
+  const std::string feed_x = Op("feed", "feed", "x", 0);
+  const std::string copy = Op("assign", "x", "y");
+  const std::string fetch_y = Op("fetch", "y", "fetch", 0);
+  const std::vector<std::string> variables = {feed, fetch, w, x, y};
+  EXPECT_TRUE(load(variables, {feed_x, copy, fetch_y}).ok());
+  const absl::StatusCode lost = absl::StatusCode::kDataLoss;
+  ExpectError(load({feed, fetch, w, x}, {feed_x, copy, fetch_y}), lost,
+              "names the variable \"y\"");
+  ExpectError(load(variables, {feed_x, fetch_y, copy}), lost,
+              "reads \"y\", which nothing before it writes");
+  ExpectError(load(variables, {Op("feed", "", "x", 0), copy, fetch_y}), lost,
+              "feed");
+  ExpectError(load(variables, {feed_x, copy, Op("fetch", "y", "", 0)}), lost,
+              "fetch");
+  ExpectError(load(variables, {Op("no\nsuch", "weight", "y"), feed_x, fetch_y}),
+              absl::StatusCode::kInvalidArgument, "Paddle");
+  ExpectError(
+      load(variables, {feed_x, Op("assign", "x\x01\xff", "y"), fetch_y}), lost,
+      "\"x\\x01\\xff\"");
+  ExpectError(load(variables, {copy}), absl::StatusCode::kInvalidArgument,
+              "no feed operator");
+  ExpectError(load(variables, {Op("feed", "feed", "x", 1), copy, fetch_y}),
+              lost, "columns");
+  ExpectError(load({feed, fetch, w}, {}), absl::StatusCode::kInvalidArgument,
+              "no feed operator");
+}
+
+TEST(Run, CarriesEveryType) {
+  const std::pair<DataType, int> kTypes[] = {
+      {DataType::kBool, 0},    {DataType::kUint8, 20}, {DataType::kInt8, 21},
+      {DataType::kInt32, 2},   {DataType::kInt64, 3},  {DataType::kFloat16, 4},
+      {DataType::kFloat32, 5}, {DataType::kFloat64, 6}};
+  std::vector<TestTensor> tensors;
+  for (const auto& [type, code] : kTypes) {
+    tensors.push_back({NameOf(type), code, {-1, 2}});
+  }
+  std::unique_ptr<Engine> engine = LoadCopy(tensors);
+  ASSERT_NE(engine, nullptr);
+  std::vector<Tensor> inputs;
+  for (const auto& [type, code] : kTypes) {
+    std::string data;
+    for (size_t i = 0; i < 6 * SizeOf(type); ++i) {
+      data += static_cast<char>(type == DataType::kBool ? i % 2 : i * 3 + code);
+    }
+    // The order of the inputs does not matter.
+    inputs.insert(inputs.begin(), {NameOf(type), type, {3, 2}, data});
+  }
+  absl::StatusOr<std::vector<Tensor>> outputs = engine->Run(inputs);
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  ASSERT_EQ(outputs->size(), std::size(kTypes));
+  for (size_t i = 0; i < outputs->size(); ++i) {
+    const auto& [type, code] = kTypes[i];
+    EXPECT_EQ(engine->inputs()[i].name, NameOf(type));
+    EXPECT_EQ(engine->inputs()[i].dtype, type);
+    EXPECT_EQ((*outputs)[i].name, engine->outputs()[i].name);
+    EXPECT_EQ((*outputs)[i].dtype, type);
+    EXPECT_THAT((*outputs)[i].shape, ElementsAre(3, 2));
+    EXPECT_EQ((*outputs)[i].data, inputs[inputs.size() - 1 - i].data)
+        << NameOf(type);
+  }
+}
+
+TEST(Run, ChecksEveryInput) {
+  std::unique_ptr<Engine> engine =
+      LoadCopy({{"x", 5, {-1, 2}}, {"flag", 0, {1}}});
+  ASSERT_NE(engine, nullptr);
+  const Tensor flag{"flag", DataType::kBool, {1}, "\1"};
+  const Tensor x = Floats("x", {3, 2});
+  const auto invalid = [&](std::vector<Tensor> inputs,
+                           const std::string& part) {
+    ExpectError(engine->Run(inputs).status(),
+                absl::StatusCode::kInvalidArgument, part);
+  };
+  invalid({}, "input x is missing");
+  invalid({x}, "input flag is missing");
+  invalid({x, flag, x}, "given twice");
+  invalid({x, flag, Floats("z", {1})}, "no input z; its inputs are: x, flag");
+  Tensor bad = x;
+  bad.dtype = DataType::kInt32;
+  invalid({bad, flag}, "its type is INT32, the model takes FP32");
+  bad = Floats("x", {6});
+  invalid({bad, flag}, "has 1 dimensions");
+  bad = Floats("x", {2, 3});
+  invalid({bad, flag}, "its shape is [2, 3], the model takes [-1, 2]");
+  for (int64_t dim :
+       {int64_t{0}, int64_t{-1}, std::numeric_limits<int64_t>::min()}) {
+    bad = x;
+    bad.shape[0] = dim;
+    invalid({bad, flag}, "its shape is");
+  }
+  for (int64_t dim : {int64_t{1} << 31, int64_t{1} << 62,
+                      std::numeric_limits<int64_t>::max()}) {
+    bad = x;
+    bad.shape[0] = dim;
+    invalid({bad, flag}, "more than 2147483647 elements");
+  }
+  bad = x;
+  bad.data.pop_back();
+  invalid({bad, flag}, "it has 23 bytes, FP32 of shape [3, 2] has 24");
+  bad.data += "12";
+  invalid({bad, flag}, "it has 25 bytes");
+  invalid({x, {"flag", DataType::kBool, {1}, "\2"}}, "a BOOL element");
+  EXPECT_TRUE(engine->Run({x, flag}).ok());
+}
+
+TEST(Run, SurvivesWhatTheModelCannotCompute) {
+  // The second dimension is open, but only 2 fits the weight.
+  const std::vector<std::string> variables = {
+      ListVar("feed", 9), ListVar("fetch", 10),
+      TensorVar({"weight", 5, {2, 3}}, true),
+      TensorVar({"x", 5, {-1, -1}}, false),
+      TensorVar({"y", 5, {-1, 3}}, false)};
+  const std::string program = Program(
+      variables, {Op("feed", "feed", "x", 0), MatMul("x", "weight", "y"),
+                  Op("fetch", "y", "fetch", 0)});
+  absl::StatusOr<std::unique_ptr<Engine>> engine =
+      LoadFrom(WriteModel(TempDir("matmul"), program, CopyParameters()));
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE((*engine)->Run({Floats("x", {4, 2})}).ok());
+    const absl::Status status = (*engine)->Run({Floats("x", {4, 5})}).status();
+    ExpectError(status, absl::StatusCode::kInvalidArgument,
+                "running the model failed");
+    // A sentence for users: neither Paddle's source path nor its expression.
+    EXPECT_THAT(std::string(status.message()),
+                testing::Not(HasSubstr("/paddle/")));
+  }
+  const auto outputs = (*engine)->Run({Floats("x", {4, 2})});
+  EXPECT_THAT((*outputs)[0].shape, ElementsAre(4, 3));
+}
+
+TEST(Run, GivesTheSameBitsAgainAndInBatches) {
+  absl::StatusOr<std::unique_ptr<Engine>> engine = LoadFrom(*trained_model);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  const std::string name = (*engine)->inputs()[0].name;
+  const auto one = (*engine)->Run({Floats(name, {1, 3, 32, 32})});
+  ASSERT_TRUE(one.ok()) << one.status();
+  EXPECT_THAT((*one)[0].shape, ElementsAre(1, 10));
+  const auto many = (*engine)->Run({Floats(name, {5, 3, 32, 32})});
+  EXPECT_THAT((*many)[0].shape, ElementsAre(5, 10));
+  const auto again = (*engine)->Run({Floats(name, {1, 3, 32, 32})});
+  EXPECT_EQ((*one)[0].data, (*again)[0].data);
+}
+
+TEST(Clone, RunsInAThreadOfItsOwnAndOutlivesTheFirst) {
+  absl::StatusOr<std::unique_ptr<Engine>> first = LoadFrom(*trained_model);
+  ASSERT_TRUE(first.ok()) << first.status();
+  const Tensor x = Floats((*first)->inputs()[0].name, {2, 3, 32, 32});
+  const std::string expected = (*(*first)->Run({x}))[0].data;
+  constexpr int kThreads = 4;
+  std::vector<std::unique_ptr<Engine>> clones;
+  for (int i = 0; i < kThreads; ++i) {
+    absl::StatusOr<std::unique_ptr<Engine>> clone = (*first)->Clone();
+    ASSERT_TRUE(clone.ok()) << clone.status();
+    EXPECT_EQ((*clone)->inputs()[0].name, x.name);
+    clones.push_back(*std::move(clone));
+  }
+  first->reset();
+  std::vector<int> wrong(kThreads, 0);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&, i] {
+      for (int run = 0; run < 50; ++run) {
+        const auto outputs = clones[i]->Run({x});
+        wrong[i] += !outputs.ok() || (*outputs)[0].data != expected;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_THAT(wrong, testing::Each(0));
+}
+
+TEST(DataType, HasNamesAndSizes) {
+  EXPECT_STREQ(NameOf(DataType::kUint8), "UINT8");
+  EXPECT_EQ(SizeOf(DataType::kBool), 1u);
+  EXPECT_EQ(SizeOf(DataType::kFloat16), 2u);
+  EXPECT_EQ(SizeOf(DataType::kFloat64), 8u);
+}
+
+}  // namespace
+}  // namespace engine
+
+int main(int argc, char** argv) {
+  testing::InitGoogleMock(&argc, argv);
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: engine_test MODEL_DIRECTORY\n");
+    return 2;
+  }
+  engine::trained_model = new std::string(argv[1]);
+  return RUN_ALL_TESTS();
+}

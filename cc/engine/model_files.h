@@ -1,0 +1,32 @@
+// Checks the two files of an exported model before the engine reads them.
+//
+// The engine trusts its files: a parameter file cut off in its last tensor
+// loads without a word and gives wrong numbers, a damaged length makes it
+// allocate gigabytes, a damaged name in the program makes it follow a null
+// pointer. So the files are walked first, without the engine: the program
+// (model.pdmodel, a protobuf ProgramDesc) for well-formedness and for names
+// that refer to nothing, the parameters (model.pdiparams) tensor by tensor
+// against what the program declares. Only headers are read: the cost does not
+// grow with the size of the weights.
+//
+// What this cannot see is a changed weight: that is for a digest of the files.
+#ifndef CC_ENGINE_MODEL_FILES_H_
+#define CC_ENGINE_MODEL_FILES_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "cc/engine/program.h"
+
+namespace engine {
+
+// Returns what the program declares. NOT_FOUND: no such file. DATA_LOSS:
+// damaged, or the two do not belong together. INVALID_ARGUMENT: not a model
+// that can be served (no input or output, or an element type without a meaning
+// here). The message names the file and the cure.
+absl::StatusOr<Signature> CheckModelFiles(const std::string& program_path,
+                                          const std::string& parameters_path);
+
+}  // namespace engine
+
+#endif  // CC_ENGINE_MODEL_FILES_H_

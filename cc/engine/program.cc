@@ -1,0 +1,420 @@
+#include "cc/engine/program.h"
+
+#include <set>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
+namespace engine {
+namespace {
+
+// Values of Paddle's enumerations, from framework.proto of 2.6.2.
+enum VarKind { kLodTensor = 7, kFeedMinibatch = 9, kFetchList = 10, kRaw = 17 };
+
+// A placeholder for an argument that an operator does without.
+constexpr char kEmptyArgument[] = "@EMPTY@";
+
+// One field of a protobuf message: a number, and a value that is either a
+// varint or fixed number (in `number`) or delimited (in `bytes`).
+struct Field {
+  uint32_t id = 0;
+  bool delimited = false;
+  uint64_t number = 0;
+  std::string_view bytes;
+};
+
+// Iterates over the fields of one message. Damage ends the walk and clears
+// ok().
+class MessageReader {
+ public:
+  explicit MessageReader(std::string_view bytes) : bytes_(bytes) {}
+
+  bool ok() const { return ok_; }
+
+  bool Next(Field* field) {
+    if (!ok_ || bytes_.empty()) return false;
+    uint64_t tag;
+    if (!Varint(&tag) || tag >> 3 == 0 || tag >> 3 > 0x1fffffff) return Fail();
+    *field = Field();
+    field->id = static_cast<uint32_t>(tag >> 3);
+    switch (tag & 7) {
+      case 0:
+        return Varint(&field->number) || Fail();
+      case 1:
+        return Fixed(8, &field->number) || Fail();
+      case 5:
+        return Fixed(4, &field->number) || Fail();
+      case 2: {
+        uint64_t size;
+        if (!Varint(&size) || size > bytes_.size()) return Fail();
+        field->delimited = true;
+        field->bytes = bytes_.substr(0, size);
+        bytes_.remove_prefix(size);
+        return true;
+      }
+      default:  // Groups, which no message of Paddle has, and unused codes.
+        return Fail();
+    }
+  }
+
+ private:
+  bool Fail() {
+    ok_ = false;
+    return false;
+  }
+
+  bool Varint(uint64_t* value) {
+    *value = 0;
+    for (int shift = 0; shift < 64 && !bytes_.empty(); shift += 7) {
+      const uint8_t byte = static_cast<uint8_t>(bytes_.front());
+      bytes_.remove_prefix(1);
+      *value |= static_cast<uint64_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) return true;
+    }
+    return false;
+  }
+
+  bool Fixed(size_t size, uint64_t* value) {
+    if (bytes_.size() < size) return false;
+    *value = 0;
+    for (size_t i = 0; i < size; ++i) {
+      *value |= static_cast<uint64_t>(static_cast<uint8_t>(bytes_[i])) << 8 * i;
+    }
+    bytes_.remove_prefix(size);
+    return true;
+  }
+
+  std::string_view bytes_;
+  bool ok_ = true;
+};
+
+struct Variable {
+  int kind = -1;
+  bool persistable = false;
+  std::optional<TensorDesc> tensor;
+};
+
+struct Operator {
+  std::string type;
+  std::vector<std::string> inputs;
+  std::vector<std::string> outputs;
+  int64_t column = -1;  // The attribute "col" of feed and fetch.
+};
+
+struct Block {
+  int64_t index = -1;
+  int64_t parent = -1;
+  std::map<std::string, Variable> variables;
+  std::vector<Operator> operators;
+};
+
+// A name in a message: a damaged one may hold any bytes, and any number.
+std::string Quoted(const std::string& name) {
+  constexpr size_t kShown = 80;
+  return absl::StrCat("\"", absl::CHexEscape(name.substr(0, kShown)),
+                      name.size() > kShown ? "...\"" : "\"");
+}
+
+absl::Status Damaged(const std::string& where) {
+  return absl::DataLossError(absl::StrCat("malformed ", where));
+}
+
+int64_t ToInt32(uint64_t number) {
+  return static_cast<int32_t>(static_cast<uint32_t>(number));
+}
+
+// VarType: 1 kind, 3 lod_tensor {1 tensor}.
+bool ParseType(std::string_view bytes, Variable* variable) {
+  MessageReader reader(bytes);
+  Field field;
+  while (reader.Next(&field)) {
+    if (field.id == 1) variable->kind = static_cast<int>(ToInt32(field.number));
+    if (field.id != 3) continue;
+    MessageReader lod(field.bytes);
+    Field inner;
+    while (lod.Next(&inner)) {
+      if (inner.id != 1) continue;
+      variable->tensor = ParseTensorDesc(inner.bytes);
+      if (!variable->tensor) return false;
+    }
+    if (!field.delimited || !lod.ok()) return false;
+  }
+  return reader.ok() && variable->kind >= 0;
+}
+
+// VarDesc: 1 name, 2 type, 3 persistable.
+bool ParseVariable(std::string_view bytes, std::string* name,
+                   Variable* variable) {
+  MessageReader reader(bytes);
+  Field field;
+  bool typed = false;
+  while (reader.Next(&field)) {
+    if (field.id == 1) *name = std::string(field.bytes);
+    if (field.id == 2) typed = ParseType(field.bytes, variable);
+    if (field.id == 3) variable->persistable = field.number != 0;
+  }
+  return reader.ok() && typed && !name->empty();
+}
+
+// OpDesc.Var: 1 parameter, 2 arguments.
+bool ParseArguments(std::string_view bytes,
+                    std::vector<std::string>* arguments) {
+  MessageReader reader(bytes);
+  Field field;
+  while (reader.Next(&field)) {
+    if (field.id == 2) arguments->emplace_back(field.bytes);
+  }
+  return reader.ok();
+}
+
+// OpDesc.Attr: 1 name, 2 type, and one field with the value (3 an INT). The
+// engine reads the field that the type names, so a wrong type must not pass.
+bool ParseAttribute(std::string_view bytes, Operator* op) {
+  // Value field of each AttrType, by its number: INT, FLOAT, STRING, INTS, ...
+  static constexpr uint32_t kValueField[] = {
+      3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21};
+  MessageReader reader(bytes);
+  Field field;
+  std::string name;
+  int64_t type = -1;
+  int64_t value = 0;
+  std::set<uint32_t> values;
+  while (reader.Next(&field)) {
+    if (field.id == 1) {
+      name = std::string(field.bytes);
+    } else if (field.id == 2) {
+      type = ToInt32(field.number);
+    } else {
+      values.insert(field.id);
+      value = ToInt32(field.number);
+    }
+  }
+  if (!reader.ok() || name.empty() || type < 0 ||
+      type >= static_cast<int64_t>(std::size(kValueField))) {
+    return false;
+  }
+  if (name == "col") op->column = value;
+  // A repeated value may be empty, and then its field is absent.
+  return values.empty() ||
+         (values.size() == 1 && *values.begin() == kValueField[type]);
+}
+
+// OpDesc: 1 inputs, 2 outputs, 3 type, 4 attributes.
+bool ParseOperator(std::string_view bytes, Operator* op) {
+  MessageReader reader(bytes);
+  Field field;
+  bool good = true;
+  while (good && reader.Next(&field)) {
+    if (field.id == 1) good = ParseArguments(field.bytes, &op->inputs);
+    if (field.id == 2) good = ParseArguments(field.bytes, &op->outputs);
+    if (field.id == 3) op->type = std::string(field.bytes);
+    if (field.id == 4) good = ParseAttribute(field.bytes, op);
+  }
+  return good && reader.ok() && !op->type.empty();
+}
+
+// BlockDesc: 1 idx, 2 parent_idx, 3 vars, 4 ops.
+absl::StatusOr<Block> ParseBlock(std::string_view bytes) {
+  MessageReader reader(bytes);
+  Field field;
+  Block block;
+  while (reader.Next(&field)) {
+    if (field.id == 1) block.index = ToInt32(field.number);
+    if (field.id == 2) block.parent = ToInt32(field.number);
+    if (field.id == 3) {
+      std::string name;
+      Variable variable;
+      if (!ParseVariable(field.bytes, &name, &variable)) {
+        return Damaged(absl::StrCat("variable ", Quoted(name)));
+      }
+      block.variables[name] = std::move(variable);
+    }
+    if (field.id == 4) {
+      Operator op;
+      if (!ParseOperator(field.bytes, &op)) {
+        return Damaged(absl::StrCat("operator ", Quoted(op.type)));
+      }
+      block.operators.push_back(std::move(op));
+    }
+  }
+  if (!reader.ok()) return Damaged("block");
+  return block;
+}
+
+const Variable* Find(const std::vector<Block>& blocks, const Block& from,
+                     const std::string& name) {
+  for (const Block* block = &from;; block = &blocks[block->parent]) {
+    auto found = block->variables.find(name);
+    if (found != block->variables.end()) return &found->second;
+    if (block->parent < 0) return nullptr;
+  }
+}
+
+// The engine looks a name up and follows the pointer it gets: every name must
+// stand for something.
+absl::Status CheckNames(const std::vector<Block>& blocks) {
+  for (const Block& block : blocks) {
+    for (const Operator& op : block.operators) {
+      for (const auto* names : {&op.inputs, &op.outputs}) {
+        for (const std::string& name : *names) {
+          if (name != kEmptyArgument && !Find(blocks, block, name)) {
+            return absl::DataLossError(absl::StrCat(
+                "operator ", Quoted(op.type), " names the variable ",
+                Quoted(name), ", which the program does not declare"));
+          }
+        }
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+// A feed copies column number `col` of the list that comes in to a variable, a
+// fetch the other way round. The engine takes both ends on trust and makes the
+// list as long as the greatest column. Returns the variables by column.
+absl::StatusOr<std::vector<NamedTensor>> ReadEnds(const Block& main,
+                                                  const std::string& type,
+                                                  int list_kind) {
+  std::map<int64_t, NamedTensor> columns;
+  int64_t count = 0;
+  for (const Operator& op : main.operators) {
+    if (op.type != type) continue;
+    ++count;
+    const auto& lists = type == "feed" ? op.inputs : op.outputs;
+    const auto& tensors = type == "feed" ? op.outputs : op.inputs;
+    if (lists.size() != 1 || tensors.size() != 1) {
+      return Damaged(absl::StrCat("operator ", Quoted(type)));
+    }
+    auto list = main.variables.find(lists[0]);
+    auto tensor = main.variables.find(tensors[0]);
+    if (list == main.variables.end() || list->second.kind != list_kind ||
+        tensor == main.variables.end() || tensor->second.kind != kLodTensor ||
+        !tensor->second.tensor) {
+      return Damaged(absl::StrCat("operator ", Quoted(type)));
+    }
+    columns[op.column] = {tensor->first, *tensor->second.tensor};
+  }
+  if (count == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the program has no ", type,
+                     " operator; a model to serve has inputs and outputs"));
+  }
+  if (static_cast<int64_t>(columns.size()) != count ||
+      columns.begin()->first != 0 || columns.rbegin()->first != count - 1) {
+    return Damaged(absl::StrCat("columns of the operators ", Quoted(type)));
+  }
+  std::vector<NamedTensor> ends;
+  for (auto& [column, tensor] : columns) ends.push_back(std::move(tensor));
+  return ends;
+}
+
+// In the main block, what an operator reads must be a parameter, an input of
+// the model, or the result of an operator before it.
+absl::Status CheckOrder(const Block& main) {
+  std::set<std::string> ready;
+  for (const auto& [name, variable] : main.variables) {
+    if (variable.persistable) ready.insert(name);
+  }
+  for (const Operator& op : main.operators) {
+    for (const std::string& name : op.inputs) {
+      if (name != kEmptyArgument && ready.count(name) == 0) {
+        return absl::DataLossError(
+            absl::StrCat("operator ", Quoted(op.type), " reads ", Quoted(name),
+                         ", which nothing before it writes"));
+      }
+    }
+    ready.insert(op.outputs.begin(), op.outputs.end());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+size_t ElementSize(int data_type) {
+  switch (data_type) {
+    case 0:   // BOOL
+    case 20:  // UINT8
+    case 21:  // INT8
+      return 1;
+    case 1:   // INT16
+    case 4:   // FP16
+    case 22:  // BF16
+      return 2;
+    case 2:  // INT32
+    case 5:  // FP32
+      return 4;
+    case 3:   // INT64
+    case 6:   // FP64
+    case 23:  // COMPLEX64
+      return 8;
+    case 24:  // COMPLEX128
+      return 16;
+    default:
+      return 0;
+  }
+}
+
+// TensorDesc: 1 data_type, 2 dims (one field each, or packed).
+std::optional<TensorDesc> ParseTensorDesc(std::string_view bytes) {
+  MessageReader reader(bytes);
+  Field field;
+  TensorDesc desc;
+  while (reader.Next(&field)) {
+    if (field.id == 1) desc.data_type = static_cast<int>(ToInt32(field.number));
+    if (field.id != 2) continue;
+    // Packed dims, which Paddle does not write, would need a second walk.
+    if (field.delimited) return std::nullopt;
+    desc.dims.push_back(static_cast<int64_t>(field.number));
+  }
+  if (!reader.ok() || ElementSize(desc.data_type) == 0) return std::nullopt;
+  return desc;
+}
+
+absl::StatusOr<Signature> ParseProgram(std::string_view bytes) {
+  MessageReader reader(bytes);
+  Field field;
+  std::vector<Block> blocks;
+  while (reader.Next(&field)) {
+    if (field.id != 1) continue;
+    absl::StatusOr<Block> block = ParseBlock(field.bytes);
+    if (!block.ok()) return block.status();
+    const int64_t index = static_cast<int64_t>(blocks.size());
+    if (block->index != index || block->parent < -1 || block->parent >= index) {
+      return Damaged("order of blocks");
+    }
+    blocks.push_back(*std::move(block));
+  }
+  if (!reader.ok()) return absl::DataLossError("cut off, or no program at all");
+  if (blocks.empty()) {
+    return absl::DataLossError("it has no program block (is it empty?)");
+  }
+  const Block& main = blocks.front();
+  absl::Status status = CheckNames(blocks);
+  if (!status.ok()) return status;
+  absl::StatusOr<std::vector<NamedTensor>> inputs =
+      ReadEnds(main, "feed", kFeedMinibatch);
+  if (!inputs.ok()) return inputs.status();
+  absl::StatusOr<std::vector<NamedTensor>> outputs =
+      ReadEnds(main, "fetch", kFetchList);
+  if (!outputs.ok()) return outputs.status();
+  status = CheckOrder(main);
+  if (!status.ok()) return status;
+
+  Signature signature{*std::move(inputs), *std::move(outputs), {}};
+  for (const auto& [name, variable] : main.variables) {
+    if (!variable.persistable || variable.kind == kFeedMinibatch ||
+        variable.kind == kFetchList || variable.kind == kRaw) {
+      continue;
+    }
+    if (variable.kind != kLodTensor || !variable.tensor) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("parameter ", Quoted(name), " is no dense tensor"));
+    }
+    signature.parameters[name] = *variable.tensor;
+  }
+  return signature;
+}
+
+}  // namespace engine

@@ -1,0 +1,49 @@
+// Reads an exported program (model.pdmodel) without Paddle and without
+// protobuf, whose copy inside libpaddle must not be met by another one.
+#ifndef CC_ENGINE_PROGRAM_H_
+#define CC_ENGINE_PROGRAM_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace engine {
+
+// A tensor as a program or a parameter file describes it.
+struct TensorDesc {
+  int data_type = -1;  // Paddle's VarType.Type
+  std::vector<int64_t> dims;
+};
+
+// Bytes of one element of a VarType.Type; 0 where it is no element type.
+size_t ElementSize(int data_type);
+
+// Parses a serialized VarType.TensorDesc; nullopt if it is damaged.
+std::optional<TensorDesc> ParseTensorDesc(std::string_view bytes);
+
+struct NamedTensor {
+  std::string name;
+  TensorDesc desc;
+};
+
+// What a program wants and gives.
+struct Signature {
+  // In the order of the columns.
+  std::vector<NamedTensor> inputs;
+  std::vector<NamedTensor> outputs;
+  // Name -> description; by name is also how model.pdiparams is sorted.
+  std::map<std::string, TensorDesc> parameters;
+};
+
+// Walks a serialized ProgramDesc. DATA_LOSS or INVALID_ARGUMENT says what is
+// wrong, without the file's name.
+absl::StatusOr<Signature> ParseProgram(std::string_view bytes);
+
+}  // namespace engine
+
+#endif  // CC_ENGINE_PROGRAM_H_

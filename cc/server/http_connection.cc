@@ -1,0 +1,156 @@
+#include "cc/server/http_connection.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <sys/socket.h>
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace server {
+
+HttpConnection::HttpConnection(event_base* base, int fd, uint64_t id,
+                               const HttpParser::Limits& limits,
+                               const HttpTimeouts& timeouts, Owner* owner)
+    : id_(id),
+      timeouts_(timeouts),
+      owner_(owner),
+      buffer_(bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE)),
+      timer_(event_new(
+          base, -1, 0,
+          [](evutil_socket_t, short, void* self) {
+            static_cast<HttpConnection*>(self)->OnTimer();
+          },
+          this)),
+      parser_(limits) {
+  bufferevent_setcb(
+      buffer_,
+      [](bufferevent*, void* self) {
+        static_cast<HttpConnection*>(self)->OnRead();
+      },
+      [](bufferevent*, void* self) {
+        static_cast<HttpConnection*>(self)->OnWritten();
+      },
+      [](bufferevent*, short events, void* self) {
+        static_cast<HttpConnection*>(self)->OnEvent(events);
+      },
+      this);
+  bufferevent_enable(buffer_, EV_READ | EV_WRITE);
+  Arm(timeouts_.idle);
+}
+
+HttpConnection::~HttpConnection() {
+  event_free(timer_);
+  bufferevent_free(buffer_);
+}
+
+void HttpConnection::Arm(std::chrono::milliseconds timeout) {
+  const timeval time = {
+      static_cast<time_t>(timeout.count() / 1000),
+      static_cast<suseconds_t>(timeout.count() % 1000 * 1000)};
+  event_add(timer_, &time);
+}
+
+void HttpConnection::OnRead() {
+  evbuffer* const input = bufferevent_get_input(buffer_);
+  if (state_ == State::kLingering) {
+    evbuffer_drain(input, evbuffer_get_length(input));
+    return;
+  }
+  while (state_ == State::kReading) {
+    const size_t size = evbuffer_get_contiguous_space(input);
+    if (size == 0) return;
+    const bool started = parser_.started();
+    const size_t taken = parser_.Feed(absl::string_view(
+        reinterpret_cast<const char*>(evbuffer_pullup(input, size)), size));
+    evbuffer_drain(input, taken);
+    if (!started) Arm(timeouts_.receive);
+    if (parser_.wants_continue()) {
+      parser_.Continued();
+      constexpr absl::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+      bufferevent_write(buffer_, kContinue.data(), kContinue.size());
+    }
+    if (parser_.state() == HttpParser::State::kError) {
+      return Refuse(parser_.error());
+    }
+    if (parser_.state() == HttpParser::State::kComplete) {
+      state_ = State::kHandling;
+      event_del(timer_);
+      bufferevent_disable(buffer_, EV_READ);
+      HttpRequest request = parser_.Take();
+      keep_alive_ = request.keep_alive;
+      head_only_ = request.method == "HEAD";
+      owner_->OnRequest(id_, std::move(request));
+    }
+  }
+}
+
+void HttpConnection::Respond(const HttpResponse& response) {
+  if (state_ != State::kHandling) return;
+  if (owner_->draining()) keep_alive_ = false;
+  Send(response);
+}
+
+void HttpConnection::Refuse(const HttpError& error) {
+  keep_alive_ = false;
+  linger_ = true;
+  bufferevent_disable(buffer_, EV_READ);
+  Send(owner_->Refuse(error));
+}
+
+void HttpConnection::Send(const HttpResponse& response) {
+  state_ = State::kSending;
+  Arm(timeouts_.send);
+  std::string out = absl::StrCat(
+      "HTTP/1.1 ", response.status, " ", HttpReason(response.status),
+      "\r\nContent-Type: ", response.content_type,
+      "\r\nContent-Length: ", response.body.size(),
+      "\r\nConnection: ", keep_alive_ ? "keep-alive" : "close", "\r\n");
+  for (const auto& [name, value] : response.headers) {
+    absl::StrAppend(&out, name, ": ", value, "\r\n");
+  }
+  out.append("\r\n");
+  evbuffer* const output = bufferevent_get_output(buffer_);
+  evbuffer_add(output, out.data(), out.size());
+  if (!head_only_) {
+    evbuffer_add(output, response.body.data(), response.body.size());
+  }
+}
+
+void HttpConnection::OnWritten() {
+  if (state_ != State::kSending) return;  // it was a "100 Continue"
+  if (linger_) {
+    state_ = State::kLingering;
+    shutdown(bufferevent_getfd(buffer_), SHUT_WR);
+    bufferevent_enable(buffer_, EV_READ);
+    Arm(timeouts_.linger);
+    OnRead();
+    return owner_->OnAnswered(id_);
+  }
+  if (!keep_alive_) {
+    owner_->OnAnswered(id_);
+    return owner_->OnClose(id_);
+  }
+  state_ = State::kReading;
+  Arm(timeouts_.idle);
+  bufferevent_enable(buffer_, EV_READ);
+  owner_->OnAnswered(id_);
+  // What has come meanwhile lies in the buffer and makes no event.
+  OnRead();
+}
+
+void HttpConnection::OnEvent(short events) {
+  if (events & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) owner_->OnClose(id_);
+}
+
+void HttpConnection::OnTimer() {
+  if (state_ == State::kReading && parser_.started()) {
+    return Refuse({408, "the request did not arrive in time"});
+  }
+  owner_->OnClose(id_);
+}
+
+}  // namespace server

@@ -1,0 +1,168 @@
+// `server serve`: wires the parts together and runs until it is told to stop.
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "cc/server/commands.h"
+#include "cc/server/http_server.h"
+#include "cc/server/log.h"
+#include "cc/server/metrics.h"
+#include "cc/server/model_repository.h"
+#include "cc/server/paddle_backend.h"
+#include "cc/server/protocol.h"
+#include "cc/server/rest.h"
+#include "cc/server/service.h"
+
+namespace server {
+namespace {
+
+struct ServeFlags {
+  std::string model_repository = "/models";
+  std::string host = "127.0.0.1";
+  int64_t port = 8080;
+  int64_t instances = 1;
+  int64_t threads = 1;
+  int64_t max_queue = 256;
+  int64_t max_request_bytes = 64 << 20;
+  int64_t max_connections = 1024;
+  int64_t drain_timeout_ms = 4000;
+  std::string log_level = "info";
+
+  void Register(Flags* flags) {
+    flags->String("model_repository", &model_repository,
+                  "Directory with NAME/VERSION/model.pdmodel and .pdiparams; "
+                  "every version is served.");
+    flags->String("host", &host,
+                  "Address to listen on; 0.0.0.0 is every IPv4 address, :: "
+                  "every address.");
+    flags->Int("port", &port, 0, 65535,
+               "Port to listen on; 0 takes a free one, which the log line "
+               "\"listening\" names.");
+    flags->Int("instances", &instances, 1, 1024,
+               "Requests that each model runs at the same time.");
+    flags->Int("threads", &threads, 1, 1024,
+               "Threads that one request computes with.");
+    flags->Int("max_queue", &max_queue, 0, 1'000'000,
+               "Requests that may wait for each model; further ones get 503.");
+    flags->Int("max_request_bytes", &max_request_bytes, 1, int64_t{4} << 30,
+               "Largest body of a request; a larger one gets 413.");
+    flags->Int("max_connections", &max_connections, 1, 1'000'000,
+               "Connections at the same time; further ones get 503.");
+    flags->Int("drain_timeout_ms", &drain_timeout_ms, 0, 3'600'000,
+               "After SIGTERM: time in which what was accepted is answered.");
+    flags->String("log_level", &log_level,
+                  "Least level written: debug, info, warning or error.");
+  }
+};
+
+// Until the server serves there is nothing to finish; and as process 1 of a
+// container a signal without a handler would have no effect at all.
+void ExitOnSignal(int) { _exit(0); }
+
+void PrepareProcess() {
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGTERM, ExitOnSignal);
+  signal(SIGINT, ExitOnSignal);
+  rlimit files = {};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+}
+
+// An error before or instead of serving: in the log, and on stderr for people.
+int CannotServe(const absl::Status& status) {
+  Log(LogLevel::kError, "cannot serve",
+      {{"error", std::string(status.message())}});
+  return Failed(status);
+}
+
+HttpServer::Options HttpOptions(const ServeFlags& flags) {
+  HttpServer::Options options;
+  options.host = flags.host;
+  options.port = static_cast<int>(flags.port);
+  options.max_connections = static_cast<int>(flags.max_connections);
+  options.limits.body_bytes = static_cast<size_t>(flags.max_request_bytes);
+  options.drain_timeout = std::chrono::milliseconds(flags.drain_timeout_ms);
+  return options;
+}
+
+int ServeModels(const ServeFlags& flags) {
+  auto http = HttpServer::Bind(HttpOptions(flags));
+  if (!http.ok()) return CannotServe(http.status());
+  const auto start = Clock::now();
+  auto repository =
+      ModelRepository::Load(flags.model_repository,
+                            PaddleLoader(static_cast<int>(flags.instances),
+                                         static_cast<int>(flags.threads)),
+                            static_cast<size_t>(flags.max_queue));
+  if (!repository.ok()) return CannotServe(repository.status());
+  for (const Model* model : repository->All()) {
+    Log(LogLevel::kInfo, "model loaded",
+        {{"model", model->info().name}, {"version", model->info().version}});
+  }
+
+  Registry registry;
+  Service service(&*repository, &registry);
+  RestHandler rest(&service, &registry);
+  registry.AddGauge("paddle_server_connections", "Open connections.", {},
+                    [&] { return (*http)->connections(); });
+  registry.AddGauge("paddle_server_info", "1, with the versions as labels.",
+                    {{"version", std::string(kServerVersion)},
+                     {"paddle_version", PaddleVersion()}},
+                    [] { return 1.0; });
+  registry.AddText(ProcessMetricsText);
+
+  if (absl::Status status = (*http)->Listen(); !status.ok()) {
+    return CannotServe(status);
+  }
+  Log(LogLevel::kInfo, "listening",
+      {{"host", flags.host},
+       {"port", int64_t{(*http)->port()}},
+       {"models", static_cast<int64_t>(repository->All().size())},
+       {"start_seconds",
+        std::chrono::duration<double>(Clock::now() - start).count()},
+       {"version", std::string(kServerVersion)},
+       {"paddle_version", PaddleVersion()}});
+  const int abandoned = (*http)->Run(&rest);
+  if (abandoned > 0) {
+    // A model may be in the middle of a request that would keep us waiting.
+    Log(LogLevel::kError, "stopped before every request was answered",
+        {{"abandoned", int64_t{abandoned}}});
+    _exit(1);
+  }
+  // Requests whose client has gone may still run.
+  repository->Stop();
+  Log(LogLevel::kInfo, "stopped");
+  return 0;
+}
+
+}  // namespace
+
+int Serve(const std::vector<std::string>& arguments) {
+  ServeFlags values;
+  Flags flags("serve",
+              "serves models over HTTP, Open Inference Protocol v2, and "
+              "/metrics.");
+  values.Register(&flags);
+  if (const int code = ParseFlags(arguments, &flags); code >= 0) return code;
+  LogLevel level;
+  if (absl::Status status = ParseLogLevel(values.log_level, &level);
+      !status.ok()) {
+    Failed(status);
+    return 2;
+  }
+  SetLogLevel(level);
+  PrepareProcess();
+  return ServeModels(values);
+}
+
+}  // namespace server

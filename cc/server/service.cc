@@ -1,0 +1,83 @@
+#include "cc/server/service.h"
+
+#include <utility>
+
+#include "cc/server/validate.h"
+
+namespace server {
+namespace {
+
+double Seconds(Clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+}  // namespace
+
+Service::Service(const ModelRepository* repository, Registry* registry)
+    : repository_(repository) {
+  auto& queue = registry->AddHistogram(
+      "paddle_server_queue_duration_seconds",
+      "Time that requests waited for an instance.", {"model", "version"});
+  auto& compute = registry->AddHistogram(
+      "paddle_server_compute_duration_seconds",
+      "Time that requests took in the engine.", {"model", "version"});
+  auto& rejected = registry->AddCounter(
+      "paddle_server_rejected_total",
+      "Requests turned away: the queue was full, or the server shut down.",
+      {"model", "version", "reason"});
+  for (const Model* model : repository->All()) {
+    const std::string& name = model->info().name;
+    const std::string& version = model->info().version;
+    series_[model] = {&queue.With({name, version}),
+                      &compute.With({name, version}),
+                      &rejected.With({name, version, "queue_full"}),
+                      &rejected.With({name, version, "draining"})};
+    registry->AddGauge(
+        "paddle_server_queue_depth", "Requests that wait for an instance.",
+        {{"model", name}, {"version", version}},
+        [model] { return static_cast<double>(model->scheduler().queued()); });
+  }
+  for (const Model* model : repository->All()) {
+    registry->AddGauge(
+        "paddle_server_queue_capacity",
+        "Requests that may wait for an instance.",
+        {{"model", model->info().name}, {"version", model->info().version}},
+        [model] {
+          return static_cast<double>(model->scheduler().max_queue());
+        });
+  }
+  for (const Model* model : repository->All()) {
+    registry->AddGauge("paddle_server_model_info", "1 for each model served.",
+                       {{"model", model->info().name},
+                        {"version", model->info().version},
+                        {"platform", model->info().platform}},
+                       [] { return 1.0; });
+  }
+}
+
+absl::Status Service::Infer(const Model& model, InferRequest* request,
+                            InferTask::Done done) {
+  const Series& series = series_.at(&model);
+  if (draining_) {
+    series.draining->Add();
+    return absl::UnavailableError("the server is shutting down");
+  }
+  if (absl::Status status = ValidateRequest(model.info(), *request);
+      !status.ok()) {
+    return status;
+  }
+  InferTask task;
+  task.inputs = std::move(request->inputs);
+  task.done = [&series, done = std::move(done)](
+                  absl::StatusOr<std::vector<engine::Tensor>> results,
+                  const Timing& timing) {
+    series.queue->Observe(Seconds(timing.queue));
+    series.compute->Observe(Seconds(timing.compute));
+    done(std::move(results), timing);
+  };
+  absl::Status status = model.scheduler().Enqueue(std::move(task));
+  if (!status.ok()) series.queue_full->Add();
+  return status;
+}
+
+}  // namespace server

@@ -1,0 +1,170 @@
+#include "cc/server/tensor_json.h"
+
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <random>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace server {
+namespace {
+
+using engine::DataType;
+using engine::Tensor;
+using ::testing::HasSubstr;
+
+template <typename T>
+std::string Bytes(const std::vector<T>& values) {
+  return std::string(reinterpret_cast<const char*>(values.data()),
+                     values.size() * sizeof(T));
+}
+
+// The data read, or the error.
+std::string Read(DataType type, const std::vector<int64_t>& shape,
+                 absl::string_view text) {
+  Tensor tensor{"x", type, shape, ""};
+  JsonReader reader(text);
+  ReadTensorData(&reader, &tensor);
+  reader.End();
+  return reader.ok() ? tensor.data : std::string(reader.status().message());
+}
+
+TEST(ReadTensorData, EveryType) {
+  EXPECT_EQ(Read(DataType::kBool, {2}, "[true,false]"), std::string("\1\0", 2));
+  EXPECT_EQ(Read(DataType::kUint8, {2}, "[0,255]"), Bytes<uint8_t>({0, 255}));
+  EXPECT_EQ(Read(DataType::kInt8, {2}, "[-128,127]"),
+            Bytes<int8_t>({-128, 127}));
+  EXPECT_EQ(Read(DataType::kInt32, {2}, "[-2147483648,2147483647]"),
+            Bytes<int32_t>({INT32_MIN, INT32_MAX}));
+  EXPECT_EQ(Read(DataType::kInt64, {1}, "[9223372036854775807]"),
+            Bytes<int64_t>({INT64_MAX}));
+  EXPECT_EQ(Read(DataType::kFloat32, {3}, "[1,-2.5,1e-3]"),
+            Bytes<float>({1, -2.5f, 1e-3f}));
+  EXPECT_EQ(Read(DataType::kFloat64, {2}, "[0.1,1e308]"),
+            Bytes<double>({0.1, 1e308}));
+  EXPECT_THAT(Read(DataType::kFloat16, {1}, "[1]"), HasSubstr("FP16"));
+}
+
+TEST(ReadTensorData, FlatAndNestedAreTheSame) {
+  const std::string expected = Bytes<int32_t>({1, 2, 3, 4, 5, 6});
+  EXPECT_EQ(Read(DataType::kInt32, {2, 3}, "[1,2,3,4,5,6]"), expected);
+  EXPECT_EQ(Read(DataType::kInt32, {2, 3}, " [ [1,2,3] , [4,5,6] ] "),
+            expected);
+  EXPECT_EQ(
+      Read(DataType::kInt32, {1, 2, 3, 1}, "[[[[1],[2],[3]],[[4],[5],[6]]]]"),
+      expected);
+  EXPECT_EQ(Read(DataType::kInt32, {}, "[7]"), Bytes<int32_t>({7}));
+}
+
+TEST(ReadTensorData, RefusesOtherCountsAndShapes) {
+  EXPECT_THAT(Read(DataType::kInt32, {2, 3}, "[1,2,3,4,5]"),
+              HasSubstr("fewer than the 6 elements of shape [2,3]"));
+  EXPECT_THAT(Read(DataType::kInt32, {2, 3}, "[1,2,3,4,5,6,7]"),
+              HasSubstr("more than the 6 elements"));
+  EXPECT_THAT(Read(DataType::kInt32, {2, 3}, "[[1,2,3],[4,5]]"),
+              HasSubstr("fewer than 3 elements in dimension 1"));
+  EXPECT_THAT(Read(DataType::kInt32, {2, 3}, "[[1,2,3],[4,5,6,7]]"),
+              HasSubstr("more than 3 elements in dimension 1"));
+  EXPECT_THAT(Read(DataType::kInt32, {2, 3}, "[[1,2],[3,4],[5,6]]"),
+              HasSubstr("fewer than 3 elements"));
+  EXPECT_THAT(Read(DataType::kInt32, {2, 2}, "[[1,2],3,4]"),
+              HasSubstr("expected an array"));
+  EXPECT_THAT(Read(DataType::kInt32, {2, 2}, "[1,2,[3,4]]"),
+              HasSubstr("expected a number"));
+  EXPECT_THAT(Read(DataType::kInt32, {4}, "[[1,2],[3,4]]"),
+              HasSubstr("expected a number"));
+  EXPECT_THAT(Read(DataType::kInt32, {1}, "1"), HasSubstr("expected an array"));
+  EXPECT_THAT(Read(DataType::kInt32, {1}, "[]"), HasSubstr("fewer"));
+}
+
+TEST(ReadTensorData, RefusesValuesOutOfRangeOrOfAnotherKind) {
+  EXPECT_THAT(Read(DataType::kUint8, {1}, "[256]"), HasSubstr("256"));
+  EXPECT_THAT(Read(DataType::kUint8, {1}, "[-1]"), HasSubstr("-1"));
+  EXPECT_THAT(Read(DataType::kInt8, {1}, "[128]"), HasSubstr("128"));
+  EXPECT_THAT(Read(DataType::kInt32, {1}, "[2147483648]"),
+              HasSubstr("2147483648"));
+  EXPECT_THAT(Read(DataType::kInt32, {1}, "[1.5]"), HasSubstr("no integer"));
+  EXPECT_THAT(Read(DataType::kFloat32, {1}, "[1e39]"),
+              HasSubstr("out of range"));
+  EXPECT_THAT(Read(DataType::kFloat64, {1}, "[-1e400]"),
+              HasSubstr("out of range"));
+  EXPECT_THAT(Read(DataType::kFloat32, {1}, "[\"1\"]"),
+              HasSubstr("expected a number"));
+  EXPECT_THAT(Read(DataType::kFloat32, {1}, "[null]"),
+              HasSubstr("expected a number"));
+  EXPECT_THAT(Read(DataType::kBool, {1}, "[1]"), HasSubstr("true or false"));
+  // Too small for the type is zero, or the next denormal.
+  EXPECT_EQ(Read(DataType::kFloat32, {2}, "[1e-60,-1e-60]"),
+            Bytes<float>({0.0f, -0.0f}));
+}
+
+TEST(ReadTensorData, RefusesImpossibleShapesWithoutReserving) {
+  const int64_t big = std::numeric_limits<int32_t>::max();
+  EXPECT_THAT(Read(DataType::kFloat64, {big, big, big, big}, "[1]"),
+              HasSubstr("not possible"));
+  EXPECT_THAT(Read(DataType::kUint8, {big + 1}, "[1]"),
+              HasSubstr("not possible"));
+  EXPECT_THAT(Read(DataType::kUint8, {0}, "[]"), HasSubstr("not possible"));
+  EXPECT_THAT(Read(DataType::kUint8, {-1}, "[1]"), HasSubstr("not possible"));
+  EXPECT_THAT(Read(DataType::kUint8, {big, 1000}, "[1]"), HasSubstr("fewer"));
+}
+
+TEST(AppendTensorData, EveryType) {
+  const auto text = [](DataType type, std::string data) {
+    std::string out;
+    const absl::Status status =
+        AppendTensorData({"y", type, {}, std::move(data)}, &out);
+    return status.ok() ? out : std::string(status.message());
+  };
+  EXPECT_EQ(text(DataType::kBool, std::string("\1\0", 2)), "[true,false]");
+  EXPECT_EQ(text(DataType::kUint8, Bytes<uint8_t>({0, 255})), "[0,255]");
+  EXPECT_EQ(text(DataType::kInt8, Bytes<int8_t>({-1})), "[-1]");
+  EXPECT_EQ(text(DataType::kInt32, Bytes<int32_t>({-5, 6})), "[-5,6]");
+  EXPECT_EQ(text(DataType::kInt64, Bytes<int64_t>({INT64_MIN})),
+            "[-9223372036854775808]");
+  EXPECT_EQ(text(DataType::kFloat32, Bytes<float>({0.1f, 1e-5f, 3})),
+            "[0.1,1e-05,3]");
+  EXPECT_EQ(text(DataType::kFloat64, ""), "[]");
+  EXPECT_THAT(text(DataType::kFloat16, "ab"), HasSubstr("\"y\" is FP16"));
+  EXPECT_THAT(text(DataType::kFloat32, Bytes<float>({1, NAN})),
+              HasSubstr("\"y\" holds NaN or infinity at element 1"));
+  EXPECT_THAT(text(DataType::kFloat64, Bytes<double>({INFINITY})),
+              HasSubstr("binary"));
+}
+
+// What is written reads back as the same bits: here, and in a client that
+// reads a double and rounds it, as those in Python and JavaScript do.
+template <typename T, typename Bits>
+void ExpectRoundTrip(DataType type) {
+  std::mt19937_64 random(7);
+  std::vector<T> values;
+  while (values.size() < 200'000) {
+    const Bits bits = static_cast<Bits>(random());
+    T value;
+    std::memcpy(&value, &bits, sizeof(value));
+    if (std::isfinite(value)) values.push_back(value);
+  }
+  const Tensor tensor{"y", type, {200'000}, Bytes(values)};
+  std::string text;
+  ASSERT_TRUE(AppendTensorData(tensor, &text).ok());
+  ASSERT_TRUE(Read(type, tensor.shape, text) == tensor.data);
+  const char* p = text.c_str();
+  for (const T value : values) {
+    char* end;
+    const T read = static_cast<T>(std::strtod(p + 1, &end));
+    ASSERT_EQ(std::memcmp(&read, &value, sizeof(value)), 0) << value;
+    p = end;
+  }
+}
+
+TEST(AppendTensorData, FloatsReadBackAsTheSameBits) {
+  ExpectRoundTrip<float, uint32_t>(DataType::kFloat32);
+  ExpectRoundTrip<double, uint64_t>(DataType::kFloat64);
+}
+
+}  // namespace
+}  // namespace server

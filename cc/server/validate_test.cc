@@ -1,0 +1,69 @@
+#include "cc/server/validate.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace server {
+namespace {
+
+using engine::DataType;
+using engine::Tensor;
+using ::testing::HasSubstr;
+
+ModelInfo Model() {
+  return {"m",
+          "1",
+          "",
+          {{"x", DataType::kFloat32, {-1, 2}}, {"n", DataType::kInt64, {1}}},
+          {{"y", DataType::kFloat32, {-1}}, {"z", DataType::kFloat32, {-1}}}};
+}
+
+std::vector<Tensor> Inputs() {
+  return {{"n", DataType::kInt64, {1}, ""},
+          {"x", DataType::kFloat32, {3, 2}, ""}};
+}
+
+std::string Error(std::vector<Tensor> inputs,
+                  std::vector<RequestedOutput> outputs = {}) {
+  InferRequest request;
+  request.inputs = std::move(inputs);
+  request.outputs = std::move(outputs);
+  return std::string(ValidateRequest(Model(), request).message());
+}
+
+TEST(ValidateRequest, TakesWhatFits) {
+  EXPECT_EQ(Error(Inputs()), "");
+  EXPECT_EQ(Error(Inputs(), {{"z", false}, {"y", true}}), "");
+}
+
+TEST(ValidateRequest, SaysWhatDoesNot) {
+  auto inputs = Inputs();
+  inputs[1].dtype = DataType::kFloat64;
+  EXPECT_EQ(Error(inputs),
+            "model \"m\" version 1: input \"x\" is FP64 [3,2], wanted FP32 "
+            "[-1,2] (-1: any positive number)");
+  inputs = Inputs();
+  inputs[1].shape = {3, 3};
+  EXPECT_THAT(Error(inputs), HasSubstr("is FP32 [3,3]"));
+  inputs[1].shape = {0, 2};
+  EXPECT_THAT(Error(inputs), HasSubstr("is FP32 [0,2]"));
+  inputs[1].shape = {2};
+  EXPECT_THAT(Error(inputs), HasSubstr("is FP32 [2]"));
+  inputs = Inputs();
+  inputs.pop_back();
+  EXPECT_THAT(Error(inputs), HasSubstr("input \"x\" is missing"));
+  inputs = Inputs();
+  inputs.push_back(inputs[0]);
+  EXPECT_THAT(Error(inputs), HasSubstr("input \"n\" is given twice"));
+  inputs = Inputs();
+  inputs[0].name = "q";
+  EXPECT_THAT(Error(inputs),
+              HasSubstr("unknown input \"q\"; inputs are \"x\", \"n\""));
+  EXPECT_THAT(Error(Inputs(), {{"q", false}}),
+              HasSubstr("unknown output \"q\"; outputs are \"y\", \"z\""));
+  EXPECT_THAT(Error(Inputs(), {{"y", false}, {"y", true}}),
+              HasSubstr("\"y\" is asked for twice"));
+}
+
+}  // namespace
+}  // namespace server
