@@ -149,7 +149,9 @@ def first_difference(here: Path, there: Path) -> str:
         if not ((here / name).exists() and (there / name).exists()):
             if name.parts[0] != "blobs":
                 return f"{name} exists on one side only"
-        elif (here / name).read_bytes() != (there / name).read_bytes() and name.name != "index.json":
+        elif (here / name).read_bytes() != (
+            there / name
+        ).read_bytes() and name.name != "index.json":
             return str(name)
 
     def layers(output: Path) -> list[Path]:
@@ -162,9 +164,9 @@ def first_difference(here: Path, there: Path) -> str:
     for number, (a, b) in enumerate(zip(layers(here), layers(there), strict=False)):
         if a.name != b.name:
             mine, theirs = members(a), members(b)
-            for name in sorted(mine.keys() | theirs.keys()):
-                if mine.get(name) != theirs.get(name):
-                    return f"layer {number}, /{name}"
+            for path in sorted(mine.keys() | theirs.keys()):
+                if mine.get(path) != theirs.get(path):
+                    return f"layer {number}, /{path}"
             return f"layer {number}, compression or order of members"
     return "the image's configuration"
 

@@ -5,21 +5,23 @@ The launcher's lock names them, beside bazelisk, which comes the same way.
 
 def _npm_impl(rctx):
     package = json.decode(rctx.attr.package)
+    name = package["name"]
     registry = rctx.os.environ.get("NPM_REGISTRY", "").rstrip("/")
     if not registry:
         fail("No npm registry is known. Start Bazel by ./bazelw, which reads npm's configuration, or set NPM_CONFIG_REGISTRY.")
     if not rctx.download_and_extract(
-        url = "%s/%s/-/%s" % (registry, package["name"], package["file"]),
+        url = "%s/%s/-/%s-%s.tgz" % (registry, name, name.rpartition("/")[2], package["version"]),
         integrity = package["integrity"],
         stripPrefix = "package",
         allow_fail = True,
     ).success:
         fail("%s %s cannot be fetched from the npm registry, or came with wrong bytes (see the warning above).\n  expected integrity %s (launcher_lock.json)\nSet NPM_CONFIG_REGISTRY to a registry that works." %
-             (package["name"], package["version"], package["integrity"]))
-    rctx.file("BUILD.bazel", "exports_files(glob([\"*\"]))\n")
+             (name, package["version"], package["integrity"]))
+    rctx.symlink(package["file"], "program")
+    rctx.file("BUILD.bazel", "exports_files([\"program\"])\n")
 
 _npm_repository = repository_rule(
-    doc = "One npm package, unpacked.",
+    doc = "One npm package: the file `program` is what the lock names in it.",
     implementation = _npm_impl,
     attrs = {"package": attr.string(mandatory = True, doc = "The package's entry in the lock, as JSON.")},
 )

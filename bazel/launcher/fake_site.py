@@ -174,7 +174,7 @@ class Checkout:
     def __init__(self, folder: Path, mirror: Mirror) -> None:
         self.mirror = mirror
         self.folder = folder / "check out"  # a space, as users have them
-        self.cache = folder / "home/.cache/paddle_images"
+        self.cache = folder / "home/.cache/paddle_images/launcher"
         for package in ("launcher", "debian/private"):
             (self.folder / "bazel" / package).mkdir(parents=True)
             for source in (_ROOT / "bazel" / package).glob("*.py"):

@@ -296,7 +296,7 @@ def _write_defaults(build: Path) -> dict[str, str]:
 
 def _fetch_bazelisk(npm: list[Package], build: Path, downloads: Path, site: Site) -> None:
     """Unpacks the static program out of bazelisk's npm package."""
-    (package,) = npm
+    (package,) = [p for p in npm if p["name"] == "@bazel/bazelisk"]
 
     def done(_: fetch.Item, path: Path) -> None:
         with tarfile.open(path) as tar:

@@ -96,7 +96,7 @@ def _cache() -> Path:
     cache = Path(os.environ.get("PADDLE_IMAGES_CACHE") or f"{parent}/paddle_images").resolve()
     if not os.environ.get("XDG_CACHE_HOME") and not os.access(home, os.W_OK):
         os.environ["XDG_CACHE_HOME"] = str(cache)  # bazelisk and Bazel keep their files there
-    return cache
+    return cache / "launcher"  # beside what other parts of the project keep
 
 
 def _make(folder: Path) -> None:

@@ -41,9 +41,9 @@ def write_registry(build: Path, prefix: Path, package_versions: Mapping[str, str
     modules: dict[str, Module] = {}
     for file in sorted(home.glob("*/*/MODULE.bazel")):
         module = Module.read(file.parent)
-        name = re.search(r'^module\(\s*name = "(\w+)"', module.text, re.M)
-        if name:
-            modules[name[1]] = module
+        match = re.search(r'^module\(\s*name = "(\w+)"', module.text, re.M)
+        if match:
+            modules[match[1]] = module
     built_in = Module.read(home / "embedded_tools")
 
     overridden: set[str] = set()

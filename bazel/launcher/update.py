@@ -13,6 +13,8 @@ from bazel.launcher import fetch, forky, site
 LOCK = "bazel/launcher/launcher_lock.json"  # from the workspace's root
 
 BAZELISK = {"name": "@bazel/bazelisk", "version": "1.28.1", "file": "bazelisk-linux_amd64"}
+# Not part of a start: //bazel/format takes it from here.
+BUILDIFIER = {"name": "@bazel/buildifier", "version": "8.2.1", "file": "buildifier-linux_amd64"}
 
 
 def update(
@@ -33,7 +35,10 @@ def update(
         "version": 1,
         "bazel": {"version": bazel["version"].partition("+")[0]},
         "packages": packages,
-        "npm": [{**BAZELISK, "integrity": _integrity(BAZELISK["name"], BAZELISK["version"])}],
+        "npm": [
+            {**package, "integrity": _integrity(package["name"], package["version"])}
+            for package in (BAZELISK, BUILDIFIER)
+        ],
     }
     if not check and new != old:
         path.with_suffix(".new").write_text(_dump(new), encoding="utf-8")

@@ -194,6 +194,11 @@ TEST(Load, RefusesProgramsThatReferToNothing) {
   const std::vector<std::string> variables = {feed, fetch, w, x, y};
   EXPECT_TRUE(load(variables, {feed_x, copy, fetch_y}).ok());
   const absl::StatusCode lost = absl::StatusCode::kDataLoss;
+  // The number of the field that holds "x" is 3 instead of 2.
+  std::string renumbered = copy;
+  renumbered[renumbered.find("\x12\x01x")] = 3 << 3 | 2;
+  ExpectError(load(variables, {feed_x, renumbered, fetch_y}), lost,
+              "malformed operator");
   ExpectError(load({feed, fetch, w, x}, {feed_x, copy, fetch_y}), lost,
               "names the variable \"y\"");
   ExpectError(load(variables, {feed_x, fetch_y, copy}), lost,
@@ -330,6 +335,31 @@ TEST(Run, GivesTheSameBitsAgainAndInBatches) {
   EXPECT_THAT((*many)[0].shape, ElementsAre(5, 10));
   const auto again = (*engine)->Run({Floats(name, {1, 3, 32, 32})});
   EXPECT_EQ((*one)[0].data, (*again)[0].data);
+}
+
+// Both change the order of sums at most.
+TEST(Run, GivesTheSameNumbersWithThreadsAndWithoutOneDnn) {
+  std::vector<std::string> data;
+  for (const auto& [threads, onednn] :
+       {std::pair{1, true}, std::pair{2, true}, std::pair{1, false}}) {
+    Options options;
+    options.model_dir = *trained_model;
+    options.threads = threads;
+    options.onednn = onednn;
+    absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Load(options);
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    const Tensor x = Floats((*engine)->inputs()[0].name, {2, 3, 32, 32});
+    data.push_back((*(*engine)->Run({x}))[0].data);
+  }
+  for (const std::string& other : data) {
+    ASSERT_EQ(other.size(), data[0].size());
+    for (size_t i = 0; i < other.size(); i += sizeof(float)) {
+      float expected, actual;
+      std::memcpy(&expected, &data[0][i], sizeof(float));
+      std::memcpy(&actual, &other[i], sizeof(float));
+      EXPECT_NEAR(actual, expected, 1e-3);
+    }
+  }
 }
 
 TEST(Clone, RunsInAThreadOfItsOwnAndOutlivesTheFirst) {

@@ -158,12 +158,14 @@ bool ParseVariable(std::string_view bytes, std::string* name,
   return reader.ok() && typed && !name->empty();
 }
 
-// OpDesc.Var: 1 parameter, 2 arguments.
+// OpDesc.Var: 1 parameter, 2 arguments. Protobuf skips a field that it does not
+// know; an argument whose number was damaged would be missed without a word.
 bool ParseArguments(std::string_view bytes,
                     std::vector<std::string>* arguments) {
   MessageReader reader(bytes);
   Field field;
   while (reader.Next(&field)) {
+    if (field.id > 2) return false;
     if (field.id == 2) arguments->emplace_back(field.bytes);
   }
   return reader.ok();
@@ -201,7 +203,7 @@ bool ParseAttribute(std::string_view bytes, Operator* op) {
          (values.size() == 1 && *values.begin() == kValueField[type]);
 }
 
-// OpDesc: 1 inputs, 2 outputs, 3 type, 4 attributes.
+// OpDesc: 1 inputs, 2 outputs, 3 type, 4 attributes, 5 is_target.
 bool ParseOperator(std::string_view bytes, Operator* op) {
   MessageReader reader(bytes);
   Field field;
@@ -211,6 +213,7 @@ bool ParseOperator(std::string_view bytes, Operator* op) {
     if (field.id == 2) good = ParseArguments(field.bytes, &op->outputs);
     if (field.id == 3) op->type = std::string(field.bytes);
     if (field.id == 4) good = ParseAttribute(field.bytes, op);
+    if (field.id > 5) good = false;
   }
   return good && reader.ok() && !op->type.empty();
 }

@@ -1,242 +1,293 @@
 #include "cc/server/decode.h"
 
+#include <simdjson.h>
+
+#include <array>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "cc/server/json.h"
+#include "absl/strings/string_view.h"
 #include "cc/server/tensor_json.h"
 
 namespace server {
 namespace {
 
-using engine::DataType;
+namespace dom = simdjson::dom;
 using engine::Tensor;
 
 constexpr size_t kMaxRank = 16;
 constexpr size_t kMaxTensors = 1024;
+// Larger JSON than this gets a parser of its own, so that the memory of one
+// large request is not held for good.
+constexpr size_t kKeptParserBytes = 1 << 20;
 
-// Parameters that ask for what this server cannot do are refused: ignoring
-// them would answer another question than the one asked.
-bool IsRefusedParameter(absl::string_view key) {
-  return key == "classification" || key.substr(0, 13) == "shared_memory";
+absl::Status Invalid(absl::string_view what) {
+  return absl::InvalidArgumentError(what);
 }
+
+// Puts `where` in front of an error.
+absl::Status At(absl::string_view where, const absl::Status& status) {
+  return status.ok() ? status
+                     : absl::Status(status.code(),
+                                    absl::StrCat(where, status.message()));
+}
+
+// The fields of an object that have one of the names; others are passed over.
+// A name that stands twice is an error: programs differ in which one counts.
+template <size_t N>
+class Fields {
+ public:
+  explicit Fields(const std::array<absl::string_view, N>& names)
+      : names_(names) {}
+
+  absl::Status Read(dom::element element) {
+    dom::object object;
+    if (element.get(object) != simdjson::SUCCESS) {
+      return Invalid("an object was expected");
+    }
+    for (const dom::key_value_pair field : object) {
+      const absl::string_view key(field.key.data(), field.key.size());
+      for (size_t i = 0; i < N; ++i) {
+        if (names_[i] != key) continue;
+        if (values_[i].has_value()) {
+          return Invalid(absl::StrCat("\"", key, "\" stands there twice"));
+        }
+        values_[i] = field.value;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  bool Has(size_t i) const { return values_[i].has_value(); }
+  dom::element operator[](size_t i) const { return *values_[i]; }
+
+  // Sets what the field holds, if it is there.
+  template <typename T>
+  absl::Status Get(size_t i, T* value, absl::string_view kind) const {
+    if (Has(i) && values_[i]->get(*value) != simdjson::SUCCESS) {
+      return Invalid(absl::StrCat("\"", names_[i], "\" is no ", kind));
+    }
+    return absl::OkStatus();
+  }
+  absl::Status Get(size_t i, std::string* value) const {
+    std::string_view text;
+    absl::Status status = Get(i, &text, "string");
+    if (status.ok()) value->assign(text);
+    return status;
+  }
+  template <typename T>
+  absl::Status Get(size_t i, std::optional<T>* value,
+                   absl::string_view kind) const {
+    T got{};
+    absl::Status status = Get(i, &got, kind);
+    if (status.ok() && Has(i)) *value = got;
+    return status;
+  }
+
+ private:
+  const std::array<absl::string_view, N> names_;
+  std::array<std::optional<dom::element>, N> values_;
+};
 
 struct TensorParameters {
   std::optional<uint64_t> binary_size;
   std::optional<bool> binary;
 };
 
-TensorParameters ReadTensorParameters(JsonReader* reader) {
+// Reads the parameters of an input or output. Those that ask for what this
+// server cannot do are refused: ignoring them would answer another question.
+absl::Status ReadParameters(dom::element element, TensorParameters* result) {
+  enum { kBinarySize, kBinary, kFirstRefused };
+  constexpr std::array<absl::string_view, 6> kNames = {
+      "binary_data_size",     "binary_data",
+      "classification",       "shared_memory_region",
+      "shared_memory_offset", "shared_memory_byte_size"};
+  Fields fields(kNames);
+  if (auto status = fields.Read(element); !status.ok()) return status;
+  for (size_t i = kFirstRefused; i < kNames.size(); ++i) {
+    if (fields.Has(i)) {
+      return Invalid(
+          absl::StrCat("parameter \"", kNames[i], "\" is not supported"));
+    }
+  }
+  absl::Status status =
+      fields.Get(kBinarySize, &result->binary_size, "number of bytes");
+  status.Update(fields.Get(kBinary, &result->binary, "boolean"));
+  return status;
+}
+
+absl::Status ReadShape(dom::element element, std::vector<int64_t>* shape) {
+  dom::array dims;
+  if (element.get(dims) != simdjson::SUCCESS) {
+    return Invalid("\"shape\" is no array");
+  }
+  for (const dom::element dim : dims) {
+    int64_t value = 0;
+    if (dim.get(value) != simdjson::SUCCESS) {
+      return Invalid("\"shape\" holds something that is no integer");
+    }
+    shape->push_back(value);
+    if (shape->size() > kMaxRank) {
+      return Invalid(
+          absl::StrCat("\"shape\" has more than ", kMaxRank, " dimensions"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Moves the tensor's data from the front of `binary` into it.
+absl::Status TakeBinary(uint64_t size, absl::string_view* binary,
+                        Tensor* tensor) {
+  const auto expected = TensorBytes(*tensor);
+  if (!expected.ok()) return expected.status();
+  if (size != *expected) {
+    return Invalid(absl::StrCat("\"binary_data_size\" is ", size,
+                                ", but shape ", ShapeText(tensor->shape),
+                                " of ", DataTypeName(tensor->dtype), " takes ",
+                                *expected, " bytes"));
+  }
+  if (size > binary->size()) {
+    return Invalid(absl::StrCat("wants ", size, " bytes of binary data, but ",
+                                "only ", binary->size(), " follow the JSON"));
+  }
+  tensor->data.assign(binary->data(), size);
+  binary->remove_prefix(size);
+  return absl::OkStatus();
+}
+
+absl::Status ReadInput(dom::element element, absl::string_view* binary,
+                       Tensor* tensor) {
+  enum { kName, kDataType, kShape, kParameters, kData };
+  constexpr std::array<absl::string_view, 5> kNames = {
+      "name", "datatype", "shape", "parameters", "data"};
+  Fields fields(kNames);
+  if (auto status = fields.Read(element); !status.ok()) return status;
+  if (auto status = fields.Get(kName, &tensor->name); !status.ok()) {
+    return status;
+  }
+  for (const size_t i : {kName, kDataType, kShape}) {
+    if (!fields.Has(i)) {
+      return Invalid(absl::StrCat("\"", kNames[i], "\" is missing"));
+    }
+  }
+  std::string type_name;
+  if (auto status = fields.Get(kDataType, &type_name); !status.ok()) {
+    return status;
+  }
+  const auto type = ParseDataType(type_name);
+  if (!type.has_value()) {
+    return Invalid(absl::StrCat("datatype \"", type_name,
+                                "\" is not served; BOOL, UINT8, INT8, INT32, ",
+                                "INT64, FP16, FP32 and FP64 are"));
+  }
+  tensor->dtype = *type;
+  if (auto status = ReadShape(fields[kShape], &tensor->shape); !status.ok()) {
+    return status;
+  }
   TensorParameters parameters;
-  std::string key;
-  reader->EnterObject();
-  while (reader->NextKey(&key)) {
-    if (key == "binary_data_size") {
-      parameters.binary_size = reader->Integer<uint64_t>();
-    } else if (key == "binary_data") {
-      parameters.binary = reader->Bool();
-    } else if (IsRefusedParameter(key)) {
-      reader->Fail(absl::StrCat("parameter \"", key, "\" is not supported"));
-    } else {
-      reader->Skip();
+  if (fields.Has(kParameters)) {
+    if (auto status = ReadParameters(fields[kParameters], &parameters);
+        !status.ok()) {
+      return status;
     }
   }
-  return parameters;
-}
-
-std::vector<int64_t> ReadShape(JsonReader* reader) {
-  std::vector<int64_t> shape;
-  reader->EnterArray();
-  while (reader->NextElement()) {
-    shape.push_back(reader->Integer<int64_t>());
-    if (shape.size() > kMaxRank) {
-      reader->Fail(
-          absl::StrCat("a shape has at most ", kMaxRank, " dimensions here"));
-    }
-  }
-  return shape;
-}
-
-// Reads one JSON text; `binary` is what follows it in the body.
-class Decoder {
- public:
-  Decoder(absl::string_view json, absl::string_view binary)
-      : reader_(json), binary_(binary) {}
-
-  absl::StatusOr<InferRequest> Decode() {
-    bool has_inputs = false;
-    std::string key;
-    reader_.EnterObject();
-    while (reader_.NextKey(&key)) {
-      if (key == "id") {
-        request_.id = reader_.String();
-      } else if (key == "parameters") {
-        ReadRequestParameters();
-      } else if (key == "inputs" && !has_inputs) {
-        has_inputs = true;
-        reader_.EnterArray();
-        while (reader_.NextElement()) ReadInput();
-      } else if (key == "outputs" && request_.outputs.empty()) {
-        reader_.EnterArray();
-        while (reader_.NextElement()) ReadOutput();
-      } else if (key == "inputs" || key == "outputs") {
-        reader_.Fail(absl::StrCat("\"", key, "\" stands there twice"));
-      } else {
-        reader_.Skip();
-      }
-    }
-    reader_.End();
-    if (reader_.ok() && !has_inputs) reader_.Fail("\"inputs\" is missing");
-    if (!reader_.ok()) return reader_.status();
-    if (!binary_.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          binary_.size(), " bytes of binary data are left over: the sum of ",
-          "\"binary_data_size\" is smaller than what follows the JSON"));
-    }
-    for (size_t i = 0; i < request_.outputs.size(); ++i) {
-      request_.outputs[i].binary =
-          output_binary_[i].value_or(request_.binary_outputs);
-    }
-    return std::move(request_);
-  }
-
- private:
-  void ReadRequestParameters() {
-    std::string key;
-    reader_.EnterObject();
-    while (reader_.NextKey(&key)) {
-      if (key == "binary_data_output") {
-        request_.binary_outputs = reader_.Bool();
-      } else {
-        reader_.Skip();
-      }
-    }
-  }
-
-  void ReadOutput() {
-    RequestedOutput output;
-    std::optional<bool> binary;
-    std::string key;
-    reader_.EnterObject();
-    while (reader_.NextKey(&key)) {
-      if (key == "name") {
-        output.name = reader_.String();
-      } else if (key == "parameters") {
-        binary = ReadTensorParameters(&reader_).binary;
-      } else {
-        reader_.Skip();
-      }
-    }
-    if (output.name.empty()) reader_.Fail("an output lacks its \"name\"");
-    if (request_.outputs.size() >= kMaxTensors) {
-      reader_.Fail("too many outputs");
-    }
-    request_.outputs.push_back(std::move(output));
-    output_binary_.push_back(binary);
-  }
-
-  void ReadInput() {
-    Tensor tensor;
-    std::optional<DataType> type;
-    bool has_shape = false;
-    std::optional<size_t> data_at;
-    bool data_read = false;
-    TensorParameters parameters;
-    std::string key;
-    reader_.EnterObject();
-    while (reader_.NextKey(&key)) {
-      if (key == "name") {
-        tensor.name = reader_.String();
-      } else if (key == "datatype") {
-        type = ReadDataType();
-      } else if (key == "shape") {
-        tensor.shape = ReadShape(&reader_);
-        has_shape = true;
-      } else if (key == "parameters") {
-        parameters = ReadTensorParameters(&reader_);
-      } else if (key == "data" && !data_at.has_value()) {
-        reader_.Peek();
-        data_at = reader_.position();
-        if (type.has_value() && has_shape) {
-          tensor.dtype = *type;
-          ReadTensorData(&reader_, &tensor);
-          data_read = true;
-        } else {
-          reader_.Skip();  // and come back, once type and shape are known
-        }
-      } else if (key == "data") {
-        reader_.Fail("\"data\" stands there twice");
-      } else {
-        reader_.Skip();
-      }
-    }
-    if (!reader_.ok()) return Blame(tensor.name);
-    const char* missing = tensor.name.empty() ? "name"
-                          : !type.has_value() ? "datatype"
-                          : !has_shape        ? "shape"
-                                              : nullptr;
-    if (missing != nullptr) {
-      reader_.Fail(absl::StrCat("an input lacks its \"", missing, "\""));
-      return Blame(tensor.name);
-    }
-    tensor.dtype = *type;
-    if (data_at.has_value() == parameters.binary_size.has_value()) {
-      reader_.Fail(data_at.has_value()
+  if (fields.Has(kData) == parameters.binary_size.has_value()) {
+    return Invalid(fields.Has(kData)
                        ? "has both \"data\" and \"binary_data_size\""
                        : "has neither \"data\" nor \"binary_data_size\"");
-    } else if (parameters.binary_size.has_value()) {
-      TakeBinary(*parameters.binary_size, &tensor);
-    } else if (!data_read) {
-      const size_t end = reader_.position();
-      reader_.Seek(*data_at);
-      ReadTensorData(&reader_, &tensor);
-      if (reader_.ok()) reader_.Seek(end);
-    }
-    if (request_.inputs.size() >= kMaxTensors) reader_.Fail("too many inputs");
-    if (!reader_.ok()) return Blame(tensor.name);
-    request_.inputs.push_back(std::move(tensor));
   }
+  return fields.Has(kData)
+             ? ReadTensorData(fields[kData], tensor)
+             : TakeBinary(*parameters.binary_size, binary, tensor);
+}
 
-  std::optional<DataType> ReadDataType() {
-    const std::string name = reader_.String();
-    const auto type = ParseDataType(name);
-    if (reader_.ok() && !type.has_value()) {
-      reader_.Fail(
-          absl::StrCat("datatype \"", name, "\" is not served; one of ",
-                       "BOOL, UINT8, INT8, INT32, INT64, FP16, FP32, FP64 is"));
+absl::Status ReadOutput(dom::element element, bool binary_by_default,
+                        RequestedOutput* output) {
+  enum { kName, kParameters };
+  Fields fields(std::array<absl::string_view, 2>{"name", "parameters"});
+  if (auto status = fields.Read(element); !status.ok()) return status;
+  if (!fields.Has(kName)) return Invalid("\"name\" is missing");
+  TensorParameters parameters;
+  if (fields.Has(kParameters)) {
+    if (auto status = ReadParameters(fields[kParameters], &parameters);
+        !status.ok()) {
+      return status;
     }
-    return type;
   }
+  output->binary = parameters.binary.value_or(binary_by_default);
+  return fields.Get(kName, &output->name);
+}
 
-  void TakeBinary(uint64_t size, Tensor* tensor) {
-    const auto expected = TensorBytes(*tensor);
-    if (!expected.ok()) return reader_.Fail(expected.status().message());
-    if (size != *expected) {
-      return reader_.Fail(absl::StrCat("\"binary_data_size\" is ", size,
-                                       ", but shape ", ShapeText(tensor->shape),
-                                       " of ", DataTypeName(tensor->dtype),
-                                       " takes ", *expected, " bytes"));
+absl::Status ReadRequest(dom::element element, absl::string_view binary,
+                         InferRequest* request) {
+  enum { kId, kParameters, kInputs, kOutputs };
+  Fields fields(std::array<absl::string_view, 4>{"id", "parameters", "inputs",
+                                                 "outputs"});
+  if (auto status = fields.Read(element); !status.ok()) return status;
+  if (auto status = fields.Get(kId, &request->id); !status.ok()) return status;
+  if (fields.Has(kParameters)) {
+    Fields parameters(std::array<absl::string_view, 1>{"binary_data_output"});
+    absl::Status status = parameters.Read(fields[kParameters]);
+    status.Update(parameters.Get(0, &request->binary_outputs, "boolean"));
+    if (!status.ok()) return At("\"parameters\": ", status);
+  }
+  if (!fields.Has(kInputs)) return Invalid("\"inputs\" is missing");
+  dom::array inputs, outputs;
+  absl::Status status = fields.Get(kInputs, &inputs, "array");
+  status.Update(fields.Get(kOutputs, &outputs, "array"));
+  if (!status.ok()) return status;
+  for (const dom::element element : inputs) {
+    if (request->inputs.size() >= kMaxTensors)
+      return Invalid("too many inputs");
+    Tensor& tensor = request->inputs.emplace_back();
+    status = ReadInput(element, &binary, &tensor);
+    if (!status.ok()) {
+      return At(tensor.name.empty()
+                    ? absl::StrCat("input ", request->inputs.size() - 1, ": ")
+                    : absl::StrCat("input \"", tensor.name, "\": "),
+                status);
     }
-    if (size > binary_.size()) {
-      return reader_.Fail(absl::StrCat("wants ", size,
-                                       " bytes of binary data, but only ",
-                                       binary_.size(), " follow the JSON"));
+  }
+  if (!binary.empty()) {
+    return Invalid(absl::StrCat(
+        binary.size(), " bytes of binary data are left over: the sum of ",
+        "\"binary_data_size\" is smaller than what follows the JSON"));
+  }
+  if (!fields.Has(kOutputs)) return absl::OkStatus();
+  for (const dom::element element : outputs) {
+    if (request->outputs.size() >= kMaxTensors) {
+      return Invalid("too many outputs");
     }
-    tensor->data.assign(binary_.data(), size);
-    binary_.remove_prefix(size);
+    RequestedOutput& output = request->outputs.emplace_back();
+    status = ReadOutput(element, request->binary_outputs, &output);
+    if (!status.ok()) {
+      return At(absl::StrCat("output ", request->outputs.size() - 1, ": "),
+                status);
+    }
   }
+  return absl::OkStatus();
+}
 
-  // Puts the input's name into the error.
-  void Blame(const std::string& name) {
-    if (!name.empty()) reader_.Prefix(absl::StrCat("input \"", name, "\": "));
+absl::StatusOr<InferRequest> Decode(dom::parser* parser, absl::string_view json,
+                                    absl::string_view binary) {
+  dom::element root;
+  const simdjson::error_code error =
+      parser->parse(json.data(), json.size()).get(root);
+  if (error != simdjson::SUCCESS) {
+    return Invalid(absl::StrCat("the JSON is malformed: ",
+                                simdjson::error_message(error)));
   }
-
-  JsonReader reader_;
-  absl::string_view binary_;
-  InferRequest request_;
-  std::vector<std::optional<bool>> output_binary_;
-};
+  InferRequest request;
+  if (auto status = ReadRequest(root, binary, &request); !status.ok()) {
+    return status;
+  }
+  return request;
+}
 
 }  // namespace
 
@@ -244,11 +295,17 @@ absl::StatusOr<InferRequest> DecodeInferRequest(
     absl::string_view body, std::optional<size_t> json_size) {
   const size_t size = json_size.value_or(body.size());
   if (size > body.size()) {
-    return absl::InvalidArgumentError(absl::StrCat(kJsonLengthHeader, " is ",
-                                                   size, ", but the body has ",
-                                                   body.size(), " bytes"));
+    return Invalid(absl::StrCat(kJsonLengthHeader, " is ", size,
+                                ", but the body has ", body.size(), " bytes"));
   }
-  return Decoder(body.substr(0, size), body.substr(size)).Decode();
+  const absl::string_view json = body.substr(0, size);
+  const absl::string_view binary = body.substr(size);
+  if (json.size() > kKeptParserBytes) {
+    dom::parser parser;
+    return Decode(&parser, json, binary);
+  }
+  static thread_local dom::parser parser;
+  return Decode(&parser, json, binary);
 }
 
 absl::StatusOr<InferRequest> DecodeRawRequest(const ModelInfo& model,

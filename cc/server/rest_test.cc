@@ -148,7 +148,8 @@ TEST_F(RestTest, ErrorsHaveStatusAndText) {
   using Header = std::pair<std::string, std::string>;
   HttpResponse response = infer("{");
   EXPECT_EQ(response.status, 400);
-  EXPECT_THAT(response.body, StartsWith("{\"error\":\"JSON, byte 1: "));
+  EXPECT_THAT(response.body,
+              StartsWith("{\"error\":\"the JSON is malformed: "));
   EXPECT_EQ(infer("").status, 400);
   EXPECT_EQ(infer("{}").status, 400);
   EXPECT_EQ(infer(R"({"inputs":[]})").status, 400);

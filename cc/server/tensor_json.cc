@@ -1,105 +1,113 @@
 #include "cc/server/tensor_json.h"
 
-#include <charconv>
+#include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <string>
 #include <type_traits>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "cc/server/json.h"
 #include "cc/server/protocol.h"
 
 namespace server {
 namespace {
 
+namespace dom = simdjson::dom;
 using engine::DataType;
 using engine::Tensor;
 
-void Parse(absl::string_view token, float* value) {
-  *value = std::strtof(std::string(token).c_str(), nullptr);
+absl::Status Invalid(absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat("\"data\": ", what));
 }
 
-void Parse(absl::string_view token, double* value) {
-  *value = std::strtod(std::string(token).c_str(), nullptr);
+absl::Status WrongCount(bool more, uint64_t wanted, absl::string_view where,
+                        const Tensor& tensor) {
+  return Invalid(absl::StrCat("there are ", more ? "more" : "fewer", " than ",
+                              wanted, " elements", where, " for shape ",
+                              ShapeText(tensor.shape)));
 }
 
 // Appends one element of type T; bool is BOOL.
 template <typename T>
-void ReadElement(JsonReader* reader, std::string* out) {
+absl::Status ReadElement(dom::element element, Tensor* tensor) {
   T value{};
+  bool fits = false;
   if constexpr (std::is_same_v<T, bool>) {
-    value = reader->Bool();
+    fits = element.get(value) == simdjson::SUCCESS;
   } else if constexpr (std::is_integral_v<T>) {
-    value = reader->Integer<T>();
+    int64_t wide = 0;
+    fits = element.get(wide) == simdjson::SUCCESS &&
+           wide >= std::numeric_limits<T>::min() &&
+           wide <= std::numeric_limits<T>::max();
+    value = static_cast<T>(wide);
   } else {
-    const absl::string_view token = reader->Number();
-    if (!reader->ok()) return;
-    const auto end = token.data() + token.size();
-    if (std::from_chars(token.data(), end, value).ec != std::errc()) {
-      // Out of range: from_chars does not tell tiny from huge, strtod does.
-      Parse(token, &value);
-      if (std::isinf(value)) {
-        reader->Fail(absl::StrCat("number ", token,
-                                  " is out of range for this datatype"));
-      }
+    double wide = 0;
+    fits = element.get(wide) == simdjson::SUCCESS;
+    value = static_cast<T>(wide);
+    fits = fits && std::isfinite(value);
+  }
+  if (!fits) {
+    const std::string text =
+        element.is_array() || element.is_object()
+            ? "an array or object"
+            : std::string(simdjson::minify(element)).substr(0, 40);
+    return Invalid(absl::StrCat("element ", tensor->data.size() / sizeof(T),
+                                " is ", text, ", which is no ",
+                                DataTypeName(tensor->dtype)));
+  }
+  tensor->data.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  return absl::OkStatus();
+}
+
+// Reads dimensions `dim`... of the shape, nested as they are.
+template <typename T>
+absl::Status ReadNested(dom::element element, size_t dim, Tensor* tensor) {
+  if (dim == tensor->shape.size()) return ReadElement<T>(element, tensor);
+  dom::array array;
+  if (element.get(array) != simdjson::SUCCESS) {
+    return Invalid(
+        absl::StrCat("dimension ", dim, " is not an array all over"));
+  }
+  const int64_t length = tensor->shape[dim];
+  int64_t count = 0;
+  absl::Status status;
+  for (const dom::element inner : array) {
+    if (++count > length) break;
+    status = ReadNested<T>(inner, dim + 1, tensor);
+    if (!status.ok()) return status;
+  }
+  if (count != length) {
+    return WrongCount(count > length, static_cast<uint64_t>(length),
+                      absl::StrCat(" in dimension ", dim), *tensor);
+  }
+  return status;
+}
+
+template <typename T>
+absl::Status Read(dom::element data, size_t bytes, Tensor* tensor) {
+  dom::array array;
+  if (data.get(array) != simdjson::SUCCESS) return Invalid("is no array");
+  const size_t wanted = bytes / sizeof(T);
+  // No more than a guess: the shape may promise what the array does not hold.
+  tensor->data.reserve(std::min<size_t>(bytes, 1 << 20));
+  dom::element first;
+  if (tensor->shape.size() > 1 && array.at(0).get(first) == simdjson::SUCCESS &&
+      first.is_array()) {
+    return ReadNested<T>(data, 0, tensor);
+  }
+  size_t count = 0;
+  for (const dom::element element : array) {
+    if (++count > wanted) break;
+    if (absl::Status status = ReadElement<T>(element, tensor); !status.ok()) {
+      return status;
     }
   }
-  out->append(reinterpret_cast<const char*>(&value), sizeof(value));
-}
-
-template <typename T>
-void ReadNested(JsonReader* reader, const std::vector<int64_t>& shape,
-                size_t dim, std::string* out) {
-  if (dim == shape.size()) return ReadElement<T>(reader, out);
-  int64_t length = 0;
-  reader->EnterArray();
-  while (reader->NextElement()) {
-    if (++length > shape[dim]) break;
-    ReadNested<T>(reader, shape, dim + 1, out);
-  }
-  if (length != shape[dim]) {
-    reader->Fail(absl::StrCat("\"data\" has ",
-                              length > shape[dim] ? "more" : "fewer", " than ",
-                              shape[dim], " elements in dimension ", dim,
-                              " of shape ", ShapeText(shape)));
-  }
-}
-
-template <typename T>
-void ReadFlat(JsonReader* reader, const std::vector<int64_t>& shape,
-              size_t count, std::string* out) {
-  size_t length = 0;
-  reader->EnterArray();
-  while (reader->NextElement()) {
-    if (++length > count) break;
-    ReadElement<T>(reader, out);
-  }
-  if (length != count) {
-    reader->Fail(absl::StrCat("\"data\" has ",
-                              length > count ? "more" : "fewer", " than the ",
-                              count, " elements of shape ", ShapeText(shape)));
-  }
-}
-
-template <typename T>
-void Read(JsonReader* reader, size_t bytes, Tensor* tensor) {
-  const size_t count = bytes / sizeof(T);
-  // An element takes two characters at least, so a short text cannot make us
-  // reserve a large tensor.
-  if (count > reader->remaining()) {
-    return reader->Fail(absl::StrCat("\"data\" has fewer than the ", count,
-                                     " elements of shape ",
-                                     ShapeText(tensor->shape)));
-  }
-  tensor->data.reserve(bytes);
-  if (tensor->shape.size() > 1 && reader->NestedArrayNext()) {
-    ReadNested<T>(reader, tensor->shape, 0, &tensor->data);
-  } else {
-    ReadFlat<T>(reader, tensor->shape, count, &tensor->data);
-  }
+  if (count != wanted) return WrongCount(count > wanted, wanted, "", *tensor);
+  return absl::OkStatus();
 }
 
 template <typename T>
@@ -139,27 +147,28 @@ absl::StatusOr<size_t> TensorBytes(const Tensor& tensor) {
   return bytes;
 }
 
-void ReadTensorData(JsonReader* reader, Tensor* tensor) {
+absl::Status ReadTensorData(dom::element data, Tensor* tensor) {
   const auto bytes = TensorBytes(*tensor);
-  if (!bytes.ok()) return reader->Fail(bytes.status().message());
+  if (!bytes.ok()) return bytes.status();
   switch (tensor->dtype) {
     case DataType::kBool:
-      return Read<bool>(reader, *bytes, tensor);
+      return Read<bool>(data, *bytes, tensor);
     case DataType::kUint8:
-      return Read<uint8_t>(reader, *bytes, tensor);
+      return Read<uint8_t>(data, *bytes, tensor);
     case DataType::kInt8:
-      return Read<int8_t>(reader, *bytes, tensor);
+      return Read<int8_t>(data, *bytes, tensor);
     case DataType::kInt32:
-      return Read<int32_t>(reader, *bytes, tensor);
+      return Read<int32_t>(data, *bytes, tensor);
     case DataType::kInt64:
-      return Read<int64_t>(reader, *bytes, tensor);
+      return Read<int64_t>(data, *bytes, tensor);
     case DataType::kFloat32:
-      return Read<float>(reader, *bytes, tensor);
+      return Read<float>(data, *bytes, tensor);
     case DataType::kFloat64:
-      return Read<double>(reader, *bytes, tensor);
+      return Read<double>(data, *bytes, tensor);
     case DataType::kFloat16:
-      return reader->Fail("FP16 cannot travel as JSON; send it as binary data");
+      break;
   }
+  return Invalid("FP16 cannot travel as JSON; send it as binary data");
 }
 
 absl::Status AppendTensorData(const Tensor& tensor, std::string* out) {

@@ -1,7 +1,9 @@
-// A tensor's elements as JSON numbers, both ways, straight between the text
+// A tensor's elements as JSON numbers, both ways, straight between the JSON
 // and the tensor's bytes.
 #ifndef CC_SERVER_TENSOR_JSON_H_
 #define CC_SERVER_TENSOR_JSON_H_
+
+#include <simdjson.h>
 
 #include <cstddef>
 #include <string>
@@ -9,7 +11,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "cc/engine/tensor.h"
-#include "cc/server/json.h"
 
 namespace server {
 
@@ -18,10 +19,11 @@ namespace server {
 // of bytes overflows.
 absl::StatusOr<size_t> TensorBytes(const engine::Tensor& tensor);
 
-// Reads the next value, flat or nested like tensor->shape (row-major), into
-// tensor->data. Name, type and shape are set before. Integers out of range,
-// ragged arrays and a wrong number of elements are errors of the reader.
-void ReadTensorData(JsonReader* reader, engine::Tensor* tensor);
+// Reads `data`, flat or nested like tensor->shape (row-major), into
+// tensor->data. Name, type and shape are set before. INVALID_ARGUMENT for
+// numbers out of range, ragged arrays and a wrong number of elements.
+absl::Status ReadTensorData(simdjson::dom::element data,
+                            engine::Tensor* tensor);
 
 // Appends the elements as one flat array. Floats are written as the shortest
 // decimals that read back as the same bits. FAILED_PRECONDITION for what JSON

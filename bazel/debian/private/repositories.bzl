@@ -22,25 +22,27 @@ def repository_of(package):
     """Returns the repository name of a package's .deb."""
     return "debian_deb_" + package.replace("+", "_plus")
 
-def _mirrors(rctx):
+def _urls(rctx, package):
     # Not declared in `environ`: another mirror serves the same bytes, so a
     # change of mirror must not fetch anything again.
-    mirrors = rctx.os.environ.get("DEBIAN_MIRROR", "").split(" ")
-    mirrors = [m.rstrip("/") for m in mirrors if m]
+    mirrors = [m.rstrip("/") for m in rctx.os.environ.get("DEBIAN_MIRROR", "").split(" ") if m]
+    if package["suite"].endswith("-security"):
+        # Mirrors keep the security archive beside the main one.
+        own = [m.rstrip("/") for m in rctx.os.environ.get("DEBIAN_SECURITY_MIRROR", "").split(" ") if m]
+        mirrors = own or [m + "-security" for m in mirrors]
     if not mirrors:
         fail("No Debian mirror is known. Start Bazel by ./bazelw, which reads the machine's apt sources, or set DEBIAN_MIRROR, as in `DEBIAN_MIRROR=http://MIRROR/debian ./bazelw ...`.")
-    return mirrors
+    return ["%s/pool/%s" % (mirror, package["pool"]) for mirror in mirrors]
 
 def _start_download(rctx, package, output):
-    urls = ["%s/pool/%s" % (mirror, package["pool"]) for mirror in _mirrors(rctx)]
-    return rctx.download(url = urls, output = output, sha256 = package["sha256"], allow_fail = True, block = False)
+    return rctx.download(url = _urls(rctx, package), output = output, sha256 = package["sha256"], allow_fail = True, block = False)
 
 def _finish_download(rctx, package, output, pending):
     if pending.wait().success:
         return
     what = "%s %s (pool/%s)" % (package["name"], package["version"], package["pool"])
-    for mirror in _mirrors(rctx):
-        again = rctx.download(url = "%s/pool/%s" % (mirror, package["pool"]), output = output, allow_fail = True)
+    for url in _urls(rctx, package):
+        again = rctx.download(url = url, output = output, allow_fail = True)
         if again.success:
             rctx.delete(output)
             fail("%s: wrong bytes from the mirror.\n  expected sha256 %s (debian_lock.json)\n  got sha256      %s\nNothing of it was used. Try another mirror: `DEBIAN_MIRROR=http://MIRROR/debian ./bazelw ...`." %

@@ -70,8 +70,9 @@ def merged(path: str) -> str:
 class Layer:
     """The entries of a layer, by path."""
 
-    def __init__(self) -> None:
+    def __init__(self, exclude: list[str] | None = None) -> None:
         self.entries: dict[str, Entry] = {}
+        self._exclude = [pattern.lstrip("/") for pattern in exclude or []]
 
     def add(
         self,
@@ -126,10 +127,12 @@ class Layer:
                         f"/{name} of {entry.origin} is no folder, but /{path} is in it"
                     )
 
-    def exclude(self, patterns: list[str]) -> None:
-        for path in list(self.entries):
-            if any(fnmatch.fnmatchcase(path, pattern.lstrip("/")) for pattern in patterns):
-                del self.entries[path]
+    def excludes(self, path: str) -> bool:
+        return any(fnmatch.fnmatchcase(path, pattern) for pattern in self._exclude)
+
+    def drop_excluded(self) -> None:
+        for path in [path for path in self.entries if self.excludes(path)]:
+            del self.entries[path]
 
     def write(self, out: BinaryIO) -> None:
         self.add_parents()
@@ -181,7 +184,8 @@ def add_deb(layer: Layer, path: Path) -> None:
         elif name in contents:
             content = contents[name]
             layer.add(origin, name, tarfile.REGTYPE, member.mode, owner=owner, content=content)
-            shipped.append(name)
+            if not layer.excludes(merged(name)):
+                shipped.append(name)
         else:
             raise LayerError(f"/{name} of {origin} is a device or a pipe; use `exclude`")
     sums = "".join(
@@ -225,7 +229,7 @@ def parse_owner(text: str) -> tuple[int, int]:
 
 
 def build(recipe: dict[str, Any]) -> Layer:
-    layer = Layer()
+    layer = Layer(recipe["exclude"])
     owner = parse_owner(recipe["owner"])
     modes = {path.lstrip("/"): int(mode, 8) for path, mode in recipe["modes"].items()}
     for path in recipe["debs"]:
@@ -250,7 +254,7 @@ def build(recipe: dict[str, Any]) -> Layer:
         if path not in layer.entries:
             raise LayerError(f"`modes` names /{path}, but the layer has no such file")
         layer.entries[path].info.mode = mode & 0o1777
-    layer.exclude(recipe["exclude"])
+    layer.drop_excluded()
     return layer
 
 

@@ -28,7 +28,7 @@ def paddle_image(
         title = None,
         description = None,
         version = "0",
-        licenses = None,
+        license = None,
         budget = {},
         tags = [],
         visibility = None):
@@ -61,7 +61,7 @@ def paddle_image(
       title: one line for people.
       description: a sentence for people.
       version: of the contents; also the tag that is pushed.
-      licenses: SPDX expression.
+      license: SPDX expression.
       budget: `unpacked_mb` and `compressed_mb` that the image may have, in units of 1,000,000 bytes.
       tags: of the targets.
       visibility: of the targets.
@@ -123,7 +123,7 @@ def paddle_image(
         "org.opencontainers.image." + key: value
         for key, value in {
             "description": description,
-            "licenses": licenses,
+            "licenses": license,
             "title": title or name,
             "vendor": "paddle_images",
             "version": version,

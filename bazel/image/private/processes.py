@@ -54,13 +54,13 @@ def start(command: Sequence[str | Path], **options: object) -> subprocess.Popen[
 
 
 def stop(process: subprocess.Popen[bytes], seconds: float = 5) -> None:
-    """Asks a program to end, and ends it if it does not."""
+    """Asks a program and those that it started to end, and ends them if they do not."""
     if process.poll() is None:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
@@ -80,7 +80,7 @@ def run_main(main: Callable[[], int]) -> NoReturn:
     exit_on_signals()
     try:
         code = main()
-    except UserError as error:
+    except (UserError, OSError) as error:  # an OSError says which file
         say(f"paddle_images: {error}")
         code = 1
     sys.stdout.flush()

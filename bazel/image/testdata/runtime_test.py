@@ -12,6 +12,7 @@ import tarfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,13 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def test_runs_as_a_container_engine_would(cache: Path) -> None:
     with runtime.Container(SMALL, cache=cache, options=["--env", "GIVEN=yes"]) as container:
         container.wait_ready("/")
@@ -105,6 +113,14 @@ def test_the_second_signal_ends_a_stubborn_program(cache: Path) -> None:
         time.sleep(0.3)
         assert container.running
         assert container.stop(5) == 128 + signal.SIGKILL
+
+
+def test_many_connections(cache: Path) -> None:
+    with runtime.Container(SMALL, cache=cache) as container:
+        container.wait_ready("/")
+        with ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(lambda _: get(container.url), range(200)))
+    assert all(answer.startswith("uid 65532") for answer in answers)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
@@ -220,6 +236,19 @@ def test_push_while_the_registry_is_served(home: dict[str, str]) -> None:
     registry.send_signal(signal.SIGINT)
     assert registry.wait(5) == 128 + signal.SIGINT
     assert all(gone(pid) for pid in below)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_push_that_is_cut_off_leaves_nothing_running(home: dict[str, str], number: int) -> None:
+    pushing = subprocess.Popen([HERE / "small_push"], env=home, stderr=subprocess.DEVNULL)
+    below: list[int] = []
+    while not any(b"copy" in command_of(pid) for pid in below):  # skopeo runs
+        assert pushing.poll() is None, "the push was too fast to cut off"
+        below = children(pushing.pid)
+    pushing.send_signal(number)
+    pushing.wait(5)
+    assert all(gone(pid) for pid in below)
+    assert program("small_push", env=home).returncode == 0
 
 
 def test_push_elsewhere(home: dict[str, str], tmp_path: Path) -> None:

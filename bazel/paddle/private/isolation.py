@@ -140,7 +140,7 @@ def main() -> None:
     found = crossings(bindings, name)
     for sentence in found:
         print("CROSSES:", sentence)
-    print(f"{len(bindings)} bindings between files, {api} into the engine's API, {len(found)} cross.")
+    print(f"{len(bindings)} bindings between files, {api} to the engine's API, {len(found)} cross.")
     if found:
         sys.exit(
             "Link the library that the names belong to statically, by a paddle_cc_binary of "

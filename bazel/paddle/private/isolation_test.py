@@ -1,6 +1,6 @@
 """The check of bindings finds what it is for, in logs as ld.so of glibc writes them."""
 
-from isolation import Binding, crossings, parse
+from bazel.paddle.private.isolation import Binding, crossings, parse
 
 
 def _binding(user: str, provider: str, symbol: str) -> set[Binding]:

@@ -61,7 +61,7 @@ def main() -> None:
     listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     names = missing(listing)
     if not names:
-        sys.exit(f"{library} needs no symbol of libpython: the stub has become needless, remove it.")
+        sys.exit(f"{library} needs nothing of libpython: the stub has become needless, remove it.")
     Path(output).write_text(source(names), encoding="utf-8")
 
 

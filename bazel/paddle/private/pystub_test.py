@@ -1,6 +1,6 @@
 """The stub defines what nm says is missing: objects as objects, functions as functions."""
 
-from pystub import missing, source
+from bazel.paddle.private.pystub import missing, source
 
 _NM = """\
                  U PyErr_SetString

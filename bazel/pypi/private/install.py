@@ -1,7 +1,8 @@
 """Finishes an unpacked wheel in ./site-packages (PEP 427, "The .data directory").
 
-Moves the data schemes to their places (`scripts` to ./bin) and byte-compiles,
-with hashes in place of times, so that the same wheel gives the same bytes.
+Moves the data schemes to their places (`scripts` to bin, as `pip install
+--target` does) and byte-compiles, with hashes in place of times, so that the
+same wheel gives the same bytes.
 """
 
 import compileall
@@ -15,8 +16,8 @@ for scheme in list(site.glob("*.data/*")):
     if scheme.name in ("purelib", "platlib"):
         shutil.copytree(scheme, site, dirs_exist_ok=True)
     elif scheme.name == "scripts":
-        shutil.copytree(scheme, "bin", dirs_exist_ok=True)
-        for program in Path("bin").iterdir():
+        shutil.copytree(scheme, site / "bin", dirs_exist_ok=True)
+        for program in (site / "bin").iterdir():
             program.chmod(0o755)
 for data in list(site.glob("*.data")):
     shutil.rmtree(data)

@@ -66,9 +66,6 @@ exports_files(["site-packages"])
 
 filegroup(name = "site_packages", srcs = ["site-packages"])
 
-# Programs that the wheel brings (PEP 427, the data scheme `scripts`).
-exports_files(glob(["bin/*"], allow_empty = True))
-
 py_library(
     name = "library",
     data = ["site-packages"],

@@ -8,11 +8,13 @@ transfer tarball --layout DIR ...   writes that tarball to a file
 from __future__ import annotations
 
 import argparse
+import ctypes
 import io
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -37,6 +39,12 @@ LOOPBACK = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?")
 
 
 # Push
+
+
+def die_with_parent() -> None:
+    """Has the kernel end a child when we end, however that happens."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM, 0, 0, 0)
 
 
 def repository_of(args: argparse.Namespace) -> str:
@@ -101,7 +109,10 @@ def push(args: argparse.Namespace, more: list[str]) -> int:
     for reference in [f"@{digest}", *(f":{tag}" for tag in tags)]:
         # skopeo splits oci:PATH at a colon, so it runs beside the layout.
         source, target = f"oci:{layout.name}", f"docker://{repository}{reference}"
-        status = subprocess.call([*command, source, target], cwd=layout.parent, stdout=sys.stderr)
+        words = [*command, source, target]
+        status = subprocess.call(
+            words, cwd=layout.parent, stdout=sys.stderr, preexec_fn=die_with_parent
+        )
         if status:
             print(f"rules_oci: skopeo could not push {repository}{reference}", file=sys.stderr)
             return status

@@ -1,0 +1,244 @@
+"""What a user sees when a mirror fails them: the locks' promise that no wrong byte is used.
+
+A real Bazel fetches through the project's own repository rules from a real
+server on loopback, which misbehaves.
+"""
+
+import hashlib
+import http.server
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tarfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+BAZEL = Path(os.environ["BAZEL"]).resolve()
+RULES = [Path(path) for path in os.environ["RULES"].split()]
+
+MODULE = """\
+module(name = "site")
+bazel_dep(name = "rules_python", version = "0.22.1")
+bazel_dep(name = "rules_cc", version = "0.0.11")
+bazel_dep(name = "bazel_skylib", version = "1.9.1")
+bazel_dep(name = "platforms", version = "0.0.10")
+debian = use_extension("//bazel/debian:extensions.bzl", "debian")
+debian.lock(file = "//:debian_lock.json")
+use_repo(debian, "debian")
+pypi = use_extension("//bazel/pypi:extensions.bzl", "pypi")
+pypi.lock(wheels = "//:wheels_lock.json")
+use_repo(pypi, "pypi_greeting")
+"""
+
+
+def deb(text: str) -> bytes:
+    """A small .deb (deb(5)): an ar archive whose data.tar.xz holds one file."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:xz") as tar:
+        member = tarfile.TarInfo("./usr/share/greeting")
+        member.size = len(text)
+        tar.addfile(member, io.BytesIO(text.encode()))
+    archive = b"!<arch>\n"
+    for name, content in (("debian-binary", b"2.0\n"), ("data.tar.xz", data.getvalue())):
+        archive += f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode()
+        archive += content + b"\n" * (len(content) % 2)
+    return archive
+
+
+DEB = deb("hello")
+DEB_SHA256 = hashlib.sha256(DEB).hexdigest()
+WHEEL = b"the bytes of greeting-1.0-py3-none-any.whl"
+WHEEL_SHA256 = hashlib.sha256(WHEEL).hexdigest()
+POOL = "/pool/main/g/greeting/greeting_1.0_all.deb"
+
+
+class Mirror(http.server.ThreadingHTTPServer):
+    """A mirror of Debian and PyPI that serves what a test puts into `files`."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files: dict[str, bytes] = {}
+        self.asked: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Mirror
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        content = self.server.files.get(self.path)
+        self.send_response(404 if content is None else 200)
+        self.send_header("Content-Length", str(len(content or b"")))
+        self.end_headers()
+        self.wfile.write(content or b"")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def mirror() -> Iterator[Mirror]:
+    with Mirror() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+class Workspace:
+    """A workspace with this project's rules and two small locks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "site"
+        self.root = folder / "bazel"
+        for source in RULES:
+            target = self.folder / source
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+        (self.folder / "MODULE.bazel").write_text(MODULE)
+        (self.folder / "BUILD.bazel").touch()
+        package = {
+            "name": "greeting",
+            "version": "1.0",
+            "suite": "test",
+            "pool": POOL.removeprefix("/pool/"),
+            "sha256": DEB_SHA256,
+            "sets": ["everything"],
+        }
+        self._write("debian_lock.json", {"packages": [package]})
+        wheel = {
+            "name": "greeting",
+            "version": "1.0",
+            "file": "greeting-1.0-py3-none-any.whl",
+            "sha256": WHEEL_SHA256,
+            "requires": [],
+        }
+        self._write("wheels_lock.json", {"wheels": [wheel]})
+
+    def _write(self, name: str, content: object) -> None:
+        (self.folder / name).write_text(json.dumps(content))
+
+    def bazel(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [BAZEL, f"--output_user_root={self.root}", "--max_idle_secs=30", *arguments],
+            cwd=self.folder,
+            env={"PATH": "/usr/bin:/bin", "HOME": str(self.folder.parent)},
+            capture_output=True,
+            text=True,
+        )
+
+    def fetch(
+        self, target: str, mirror: str, cache: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        # The launcher hands Bazel the site's mirrors in the same way.
+        return self.bazel(
+            "build",
+            "--lockfile_mode=off",
+            *(f"--repo_env=DEBIAN_MIRROR={mirror}", f"--repo_env=PYPI_INDEX={mirror}/simple"),
+            *("--spawn_strategy=local", "--noshow_progress", "--color=no"),
+            f"--repository_cache={cache or ''}",
+            "--experimental_repository_downloader_retries=0",
+            target,
+        )
+
+    def forget(self) -> None:
+        """Drops what was fetched, so that the next build fetches again."""
+        assert self.bazel("clean", "--expunge").returncode == 0
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    workspace = Workspace(tmp_path_factory.mktemp("workspace"))
+    yield workspace
+    workspace.bazel("shutdown")
+
+
+def test_the_right_bytes_are_used(workspace: Workspace, mirror: Mirror) -> None:
+    mirror.files[POOL] = DEB
+    result = workspace.fetch("@debian//:greeting", mirror.url)
+    assert result.returncode == 0, result.stderr
+    assert mirror.asked == [POOL]
+    workspace.forget()
+
+
+def test_wrong_bytes_of_a_package_are_refused(workspace: Workspace, mirror: Mirror) -> None:
+    mirror.files[POOL] = bad = deb("hullo")
+    result = workspace.fetch("@debian//:greeting", mirror.url)
+    assert result.returncode != 0
+    assert "greeting 1.0 (pool/main/g/greeting/greeting_1.0_all.deb): wrong bytes" in result.stderr
+    assert f"expected sha256 {DEB_SHA256} (debian_lock.json)" in result.stderr
+    assert f"got sha256      {hashlib.sha256(bad).hexdigest()}" in result.stderr
+    assert "Try another mirror: `DEBIAN_MIRROR=" in result.stderr
+
+
+def test_a_vanished_package_names_the_command_that_mends_it(
+    workspace: Workspace, mirror: Mirror
+) -> None:
+    result = workspace.fetch("@debian//:greeting", mirror.url)
+    assert result.returncode != 0
+    assert "greeting 1.0 (pool/main/g/greeting/greeting_1.0_all.deb)" in result.stderr
+    assert "`./bazelw run //:lock`" in result.stderr
+
+
+def test_an_unreachable_mirror_is_named(workspace: Workspace) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        result = workspace.fetch("@debian//:greeting", url)
+    assert result.returncode != 0
+    assert "the mirror is unreachable" in result.stderr
+    assert "Set DEBIAN_MIRROR" in result.stderr
+
+
+def test_no_mirror_says_what_to_set(workspace: Workspace) -> None:
+    result = workspace.fetch("@debian//:greeting", "")
+    assert result.returncode != 0
+    assert "No Debian mirror is known" in result.stderr
+    assert "set DEBIAN_MIRROR" in result.stderr
+
+
+def test_wrong_bytes_of_a_wheel_are_refused(workspace: Workspace, mirror: Mirror) -> None:
+    mirror.files["/simple/greeting/"] = b'<a href="../../files/greeting-1.0-py3-none-any.whl">x</a>'
+    mirror.files["/files/greeting-1.0-py3-none-any.whl"] = bad = b"other bytes"
+    result = workspace.fetch("@pypi_greeting//:library", mirror.url)
+    assert result.returncode != 0
+    assert "greeting 1.0 (greeting-1.0-py3-none-any.whl): wrong bytes" in result.stderr
+    assert f"expected sha256 {WHEEL_SHA256} (wheels_lock.json)" in result.stderr
+    assert f"got sha256      {hashlib.sha256(bad).hexdigest()}" in result.stderr
+
+
+def test_a_wheel_that_the_index_lacks_is_named(workspace: Workspace, mirror: Mirror) -> None:
+    mirror.files["/simple/greeting/"] = b"<html></html>"
+    result = workspace.fetch("@pypi_greeting//:library", mirror.url)
+    assert result.returncode != 0
+    assert "the index is unreachable or does not have it" in result.stderr
+    assert "Set PIP_INDEX_URL" in result.stderr
+
+
+def test_a_corrupted_cache_is_not_believed(
+    workspace: Workspace, mirror: Mirror, tmp_path: Path
+) -> None:
+    mirror.files[POOL] = DEB
+    workspace.forget()
+    assert workspace.fetch("@debian//:greeting", mirror.url, tmp_path).returncode == 0
+    (cached,) = tmp_path.rglob(f"{DEB_SHA256}/file")
+    cached.write_bytes(b"x" * len(DEB))
+
+    workspace.forget()
+    result = workspace.fetch("@debian//:greeting", mirror.url, tmp_path)
+    # Whether Bazel fetches again or stops: the wrong bytes are not used.
+    if result.returncode == 0:
+        assert mirror.asked == [POOL, POOL]
+        (used,) = workspace.root.rglob("external/*/greeting.deb")
+        assert used.read_bytes() == DEB
+    else:
+        assert "hecksum" in result.stderr or "wrong bytes" in result.stderr
