@@ -276,6 +276,12 @@ def test_bazel_of_the_users_choice(checkout: Checkout, mirror: Mirror) -> None:
     assert "--repo_env=PYPI_INDEX=" in (folder / "bazelrc").read_text()
 
 
+def test_bazelw_inside_of_bazelw(checkout: Checkout, tmp_path: Path) -> None:
+    done = checkout.run("0", USE_BAZEL_VERSION=f"{tmp_path}/launcher/bazel-0/site-0/bazel")
+    assert done.returncode == 0, done.stderr
+    assert list(checkout.cache.glob("bazel-*"))
+
+
 def test_unused_bazels_are_removed(checkout: Checkout) -> None:
     for name, days in (("bazel-old", 31), ("bazel-new", 29)):
         (checkout.cache / name).mkdir(parents=True)

@@ -46,8 +46,11 @@ def main(arguments: list[str]) -> NoReturn:
 def _start(arguments: list[str]) -> NoReturn:
     cache = _cache()
     lock = (_HERE / "launcher_lock.json").read_bytes()
-    # bazelisk's own variable: who sets it wants a Bazel of their own choice.
-    chosen = os.environ.get("USE_BAZEL_VERSION")
+    # bazelisk's own variable: who sets it wants a Bazel of their own choice. Under
+    # `bazel run` it is what an outer ./bazelw set, perhaps of another cache.
+    chosen = os.environ.get("USE_BAZEL_VERSION", "")
+    if Path(chosen).parent.name.startswith("site-"):
+        chosen = ""
     kind = "bazelisk" if chosen else "bazel"
     prefix = cache / f"{kind}-{hashlib.sha256(_LAYOUT + lock).hexdigest()[:16]}"
     site = Site.find(_PROJECT)

@@ -106,6 +106,10 @@ std::string Summary(const std::string& what) {
   std::string text = what.substr(0, what.find('\n'));
   text = text.substr(0, text.find(" (at /"));
   if (text.size() > kShown) text = text.substr(0, kShown) + "...";
+  // A damaged model's text may be any bytes; messages go into JSON logs.
+  for (char& c : text) {
+    if (c < ' ' || c > '~') c = '?';
+  }
   const size_t begin = what.rfind("[operator < ");
   const size_t end = what.find(" >", begin);
   if (begin != std::string::npos && end != std::string::npos) {

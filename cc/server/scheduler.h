@@ -53,6 +53,7 @@ class Scheduler {
   void Stop();
 
   size_t queued() const;
+  size_t running() const;
   size_t max_queue() const { return max_queue_; }
 
  private:

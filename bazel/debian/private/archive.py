@@ -216,7 +216,7 @@ class Release:
         # An expired file is no error: a frozen mirror, as air-gapped sites have, is
         # one, and what it makes older shows in the lock's diff.
         until = _date(fields.get("Valid-Until"))
-        expired = until is not None and until < datetime.datetime.now(datetime.UTC)
+        expired = until is not None and until < datetime.datetime.now(datetime.timezone.utc)  # noqa: UP017 (Python 3.9)
         return Release(
             base=base,
             by_hash=fields.get("Acquire-By-Hash") == "yes",
@@ -274,7 +274,7 @@ def _date(text: str | None) -> datetime.datetime | None:
     # "Sat, 11 Jul 2026 09:01:02 UTC", which is GMT and parses as naive.
     if not text:
         return None
-    return email.utils.parsedate_to_datetime(text).replace(tzinfo=datetime.UTC)
+    return email.utils.parsedate_to_datetime(text).replace(tzinfo=datetime.timezone.utc)  # noqa: UP017
 
 
 def _stanzas(text: str) -> Iterator[dict[str, str]]:

@@ -37,22 +37,18 @@ def _urls(rctx, package):
 def _start_download(rctx, package, output):
     return rctx.download(url = _urls(rctx, package), output = output, sha256 = package["sha256"], allow_fail = True, block = False)
 
-def _finish_download(rctx, package, output, pending):
-    if pending.wait().success:
-        return
-    what = "%s %s (pool/%s)" % (package["name"], package["version"], package["pool"])
-    for url in _urls(rctx, package):
-        again = rctx.download(url = url, output = output, allow_fail = True)
-        if again.success:
-            rctx.delete(output)
-            fail("%s: wrong bytes from the mirror.\n  expected sha256 %s (debian_lock.json)\n  got sha256      %s\nNothing of it was used. Try another mirror: `DEBIAN_MIRROR=http://MIRROR/debian ./bazelw ...`." %
-                 (what, package["sha256"], again.sha256))
-    fail("%s cannot be fetched: the mirror is unreachable, or the version is not on it any more (see the warning above).\nSet DEBIAN_MIRROR to a mirror that works; if the version is gone, run `./bazelw run //:lock` to take what the mirror has now." % what)
+def _finish_download(package, pending):
+    if not pending.wait().success:
+        # Bazel's warning has the reason and, for wrong bytes, both digests.
+        fail("""{name} {version} (pool/{pool}) cannot be fetched; the warning above says why.
+  "Checksum was ... but wanted {sha256}": the mirror serves wrong bytes, and nothing of them was used. Take another mirror: `DEBIAN_MIRROR=http://MIRROR/debian ./bazelw ...`.
+  "404 Not Found": this version has left the mirror. Take what is there now: `./bazelw run //:lock`.
+  Anything else: the mirror does not answer. Set DEBIAN_MIRROR to one that does.""".format(**package))
 
 def _deb_impl(rctx):
     package = json.decode(rctx.attr.package)
     output = package["name"] + ".deb"
-    _finish_download(rctx, package, output, _start_download(rctx, package, output))
+    _finish_download(package, _start_download(rctx, package, output))
     rctx.file("BUILD.bazel", "exports_files([%r])\n" % output)
 
 deb_repository = repository_rule(
@@ -90,8 +86,8 @@ def _root_impl(rctx):
     packages = json.decode(rctx.attr.packages)
     debs = {p["name"]: ("debs/%s.deb" % p["name"], p) for p in packages}
     pending = {name: _start_download(rctx, p, deb) for name, (deb, p) in debs.items()}
-    for name, (deb, p) in debs.items():
-        _finish_download(rctx, p, deb, pending[name])
+    for name, (_, p) in debs.items():
+        _finish_download(p, pending[name])
     for name, (deb, _) in debs.items():
         rctx.report_progress("Unpacking " + name)
         rctx.extract(deb, output = "debs/" + name)

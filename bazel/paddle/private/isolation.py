@@ -118,7 +118,7 @@ def run(command: list[str]) -> tuple[int, set[Binding]]:
         }
         code = subprocess.run(command, env=environment, check=False).returncode
         bindings: set[Binding] = set()
-        # One log for each process: the launcher is a script with helpers of its own.
+        # One log for each process: the launcher is a script that starts others before.
         for path in Path(directory).iterdir():
             with path.open(encoding="utf-8", errors="replace") as lines:
                 logged = parse(lines)

@@ -75,10 +75,16 @@ def rules_test_suite(name):
     )
     oci_image(name = "image", base = ":base", tags = manual, tars = [":upper"])
     oci_image_index(name = "index", images = [":image"], tags = manual)
+    native.platform(
+        name = "linux_amd64",
+        constraint_values = ["@platforms//cpu:x86_64", "@platforms//os:linux"],
+    )
+    oci_image_index(name = "by_platform", images = [":image"], platforms = [":linux_amd64"], tags = manual)
     oci_load(name = "load", image = ":image", repo_tags = ["a:b"], tags = manual)
 
     _image_test(name = "image_test", image = "image", layers = ["lower.tar", "upper.tar"], target_under_test = ":image")
     _image_test(name = "index_test", image = "index", layers = ["image", "lower.tar"], target_under_test = ":index")
+    _image_test(name = "by_platform_test", image = "by_platform", target_under_test = ":by_platform")
     _load_test(name = "load_test", target_under_test = ":load")
     _content_test(name = "cmd_test", content = "a b\nc%5Cnd\n", target_under_test = ":base_write_cmd")
     _content_test(name = "env_test", content = "KEY=a=b\n", target_under_test = ":base_write_env")
@@ -100,5 +106,5 @@ def rules_test_suite(name):
 
     native.test_suite(
         name = name,
-        tests = [":" + test + "_test" for test in ["image", "index", "load", "cmd", "env"] + refusals.keys()],
+        tests = [":" + test + "_test" for test in ["image", "index", "by_platform", "load", "cmd", "env"] + refusals.keys()],
     )
