@@ -25,16 +25,17 @@ class PaddleInstance : public Instance {
 
 }  // namespace
 
-ModelLoader PaddleLoader(int instances, int threads) {
-  return [=](const std::string& directory) -> absl::StatusOr<LoadedModel> {
+ModelLoader PaddleLoader(const PaddleOptions& paddle) {
+  return [paddle](const std::string& directory) -> absl::StatusOr<LoadedModel> {
     engine::Options options;
     options.model_dir = directory;
-    options.threads = threads;
+    options.threads = paddle.threads;
+    options.onednn = paddle.onednn;
     auto first = engine::Engine::Load(options);
     if (!first.ok()) return first.status();
     LoadedModel model{
         "paddle_inference", (*first)->inputs(), (*first)->outputs(), {}};
-    for (int i = 1; i < instances; ++i) {
+    for (int i = 1; i < paddle.instances; ++i) {
       auto clone = (*first)->Clone();
       if (!clone.ok()) return clone.status();
       model.instances.push_back(

@@ -9,9 +9,14 @@
 
 namespace server {
 
-// Loads a directory with model.pdmodel and model.pdiparams; `instances` share
-// the weights and compute with `threads` threads each.
-ModelLoader PaddleLoader(int instances, int threads);
+struct PaddleOptions {
+  int instances = 1;  // of each model; they share its weights
+  int threads = 1;    // of each instance
+  bool onednn = true;
+};
+
+// Loads directories with model.pdmodel and model.pdiparams.
+ModelLoader PaddleLoader(const PaddleOptions& options);
 
 // "2.6.2"
 std::string PaddleVersion();

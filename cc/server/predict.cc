@@ -30,6 +30,7 @@ struct PredictFlags {
   std::vector<std::string> outputs;
   std::string format;
   int64_t threads = 1;
+  int64_t onednn = 1;
 
   void Register(Flags* flags) {
     flags->String("model", &model,
@@ -46,6 +47,9 @@ struct PredictFlags {
                   "json (bodies of the Open Inference Protocol) or npy; by "
                   "default npy if an input's name ends in .npy.");
     flags->Int("threads", &threads, 1, 1024, "Threads to compute with.");
+    flags->Int("onednn", &onednn, 0, 1,
+               "1 computes with oneDNN; 0 without, slower, but with the very "
+               "bits of the dynamic graph.");
   }
 };
 
@@ -174,7 +178,10 @@ absl::Status PredictOnce(const PredictFlags& flags) {
   if (!npy && !flags.format.empty() && flags.format != "json") {
     return absl::InvalidArgumentError("--format is json or npy");
   }
-  auto loaded = PaddleLoader(1, static_cast<int>(flags.threads))(flags.model);
+  PaddleOptions options;
+  options.threads = static_cast<int>(flags.threads);
+  options.onednn = flags.onednn != 0;
+  auto loaded = PaddleLoader(options)(flags.model);
   if (!loaded.ok()) return loaded.status();
   const ModelInfo model = Describe(flags.model, *loaded);
   const auto request = ReadRequest(flags, npy, model);

@@ -30,6 +30,7 @@ struct ServeFlags {
   int64_t port = 8080;
   int64_t instances = 1;
   int64_t threads = 1;
+  int64_t onednn = 1;
   int64_t max_queue = 256;
   int64_t max_request_bytes = 64 << 20;
   int64_t max_connections = 1024;
@@ -50,6 +51,9 @@ struct ServeFlags {
                "Requests that each model runs at the same time.");
     flags->Int("threads", &threads, 1, 1024,
                "Threads that one request computes with.");
+    flags->Int("onednn", &onednn, 0, 1,
+               "1 computes with oneDNN; 0 without, slower, but with the very "
+               "bits of the dynamic graph.");
     flags->Int("max_queue", &max_queue, 0, 1'000'000,
                "Requests that may wait for each model; further ones get 503.");
     flags->Int("max_request_bytes", &max_request_bytes, 1, int64_t{4} << 30,
@@ -95,15 +99,21 @@ HttpServer::Options HttpOptions(const ServeFlags& flags) {
   return options;
 }
 
+PaddleOptions EngineOptions(const ServeFlags& flags) {
+  PaddleOptions options;
+  options.instances = static_cast<int>(flags.instances);
+  options.threads = static_cast<int>(flags.threads);
+  options.onednn = flags.onednn != 0;
+  return options;
+}
+
 int ServeModels(const ServeFlags& flags) {
   auto http = HttpServer::Bind(HttpOptions(flags));
   if (!http.ok()) return CannotServe(http.status());
   const auto start = Clock::now();
-  auto repository =
-      ModelRepository::Load(flags.model_repository,
-                            PaddleLoader(static_cast<int>(flags.instances),
-                                         static_cast<int>(flags.threads)),
-                            static_cast<size_t>(flags.max_queue));
+  auto repository = ModelRepository::Load(flags.model_repository,
+                                          PaddleLoader(EngineOptions(flags)),
+                                          static_cast<size_t>(flags.max_queue));
   if (!repository.ok()) return CannotServe(repository.status());
   for (const Model* model : repository->All()) {
     Log(LogLevel::kInfo, "model loaded",

@@ -32,26 +32,32 @@ Service::Service(const ModelRepository* repository, Registry* registry)
                       &compute.With({name, version}),
                       &rejected.With({name, version, "queue_full"}),
                       &rejected.With({name, version, "draining"})};
-    registry->AddGauge(
-        "paddle_server_queue_depth", "Requests that wait for an instance.",
-        {{"model", name}, {"version", version}},
-        [model] { return static_cast<double>(model->scheduler().queued()); });
   }
-  for (const Model* model : repository->All()) {
-    registry->AddGauge(
-        "paddle_server_queue_capacity",
-        "Requests that may wait for an instance.",
-        {{"model", model->info().name}, {"version", model->info().version}},
-        [model] {
-          return static_cast<double>(model->scheduler().max_queue());
-        });
-  }
+  AddGauge(
+      "paddle_server_queue_depth", "Requests that wait for an instance.",
+      [](const Model& m) { return m.scheduler().queued(); }, registry);
+  AddGauge(
+      "paddle_server_queue_capacity", "Requests that may wait for an instance.",
+      [](const Model& m) { return m.scheduler().max_queue(); }, registry);
+  AddGauge(
+      "paddle_server_running", "Requests that an instance computes.",
+      [](const Model& m) { return m.scheduler().running(); }, registry);
   for (const Model* model : repository->All()) {
     registry->AddGauge("paddle_server_model_info", "1 for each model served.",
                        {{"model", model->info().name},
                         {"version", model->info().version},
                         {"platform", model->info().platform}},
                        [] { return 1.0; });
+  }
+}
+
+void Service::AddGauge(const std::string& name, const std::string& help,
+                       size_t (*read)(const Model&), Registry* registry) {
+  for (const Model* model : repository_->All()) {
+    registry->AddGauge(
+        name, help,
+        {{"model", model->info().name}, {"version", model->info().version}},
+        [=] { return static_cast<double>(read(*model)); });
   }
 }
 

@@ -40,6 +40,10 @@ class Service {
                      InferTask::Done done);
 
  private:
+  // A gauge with a series for each model.
+  void AddGauge(const std::string& name, const std::string& help,
+                size_t (*read)(const Model&), Registry* registry);
+
   struct Series {
     Histogram* queue;
     Histogram* compute;

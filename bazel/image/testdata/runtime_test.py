@@ -164,6 +164,25 @@ def test_a_taken_port(cache: Path) -> None:
     assert f"-- --port {port + 1}" in container.stderr
 
 
+def test_without_user_namespaces(home: dict[str, str]) -> None:
+    forbid = [
+        str(runtime.tool("bwrap")),
+        "--unshare-user",
+        "--disable-userns",
+        "--dev-bind",
+        "/",
+        "/",
+    ]
+    command = [*forbid, str(HERE / "small_run"), "--port=0"]
+    result = subprocess.run(
+        command, env=home, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 1
+    assert "this machine lets you make no user namespace" in result.stderr
+    assert "sysctl -w user.max_user_namespaces=15000" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_a_tampered_cache_is_noticed(tmp_path: Path) -> None:
     assert runtime.Container(SMALL, cache=tmp_path, arguments=["exit", "0"]).wait() == 0
     server = next(tmp_path.glob("rootfs/test/*/root/app/bin/server"))
@@ -218,6 +237,14 @@ def test_push_twice_and_pull(home: dict[str, str], tmp_path: Path) -> None:
         assert Image(target).digest == image.digest
         tags = get(f"http://127.0.0.1:{port}/v2/paddle/small/tags/list")
         assert json.loads(tags)["tags"] == ["1.0"]
+
+
+def test_two_pushes_at_once(home: dict[str, str]) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda _: program("small_push", env=home), range(2)))
+    assert [result.returncode for result in results] == [0, 0]
+    new = sorted(result.stdout.partition(" new")[0][-1] for result in results)
+    assert new == ["0", "3"]
 
 
 def test_push_while_the_registry_is_served(home: dict[str, str]) -> None:
