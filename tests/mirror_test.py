@@ -35,8 +35,8 @@ use_repo(debian, "debian")
 pypi = use_extension("//bazel/pypi:extensions.bzl", "pypi")
 pypi.lock(wheels = "//:wheels_lock.json")
 use_repo(pypi, "pypi_greeting")
-local_repository = use_repo_rule("@bazel_tools//tools/build_defs/repo:local.bzl", "local_repository")
-local_repository(name = "debian_python", path = "{python}")
+local = use_repo_rule("@bazel_tools//tools/build_defs/repo:local.bzl", "local_repository")
+local(name = "debian_python", path = "{python}")
 """
 
 

@@ -341,6 +341,9 @@ absl::StatusOr<InferRequest> DecodeRawRequest(const ModelInfo& model,
                      DataTypeName(spec.dtype), " ", ShapeText(spec.shape)));
   }
   if (unknown != nullptr) *unknown = static_cast<int64_t>(body.size() / known);
+  if (const auto bytes = TensorBytes(tensor); !bytes.ok()) {
+    return bytes.status();
+  }
   InferRequest request;
   request.inputs.push_back(std::move(tensor));
   request.binary_outputs = true;

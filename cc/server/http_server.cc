@@ -90,12 +90,19 @@ class ReplyOnce {
   std::atomic<bool> done_{false};
 };
 
-absl::Status SocketError(absl::string_view what, const std::string& host,
-                         int port, const char* why) {
-  return absl::UnavailableError(
-      absl::StrCat("cannot ", what, " ", host, " port ", port, ": ", why,
-                   "; stop the program that has it, or choose another with "
-                   "--port or --host"));
+absl::Status AddressError(const std::string& host, int port,
+                          absl::string_view why, absl::string_view cure) {
+  return absl::UnavailableError(absl::StrCat(
+      "cannot listen on ", host, " port ", port, ": ", why, "; ", cure));
+}
+
+absl::Status SocketError(const std::string& host, int port, int error) {
+  return AddressError(
+      host, port, strerror(error),
+      error == EADDRINUSE
+          ? "stop the program that has it, or choose another --port"
+      : error == EACCES ? "choose a --port from 1024"
+                        : "give an address of this machine to --host");
 }
 
 struct FreeEvent {
@@ -125,8 +132,8 @@ class HttpServer::Impl : public HttpConnection::Owner {
         getaddrinfo(options_.host.c_str(), absl::StrCat(options_.port).c_str(),
                     &hints, &found);
     if (error != 0) {
-      return SocketError("bind to", options_.host, options_.port,
-                         gai_strerror(error));
+      return AddressError(options_.host, options_.port, gai_strerror(error),
+                          "give an address of this machine to --host");
     }
     const std::unique_ptr<addrinfo, void (*)(addrinfo*)> address(found,
                                                                  freeaddrinfo);
@@ -136,8 +143,7 @@ class HttpServer::Impl : public HttpConnection::Owner {
     if (fd_ < 0 ||
         setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
         bind(fd_, found->ai_addr, found->ai_addrlen) != 0) {
-      return SocketError("bind to", options_.host, options_.port,
-                         strerror(errno));
+      return SocketError(options_.host, options_.port, errno);
     }
     sockaddr_storage bound = {};
     socklen_t size = sizeof(bound);
@@ -149,7 +155,14 @@ class HttpServer::Impl : public HttpConnection::Owner {
 
   absl::Status Listen() {
     if (listen(fd_, SOMAXCONN) != 0) {
-      return SocketError("listen on", options_.host, port_, strerror(errno));
+      return SocketError(options_.host, port_, errno);
+    }
+    const auto on_signal = [](evutil_socket_t, short, void* self) {
+      static_cast<Impl*>(self)->OnSignal();
+    };
+    for (const int signal : {SIGTERM, SIGINT}) {
+      events_.emplace_back(evsignal_new(base_.get(), signal, on_signal, this));
+      event_add(events_.back().get(), nullptr);
     }
     return absl::OkStatus();
   }
@@ -171,13 +184,6 @@ class HttpServer::Impl : public HttpConnection::Owner {
             evconnlistener_enable(static_cast<Impl*>(self)->listener_.get());
           });
         });
-    const auto on_signal = [](evutil_socket_t, short, void* self) {
-      static_cast<Impl*>(self)->OnSignal();
-    };
-    for (const int signal : {SIGTERM, SIGINT}) {
-      events_.emplace_back(evsignal_new(base_.get(), signal, on_signal, this));
-      event_add(events_.back().get(), nullptr);
-    }
     events_.emplace_back(event_new(
         base_.get(), mailbox_->fd(), EV_READ | EV_PERSIST,
         [](evutil_socket_t, short, void* self) {

@@ -36,7 +36,8 @@ class HttpServer {
       const Options& options);
   ~HttpServer();
 
-  // Connections are accepted from now on, and served once Run runs.
+  // From now on clients can connect, and SIGTERM and SIGINT are for Run, which
+  // serves the one and heeds the other.
   absl::Status Listen();
 
   // Serves until it is told to shut down: by SIGTERM or SIGINT, or by

@@ -17,6 +17,10 @@
 namespace server {
 namespace {
 
+// Clients choose names and ids; what they choose is quoted up to here.
+constexpr size_t kMaxError = 2000;
+constexpr size_t kMaxLogged = 500;
+
 absl::string_view EndpointName(Endpoint endpoint) {
   switch (endpoint) {
     case Endpoint::kServer:
@@ -73,10 +77,6 @@ HttpResponse ErrorResponse(int status, absl::string_view message) {
   return response;
 }
 
-HttpResponse ErrorResponse(const absl::Status& status) {
-  return ErrorResponse(HttpStatus(status), status.message());
-}
-
 double Seconds(Clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
@@ -99,6 +99,7 @@ struct RestHandler::Exchange {
   const Model* model = nullptr;
   InferRequest request;
   Timing timing;
+  std::string error;  // what the client is told, if it is an error
 };
 
 Route ParseRoute(absl::string_view path) {
@@ -185,44 +186,42 @@ void RestHandler::Handle(HttpRequest request, HttpReply reply) {
 
   const Endpoint endpoint = exchange->route.endpoint;
   if (endpoint == Endpoint::kNone) {
-    return Finish(*exchange, ErrorResponse(404, absl::StrCat("unknown path ",
-                                                             exchange->path)));
+    return Fail(exchange.get(), 404,
+                absl::StrCat("unknown path ", exchange->path));
   }
   const bool allowed =
       IsPost(endpoint) ? request.method == "POST"
                        : request.method == "GET" || request.method == "HEAD";
   if (!allowed) {
-    HttpResponse response = ErrorResponse(
-        405, absl::StrCat("method ", request.method, " is not served here"));
-    response.headers.emplace_back("Allow",
-                                  IsPost(endpoint) ? "POST" : "GET, HEAD");
-    return Finish(*exchange, std::move(response));
+    return Fail(exchange.get(), 405,
+                absl::StrCat("method ", request.method, " is not served here"),
+                {{"Allow", IsPost(endpoint) ? "POST" : "GET, HEAD"}});
   }
   if (!exchange->route.model.empty()) {
     const auto model = service_->repository().Find(exchange->route.model,
                                                    exchange->route.version);
-    if (!model.ok()) return Finish(*exchange, ErrorResponse(model.status()));
+    if (!model.ok()) return Fail(exchange.get(), model.status());
     exchange->model = *model;
   }
   if (endpoint == Endpoint::kInfer) {
     const std::string* encoding = request.Header("Content-Encoding");
     if (encoding != nullptr && *encoding != "identity") {
-      return Finish(
-          *exchange,
-          ErrorResponse(415, absl::StrCat("Content-Encoding ", *encoding,
-                                          " is not served; send the "
-                                          "body as it is")));
+      return Fail(exchange.get(), 415,
+                  absl::StrCat("Content-Encoding ", *encoding,
+                               " is not served; send the body as it is"));
     }
     if (const absl::Status status = StartInfer(exchange, request);
         !status.ok()) {
-      Finish(*exchange, ErrorResponse(status));
+      Fail(exchange.get(), status);
     }
     return;
   }
-  Finish(*exchange, Answer(*exchange));
+  auto response = Answer(*exchange);
+  if (!response.ok()) return Fail(exchange.get(), response.status());
+  Finish(*exchange, *std::move(response));
 }
 
-HttpResponse RestHandler::Answer(const Exchange& exchange) {
+absl::StatusOr<HttpResponse> RestHandler::Answer(const Exchange& exchange) {
   HttpResponse response;
   switch (exchange.route.endpoint) {
     case Endpoint::kServer:
@@ -233,7 +232,7 @@ HttpResponse RestHandler::Answer(const Exchange& exchange) {
       break;
     case Endpoint::kReady:
       if (!service_->ready()) {
-        return ErrorResponse(503, "the server is shutting down");
+        return absl::UnavailableError("the server is shutting down");
       }
       response.body = "{\"ready\":true}";
       break;
@@ -244,7 +243,7 @@ HttpResponse RestHandler::Answer(const Exchange& exchange) {
       break;
     case Endpoint::kModelReady:
       if (!service_->ready()) {
-        return ErrorResponse(503, "the server is shutting down");
+        return absl::UnavailableError("the server is shutting down");
       }
       response.body = EncodeModelReady(exchange.model->info());
       break;
@@ -262,7 +261,7 @@ HttpResponse RestHandler::Answer(const Exchange& exchange) {
       break;
     case Endpoint::kInfer:
     case Endpoint::kNone:
-      return ErrorResponse(500, "no answer to this endpoint");
+      return absl::InternalError("no answer to this endpoint");
   }
   return response;
 }
@@ -278,6 +277,8 @@ absl::Status RestHandler::StartInfer(const std::shared_ptr<Exchange>& exchange,
     }
     json_size = size;
   }
+  // Decoding is done here, on the server's thread: it is short against what a
+  // request may take in the engine, and only what is well-formed is queued.
   const Model& model = *exchange->model;
   auto decoded = json_size == size_t{0}
                      ? DecodeRawRequest(model.info(), request.body)
@@ -290,12 +291,12 @@ absl::Status RestHandler::StartInfer(const std::shared_ptr<Exchange>& exchange,
                        const Timing& timing) {
         exchange->timing = timing;
         if (!results.ok()) {
-          return Finish(*exchange, ErrorResponse(results.status()));
+          return Fail(exchange.get(), results.status());
         }
         auto encoded = EncodeInferResponse(exchange->model->info(),
                                            exchange->request, *results);
         if (!encoded.ok()) {
-          return Finish(*exchange, ErrorResponse(encoded.status()));
+          return Fail(exchange.get(), encoded.status());
         }
         HttpResponse response;
         response.body = std::move(encoded->body);
@@ -306,6 +307,20 @@ absl::Status RestHandler::StartInfer(const std::shared_ptr<Exchange>& exchange,
         }
         Finish(*exchange, std::move(response));
       });
+}
+
+void RestHandler::Fail(
+    Exchange* exchange, int status, absl::string_view message,
+    std::vector<std::pair<std::string, std::string>> headers) {
+  exchange->error = std::string(message.substr(0, kMaxError));
+  HttpResponse response = ErrorResponse(status, exchange->error);
+  for (auto& header : headers) response.headers.push_back(std::move(header));
+  Finish(*exchange, std::move(response));
+}
+
+void RestHandler::Fail(Exchange* exchange, const absl::Status& status) {
+  const absl::string_view message = status.message();
+  Fail(exchange, HttpStatus(status), message);
 }
 
 void RestHandler::Finish(const Exchange& exchange, HttpResponse response) {
@@ -322,7 +337,7 @@ void RestHandler::Finish(const Exchange& exchange, HttpResponse response) {
 
   LogFields fields = {
       {"method", exchange.method},
-      {"path", exchange.path},
+      {"path", exchange.path.substr(0, kMaxLogged)},
       {"status", int64_t{response.status}},
       {"bytes_in", static_cast<int64_t>(exchange.bytes_in)},
       {"bytes_out", static_cast<int64_t>(response.body.size())},
@@ -333,13 +348,13 @@ void RestHandler::Finish(const Exchange& exchange, HttpResponse response) {
     fields.emplace_back("version", version);
   }
   if (!exchange.request.id.empty()) {
-    fields.emplace_back("id", exchange.request.id);
+    fields.emplace_back("id", exchange.request.id.substr(0, kMaxLogged));
   }
   if (exchange.timing.compute.count() > 0) {
     fields.emplace_back("queue_us", Microseconds(exchange.timing.queue));
     fields.emplace_back("compute_us", Microseconds(exchange.timing.compute));
   }
-  if (response.status >= 400) fields.emplace_back("answer", response.body);
+  if (!exchange.error.empty()) fields.emplace_back("error", exchange.error);
   // Probes and scrapes come every few seconds and tell nothing.
   const bool routine =
       response.status == 200 &&

@@ -14,8 +14,11 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "cc/server/http.h"
 #include "cc/server/metrics.h"
@@ -66,7 +69,10 @@ class RestHandler : public HttpHandler {
 
   absl::Status StartInfer(const std::shared_ptr<Exchange>& exchange,
                           const HttpRequest& request);
-  HttpResponse Answer(const Exchange& exchange);
+  absl::StatusOr<HttpResponse> Answer(const Exchange& exchange);
+  void Fail(Exchange* exchange, int status, absl::string_view message,
+            std::vector<std::pair<std::string, std::string>> headers = {});
+  void Fail(Exchange* exchange, const absl::Status& status);
   void Finish(const Exchange& exchange, HttpResponse response);
 
   Service* const service_;

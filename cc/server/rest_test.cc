@@ -179,6 +179,10 @@ TEST_F(RestTest, ErrorsHaveStatusAndText) {
   ASSERT_EQ(response.headers.size(), 1u);
   EXPECT_EQ(response.headers[0], Header("Allow", "POST"));
   EXPECT_EQ(Call("DELETE", "/v2").headers.at(0), Header("Allow", "GET, HEAD"));
+  // What a client makes up is not sent back at any length.
+  response = Call("GET", "/v2/models/" + std::string(10'000, 'x'));
+  EXPECT_EQ(response.status, 404);
+  EXPECT_LT(response.body.size(), 3000u);
   EXPECT_EQ(rest_->Refuse({413, "too \"large\""}).body,
             R"({"error":"too \"large\""})");
 }

@@ -87,9 +87,16 @@ def serving(*flags: str) -> Iterator[Server]:
         server.reader.join()
 
 
-def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, stdin: str = "", env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*PROGRAM, *arguments], input=stdin, capture_output=True, text=True, timeout=60
+        [*PROGRAM, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | (env or {}),
     )
 
 
@@ -283,75 +290,77 @@ def test_metrics(server: Server) -> None:
     assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
 
 
-def large() -> bytes:
-    """A raw body that keeps an instance busy for a while."""
-    return np.zeros((60_000, 1, 8, 8), np.float32).tobytes()
+Answers = list[tuple[int, dict[str, str]]]
 
 
-def post_raw(server: Server, body: bytes, answers: list[tuple[int, dict[str, str]]]) -> None:
-    status, headers, _ = server.call("POST", INFER, body, Inference_Header_Content_Length="0")
-    answers.append((status, headers))
+@contextlib.contextmanager
+def large_requests(server: Server) -> Iterator[Answers]:
+    """Six requests at once that keep an instance busy; at the end all are answered."""
+    body = np.zeros((10_000, 1, 8, 8), np.float32).tobytes()
+    answers: Answers = []
 
+    def post() -> None:
+        status, headers, _ = server.call("POST", INFER, body, Inference_Header_Content_Length="0")
+        answers.append((status, headers))
 
-def start_large(server: Server, answers: list[tuple[int, dict[str, str]]]) -> threading.Thread:
-    """Sends a large request and waits until it runs."""
-    thread = threading.Thread(target=post_raw, args=(server, large(), answers))
-    thread.start()
+    threads = [threading.Thread(target=post) for _ in range(6)]
+    for thread in threads:
+        thread.start()
     while server.metric('paddle_server_running{model="digits",version="2"}') < 1:
-        assert not answers, "the request was over before it was seen running"
-    return thread
+        assert len(answers) < 6, "the requests were over before one was seen running"
+    yield answers
+    for thread in threads:
+        thread.join()
 
 
 def test_full_queue(repository: Path) -> None:
-    with serving(f"--model_repository={repository}", "--max_queue=0") as server:
-        answers: list[tuple[int, dict[str, str]]] = []
-        thread = start_large(server, answers)
-        status, headers, body = server.call("POST", INFER, REQUEST)
-        assert status == 503
-        assert headers["Retry-After"] == "1"
-        assert "queue is full" in json.loads(body)["error"]
-        # The event loop serves others meanwhile.
-        assert server.call("GET", "/v2/health/ready")[0] == 200
-        thread.join()
-        assert answers[0][0] == 200
+    with serving(f"--model_repository={repository}", "--max_queue=1") as server:
+        with large_requests(server):
+            # The event loop serves others meanwhile.
+            assert server.call("GET", "/v2/health/ready")[0] == 200
+        with large_requests(server) as answers:
+            pass
+        assert {status for status, _ in answers} == {200, 503}
+        assert {headers.get("Retry-After") for status, headers in answers if status == 503} == {"1"}
         assert server.call("POST", INFER, REQUEST)[0] == 200
         reason = 'paddle_server_rejected_total{model="digits",version="2",reason="queue_full"}'
-        assert server.metric(reason) == 1
+        assert server.metric(reason) >= 1
 
 
-def test_sigterm_finishes_what_runs(repository: Path) -> None:
+def test_sigterm_finishes_what_was_accepted(repository: Path) -> None:
     with serving(f"--model_repository={repository}", "--drain_timeout_ms=60000") as server:
-        answers: list[tuple[int, dict[str, str]]] = []
-        threads = [start_large(server, answers)]
-        # One more, that waits in the queue.
-        small = threading.Thread(target=post_raw, args=(server, IMAGES[:1].tobytes(), answers))
-        small.start()
-        threads.append(small)
-        while server.metric('paddle_server_queue_depth{model="digits",version="2"}') < 1:
-            assert not answers, "the request was over before the other one waited"
-        server.process.send_signal(signal.SIGTERM)
-        # Readiness turns false, new requests are refused, what was accepted is answered.
-        while server.call("GET", "/v2/health/ready")[0] == 200:
-            pass
-        assert server.call("POST", INFER, REQUEST)[0] == 503
-        assert server.call("GET", "/v2/health/live")[0] == 200
-        for thread in threads:
-            thread.join()
-        assert [status for status, _ in answers] == [200, 200]
-        assert {headers["Connection"] for _, headers in answers} == {"close"}
+        with large_requests(server) as answers:
+            while server.metric('paddle_server_queue_depth{model="digits",version="2"}') < 4:
+                assert len(answers) < 4, "the requests were over before the others waited"
+            server.process.send_signal(signal.SIGTERM)
+            # Readiness turns false, new requests are refused.
+            while server.call("GET", "/v2/health/ready")[0] == 200:
+                pass
+            status, headers, body = server.call("POST", INFER, REQUEST)
+            assert status == 503
+            assert headers["Retry-After"] == "1"
+            assert "shutting down" in json.loads(body)["error"]
+            assert server.call("GET", "/v2/health/live")[0] == 200
+        # Five were accepted for sure; the sixth may have come too late.
+        statuses = [status for status, _ in answers]
+        assert statuses.count(200) >= 5
+        assert statuses.count(200) + statuses.count(503) == 6
+        assert answers[-1][1]["Connection"] == "close"
         assert server.process.wait(timeout=30) == 0
 
 
 def test_drain_timeout_is_kept(repository: Path) -> None:
     with serving(f"--model_repository={repository}", "--drain_timeout_ms=1") as server:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-        with contextlib.closing(connection):
-            connection.request("POST", INFER, large(), {"Inference-Header-Content-Length": "0"})
-            while server.metric('paddle_server_running{model="digits",version="2"}') < 1:
-                pass
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            large_requests(server),
+        ):
+            # The clients see their connections end, as they should.
+            patch.setattr(threading, "excepthook", lambda _: None)
             code, _ = server.stop()
         assert code == 1
-        assert server.log[-1]["abandoned"] == 1
+        assert server.log[-1]["level"] == "error"
+        assert server.log[-1]["abandoned"] >= 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -377,6 +386,7 @@ def test_every_log_line_is_json_and_tells_the_request(repository: Path) -> None:
     assert good["model"] == "digits"
     assert good["compute_us"] > 0
     assert bad["status"] == 404
+    assert bad["error"].startswith("unknown model")
     assert live["level"] == "debug"
 
 
@@ -423,9 +433,12 @@ def test_predict(tmp_path: Path) -> None:
 
     out = tmp_path / "out.npy"
     x = SAMPLES / "x.npy"
-    done = run("predict", model, "--input", str(x), f"--output=logits={out}", "--onednn=0")
+    # The very bits that the trained network gave in Python, under MKL's setting of that time.
+    done = run(
+        *("predict", model, f"--input={x}", f"--output=logits={out}", "--onednn=0"),
+        env={"MKL_CBWR": "COMPATIBLE"},
+    )
     assert done.returncode == 0, done.stderr
-    # The very bits that the trained network gave in Python.
     assert np.load(out).tobytes() == np.load(SAMPLES / "logits.npy").tobytes()
 
 

@@ -121,13 +121,13 @@ def paddle_image(
     executable = "/app/bin/" + native.package_relative_label(program).name if program else None
     annotations = {
         "org.opencontainers.image." + key: value
-        for key, value in {
-            "description": description,
-            "licenses": license,
-            "title": title or name,
-            "vendor": "paddle_images",
-            "version": version,
-        }.items()
+        for key, value in [
+            ("description", description),
+            ("licenses", license),
+            ("title", title or name),
+            ("vendor", "paddle_images"),
+            ("version", version),
+        ]
         if value
     }
     health = {"Test": ["CMD", executable] + healthcheck} if healthcheck else None

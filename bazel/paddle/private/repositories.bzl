@@ -19,6 +19,9 @@ def _sdk_impl(rctx):
     if not wheel.get_child(info).exists:
         fail("The unpacked wheel has no %s, but wheels_lock.json says paddlepaddle %s. Run `./bazelw run //:lock`." %
              (info, rctx.attr.version))
+
+    # By this file scanners know what the libraries are.
+    rctx.symlink(wheel.get_child(info).get_child("METADATA"), info + "/METADATA")
     for path, link in _LIBRARIES.items():
         library = wheel.get_child("paddle").get_child(path.split("/")[0]).get_child(path.split("/")[1])
         if not library.exists:

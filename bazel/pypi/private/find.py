@@ -34,7 +34,8 @@ def open_page(url: str) -> tuple[str, str]:
         request.add_header("Authorization", f"Basic {token}")
     with urllib.request.urlopen(request, timeout=60) as response:
         address = urllib.parse.urlsplit(response.url)
-        return response.read().decode(), address._replace(netloc=user + at + address.netloc).geturl()
+        base = address._replace(netloc=user + at + address.netloc).geturl()
+        return response.read().decode(), base
 
 
 def main() -> int:
@@ -45,7 +46,7 @@ def main() -> int:
     except (OSError, ValueError) as error:
         print(
             f"{file} cannot be fetched: {page} does not open: {error}.\n"
-            "Set PYPI_INDEX to an index that works: `PYPI_INDEX=https://INDEX/simple ./bazelw ...`.",
+            "Set PYPI_INDEX to an index that works: `PYPI_INDEX=https://INDEX/simple ./bazelw`.",
             file=sys.stderr,
         )
         return 1

@@ -309,8 +309,7 @@ def write_image(args: argparse.Namespace) -> None:
     if args.annotations:
         annotations |= dict(pairs_of(args.annotations))
     manifest |= {"config": config, "layers": layers}
-    if annotations:
-        manifest["annotations"] = annotations
+    manifest |= {"annotations": annotations} if annotations else {}
     descriptor = layout.add(dump(manifest), manifest.get("mediaType", OCI_MANIFEST))
     layout.close(descriptor)
     args.digest_file.write_text(descriptor["digest"] + "\n")
