@@ -1,0 +1,223 @@
+"""How the program starts, runs short of room, stops and fails; and its other commands."""
+
+import contextlib
+import json
+import shutil
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cc.server.serving import (
+    DIGITS,
+    INFER,
+    LABELS,
+    REQUEST,
+    SAMPLES,
+    Server,
+    make_repository,
+    run,
+    serving,
+)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_repository(tmp_path_factory.mktemp("repository"))
+
+
+Answers = list[tuple[int, dict[str, str]]]
+
+
+@contextlib.contextmanager
+def large_requests(server: Server) -> Iterator[Answers]:
+    """Six requests at once that keep an instance busy; at the end all are answered."""
+    body = np.zeros((10_000, 1, 8, 8), np.float32).tobytes()
+    answers: Answers = []
+
+    def post() -> None:
+        status, headers, _ = server.call("POST", INFER, body, Inference_Header_Content_Length="0")
+        answers.append((status, headers))
+
+    threads = [threading.Thread(target=post) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    while server.metric('paddle_server_running{model="digits",version="2"}') < 1:
+        assert len(answers) < 6, "the requests were over before one was seen running"
+    yield answers
+    for thread in threads:
+        thread.join()
+
+
+def test_full_queue(repository: Path) -> None:
+    with serving(f"--model_repository={repository}", "--max_queue=1") as server:
+        with large_requests(server):
+            # The event loop serves others meanwhile.
+            assert server.call("GET", "/v2/health/ready")[0] == 200
+        with large_requests(server) as answers:
+            pass
+        assert {status for status, _ in answers} == {200, 503}
+        assert {headers.get("Retry-After") for status, headers in answers if status == 503} == {"1"}
+        assert server.call("POST", INFER, REQUEST)[0] == 200
+        reason = 'paddle_server_rejected_total{model="digits",version="2",reason="queue_full"}'
+        assert server.metric(reason) >= 1
+
+
+def test_sigterm_finishes_what_was_accepted(repository: Path) -> None:
+    with serving(f"--model_repository={repository}", "--drain_timeout_ms=60000") as server:
+        with large_requests(server) as answers:
+            while server.metric('paddle_server_queue_depth{model="digits",version="2"}') < 4:
+                assert len(answers) < 4, "the requests were over before the others waited"
+            server.process.send_signal(signal.SIGTERM)
+            # Readiness turns false, new requests are refused.
+            while server.call("GET", "/v2/health/ready")[0] == 200:
+                pass
+            status, headers, body = server.call("POST", INFER, REQUEST)
+            assert status == 503
+            assert headers["Retry-After"] == "1"
+            assert "shutting down" in json.loads(body)["error"]
+            assert server.call("GET", "/v2/health/live")[0] == 200
+        # Five were accepted for sure; the sixth may have come too late.
+        statuses = [status for status, _ in answers]
+        assert statuses.count(200) >= 5
+        assert statuses.count(200) + statuses.count(503) == 6
+        assert answers[-1][1]["Connection"] == "close"
+        assert server.process.wait(timeout=30) == 0
+
+
+def test_drain_timeout_is_kept(repository: Path) -> None:
+    with serving(f"--model_repository={repository}", "--drain_timeout_ms=1") as server:
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            large_requests(server),
+        ):
+            # The clients see their connections end, as they should.
+            patch.setattr(threading, "excepthook", lambda _: None)
+            code, _ = server.stop()
+        assert code == 1
+        assert server.log[-1]["level"] == "error"
+        assert server.log[-1]["abandoned"] >= 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_idle_server_stops_at_once(repository: Path, number: int) -> None:
+    with serving(f"--model_repository={repository}") as server:
+        idle = socket.create_connection(("127.0.0.1", server.port))
+        code, seconds = server.stop(number)
+        assert code == 0
+        assert seconds < 3
+        assert idle.recv(1) == b""
+        assert [line["msg"] for line in server.log][-2:] == ["listening", "stopped"]
+
+
+def test_every_log_line_is_json_and_tells_the_request(repository: Path) -> None:
+    with serving(f"--model_repository={repository}", "--log_level=debug") as server:
+        server.call("POST", INFER, REQUEST.replace("{", '{"id": "\\u00e9\\"", ', 1))
+        server.call("GET", "/v2/models/%FF%22")
+        server.call("GET", "/v2/health/live")
+        server.stop()
+    good, bad, live = (line for line in server.log if line["msg"] == "request")
+    assert good["id"] == 'é"'
+    assert good["status"] == 200
+    assert good["model"] == "digits"
+    assert good["compute_us"] > 0
+    assert bad["status"] == 404
+    assert bad["error"].startswith("unknown model")
+    assert live["level"] == "debug"
+
+
+def test_second_server_on_the_port(repository: Path) -> None:
+    with serving(f"--model_repository={repository}") as server:
+        second = run("serve", f"--port={server.port}", f"--model_repository={repository}")
+        assert second.returncode == 1
+        assert f"port {server.port}: Address already in use" in second.stderr
+        assert "--port" in second.stderr
+        assert json.loads(second.stdout)["level"] == "error"
+        assert server.call("POST", INFER, REQUEST)[0] == 200
+
+
+@pytest.mark.parametrize("name", ["model.pdmodel", "model.pdiparams"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut"])
+def test_broken_model(tmp_path: Path, name: str, damage: str) -> None:
+    directory = tmp_path / "digits" / "7"
+    shutil.copytree(DIGITS, directory)
+    file = directory / name
+    data = file.read_bytes()
+    directory.chmod(0o755)
+    file.unlink()
+    if damage != "missing":
+        file.write_bytes(data[: len(data) // 2] if damage == "cut" else b"")
+    started = run("serve", "--port=0", f"--model_repository={tmp_path}")
+    assert started.returncode == 1
+    assert f'model "digits" version 7 in {directory} cannot be loaded' in started.stderr
+    assert name in started.stderr
+    assert "listening" not in started.stdout
+
+
+def test_no_models(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "missing"):
+        started = run("serve", "--port=0", f"--model_repository={path}")
+        assert started.returncode == 1
+        assert "NAME/VERSION/model.pdmodel" in started.stderr
+
+
+def test_predict(tmp_path: Path) -> None:
+    model = f"--model={DIGITS}"
+    done = run("predict", model, "--input=-", stdin=REQUEST)
+    assert done.returncode == 0, done.stderr
+    logits = json.loads(done.stdout)["outputs"][0]["data"]
+    assert int(np.argmax(logits)) == LABELS[0]
+
+    out = tmp_path / "out.npy"
+    x = SAMPLES / "x.npy"
+    # The very bits that the trained network gave in Python, under MKL's setting of that time.
+    done = run(
+        *("predict", model, f"--input={x}", f"--output=logits={out}", "--onednn=0"),
+        env={"MKL_CBWR": "COMPATIBLE"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert np.load(out).tobytes() == np.load(SAMPLES / "logits.npy").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "message"),
+    [
+        (["--input=-"], "{", "malformed"),
+        (["--input=-"], "{}", '"inputs" is missing'),
+        (["--input=/missing.json"], "", "cannot read /missing.json"),
+        (["--input=-", "--format=npy"], "no npy", "-: "),
+        (["--input=y=/dev/null", "--format=npy"], "", "/dev/null: "),
+        (["--input=-", "--output=/missing/out"], REQUEST, "cannot write /missing/out"),
+    ],
+)
+def test_predict_errors(arguments: list[str], stdin: str, message: str) -> None:
+    done = run("predict", f"--model={DIGITS}", *arguments, stdin=stdin)
+    assert done.returncode == 1
+    assert message in done.stderr
+
+
+def test_healthcheck(repository: Path) -> None:
+    with serving(f"--model_repository={repository}") as server:
+        assert run("healthcheck", f"--port={server.port}").returncode == 0
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    done = run("healthcheck", f"--port={port}")
+    assert done.returncode == 1
+    assert f"no server answers on 127.0.0.1 port {port}" in done.stderr
+
+
+def test_usage() -> None:
+    assert "server serve" in run("--help").stdout
+    assert "Paddle 2.6.2" in run("--version").stdout
+    for command in ("serve", "predict", "healthcheck"):
+        done = run(command, "--help")
+        assert done.returncode == 0
+        assert "--port" in done.stdout or "--model" in done.stdout
+    for wrong in ([], ["dance"], ["serve", "--tempo=3"], ["serve", "--port=x"], ["predict"]):
+        done = run(*wrong)
+        assert done.returncode == 2
+        assert done.stderr.startswith("server: ")
