@@ -1,6 +1,7 @@
 #!/bin/sh
 # run PROGRAM [ARGUMENT...]: runs an ELF program that was built here on the ld.so,
-# libc and libraries of the package set `cxx`; scripts start as they are.
+# libc and libraries that images ship (the package set `inference`); scripts
+# start as they are.
 # It is --run_under of tests, so that they see one run time on every host.
 if [ "$(head -c 4 "$1" | tail -c 3)" != ELF ]; then
   exec "$@"

@@ -6,12 +6,8 @@ machine needs no dpkg. Every byte is checked against the lock's sha256.
 
 _LIB = "x86_64-linux-gnu"
 
-# Nothing that is built or run reads these, and some of their links dangle
-# without the rest of the system, which Bazel refuses in a directory.
-_DROPPED = ["usr/src"] + [
-    "usr/share/" + d
-    for d in ["bug", "doc", "doc-base", "info", "lintian", "locale", "man"]
-]
+# Nothing that is built or run reads these.
+_DROPPED = ["usr/share/" + d for d in ["bug", "doc", "doc-base", "info", "lintian", "locale", "man"]]
 
 # Debian writes absolute paths into these linker scripts. ld decides by realpath
 # whether a script lies in the sysroot, which a sandbox of symlinks defeats: it
@@ -82,6 +78,19 @@ exports_files(["root"] + {bins})
 [filegroup(name = tool, srcs = ["bin/" + tool, "root"]) for tool in {tools}]
 """
 
+def _delete_dangling_links(rctx, root):
+    """Deletes links to what the set leaves out: Bazel refuses them in a directory."""
+    folders = [root]
+    for _ in range(1000000):  # Starlark has no `while`
+        if not folders:
+            break
+        folder = folders.pop()
+        for child in folder.readdir():
+            if not child.exists:
+                rctx.delete(child)
+            elif child.is_dir and child.realpath == folder.realpath.get_child(child.basename):
+                folders.append(child)
+
 def _root_impl(rctx):
     packages = json.decode(rctx.attr.packages)
     debs = {p["name"]: ("debs/%s.deb" % p["name"], p) for p in packages}
@@ -97,6 +106,7 @@ def _root_impl(rctx):
     rctx.delete("debs")
     for path in _DROPPED:
         rctx.delete("root/" + path)
+    _delete_dangling_links(rctx, rctx.path("root"))
 
     for name in _LINKER_SCRIPTS:
         path = rctx.path("root/usr/lib/%s/%s" % (_LIB, name))
