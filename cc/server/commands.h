@@ -1,23 +1,24 @@
-// The subcommands of the program. Each takes its arguments and returns the
-// exit code: 0 done, 1 failed, 2 wrong usage.
+// The subcommands of the program.
 #ifndef CC_SERVER_COMMANDS_H_
 #define CC_SERVER_COMMANDS_H_
 
-#include <string>
-#include <vector>
+#include <functional>
 
+#include "CLI/CLI.hpp"
 #include "absl/status/status.h"
-#include "cc/server/flags.h"
 
 namespace server {
 
-int Serve(const std::vector<std::string>& arguments);
-int Predict(const std::vector<std::string>& arguments);
-int HealthCheck(const std::vector<std::string>& arguments);
+struct Command {
+  const CLI::App* app;  // the program's; says whether the command was given
+  // With the flags parsed; returns the exit code: 0 done, 1 failed.
+  std::function<int()> run;
+};
 
-// Parses; an exit code if the command is over: --help was given (0), or the
-// flags are wrong (2, said on stderr); -1 otherwise.
-int ParseFlags(const std::vector<std::string>& arguments, Flags* flags);
+// Each adds its subcommand and flags to the program.
+Command AddServe(CLI::App* program);
+Command AddPredict(CLI::App* program);
+Command AddHealthCheck(CLI::App* program);
 
 // Says on stderr what failed; returns 1.
 int Failed(const absl::Status& status);

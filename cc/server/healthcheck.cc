@@ -9,8 +9,8 @@
 #include <cstring>
 #include <memory>
 #include <string>
-#include <vector>
 
+#include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -18,6 +18,21 @@
 
 namespace server {
 namespace {
+
+struct HealthCheckFlags {
+  std::string host = "127.0.0.1";
+  int64_t port = 8080;
+  int64_t timeout_ms = 2000;
+
+  void Register(CLI::App* app) {
+    app->add_option("--host", host, "Address of the server.");
+    app->add_option("--port", port, "Port of the server.")
+        ->check(CLI::Range(1, 65535));
+    app->add_option("--timeout_ms", timeout_ms,
+                    "How long to wait for the answer.")
+        ->check(CLI::Range(1, 3'600'000));
+  }
+};
 
 // Sends a request and returns the whole answer.
 absl::StatusOr<std::string> Ask(const std::string& host, int64_t port,
@@ -54,34 +69,33 @@ absl::StatusOr<std::string> Ask(const std::string& host, int64_t port,
   return answer;
 }
 
-}  // namespace
-
-int HealthCheck(const std::vector<std::string>& arguments) {
-  std::string host = "127.0.0.1";
-  int64_t port = 8080;
-  int64_t timeout_ms = 2000;
-  Flags flags("healthcheck",
-              "exit code 0 if the server is ready, 1 if it is not.");
-  flags.String("host", &host, "Address of the server.");
-  flags.Int("port", &port, 1, 65535, "Port of the server.");
-  flags.Int("timeout_ms", &timeout_ms, 1, 3'600'000,
-            "How long to wait for the answer.");
-  if (const int code = ParseFlags(arguments, &flags); code >= 0) return code;
+int CheckHealth(const HealthCheckFlags& flags) {
   const auto answer =
-      Ask(host, port, timeout_ms,
-          absl::StrCat("GET /v2/health/ready HTTP/1.1\r\nHost: ", host,
+      Ask(flags.host, flags.port, flags.timeout_ms,
+          absl::StrCat("GET /v2/health/ready HTTP/1.1\r\nHost: ", flags.host,
                        "\r\nConnection: close\r\n\r\n"));
   if (!answer.ok()) {
     return Failed(absl::UnavailableError(
-        absl::StrCat("no server answers on ", host, " port ", port, ": ",
-                     answer.status().message())));
+        absl::StrCat("no server answers on ", flags.host, " port ", flags.port,
+                     ": ", answer.status().message())));
   }
   if (!absl::StartsWith(*answer, "HTTP/1.1 200 ")) {
     return Failed(absl::UnavailableError(absl::StrCat(
-        "the server on ", host, " port ", port,
+        "the server on ", flags.host, " port ", flags.port,
         " is not ready: ", answer->substr(0, answer->find('\r')))));
   }
   return 0;
+}
+
+}  // namespace
+
+Command AddHealthCheck(CLI::App* program) {
+  CLI::App* app = program->add_subcommand(
+      "healthcheck",
+      "Asks a server: exit code 0 if it is ready, 1 if it is not.");
+  const auto flags = std::make_shared<HealthCheckFlags>();
+  flags->Register(app);
+  return {app, [flags] { return CheckHealth(*flags); }};
 }
 
 }  // namespace server

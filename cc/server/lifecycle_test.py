@@ -189,6 +189,8 @@ def test_predict(tmp_path: Path) -> None:
         (["--input=-"], "{", "malformed"),
         (["--input=-"], "{}", '"inputs" is missing'),
         (["--input=/missing.json"], "", "cannot read /missing.json"),
+        (["--input=[a,b]"], "", "cannot read [a,b]"),
+        (["--input=a", "--input=b"], "", "json has one --input"),
         (["--input=-", "--format=npy"], "no npy", "-: "),
         (["--input=y=/dev/null", "--format=npy"], "", "/dev/null: "),
         (["--input=-", "--output=/missing/out"], REQUEST, "cannot write /missing/out"),
@@ -210,14 +212,54 @@ def test_healthcheck(repository: Path) -> None:
     assert f"no server answers on 127.0.0.1 port {port}" in done.stderr
 
 
-def test_usage() -> None:
-    assert "server serve" in run("--help").stdout
-    assert "Paddle 2.6.2" in run("--version").stdout
-    for command in ("serve", "predict", "healthcheck"):
-        done = run(command, "--help")
-        assert done.returncode == 0
-        assert "--port" in done.stdout or "--model" in done.stdout
-    for wrong in ([], ["dance"], ["serve", "--tempo=3"], ["serve", "--port=x"], ["predict"]):
-        done = run(*wrong)
-        assert done.returncode == 2
-        assert done.stderr.startswith("server: ")
+@pytest.mark.parametrize(
+    ("arguments", "output"),
+    [
+        (["--help"], "healthcheck"),
+        (["--version"], "(Paddle 2.6.2)"),
+        (["serve", "--help"], "--max_request_bytes"),
+        (["serve", "--port=1", "-h"], "[0 - 65535]=8080"),
+        (["predict", "--help"], "--model TEXT REQUIRED"),
+        (["healthcheck", "--help"], "--timeout_ms"),
+    ],
+)
+def test_help(arguments: list[str], output: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert output in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ([], "A subcommand is required; see `server --help`"),
+        (["dance"], "not expected: dance; see `server --help`"),
+        (["serve", "--tempo=3"], "not expected: --tempo=3; see `server serve --help`"),
+        (["serve", "predict"], "not expected: predict; see `server serve --help`"),
+        (["serve", "--port=x"], "--port: Value x not in range 0 to 65535"),
+        (["serve", "--port=65536"], "--port: Value 65536 not in range 0 to 65535"),
+        (["serve", "--port", "-1"], "--port: Value -1 not in range"),
+        (["serve", "--port=", "--host=::"], "--port: Value  not in range"),
+        (["serve", "--port"], "--port: 1 required"),
+        (["serve", "--log_level=loud"], '--log_level: log level "loud" is none of debug, info'),
+        (["predict", "--input=-"], "--model is required; see `server predict --help`"),
+        (["predict", "--model=x"], "--input is required"),
+        (["predict", "--model=x", "--input", "a", "b"], "not expected: b"),
+        (["predict", "--model=x", "--input=-", "--format=xml"], "--format: xml not in {json,npy}"),
+        (["healthcheck", "--port=0"], "--port: Value 0 not in range 1 to 65535"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], error: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("server: ")
+    assert error in done.stderr
+    assert done.stdout == ""
+
+
+def test_flags_have_both_forms_and_the_last_one_counts() -> None:
+    ports = ("--port", "2", "--port=1")
+    done = run("healthcheck", *ports, "--host=::1", "--host=", "--host", "127.0.0.1")
+    assert done.returncode == 1
+    assert "no server answers on 127.0.0.1 port 1" in done.stderr

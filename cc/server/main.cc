@@ -1,9 +1,14 @@
 // server: serves Paddle models over HTTP, or runs one once.
 
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "CLI/CLI.hpp"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cc/server/commands.h"
 #include "cc/server/paddle_backend.h"
@@ -12,51 +17,67 @@
 namespace server {
 namespace {
 
-constexpr char kUsage[] =
-    "Serves Paddle models over HTTP (Open Inference Protocol v2), or runs one "
-    "once.\n"
-    "\n"
-    "  server serve        serve a repository of models\n"
-    "  server predict      run a model once, from file to file\n"
-    "  server healthcheck  exit code 0 if a server on this machine is ready\n"
-    "  server --version    versions of the server and of Paddle\n"
-    "\n"
-    "`server COMMAND --help` lists the flags of a command.\n";
+std::string UsageError(const CLI::App* program, const CLI::Error& error) {
+  const auto commands = program->get_subcommands();
+  return absl::StrCat("server: ", error.what(), "; see `server ",
+                      commands.empty() ? "" : commands[0]->get_name() + " ",
+                      "--help`\n");
+}
+
+// Throws CLI::ParseError for wrong usage, and for --help and --version too.
+void Parse(int argc, char** argv, CLI::App* program) {
+  std::vector<std::string> arguments;  // the last one first, as CLI11 wants
+  for (int i = argc - 1; i > 0; --i) {
+    const std::string argument = argv[i];
+    if (absl::StartsWith(argument, "--") &&
+        argument.find('=') == argument.size() - 1) {
+      // For an empty value CLI11 2.1 would take the next flag.
+      arguments.push_back("");
+      arguments.push_back(argument.substr(0, argument.size() - 1));
+    } else {
+      arguments.push_back(argument);
+    }
+  }
+  program->parse(std::move(arguments));
+  // CLI11's own check comes first and would not name an unknown subcommand.
+  if (program->get_subcommands().empty()) {
+    throw CLI::RequiredError::Subcommand(1);
+  }
+}
 
 int Main(int argc, char** argv) {
-  const std::string command = argc > 1 ? argv[1] : "";
-  const std::vector<std::string> rest(argv + (argc > 1 ? 2 : 1), argv + argc);
-  if (command == "serve") return Serve(rest);
-  if (command == "predict") return Predict(rest);
-  if (command == "healthcheck") return HealthCheck(rest);
-  if (command == "--version") {
-    std::printf("%s %s (Paddle %s)\n", std::string(kServerName).c_str(),
-                std::string(kServerVersion).c_str(), PaddleVersion().c_str());
-    return 0;
+  CLI::App program(
+      "Serves Paddle models over HTTP (Open Inference Protocol v2), or runs "
+      "one once.",
+      "server");
+  program.set_version_flag("--version", [] {
+    return absl::StrCat(kServerName, " ", kServerVersion, " (Paddle ",
+                        PaddleVersion(), ")");
+  });
+  program.require_subcommand(0, 1);
+  program.failure_message(UsageError);
+  // Whoever starts an image can override what is given there.
+  program.option_defaults()
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+      ->always_capture_default();
+  const Command commands[] = {
+      AddServe(&program),
+      AddPredict(&program),
+      AddHealthCheck(&program),
+  };
+  // After the subcommands, which would take it over.
+  program.footer("`server SUBCOMMAND --help` lists the flags of a subcommand.");
+  try {
+    Parse(argc, argv, &program);
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error) == 0 ? 0 : 2;
   }
-  if (command == "--help" || command == "-h" || command == "help") {
-    std::fputs(kUsage, stdout);
-    return 0;
-  }
-  std::fprintf(stderr, "server: %s\n\n%s",
-               command.empty()
-                   ? "a command is missing"
-                   : absl::StrCat("unknown command ", command).c_str(),
-               kUsage);
-  return 2;
+  return std::find_if(std::begin(commands), std::end(commands),
+                      [](const Command& c) { return c.app->parsed(); })
+      ->run();
 }
 
 }  // namespace
-
-int ParseFlags(const std::vector<std::string>& arguments, Flags* flags) {
-  if (absl::Status status = flags->Parse(arguments); !status.ok()) {
-    std::fprintf(stderr, "server: %s\n", std::string(status.message()).c_str());
-    return 2;
-  }
-  if (!flags->help()) return -1;
-  std::fputs(flags->HelpText().c_str(), stdout);
-  return 0;
-}
 
 int Failed(const absl::Status& status) {
   std::fprintf(stderr, "server: %s\n", std::string(status.message()).c_str());

@@ -5,12 +5,15 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <iterator>
+#include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "CLI/CLI.hpp"
+#include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cc/engine/npy.h"
@@ -32,24 +35,34 @@ struct PredictFlags {
   int64_t threads = 1;
   int64_t onednn = 1;
 
-  void Register(Flags* flags) {
-    flags->String("model", &model,
-                  "Directory with model.pdmodel and model.pdiparams.", true);
-    flags->Strings("input", &inputs,
-                   "File to read, - is the standard input. For npy NAME=FILE, "
-                   "once for each input; the name may go if there is one.",
-                   true);
-    flags->Strings("output", &outputs,
-                   "File to write, - is the standard output (the default). For "
-                   "npy NAME=FILE, once for each output wanted; the name may "
-                   "go if there is one.");
-    flags->String("format", &format,
-                  "json (bodies of the Open Inference Protocol) or npy; by "
-                  "default npy if an input's name ends in .npy.");
-    flags->Int("threads", &threads, 1, 1024, "Threads to compute with.");
-    flags->Int("onednn", &onednn, 0, 1,
-               "1 computes with oneDNN; 0 without, slower, but with the very "
-               "bits of the dynamic graph.");
+  void Register(CLI::App* app) {
+    app->add_option("--model", model,
+                    "Directory with model.pdmodel and model.pdiparams.")
+        ->required();
+    app->add_option("--input", inputs,
+                    "File to read, - is the standard input. For npy NAME=FILE, "
+                    "once for each input; the name may go if there is one.")
+        ->required()
+        ->take_all()
+        ->allow_extra_args(false)
+        ->default_str("");
+    app->add_option("--output", outputs,
+                    "File to write, - is the standard output (the default). "
+                    "For npy NAME=FILE, once for each output wanted; the name "
+                    "may go if there is one.")
+        ->take_all()
+        ->allow_extra_args(false)
+        ->default_str("");
+    app->add_option("--format", format,
+                    "json (bodies of the Open Inference Protocol) or npy; by "
+                    "default npy if an input's name ends in .npy.")
+        ->check(CLI::IsMember({"json", "npy"}));
+    app->add_option("--threads", threads, "Threads to compute with.")
+        ->check(CLI::Range(1, 1024));
+    app->add_option("--onednn", onednn,
+                    "1 computes with oneDNN; 0 without, slower, but with the "
+                    "very bits of the dynamic graph.")
+        ->check(CLI::Range(0, 1));
   }
 };
 
@@ -175,9 +188,6 @@ absl::Status PredictOnce(const PredictFlags& flags) {
   const bool npy =
       flags.format == "npy" ||
       (flags.format.empty() && absl::EndsWith(flags.inputs[0], ".npy"));
-  if (!npy && !flags.format.empty() && flags.format != "json") {
-    return absl::InvalidArgumentError("--format is json or npy");
-  }
   PaddleOptions options;
   options.threads = static_cast<int>(flags.threads);
   options.onednn = flags.onednn != 0;
@@ -196,13 +206,15 @@ absl::Status PredictOnce(const PredictFlags& flags) {
 
 }  // namespace
 
-int Predict(const std::vector<std::string>& arguments) {
-  PredictFlags values;
-  Flags flags("predict", "runs a model once, from file to file.");
-  values.Register(&flags);
-  if (const int code = ParseFlags(arguments, &flags); code >= 0) return code;
-  const absl::Status status = PredictOnce(values);
-  return status.ok() ? 0 : Failed(status);
+Command AddPredict(CLI::App* program) {
+  CLI::App* app = program->add_subcommand(
+      "predict", "Runs a model once, from file to file.");
+  const auto flags = std::make_shared<PredictFlags>();
+  flags->Register(app);
+  return {app, [flags] {
+            const absl::Status status = PredictOnce(*flags);
+            return status.ok() ? 0 : Failed(status);
+          }};
 }
 
 }  // namespace server

@@ -5,12 +5,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <memory>
 #include <string>
-#include <utility>
-#include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "CLI/CLI.hpp"
+#include "absl/status/status.h"
 #include "cc/server/commands.h"
 #include "cc/server/http_server.h"
 #include "cc/server/log.h"
@@ -35,35 +34,54 @@ struct ServeFlags {
   int64_t max_request_bytes = 64 << 20;
   int64_t max_connections = 1024;
   int64_t drain_timeout_ms = 4000;
-  std::string log_level = "info";
+  LogLevel log_level = LogLevel::kInfo;
 
-  void Register(Flags* flags) {
-    flags->String("model_repository", &model_repository,
-                  "Directory with NAME/VERSION/model.pdmodel and .pdiparams; "
-                  "every version is served.");
-    flags->String("host", &host,
-                  "Address to listen on; 0.0.0.0 is every IPv4 address, :: "
-                  "every address.");
-    flags->Int("port", &port, 0, 65535,
-               "Port to listen on; 0 takes a free one, which the log line "
-               "\"listening\" names.");
-    flags->Int("instances", &instances, 1, 1024,
-               "Requests that each model runs at the same time.");
-    flags->Int("threads", &threads, 1, 1024,
-               "Threads that one request computes with.");
-    flags->Int("onednn", &onednn, 0, 1,
-               "1 computes with oneDNN; 0 without, slower, but with the very "
-               "bits of the dynamic graph.");
-    flags->Int("max_queue", &max_queue, 0, 1'000'000,
-               "Requests that may wait for each model; further ones get 503.");
-    flags->Int("max_request_bytes", &max_request_bytes, 1, int64_t{4} << 30,
-               "Largest body of a request; a larger one gets 413.");
-    flags->Int("max_connections", &max_connections, 1, 1'000'000,
-               "Connections at the same time; further ones get 503.");
-    flags->Int("drain_timeout_ms", &drain_timeout_ms, 0, 3'600'000,
-               "After SIGTERM: time in which what was accepted is answered.");
-    flags->String("log_level", &log_level,
-                  "Least level written: debug, info, warning or error.");
+  void Register(CLI::App* app) {
+    app->add_option("--model_repository", model_repository,
+                    "Directory with NAME/VERSION/model.pdmodel and .pdiparams; "
+                    "every version is served.");
+    app->add_option("--host", host,
+                    "Address to listen on; 0.0.0.0 is every IPv4 address, :: "
+                    "every address.");
+    app->add_option("--port", port,
+                    "Port to listen on; 0 takes a free one, which the log line "
+                    "\"listening\" names.")
+        ->check(CLI::Range(0, 65535));
+    app->add_option("--instances", instances,
+                    "Requests that each model runs at the same time.")
+        ->check(CLI::Range(1, 1024));
+    app->add_option("--threads", threads,
+                    "Threads that one request computes with.")
+        ->check(CLI::Range(1, 1024));
+    app->add_option("--onednn", onednn,
+                    "1 computes with oneDNN; 0 without, slower, but with the "
+                    "very bits of the dynamic graph.")
+        ->check(CLI::Range(0, 1));
+    app->add_option("--max_queue", max_queue,
+                    "Requests that may wait for each model; further ones get "
+                    "503.")
+        ->check(CLI::Range(0, 1'000'000));
+    app->add_option("--max_request_bytes", max_request_bytes,
+                    "Largest body of a request; a larger one gets 413.")
+        ->check(CLI::Range(int64_t{1}, int64_t{4} << 30));
+    app->add_option("--max_connections", max_connections,
+                    "Connections at the same time; further ones get 503.")
+        ->check(CLI::Range(1, 1'000'000));
+    app->add_option("--drain_timeout_ms", drain_timeout_ms,
+                    "After SIGTERM: time in which what was accepted is "
+                    "answered.")
+        ->check(CLI::Range(0, 3'600'000));
+    app->add_option_function<std::string>(
+           "--log_level",
+           [this](const std::string& text) {
+             const absl::Status status = ParseLogLevel(text, &log_level);
+             if (!status.ok()) {
+               throw CLI::ValidationError("--log_level",
+                                          std::string(status.message()));
+             }
+           },
+           "Least level written: debug, info, warning or error.")
+        ->default_str("info");
   }
 };
 
@@ -157,22 +175,17 @@ int ServeModels(const ServeFlags& flags) {
 
 }  // namespace
 
-int Serve(const std::vector<std::string>& arguments) {
-  ServeFlags values;
-  Flags flags("serve",
-              "serves models over HTTP, Open Inference Protocol v2, and "
-              "/metrics.");
-  values.Register(&flags);
-  if (const int code = ParseFlags(arguments, &flags); code >= 0) return code;
-  LogLevel level;
-  if (absl::Status status = ParseLogLevel(values.log_level, &level);
-      !status.ok()) {
-    Failed(status);
-    return 2;
-  }
-  SetLogLevel(level);
-  PrepareProcess();
-  return ServeModels(values);
+Command AddServe(CLI::App* program) {
+  CLI::App* app = program->add_subcommand(
+      "serve",
+      "Serves models over HTTP, Open Inference Protocol v2, and /metrics.");
+  const auto flags = std::make_shared<ServeFlags>();
+  flags->Register(app);
+  return {app, [flags] {
+            SetLogLevel(flags->log_level);
+            PrepareProcess();
+            return ServeModels(*flags);
+          }};
 }
 
 }  // namespace server
