@@ -188,9 +188,16 @@ def test_metrics_count_requests(container: runtime.Container, client: Any) -> No
 
 
 def test_it_logs_json_lines(container: runtime.Container, client: Any) -> None:
+    def requests() -> int:
+        lines = [json.loads(line) for line in container.stdout.splitlines()]
+        return sum(line.get("path") == "/v2/models/digits/infer" for line in lines)
+
+    before = requests()
     infer(client, True, True)
-    lines = [json.loads(line) for line in container.stdout.splitlines()]
-    assert any(line.get("path") == "/v2/models/digits/infer" for line in lines)
+    deadline = time.monotonic() + 30
+    while requests() <= before:
+        assert time.monotonic() < deadline, container.stdout
+        time.sleep(0.05)
 
 
 def test_sigterm_ends_it_in_time(pulled: Path, home: Path) -> None:

@@ -62,8 +62,10 @@ def get(url: str) -> bytes:
         return bytes(response.read())
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="runc needs root; bubblewrap's tests do not")
 def test_it_serves_under_runc_and_stops_in_time(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        # Seen with --test_output=all; see this file's head.
+        pytest.skip("not run: runc needs root, and you are not")
     root = tmp_path / "bundle/rootfs"
     layout.unpack(IMAGE, root)
     for mount in ("proc", "dev", "tmp"):
