@@ -6,13 +6,15 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pytest
+from click.testing import CliRunner
 
 from paddle_images import runtime
 
 runtime.start(0)
 import paddle
 
-from digits import data, network
+from digits import data, network, train
 
 MODEL = Path(os.environ["MODEL"])
 SAMPLES = Path(os.environ["SAMPLES"])
@@ -71,3 +73,19 @@ def test_metadata() -> None:
 
 def test_network_is_small() -> None:
     assert sum(p.size for p in network.Digits().parameters()) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--batch-size=2000", "No batch of 2000 from 1438 rows"),
+        ("--batch-size=0", "0 is not in the range"),
+        ("--seed=-1", "-1 is not in the range"),
+        ("--log=/dev/null/logs", "/dev/null/logs: Not a directory"),
+    ],
+)
+def test_mistaken_options_are_usage_errors(option: str, message: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(train.main, [f"--out={tmp_path}/out", option])
+    assert result.exit_code == 2
+    assert "Usage: " in result.output
+    assert message in result.output

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from paddle_images import runtime, training
@@ -14,18 +12,9 @@ from paddle_images import runtime, training
 @click.option("--epochs", default=20, show_default=True, type=click.IntRange(1))
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1))
 @click.option("--learning-rate", default=0.05, show_default=True)
-def main(
-    out: Path,
-    samples: Path | None,
-    steps: int | None,
-    seed: int,
-    fast: bool,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-) -> None:
+def main(run: training.Run, epochs: int, batch_size: int, learning_rate: float) -> None:
     """Trains, measures, exports; its help text is this file's."""
-    runtime.start(seed, fast)
+    runtime.start(run.seed, run.fast)
     import paddle
 
     from digits import data, network
@@ -39,7 +28,13 @@ def main(
         use_nesterov=True,
         weight_decay=1e-4,
     )
-    steps = steps or epochs * (len(train.images) // batch_size)
+    settings = {
+        "seed": run.seed,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "data": training.digest(train.images, train.labels),
+    }
+    steps = run.steps or epochs * (len(train.images) // batch_size)
     training.fit(
         net,
         optimizer,
@@ -47,29 +42,27 @@ def main(
             net(paddle.to_tensor(train.images[rows])),
             paddle.to_tensor(train.labels[rows]),
         ),
-        training.batches(len(train.images), batch_size, seed + 1),
+        training.batches(len(train.images), batch_size, run.seed + 1),
         steps,
+        run,
+        settings,
     )
     logits = net(paddle.to_tensor(held_out.images)).numpy()
     accuracy = training.accuracy(logits, held_out.labels)
     click.echo(f"accuracy {accuracy:.4f} on {len(held_out.labels)} held-out images", err=True)
+    run.records.record(steps, accuracy=accuracy)
     export.save(
         net,
-        out,
+        run.out,
         name="digits",
         inputs=[paddle.static.InputSpec([None, 1, 8, 8], "float32", "x")],
         outputs=["logits"],
         metrics={"accuracy": round(accuracy, 6)},
-        settings={
-            "seed": seed,
-            "steps": steps,
-            "batch_size": batch_size,
-            "learning_rate": learning_rate,
-        },
+        settings={"steps": steps, **settings},
     )
-    if samples:
+    if run.samples:
         export.save_samples(
-            samples, {"x": held_out.images}, {"logits": logits}, labels=held_out.labels
+            run.samples, {"x": held_out.images}, {"logits": logits}, labels=held_out.labels
         )
 
 

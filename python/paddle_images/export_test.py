@@ -119,12 +119,12 @@ def test_source_paths_are_found_and_taken_out(tmp_path: Path) -> None:
 def test_paths_that_remain_are_named(tmp_path: Path) -> None:
     save(tmp_path)
     told = json.loads((tmp_path / "metadata.json").read_text())
-    told["settings"]["data"] = "/home/me/digits.csv"
+    told["settings"]["data"] = "/srv/shared/digits.csv"
     (tmp_path / "metadata.json").write_text(json.dumps(told))
     with (tmp_path / "model.pdiparams").open("ab") as file:
         file.write(b"\0/x/execroot/_main/bazel-out\0")
     assert export.build_paths(tmp_path) == [
-        "metadata.json: /home/me/digits.csv",
+        "metadata.json: /srv/shared/digits.csv",
         "model.pdiparams: /x/execroot/_main/bazel-out",
     ]
 

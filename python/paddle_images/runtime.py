@@ -51,6 +51,21 @@ def start(seed: int, fast: bool = False) -> None:
     paddle.seed(seed)
 
 
+def seed_step(seed: int, step: int) -> None:
+    """Seeds every source anew, by a run's seed and a step's number.
+
+    What a step draws then depends on nothing that was drawn before it, and no generator has to be
+    part of a checkpoint (Paddle's cannot be written down).
+    """
+    import numpy
+    import paddle
+
+    number = int(numpy.random.SeedSequence((seed, step)).generate_state(1)[0])
+    random.seed(number)
+    numpy.random.seed(number)
+    paddle.seed(number)
+
+
 @functools.cache
 def _directory_for_sources() -> str:
     """One temporary directory of this process; paddle removes it at exit."""

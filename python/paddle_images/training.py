@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +17,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from paddle_images import runtime
+from paddle_images.checkpoint import Checkpoint, Checkpoints
+from paddle_images.log import Log
 
 if TYPE_CHECKING:  # paddle may be imported only after runtime.start
     import paddle
@@ -29,17 +35,92 @@ _UNPORTABLE_LAYERS = dict.fromkeys(
 )
 
 
-def options(function: F) -> F:
-    """The options every training program has: where to write, the seed, and how long to train."""
-    directory = click.Path(file_okay=False, path_type=Path)
+@dataclass(frozen=True)
+class Run:
+    """What the options of every training program say."""
+
+    out: Path
+    samples: Path | None = None
+    steps: int | None = None
+    seed: int = 0
+    fast: bool = False
+    checkpoint: Path | None = None
+    checkpoint_every: int = 100
+    log: Path | None = None
+    log_every: int | None = None
+
+    @functools.cached_property
+    def records(self) -> Log:
+        """Where this run's numbers go; a program adds what it measures at the end."""
+        return Log(self.log)
+
+    def is_told(self, step: int, steps: int) -> bool:
+        """Whether `log_every` asks for the numbers of this step."""
+        if self.log_every:
+            return step % self.log_every == 0 or step == steps
+        return step * 10 // steps != (step - 1) * 10 // steps
+
+
+def _made(_context: click.Context, _option: click.Parameter, directory: Path | None) -> Path | None:
+    """Makes an option's directory before the training, not after it, when it cannot be made."""
+    if directory:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise click.BadParameter(f"{directory.absolute()}: {error.strerror}") from error
+    return directory
+
+
+def options(function: F) -> Callable[..., Any]:
+    """Gives a program the options of `Run`; it gets the `Run` before options of its own."""
+    directory = click.Path(file_okay=False, writable=True, path_type=Path)
+
+    @functools.wraps(function)
+    def with_run(**values: Any) -> Any:
+        run = Run(**{field.name: values.pop(field.name) for field in fields(Run)})
+        return function(run, **values)
+
+    decorated: Callable[..., Any] = with_run
     for option in (
+        click.option(
+            "--log-every",
+            type=click.IntRange(1),
+            metavar="STEPS",
+            help="Tell of the loss every so many steps.  [default: a tenth of all]",
+        ),
+        click.option(
+            "--log",
+            type=directory,
+            callback=_made,
+            help="Also write TensorBoard's event files here.",
+        ),
+        click.option(
+            "--checkpoint-every",
+            default=100,
+            show_default=True,
+            type=click.IntRange(1),
+            metavar="STEPS",
+            help="With --checkpoint: how often to write one.",
+        ),
+        click.option(
+            "--checkpoint",
+            type=directory,
+            callback=_made,
+            help="Write checkpoints here, and go on from the newest one here.",
+        ),
         click.option(
             "--fast",
             is_flag=True,
             help="Use this CPU's quickest kernels and OMP_NUM_THREADS threads (default 1); "
             "the bits then depend on the CPU.",
         ),
-        click.option("--seed", default=0, show_default=True, help="Seed of all random numbers."),
+        click.option(
+            "--seed",
+            default=0,
+            show_default=True,
+            type=click.IntRange(0, 2**31 - 1),
+            help="Seed of all random numbers.",
+        ),
         click.option(
             "--steps",
             type=click.IntRange(1),
@@ -48,28 +129,46 @@ def options(function: F) -> F:
         click.option(
             "--samples",
             type=directory,
+            callback=_made,
             help="Also write held-out inputs, labels and this run's outputs here (.npy).",
         ),
         click.option(
             "--out",
             type=directory,
+            callback=_made,
             required=True,
             help="Folder for the exported model.",
         ),
     ):
-        function = option(function)
-    return function
+        decorated = option(decorated)
+    return decorated
 
 
 def batches(rows: int, size: int, seed: int) -> Iterator[NDArray[np.int64]]:
     """Endless batches of row numbers: each epoch a new permutation, an incomplete batch dropped."""
     if rows < size:
-        raise ValueError(f"no batch of {size} from {rows} rows")
-    order = np.random.RandomState(seed)
-    while True:
-        permutation = order.permutation(rows)
-        for first in range(0, rows - size + 1, size):
-            yield permutation[first : first + size]
+        raise click.UsageError(
+            f"No batch of {size} from {rows} rows: take a smaller --batch-size.",
+            click.get_current_context(silent=True),
+        )
+
+    def endless() -> Iterator[NDArray[np.int64]]:
+        order = np.random.RandomState(seed)
+        while True:
+            permutation = order.permutation(rows)
+            for first in range(0, rows - size + 1, size):
+                yield permutation[first : first + size]
+
+    return endless()
+
+
+def digest(*arrays: NDArray[Any]) -> str:
+    """Of the data that a run trains on: a checkpoint of other data is refused by it."""
+    whole = hashlib.sha256()
+    for array in arrays:
+        whole.update(f"{array.dtype.str}{array.shape}".encode())
+        whole.update(np.ascontiguousarray(array).data)
+    return f"sha256:{whole.hexdigest()}"
 
 
 def fit(
@@ -78,31 +177,130 @@ def fit(
     loss: Callable[[NDArray[np.int64]], paddle.Tensor],
     rows: Iterator[NDArray[np.int64]],
     steps: int,
+    run: Run | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> float:
-    """Trains for a number of steps, tells of the progress ten times, returns the last loss.
+    """Trains for a number of steps, tells of the progress, returns the last loss.
+
+    With checkpoints, a run that was killed goes on to the bits of one that was not: beside the
+    network and the optimizer, which checkpoints hold, a step depends on `run.seed` and its number
+    alone.
 
     Args:
         network: is in training mode during the loop and in evaluation mode after it.
         optimizer: of the network's parameters.
-        loss: of the batch that the given rows make, a tensor to go back from.
-        rows: the batches, see `batches`.
+        loss: of the batch that the given rows make, a tensor to go back from. Random numbers of
+            paddle, numpy and random (dropout, augmentation) are seeded anew for each step.
+        rows: the batches from step 1 on, see `batches`; of random generators of its own.
         steps: how many of them to take; never a time, which would make the result depend on it.
+        run: where checkpoints and logs go.
+        settings: what else the bits depend on, such as the batch size and the data's `digest`: a
+            checkpoint with other settings is refused.
     """
+    run = run or Run(Path())
     if runtime.is_deterministic():
         refuse_unportable(network, optimizer)
     network.train()
-    value = float("nan")
-    # A bar on a terminal; ten lines elsewhere, where a bar would fill the log.
-    for step in tqdm(range(1, steps + 1), unit="step", disable=None):
+    done, value = 0, float("nan")
+    checkpoints = None
+    if run.checkpoint:
+        configuration = _configuration(network, optimizer, steps, run, settings or {})
+        checkpoints = Checkpoints(run.checkpoint, configuration)
+        if saved := checkpoints.load(steps):
+            done, value = saved.step, saved.values["loss"]
+            _restore(network, optimizer, saved)
+            run.records.resume(done)
+            click.echo(f"goes on after step {done}, from {run.checkpoint.absolute()}", err=True)
+    rows = itertools.islice(rows, done, None)
+    # A bar on a terminal; lines elsewhere, where a bar would fill the log.
+    numbers = range(done + 1, steps + 1)
+    for step in tqdm(numbers, initial=done, total=steps, unit="step", disable=None):
+        runtime.seed_step(run.seed, step)
         tensor = loss(next(rows))
         tensor.backward()
         optimizer.step()
         optimizer.clear_grad()
-        if step * 10 // steps != (step - 1) * 10 // steps:
+        if run.is_told(step, steps):
             value = float(tensor)
             tqdm.write(f"step {step}/{steps}  loss {value:.4f}", file=sys.stderr)
+            run.records.record(step, loss=value)
+        if checkpoints and (step % run.checkpoint_every == 0 or step == steps):
+            checkpoints.save(_capture(network, optimizer, step, value))
     network.eval()
     return value
+
+
+def _capture(
+    network: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer, step: int, loss: float
+) -> Checkpoint:
+    arrays = {f"network/{k}": v.numpy() for k, v in network.state_dict().items()}
+    state = optimizer.state_dict()
+    scheduler = state.pop("LR_Scheduler", None)
+    arrays |= {f"master/{k}": v.numpy() for k, v in state.pop("master_weights", {}).items()}
+    arrays |= {f"optimizer/{k}": v.numpy() for k, v in state.items()}
+    return Checkpoint(step, arrays, {"loss": loss, "scheduler": scheduler})
+
+
+def _restore(
+    network: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer, saved: Checkpoint
+) -> None:
+    """The other way; whether names and shapes fit, the configuration has told."""
+    import paddle
+
+    states: dict[str, dict[str, Any]] = {"network": {}, "master": {}, "optimizer": {}}
+    for key, array in saved.arrays.items():
+        kind, _, name = key.partition("/")
+        states[kind][name] = paddle.to_tensor(array)
+    network.set_state_dict(states["network"])
+    if states["master"]:
+        states["optimizer"]["master_weights"] = states["master"]
+    if saved.values["scheduler"]:
+        states["optimizer"]["LR_Scheduler"] = saved.values["scheduler"]
+    optimizer.set_state_dict(states["optimizer"])
+
+
+def _configuration(
+    network: paddle.nn.Layer,
+    optimizer: paddle.optimizer.Optimizer,
+    steps: int,
+    run: Run,
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """All that a run's bits depend on, but the number of steps and the program's own code.
+
+    More steps may go on from where fewer ended, unless a schedule of the learning rate looks ahead
+    to the end.
+    """
+    import paddle
+
+    # Paddle's own names too: the optimizer's state is found by them.
+    parameters = {
+        name: f"{tensor.name} {tensor.dtype} {tensor.shape}"
+        for name, tensor in network.state_dict().items()
+    }
+    configuration = {
+        "seed": run.seed,
+        **settings,
+        "paddle_version": paddle.version.full_version,
+        "deterministic": runtime.is_deterministic(),
+        "network": f"{network} {parameters}",
+        "optimizer": _plain(optimizer),
+    }
+    # Neither has a public way to ask for it.
+    schedule = optimizer._learning_rate
+    if isinstance(schedule, paddle.optimizer.lr.LRScheduler):
+        configuration |= {"learning_rate_schedule": _plain(schedule), "steps": steps}
+    return configuration
+
+
+def _plain(thing: object) -> str:
+    """A class and those of its attributes that are mere numbers, texts, or rules with a number."""
+    attributes = {
+        name: str(value)
+        for name, value in sorted(vars(thing).items())
+        if isinstance(value, bool | int | float | str) or name in ("regularization", "_grad_clip")
+    }
+    return f"{type(thing).__name__} {attributes}"
 
 
 def refuse_unportable(network: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 import numpy as np
 from numpy.typing import NDArray
@@ -28,18 +26,9 @@ def draw(
 @click.option("--epochs", default=2, show_default=True, type=click.IntRange(1))
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1))
 @click.option("--learning-rate", default=0.0005, show_default=True)
-def main(
-    out: Path,
-    samples: Path | None,
-    steps: int | None,
-    seed: int,
-    fast: bool,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-) -> None:
+def main(run: training.Run, epochs: int, batch_size: int, learning_rate: float) -> None:
     """Trains, measures, exports; its help text is this file's."""
-    runtime.start(seed, fast)
+    runtime.start(run.seed, run.fast)
     import paddle
 
     from paddle_images import export
@@ -50,35 +39,41 @@ def main(
     held_out_images, held_out_labels = draw(patterns, 64, seed=2)
     net = network.SimpleCNN()
     optimizer = paddle.optimizer.Momentum(learning_rate, parameters=net.parameters())
-    steps = steps or epochs * (len(images) // batch_size)
+    settings = {
+        "seed": run.seed,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "data": training.digest(images, labels),
+    }
+    steps = run.steps or epochs * (len(images) // batch_size)
     training.fit(
         net,
         optimizer,
         lambda rows: paddle.nn.functional.cross_entropy(
             net(paddle.to_tensor(images[rows])), paddle.to_tensor(labels[rows])
         ),
-        training.batches(len(images), batch_size, seed + 1),
+        training.batches(len(images), batch_size, run.seed + 1),
         steps,
+        run,
+        settings,
     )
     logits = net(paddle.to_tensor(held_out_images)).numpy()
     accuracy = training.accuracy(logits, held_out_labels)
     click.echo(f"accuracy {accuracy:.4f} on {len(held_out_labels)} held-out images", err=True)
+    run.records.record(steps, accuracy=accuracy)
     export.save(
         net,
-        out,
+        run.out,
         name="simple_cnn",
         inputs=None,
         outputs=["logits"],
         metrics={"accuracy": round(accuracy, 6)},
-        settings={
-            "seed": seed,
-            "steps": steps,
-            "batch_size": batch_size,
-            "learning_rate": learning_rate,
-        },
+        settings={"steps": steps, **settings},
     )
-    if samples:
-        export.save_samples(samples, {"x": held_out_images}, {"logits": logits}, held_out_labels)
+    if run.samples:
+        export.save_samples(
+            run.samples, {"x": held_out_images}, {"logits": logits}, held_out_labels
+        )
 
 
 if __name__ == "__main__":

@@ -77,11 +77,11 @@ def test_not_a_number_is_not_enough(raw: Path) -> None:
 
 
 def test_a_path_of_the_build_stops_it(raw: Path) -> None:
-    (raw / "metadata.json").write_text('{"settings": {"data": "/home/me/data/x.csv"}}')
+    (raw / "metadata.json").write_text('{"settings": {"data": "/srv/shared/data/x.csv"}}')
     done = finish(raw)
     assert done.returncode == 1
     assert "tells where it was built" in done.stderr
-    assert "metadata.json: /home/me/data/x.csv" in done.stderr
+    assert "metadata.json: /srv/shared/data/x.csv" in done.stderr
 
 
 def test_nothing_trained(tmp_path: Path) -> None:
