@@ -154,7 +154,7 @@ absl::Status Guard(const std::string& action, absl::StatusCode blame,
 // Checks one input against its declaration and gives the shape as Paddle takes
 // it.
 absl::StatusOr<std::vector<int>> CheckInput(const TensorSpec& spec,
-                                            const Tensor& input) {
+                                            const TensorView& input) {
   const auto invalid = [&](const std::string& what) {
     return absl::InvalidArgumentError(
         absl::StrCat("input ", spec.name, ": ", what));
@@ -192,8 +192,9 @@ absl::StatusOr<std::vector<int>> CheckInput(const TensorSpec& spec,
                                 Dims(input.shape), " has ", bytes));
   }
   // Any other byte in a C++ bool is undefined behaviour inside the engine.
-  if (spec.dtype == DataType::kBool && input.data.find_first_not_of(std::string(
-                                           "\0\1", 2)) != std::string::npos) {
+  if (spec.dtype == DataType::kBool &&
+      input.data.find_first_not_of(std::string_view("\0\1", 2)) !=
+          std::string_view::npos) {
     return invalid("a BOOL element is a byte other than 0 and 1");
   }
   return shape;
@@ -244,7 +245,7 @@ class Engine::Impl {
   const std::vector<TensorSpec>& output_specs() const { return output_specs_; }
 
   // inputs[i] and shapes[i] belong to input_specs()[i].
-  std::vector<Tensor> Run(const std::vector<const Tensor*>& inputs,
+  std::vector<Tensor> Run(const std::vector<const TensorView*>& inputs,
                           const std::vector<std::vector<int>>& shapes) {
     for (size_t i = 0; i < inputs.size(); ++i) {
       inputs_[i]->Reshape(shapes[i]);
@@ -346,9 +347,18 @@ const std::vector<TensorSpec>& Engine::outputs() const {
 
 absl::StatusOr<std::vector<Tensor>> Engine::Run(
     const std::vector<Tensor>& inputs) {
-  const std::vector<TensorSpec>& specs = impl_->input_specs();
-  std::vector<const Tensor*> ordered(specs.size(), nullptr);
+  std::vector<TensorView> views;
   for (const Tensor& input : inputs) {
+    views.push_back({input.name, input.dtype, input.shape, input.data});
+  }
+  return RunViews(views);
+}
+
+absl::StatusOr<std::vector<Tensor>> Engine::RunViews(
+    const std::vector<TensorView>& inputs) {
+  const std::vector<TensorSpec>& specs = impl_->input_specs();
+  std::vector<const TensorView*> ordered(specs.size(), nullptr);
+  for (const TensorView& input : inputs) {
     size_t i = 0;
     while (i < specs.size() && specs[i].name != input.name) ++i;
     if (i == specs.size()) {

@@ -62,6 +62,10 @@ class Engine {
   // any of them the instance can be used again.
   absl::StatusOr<std::vector<Tensor>> Run(const std::vector<Tensor>& inputs);
 
+  // The same for bytes that lie elsewhere and stay there until it returns.
+  absl::StatusOr<std::vector<Tensor>> RunViews(
+      const std::vector<TensorView>& inputs);
+
  private:
   class Impl;
   explicit Engine(std::unique_ptr<Impl> impl);

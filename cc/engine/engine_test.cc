@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -171,6 +172,20 @@ TEST(Run, ChecksEveryInput) {
   invalid({bad, flag}, "it has 25 bytes");
   invalid({x, {"flag", DataType::kBool, {1}, "\2"}}, "a BOOL element");
   EXPECT_TRUE(engine->Run({x, flag}).ok());
+}
+
+TEST(RunViews, ReadsBytesWhereTheyLie) {
+  std::unique_ptr<Engine> engine = LoadCopy({{"x", 5, {-1, 2}}});
+  ASSERT_NE(engine, nullptr);
+  // Not aligned, and followed by other bytes.
+  const std::string bytes = "?" + Floats("x", {3, 2}).data + "?";
+  const std::string_view data = std::string_view(bytes).substr(1, 24);
+  const auto outputs =
+      engine->RunViews({{"x", DataType::kFloat32, {3, 2}, data}});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  EXPECT_EQ((*outputs)[0].data, data);
+  ExpectError(engine->RunViews({}).status(), absl::StatusCode::kInvalidArgument,
+              "input x is missing");
 }
 
 TEST(Run, SurvivesWhatTheModelCannotCompute) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace engine {
@@ -40,6 +41,14 @@ struct Tensor {
   DataType dtype;
   std::vector<int64_t> shape;
   std::string data;  // Elements in row-major order, each little-endian.
+};
+
+// A tensor whose elements belong to someone else.
+struct TensorView {
+  std::string name;
+  DataType dtype;
+  std::vector<int64_t> shape;
+  std::string_view data;
 };
 
 }  // namespace engine

@@ -32,7 +32,8 @@ def start(seed: int, fast: bool = False) -> None:
     """
     if not fast:
         late = [k for k, v in DETERMINISTIC_ENVIRONMENT.items() if os.environ.get(k) != v]
-        if late and "paddle" in sys.modules:
+        # paddle_engine, the C++ engine as a module, loads the same libraries.
+        if late and ("paddle" in sys.modules or "paddle_engine" in sys.modules):
             raise RuntimeError(
                 f"{', '.join(late)} must be set before paddle is imported: call runtime.start "
                 "first, and import paddle (and modules that do) after it."

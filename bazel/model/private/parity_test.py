@@ -1,4 +1,4 @@
-"""One model, four ways to run it, the same bits.
+"""One model, five ways to run it, the same bits.
 
 See paddle_parity_test in //bazel/model:defs.bzl.
 """
@@ -19,6 +19,7 @@ from paddle_images import runtime
 
 runtime.start(0)
 import paddle
+import paddle_engine
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -72,6 +73,11 @@ def cc_engine(onednn: bool, directory: Path) -> Arrays:
     return {t["name"]: np.load(directory / f"{t['name']}.npy") for t in METADATA["outputs"]}
 
 
+def python_module(onednn: bool) -> Arrays:
+    """Runs it by the C++ engine's Python module, in this process, beside paddle."""
+    return paddle_engine.Engine(MODEL, onednn=onednn).run(samples("inputs"))
+
+
 def assert_same_bits(got: Arrays, expected: Arrays) -> None:
     """Compares outputs byte for byte, and shows the first difference."""
     assert list(got) == list(expected)
@@ -92,6 +98,7 @@ RUNTIMES: dict[str, Callable[[Path], Arrays]] = {
     "static graph": static_graph,
     "paddle.inference": lambda _: python_inference(onednn=False),
     "C++ engine": lambda directory: cc_engine(False, directory),
+    "Python module": lambda _: python_module(onednn=False),
 }
 
 
@@ -101,7 +108,9 @@ def test_same_bits_as_the_dynamic_graph(kind: str, tmp_path: Path) -> None:
 
 
 def test_same_bits_in_python_and_cc_with_onednn(tmp_path: Path) -> None:
-    assert_same_bits(cc_engine(True, tmp_path), python_inference(onednn=True))
+    expected = python_inference(onednn=True)
+    assert_same_bits(cc_engine(True, tmp_path), expected)
+    assert_same_bits(python_module(onednn=True), expected)
 
 
 def test_onednn_stays_close_to_the_dynamic_graph() -> None:

@@ -3,14 +3,16 @@
 load("//bazel/pypi:defs.bzl", "pytest_test")
 
 def paddle_parity_test(name, model, tolerance = 1e-5, **kwargs):
-    """A model gives the same bits in the dynamic graph, the static graph, Python and C++.
+    """A model gives the same bits wherever it runs: in Paddle's graphs, in Python and in C++.
 
     On all samples of the model:
 
     - dynamic graph (the trainer's outputs) = static graph (`paddle.jit.load`)
-      = `paddle.inference` = C++ engine, without oneDNN, bit for bit;
-    - `paddle.inference` = C++ engine, with oneDNN as a server runs it, bit for
-      bit; these other kernels may differ from the dynamic graph by `tolerance`.
+      = `paddle.inference` = C++ engine = `paddle_engine` (the engine's Python
+      module), without oneDNN, bit for bit;
+    - `paddle.inference` = C++ engine = `paddle_engine`, with oneDNN as a server
+      runs it, bit for bit; these other kernels may differ from the dynamic
+      graph by `tolerance`.
 
     Args:
       name: name of the test.
@@ -37,7 +39,10 @@ def paddle_parity_test(name, model, tolerance = 1e-5, **kwargs):
             "SAMPLES": "$(rootpath %s)" % samples,
             "TOLERANCE": str(tolerance),
         },
-        deps = ["//python/paddle_images"],
+        deps = [
+            "//cc/bindings",
+            "//python/paddle_images",
+        ],
         **kwargs
     )
 

@@ -1,0 +1,245 @@
+// The extension module paddle_engine._engine: //cc/engine for Python. Its types
+// are in _engine.pyi; __init__.py has loaded libpaddle.so before.
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "cc/engine/engine.h"
+#include "pybind11/numpy.h"
+#include "pybind11/pybind11.h"
+#include "pybind11/stl.h"
+
+namespace py = pybind11;
+
+namespace {
+
+// Lives as long as the process.
+PyObject* engine_error;
+
+[[noreturn]] void Raise(PyObject* type, const std::string& message) {
+  PyErr_SetString(type, message.c_str());
+  throw py::error_already_set();
+}
+
+[[noreturn]] void Raise(const absl::Status& status) {
+  const std::string message(status.message());
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+      Raise(PyExc_ValueError, message);
+    case absl::StatusCode::kNotFound:
+      Raise(PyExc_FileNotFoundError, message);
+    default:
+      Raise(engine_error, message);
+  }
+}
+
+std::string TypeName(engine::DataType type) {
+  switch (type) {
+    case engine::DataType::kBool:
+      return "bool";
+    case engine::DataType::kUint8:
+      return "uint8";
+    case engine::DataType::kInt8:
+      return "int8";
+    case engine::DataType::kInt32:
+      return "int32";
+    case engine::DataType::kInt64:
+      return "int64";
+    case engine::DataType::kFloat16:
+      return "float16";
+    case engine::DataType::kFloat32:
+      return "float32";
+    case engine::DataType::kFloat64:
+      return "float64";
+  }
+  return "";
+}
+
+std::optional<engine::DataType> FromNumpy(const py::dtype& dtype) {
+  if (dtype.byteorder() != '=' && dtype.byteorder() != '|') return std::nullopt;
+  switch (dtype.kind()) {
+    case 'b':
+      return engine::DataType::kBool;
+    case 'u':
+      if (dtype.itemsize() == 1) return engine::DataType::kUint8;
+      break;
+    case 'i':
+      if (dtype.itemsize() == 1) return engine::DataType::kInt8;
+      if (dtype.itemsize() == 4) return engine::DataType::kInt32;
+      if (dtype.itemsize() == 8) return engine::DataType::kInt64;
+      break;
+    case 'f':
+      if (dtype.itemsize() == 2) return engine::DataType::kFloat16;
+      if (dtype.itemsize() == 4) return engine::DataType::kFloat32;
+      if (dtype.itemsize() == 8) return engine::DataType::kFloat64;
+      break;
+  }
+  return std::nullopt;
+}
+
+// The array takes over the bytes; its base is the capsule that frees them.
+py::array ToNumpy(engine::Tensor tensor) {
+  auto data = std::make_unique<std::string>(std::move(tensor.data));
+  char* bytes = data->data();
+  py::capsule owner(data.get(),
+                    [](void* p) { delete static_cast<std::string*>(p); });
+  data.release();
+  return py::array(py::dtype(TypeName(tensor.dtype)), tensor.shape, bytes,
+                   owner);
+}
+
+struct Spec {
+  std::string name;
+  py::dtype dtype;
+  py::tuple shape;
+
+  explicit Spec(const engine::TensorSpec& spec)
+      : name(spec.name),
+        dtype(TypeName(spec.dtype)),
+        shape(py::cast(spec.shape)) {}
+
+  std::string Repr() const {
+    return absl::StrCat(
+        "TensorSpec(name=", std::string(py::repr(py::str(name))),
+        ", dtype=", std::string(py::repr(dtype)),
+        ", shape=", std::string(py::repr(shape)), ")");
+  }
+};
+
+py::tuple Specs(const std::vector<engine::TensorSpec>& specs) {
+  py::tuple result(specs.size());
+  for (size_t i = 0; i < specs.size(); ++i) {
+    result[i] = py::cast(Spec(specs[i]));
+  }
+  return result;
+}
+
+class Engine {
+ public:
+  Engine(const py::object& model_dir, int threads, bool onednn) {
+    engine::Options options;
+    options.model_dir =
+        py::module_::import("os").attr("fspath")(model_dir).cast<std::string>();
+    options.threads = threads;
+    options.onednn = onednn;
+    absl::StatusOr<std::unique_ptr<engine::Engine>> engine;
+    {
+      py::gil_scoped_release release;
+      engine = engine::Engine::Load(options);
+    }
+    if (!engine.ok()) Raise(engine.status());
+    engine_ = *std::move(engine);
+  }
+
+  std::unique_ptr<Engine> Clone() {
+    absl::StatusOr<std::unique_ptr<engine::Engine>> clone;
+    {
+      py::gil_scoped_release release;
+      std::lock_guard<std::mutex> lock(mutex_);
+      clone = engine_->Clone();
+    }
+    if (!clone.ok()) Raise(clone.status());
+    return std::unique_ptr<Engine>(new Engine(*std::move(clone)));
+  }
+
+  py::tuple inputs() const { return Specs(engine_->inputs()); }
+  py::tuple outputs() const { return Specs(engine_->outputs()); }
+
+  py::dict Run(const py::dict& inputs) {
+    std::vector<engine::TensorView> views;
+    std::vector<py::array> arrays;  // keeps the bytes
+    for (const auto& [key, value] : inputs) {
+      if (!py::isinstance<py::str>(key)) {
+        Raise(PyExc_TypeError, "the name of an input must be a str");
+      }
+      const std::string name = py::cast<std::string>(key);
+      if (!py::isinstance<py::array>(value)) {
+        Raise(PyExc_TypeError,
+              absl::StrCat("input ", name, ": a numpy.ndarray is needed, not ",
+                           Py_TYPE(value.ptr())->tp_name));
+      }
+      // The array itself where its elements lie in order, else a copy.
+      py::array array = py::array::ensure(value, py::array::c_style);
+      if (!array) throw py::error_already_set();
+      const std::optional<engine::DataType> type = FromNumpy(array.dtype());
+      if (!type) {
+        Raise(PyExc_ValueError,
+              absl::StrCat("input ", name, ": no model takes arrays of ",
+                           std::string(py::repr(array.dtype()))));
+      }
+      views.push_back({name,
+                       *type,
+                       {array.shape(), array.shape() + array.ndim()},
+                       {static_cast<const char*>(array.data()),
+                        static_cast<size_t>(array.nbytes())}});
+      arrays.push_back(std::move(array));
+    }
+    absl::StatusOr<std::vector<engine::Tensor>> outputs;
+    {
+      // The lock is taken without the GIL, so nobody waits for one of the two
+      // while holding the other.
+      py::gil_scoped_release release;
+      std::lock_guard<std::mutex> lock(mutex_);
+      outputs = engine_->RunViews(views);
+    }
+    if (!outputs.ok()) Raise(outputs.status());
+    py::dict result;
+    for (engine::Tensor& output : *outputs) {
+      const py::str name(output.name);
+      result[name] = ToNumpy(std::move(output));
+    }
+    return result;
+  }
+
+ private:
+  explicit Engine(std::unique_ptr<engine::Engine> engine)
+      : engine_(std::move(engine)) {}
+
+  std::mutex mutex_;
+  std::unique_ptr<engine::Engine> engine_;
+};
+
+}  // namespace
+
+PYBIND11_MODULE(_engine, module) {
+  if (engine::PaddleVersion() != PADDLE_VERSION) {
+    Raise(PyExc_ImportError,
+          absl::StrCat("this paddle_engine is built for paddlepaddle ",
+                       PADDLE_VERSION, ", the one installed is ",
+                       engine::PaddleVersion()));
+  }
+  engine_error = PyErr_NewExceptionWithDoc(
+      "paddle_engine.EngineError",
+      "The engine failed, or a model's files are damaged.", PyExc_RuntimeError,
+      nullptr);
+  if (!engine_error) throw py::error_already_set();
+  module.attr("EngineError") = py::handle(engine_error);
+  module.attr("PADDLE_VERSION") = PADDLE_VERSION;
+
+  py::options options;
+  options.disable_function_signatures();  // _engine.pyi has better ones
+  py::class_<Spec>(module, "TensorSpec", py::module_local(), py::is_final(),
+                   "An input or output as the model declares it.")
+      .def_readonly("name", &Spec::name)
+      .def_readonly("dtype", &Spec::dtype)
+      .def_readonly("shape", &Spec::shape, "-1: any number from 1.")
+      .def("__repr__", &Spec::Repr)
+      .attr("__module__") = "paddle_engine";
+  py::class_<Engine>(module, "Engine", py::module_local(), py::is_final(),
+                     "A loaded model; see the package.")
+      .def(py::init<const py::object&, int, bool>(), py::arg("model_dir"),
+           py::arg("threads") = 1, py::arg("onednn") = true)
+      .def_property_readonly("inputs", &Engine::inputs)
+      .def_property_readonly("outputs", &Engine::outputs)
+      .def("clone", &Engine::Clone,
+           "An instance for another thread. It shares the weights.")
+      .def("run", &Engine::Run, py::arg("inputs"),
+           "Runs the model on arrays by name and returns its outputs by name.")
+      .attr("__module__") = "paddle_engine";
+}

@@ -1,0 +1,52 @@
+"""Runs an exported Paddle model: the C++ engine that the server uses, for Python.
+
+    import numpy as np
+    import paddle_engine
+
+    digits = paddle_engine.Engine("models/digits")  # model.pdmodel, model.pdiparams
+    print(digits.inputs)
+    outputs = digits.run({"x": np.zeros((1, 1, 8, 8), np.float32)})
+
+The bits are those of paddle.inference with the same settings.
+
+Arrays: an input whose elements lie in order (C order) is read where it is, any other is copied
+first. An output is the caller's: no later run writes to it.
+
+Threads: one instance runs in one thread at a time; a second one waits. To run at the same time,
+give each thread a `clone()`, which shares the weights. The GIL is released while a model is loaded,
+cloned or run, so leave the inputs alone until `run` returns.
+
+Errors: ValueError for wrong inputs and options, FileNotFoundError for a missing file, EngineError
+for all else.
+
+The engine is libpaddle.so of the installed paddlepaddle: before, after or without `import paddle`.
+What must be set before paddle is imported (MKL_CBWR, OMP_NUM_THREADS) must be set before this
+package is.
+"""
+
+import ctypes
+import importlib.util
+from pathlib import Path
+
+
+def _load_libpaddle() -> None:
+    """Loads libpaddle.so as `import paddle` does, by its path and for itself alone.
+
+    The extension module names it without a path: the loader gives it this copy, and could find no
+    other. `import paddle`, before or after, asks for the same file and so gets the same copy.
+    """
+    found = importlib.util.find_spec("paddle")  # runs nothing of it
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError(
+            "paddle_engine needs the libpaddle.so of paddlepaddle, which is not installed. Install "
+            "the version that the metadata of paddle_engine names.",
+            name="paddle",
+        )
+    ctypes.CDLL(str(Path(found.origin).parent / "base" / "libpaddle.so"))
+
+
+_load_libpaddle()
+
+from ._engine import PADDLE_VERSION, Engine, EngineError, TensorSpec  # noqa: E402
+
+__all__ = ["PADDLE_VERSION", "Engine", "EngineError", "TensorSpec"]
