@@ -45,10 +45,11 @@ class Fields {
   explicit Fields(const std::array<absl::string_view, N>& names)
       : names_(names) {}
 
-  absl::Status Read(dom::element element) {
+  // `what` the element is, for the error.
+  absl::Status Read(dom::element element, absl::string_view what) {
     dom::object object;
     if (element.get(object) != simdjson::SUCCESS) {
-      return Invalid("an object was expected");
+      return Invalid(absl::StrCat(what, " must be a JSON object"));
     }
     for (const dom::key_value_pair field : object) {
       const absl::string_view key(field.key.data(), field.key.size());
@@ -108,7 +109,9 @@ absl::Status ReadParameters(dom::element element, TensorParameters* result) {
       "classification",       "shared_memory_region",
       "shared_memory_offset", "shared_memory_byte_size"};
   Fields fields(kNames);
-  if (auto status = fields.Read(element); !status.ok()) return status;
+  if (auto status = fields.Read(element, "\"parameters\""); !status.ok()) {
+    return status;
+  }
   for (size_t i = kFirstRefused; i < kNames.size(); ++i) {
     if (fields.Has(i)) {
       return Invalid(
@@ -166,7 +169,7 @@ absl::Status ReadInput(dom::element element, absl::string_view* binary,
   constexpr std::array<absl::string_view, 5> kNames = {
       "name", "datatype", "shape", "parameters", "data"};
   Fields fields(kNames);
-  if (auto status = fields.Read(element); !status.ok()) return status;
+  if (auto status = fields.Read(element, "it"); !status.ok()) return status;
   if (auto status = fields.Get(kName, &tensor->name); !status.ok()) {
     return status;
   }
@@ -210,7 +213,7 @@ absl::Status ReadOutput(dom::element element, bool binary_by_default,
                         RequestedOutput* output) {
   enum { kName, kParameters };
   Fields fields(std::array<absl::string_view, 2>{"name", "parameters"});
-  if (auto status = fields.Read(element); !status.ok()) return status;
+  if (auto status = fields.Read(element, "it"); !status.ok()) return status;
   if (!fields.Has(kName)) return Invalid("\"name\" is missing");
   TensorParameters parameters;
   if (fields.Has(kParameters)) {
@@ -228,11 +231,13 @@ absl::Status ReadRequest(dom::element element, absl::string_view binary,
   enum { kId, kParameters, kInputs, kOutputs };
   Fields fields(std::array<absl::string_view, 4>{"id", "parameters", "inputs",
                                                  "outputs"});
-  if (auto status = fields.Read(element); !status.ok()) return status;
+  if (auto status = fields.Read(element, "the request body"); !status.ok()) {
+    return status;
+  }
   if (auto status = fields.Get(kId, &request->id); !status.ok()) return status;
   if (fields.Has(kParameters)) {
     Fields parameters(std::array<absl::string_view, 1>{"binary_data_output"});
-    absl::Status status = parameters.Read(fields[kParameters]);
+    absl::Status status = parameters.Read(fields[kParameters], "it");
     status.Update(parameters.Get(0, &request->binary_outputs, "boolean"));
     if (!status.ok()) return At("\"parameters\": ", status);
   }

@@ -113,7 +113,13 @@ TEST(DecodeInferRequest, NamesWhatIsWrong) {
     return absl::StrCat("{\"inputs\":[{", fields, "}]}");
   };
   EXPECT_THAT(Error(""), HasSubstr("malformed"));
-  EXPECT_THAT(Error("[]"), HasSubstr("an object was expected"));
+  EXPECT_EQ(Error("[]"), "the request body must be a JSON object");
+  EXPECT_EQ(Error(R"({"inputs":[1]})"), "input 0: it must be a JSON object");
+  EXPECT_EQ(Error(R"({"inputs":[],"parameters":1})"),
+            "\"parameters\": it must be a JSON object");
+  EXPECT_EQ(Error(input(R"("name":"x","datatype":"FP32","shape":[1],)"
+                        R"("parameters":[])")),
+            "input \"x\": \"parameters\" must be a JSON object");
   EXPECT_THAT(Error("{}"), HasSubstr("\"inputs\" is missing"));
   EXPECT_THAT(Error(R"({"inputs":[]} x)"), HasSubstr("malformed"));
   EXPECT_THAT(Error(R"({"inputs":[],"inputs":[]})"), HasSubstr("twice"));

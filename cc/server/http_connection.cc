@@ -3,8 +3,11 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -39,7 +42,7 @@ HttpConnection::HttpConnection(event_base* base, int fd, uint64_t id,
       },
       this);
   bufferevent_enable(buffer_, EV_READ | EV_WRITE);
-  Arm(timeouts_.idle);
+  Arm(timeouts_.head);
 }
 
 HttpConnection::~HttpConnection() {
@@ -54,6 +57,41 @@ void HttpConnection::Arm(std::chrono::milliseconds timeout) {
   event_add(timer_, &time);
 }
 
+void HttpConnection::Watch() {
+  seen_moved_ = Moved();
+  Arm(timeouts_.stall);
+}
+
+int64_t HttpConnection::Moved() const {
+  if (state_ != State::kSending) return bytes_;
+  // The kernel takes megabytes at once from us: what counts is what the
+  // client's side has taken from the kernel.
+  int queued = 0;
+  ioctl(bufferevent_getfd(buffer_), SIOCOUTQ, &queued);
+  const size_t unsent = evbuffer_get_length(bufferevent_get_output(buffer_));
+  return bytes_ - static_cast<int64_t>(unsent) - queued;
+}
+
+bool HttpConnection::Moves() {
+  const int64_t moved = Moved();
+  const int64_t wanted =
+      timeouts_.min_bytes_per_second * timeouts_.stall.count() / 1000;
+  if (moved - seen_moved_ < std::max<int64_t>(wanted, 1)) return false;
+  seen_moved_ = moved;
+  return true;
+}
+
+HttpError HttpConnection::TooSlow() const {
+  if (parser_.state() == HttpParser::State::kHead) {
+    return {408, absl::StrCat("request line and headers did not arrive within ",
+                              timeouts_.head.count(), " ms")};
+  }
+  return {408,
+          absl::StrCat("the body arrived at less than ",
+                       timeouts_.min_bytes_per_second, " bytes per second for ",
+                       timeouts_.stall.count(), " ms")};
+}
+
 void HttpConnection::OnRead() {
   evbuffer* const input = bufferevent_get_input(buffer_);
   if (state_ == State::kLingering) {
@@ -64,10 +102,19 @@ void HttpConnection::OnRead() {
     const size_t size = evbuffer_get_contiguous_space(input);
     if (size == 0) return;
     const bool started = parser_.started();
+    const bool in_body = parser_.state() == HttpParser::State::kBody;
     const size_t taken = parser_.Feed(absl::string_view(
         reinterpret_cast<const char*>(evbuffer_pullup(input, size)), size));
     evbuffer_drain(input, taken);
-    if (!started) Arm(timeouts_.receive);
+    if (parser_.state() == HttpParser::State::kBody) {
+      if (!in_body) {
+        bytes_ = 0;
+        Watch();
+      }
+      bytes_ += static_cast<int64_t>(taken);
+    } else if (!started && parser_.started()) {
+      Arm(timeouts_.head);
+    }
     if (parser_.wants_continue()) {
       parser_.Continued();
       constexpr absl::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -103,7 +150,6 @@ void HttpConnection::Refuse(const HttpError& error) {
 
 void HttpConnection::Send(const HttpResponse& response) {
   state_ = State::kSending;
-  Arm(timeouts_.send);
   std::string out = absl::StrCat(
       "HTTP/1.1 ", response.status, " ", HttpReason(response.status),
       "\r\nContent-Type: ", response.content_type,
@@ -118,6 +164,8 @@ void HttpConnection::Send(const HttpResponse& response) {
   if (!head_only_) {
     evbuffer_add(output, response.body.data(), response.body.size());
   }
+  bytes_ = static_cast<int64_t>(evbuffer_get_length(output));
+  Watch();
 }
 
 void HttpConnection::OnWritten() {
@@ -147,9 +195,14 @@ void HttpConnection::OnEvent(short events) {
 }
 
 void HttpConnection::OnTimer() {
-  if (state_ == State::kReading && parser_.started()) {
-    return Refuse({408, "the request did not arrive in time"});
+  const bool in_request = state_ == State::kReading && parser_.started();
+  const bool in_body =
+      in_request && parser_.state() == HttpParser::State::kBody;
+  if ((in_body || state_ == State::kSending) && Moves()) {
+    return Arm(timeouts_.stall);
   }
+  if (in_request) return Refuse(TooSlow());
+  // Nothing was asked, or part of an answer is out: there is nothing to say.
   owner_->OnClose(id_);
 }
 

@@ -15,9 +15,15 @@ struct event_base;
 namespace server {
 
 struct HttpTimeouts {
-  std::chrono::milliseconds idle{60'000};      // between requests
-  std::chrono::milliseconds receive{120'000};  // first byte to last
-  std::chrono::milliseconds send{120'000};     // of a whole answer
+  std::chrono::milliseconds idle{60'000};  // between requests
+  // Of a new connection to the first byte, and of every request from there to
+  // the end of its headers.
+  std::chrono::milliseconds head{10'000};
+  // A body or an answer has no time of its own, which would be too short for
+  // some size or too long for some client. In each span of `stall` it must
+  // move as much as `min_bytes_per_second` makes of it.
+  std::chrono::milliseconds stall{10'000};
+  int64_t min_bytes_per_second = 16 << 10;
   // After an answer to what was not read to its end: closing at once would
   // make the kernel drop the answer before the client has read it.
   std::chrono::milliseconds linger{2'000};
@@ -67,6 +73,12 @@ class HttpConnection {
   void OnTimer();
   void Send(const HttpResponse& response);
   void Arm(std::chrono::milliseconds timeout);
+  // From now on a body or an answer has to move.
+  void Watch();
+  int64_t Moved() const;
+  // Whether it has moved enough since it was looked at last.
+  bool Moves();
+  HttpError TooSlow() const;
 
   const uint64_t id_;
   const HttpTimeouts timeouts_;
@@ -78,6 +90,8 @@ class HttpConnection {
   bool head_only_ = false;  // the answer goes without its body
   bool keep_alive_ = true;
   bool linger_ = false;
+  int64_t bytes_ = 0;       // of the body that have come, or of the answer
+  int64_t seen_moved_ = 0;  // Moved() when it was looked at last
 };
 
 }  // namespace server

@@ -33,10 +33,15 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 Answers = list[tuple[int, dict[str, str]]]
 
 
+# A server has to be told to take requests that run for long.
+ROWS = 10_000
+LARGE = f"--max_batch_size={ROWS}"
+
+
 @contextlib.contextmanager
 def large_requests(server: Server) -> Iterator[Answers]:
     """Six requests at once that keep an instance busy; at the end all are answered."""
-    body = np.zeros((10_000, 1, 8, 8), np.float32).tobytes()
+    body = np.zeros((ROWS, 1, 8, 8), np.float32).tobytes()
     answers: Answers = []
 
     def post() -> None:
@@ -54,7 +59,7 @@ def large_requests(server: Server) -> Iterator[Answers]:
 
 
 def test_full_queue(repository: Path) -> None:
-    with serving(f"--model_repository={repository}", "--max_queue=1") as server:
+    with serving(f"--model_repository={repository}", LARGE, "--max_queue=1") as server:
         with large_requests(server):
             # The event loop serves others meanwhile.
             assert server.call("GET", "/v2/health/ready")[0] == 200
@@ -68,7 +73,7 @@ def test_full_queue(repository: Path) -> None:
 
 
 def test_sigterm_finishes_what_was_accepted(repository: Path) -> None:
-    with serving(f"--model_repository={repository}", "--drain_timeout_ms=60000") as server:
+    with serving(f"--model_repository={repository}", LARGE, "--drain_timeout_ms=60000") as server:
         with large_requests(server) as answers:
             while server.metric('paddle_server_queue_depth{model="digits",version="2"}') < 4:
                 assert len(answers) < 4, "the requests were over before the others waited"
@@ -90,7 +95,7 @@ def test_sigterm_finishes_what_was_accepted(repository: Path) -> None:
 
 
 def test_drain_timeout_is_kept(repository: Path) -> None:
-    with serving(f"--model_repository={repository}", "--drain_timeout_ms=1") as server:
+    with serving(f"--model_repository={repository}", LARGE, "--drain_timeout_ms=1") as server:
         with (
             pytest.MonkeyPatch.context() as patch,
             large_requests(server),

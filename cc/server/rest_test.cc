@@ -57,6 +57,8 @@ TEST(ParseRoute, KnowsThePaths) {
             Endpoint::kNone);
 }
 
+constexpr int64_t kMaxBatchSize = 4;
+
 class RestTest : public ::testing::Test {
  protected:
   RestTest() {
@@ -67,7 +69,7 @@ class RestTest : public ::testing::Test {
     fs::create_directories(root / "m" / "2");
     repository_.emplace(
         *ModelRepository::Load(root.string(), FakeLoader(1, &gate_), 1));
-    service_.emplace(&*repository_, &registry_);
+    service_.emplace(&*repository_, &registry_, kMaxBatchSize);
     rest_.emplace(&*service_, &registry_);
   }
   ~RestTest() override { repository_->Stop(); }
@@ -139,6 +141,17 @@ TEST_F(RestTest, InferRaw) {
   EXPECT_EQ(response.headers[0].first, "Inference-Header-Content-Length");
   EXPECT_EQ(std::stoul(response.headers[0].second) + 16 + 8,
             response.body.size());
+}
+
+TEST_F(RestTest, RowsAreBounded) {
+  const auto infer = [&](int64_t rows) {
+    return Call("POST", "/v2/models/m/infer", std::string(rows * 8, '\0'),
+                {{"inference-header-content-length", "0"}});
+  };
+  EXPECT_EQ(infer(kMaxBatchSize).status, 200);
+  const HttpResponse response = infer(kMaxBatchSize + 1);
+  EXPECT_EQ(response.status, 400);
+  EXPECT_THAT(response.body, HasSubstr("has 5 rows; at most 4"));
 }
 
 TEST_F(RestTest, ErrorsHaveStatusAndText) {

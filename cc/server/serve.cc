@@ -31,8 +31,13 @@ struct ServeFlags {
   int64_t threads = 1;
   int64_t onednn = 1;
   int64_t max_queue = 256;
+  int64_t max_batch_size = 1024;
   int64_t max_request_bytes = 64 << 20;
   int64_t max_connections = 1024;
+  int64_t idle_timeout_ms = 60'000;
+  int64_t head_timeout_ms = 10'000;
+  int64_t stall_timeout_ms = 10'000;
+  int64_t min_bytes_per_second = 16 << 10;
   int64_t drain_timeout_ms = 4000;
   LogLevel log_level = LogLevel::kInfo;
 
@@ -61,12 +66,33 @@ struct ServeFlags {
                     "Requests that may wait for each model; further ones get "
                     "503.")
         ->check(CLI::Range(0, 1'000'000));
+    app->add_option("--max_batch_size", max_batch_size,
+                    "Rows that one request may compute, where the model leaves "
+                    "the first dimension open; more get 400.")
+        ->check(CLI::Range(int64_t{1}, int64_t{0x7fffffff}));
     app->add_option("--max_request_bytes", max_request_bytes,
                     "Largest body of a request; a larger one gets 413.")
         ->check(CLI::Range(int64_t{1}, int64_t{4} << 30));
     app->add_option("--max_connections", max_connections,
                     "Connections at the same time; further ones get 503.")
         ->check(CLI::Range(1, 1'000'000));
+    app->add_option("--idle_timeout_ms", idle_timeout_ms,
+                    "Time that a connection is kept without a request.")
+        ->check(CLI::Range(1, 3'600'000));
+    app->add_option("--head_timeout_ms", head_timeout_ms,
+                    "Time for a new connection's first byte, and from a "
+                    "request's first byte to the end of its headers; later "
+                    "gets 408.")
+        ->check(CLI::Range(1, 3'600'000));
+    app->add_option("--stall_timeout_ms", stall_timeout_ms,
+                    "Time over which a body must arrive, and an answer be "
+                    "taken, at --min_bytes_per_second; a slower body gets 408, "
+                    "a slower reader is cut off.")
+        ->check(CLI::Range(1, 3'600'000));
+    app->add_option("--min_bytes_per_second", min_bytes_per_second,
+                    "Least speed of a body and of an answer, see "
+                    "--stall_timeout_ms.")
+        ->check(CLI::Range(1, 1'000'000'000));
     app->add_option("--drain_timeout_ms", drain_timeout_ms,
                     "After SIGTERM: time in which what was accepted is "
                     "answered.")
@@ -113,6 +139,10 @@ HttpServer::Options HttpOptions(const ServeFlags& flags) {
   options.port = static_cast<int>(flags.port);
   options.max_connections = static_cast<int>(flags.max_connections);
   options.limits.body_bytes = static_cast<size_t>(flags.max_request_bytes);
+  options.timeouts.idle = std::chrono::milliseconds(flags.idle_timeout_ms);
+  options.timeouts.head = std::chrono::milliseconds(flags.head_timeout_ms);
+  options.timeouts.stall = std::chrono::milliseconds(flags.stall_timeout_ms);
+  options.timeouts.min_bytes_per_second = flags.min_bytes_per_second;
   options.drain_timeout = std::chrono::milliseconds(flags.drain_timeout_ms);
   return options;
 }
@@ -139,7 +169,7 @@ int ServeModels(const ServeFlags& flags) {
   }
 
   Registry registry;
-  Service service(&*repository, &registry);
+  Service service(&*repository, &registry, flags.max_batch_size);
   RestHandler rest(&service, &registry);
   registry.AddGauge("paddle_server_connections", "Open connections.", {},
                     [&] { return (*http)->connections(); });

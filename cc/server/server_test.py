@@ -99,6 +99,8 @@ def test_client_gets_our_errors(client: triton.InferenceServerClient) -> None:
         infer(client, IMAGES[:1], True, True, name="other")
     with pytest.raises(triton.InferenceServerException, match=r"is FP32 \[1,1,8,7\], wanted"):
         infer(client, IMAGES[:1, :, :, :7].copy(), False, False)
+    with pytest.raises(triton.InferenceServerException, match="has 1025 rows; at most 1024"):
+        infer(client, np.zeros((1025, 1, 8, 8), np.float32), True, True)
     with pytest.raises(triton.InferenceServerException, match="exceeds the limit of 1000000"):
         infer(client, np.zeros((5000, 1, 8, 8), np.float32), True, True)
 

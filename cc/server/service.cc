@@ -13,8 +13,9 @@ double Seconds(Clock::duration duration) {
 
 }  // namespace
 
-Service::Service(const ModelRepository* repository, Registry* registry)
-    : repository_(repository) {
+Service::Service(const ModelRepository* repository, Registry* registry,
+                 int64_t max_batch_size)
+    : repository_(repository), max_batch_size_(max_batch_size) {
   auto& queue = registry->AddHistogram(
       "paddle_server_queue_duration_seconds",
       "Time that requests waited for an instance.", {"model", "version"});
@@ -69,6 +70,11 @@ absl::Status Service::Infer(const Model& model, InferRequest* request,
     return absl::UnavailableError("the server is shutting down");
   }
   if (absl::Status status = ValidateRequest(model.info(), *request);
+      !status.ok()) {
+    return status;
+  }
+  if (absl::Status status =
+          ValidateBatch(model.info(), *request, max_batch_size_);
       !status.ok()) {
     return status;
   }

@@ -4,6 +4,7 @@
 #define CC_SERVER_SERVICE_H_
 
 #include <atomic>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -21,7 +22,10 @@ namespace server {
 // Thread-safe. `repository` and `registry` must outlive it.
 class Service {
  public:
-  Service(const ModelRepository* repository, Registry* registry);
+  // No more than `max_batch_size` rows are computed at once: the engine's
+  // memory grows with them.
+  Service(const ModelRepository* repository, Registry* registry,
+          int64_t max_batch_size);
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
@@ -34,8 +38,8 @@ class Service {
   // Queues a request for a model of the repository; `done` gets its outcome,
   // once, on a thread of the model's. With an error nothing was queued and
   // `done` is not called: INVALID_ARGUMENT if the request does not fit the
-  // model, RESOURCE_EXHAUSTED if the queue is full, UNAVAILABLE if the server
-  // drains. The request's inputs are taken.
+  // model or has too many rows, RESOURCE_EXHAUSTED if the queue is full,
+  // UNAVAILABLE if the server drains. The request's inputs are taken.
   absl::Status Infer(const Model& model, InferRequest* request,
                      InferTask::Done done);
 
@@ -52,6 +56,7 @@ class Service {
   };
 
   const ModelRepository* const repository_;
+  const int64_t max_batch_size_;
   std::atomic<bool> draining_{false};
   std::map<const Model*, Series> series_;
 };

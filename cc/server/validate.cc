@@ -83,4 +83,21 @@ absl::Status ValidateRequest(const ModelInfo& model,
   return absl::OkStatus();
 }
 
+absl::Status ValidateBatch(const ModelInfo& model, const InferRequest& request,
+                           int64_t max_batch_size) {
+  for (const TensorSpec& spec : model.inputs) {
+    if (spec.shape.empty() || spec.shape[0] >= 0) continue;
+    for (const Tensor& input : request.inputs) {
+      if (input.name == spec.name && input.shape[0] > max_batch_size) {
+        return Invalid(
+            model,
+            absl::StrCat("input \"", spec.name, "\" has ", input.shape[0],
+                         " rows; at most ", max_batch_size,
+                         " (--max_batch_size) are computed at once"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace server

@@ -2,6 +2,8 @@
 #ifndef CC_SERVER_VALIDATE_H_
 #define CC_SERVER_VALIDATE_H_
 
+#include <cstdint>
+
 #include "absl/status/status.h"
 #include "cc/server/protocol.h"
 
@@ -12,6 +14,11 @@ namespace server {
 // output that is unknown or asked for twice.
 absl::Status ValidateRequest(const ModelInfo& model,
                              const InferRequest& request);
+
+// INVALID_ARGUMENT for a valid request with an input of more rows, where the
+// model leaves their number (the first dimension) open.
+absl::Status ValidateBatch(const ModelInfo& model, const InferRequest& request,
+                           int64_t max_batch_size);
 
 }  // namespace server
 

@@ -65,5 +65,18 @@ TEST(ValidateRequest, SaysWhatDoesNot) {
               HasSubstr("\"y\" is asked for twice"));
 }
 
+TEST(ValidateBatch, BoundsTheRowsThatAModelLeavesOpen) {
+  InferRequest request;
+  request.inputs = Inputs();
+  EXPECT_EQ(ValidateBatch(Model(), request, 3), absl::OkStatus());
+  EXPECT_EQ(ValidateBatch(Model(), request, 2),
+            absl::InvalidArgumentError(
+                "model \"m\" version 1: input \"x\" has "
+                "3 rows; at most 2 (--max_batch_size) are computed at once"));
+  ModelInfo fixed = Model();
+  fixed.inputs[0].shape = {3, 2};
+  EXPECT_EQ(ValidateBatch(fixed, request, 2), absl::OkStatus());
+}
+
 }  // namespace
 }  // namespace server
