@@ -75,6 +75,11 @@ layer = rule(
         "programs": attr.label_list(doc = "Executables, without their runfiles."),
         "symlinks": attr.string_dict(doc = "Path -> target."),
         "texts": attr.string_dict(doc = "Path -> contents."),
-        "_tool": attr.label(default = "//bazel/image/private:layer", cfg = "exec", executable = True),
+        "_tool": attr.label(
+            doc = "Writes the archive.",
+            default = "//bazel/image/private:layer",
+            cfg = "exec",
+            executable = True,
+        ),
     },
 )

@@ -1,28 +1,54 @@
 """Hands an image to docker or podman of the user: `loader load --input FILE`.
 
-It is the `loader` of an oci_load target.
+It is the `loader` of an oci_load target. A docker without a daemon is passed
+over: what is on PATH may be the command line alone.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
+import subprocess
 import sys
 
 from bazel.image.private import processes
 from bazel.image.private.processes import UserError
 
+HINT = (
+    "Without them, run the image itself: the target that ends in _run instead of _load, as in "
+    "`./bazelw run //images:inference_run`."
+)
+
+
+def trouble(path: str) -> str:
+    """Why a container engine cannot be used, or nothing."""
+    asked = subprocess.run(
+        [path, "version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    last = asked.stderr.strip().splitlines()[-1:] or [f"exit code {asked.returncode}"]
+    return last[0] if asked.returncode else ""
+
 
 def main() -> int:
+    troubles = []
     for name in ("docker", "podman"):
-        if path := shutil.which(name):
-            # Both read standard input, where FILE comes from.
-            os.execv(path, [name, "load"])
-    raise UserError(
-        "neither docker nor podman is on your PATH. Without them, run the image itself: "
-        "the target that ends in _run instead of _load, as in "
-        "`./bazelw run //images:inference_run`."
-    )
+        path = shutil.which(name)
+        if not path:
+            continue
+        if reason := trouble(path):
+            troubles.append(f"{name}: {reason}")
+            continue
+        # Both read standard input, where FILE comes from.
+        process = processes.start([path, "load"])
+        try:
+            code = process.wait()
+        finally:
+            processes.stop(process)
+        if code:
+            raise UserError(f"{name} could not load the image and says why above. {HINT}")
+        return 0
+    if troubles:
+        raise UserError("\n  ".join(["no container engine answers:", *troubles]) + "\n" + HINT)
+    raise UserError(f"neither docker nor podman is on your PATH. {HINT}")
 
 
 if __name__ == "__main__":

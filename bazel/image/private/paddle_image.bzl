@@ -162,7 +162,6 @@ def paddle_image(
             name: "layout",
             name + "_oci_push": "oci-push",
             "@debian_tools//:bin/docker-registry": "docker-registry",
-            "@debian_tools//:bin/skopeo": "skopeo",
         },
         program = "//bazel/image/private:push",
         tags = tags,

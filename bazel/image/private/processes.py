@@ -104,6 +104,11 @@ def listen(port: int, option: str) -> socket.socket:
     return listener
 
 
+def user_path(text: str | Path) -> Path:
+    """A path as the user means it, who does not stand where `bazel run` starts programs."""
+    return Path(os.environ.get("BUILD_WORKING_DIRECTORY", ""), text).absolute()
+
+
 def cache_folder() -> Path:
     """The folder of this project in the user's cache."""
     folder = os.environ.get("PADDLE_IMAGES_CACHE")
@@ -116,7 +121,7 @@ def cache_folder() -> Path:
                 )
             cache = home + "/.cache"
         folder = cache + "/paddle_images"
-    path = Path(folder).absolute()
+    path = user_path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,15 +1,14 @@
 """Pushes an image, checks it by pulling it back, and says how to run it.
 
-Without --repository it goes to the embedded registry. What pushes is the
-oci_push target of the image; more arguments go to it.
+Without --repository it goes to the embedded registry. What pushes and pulls
+back is the oci_push target of the image; more flags go to it, as --FLAG=VALUE.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import os
+import re
 import subprocess
 import urllib.error
 import urllib.request
@@ -24,69 +23,26 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:.0f} MB"
 
 
-class Loopback:
-    """The embedded registry, asked directly."""
-
-    def __init__(self, port: int, name: str) -> None:
-        self._url = f"http://127.0.0.1:{port}/v2/{name}"
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-    def has_blob(self, digest: str) -> bool:
-        request = urllib.request.Request(f"{self._url}/blobs/{digest}", method="HEAD")
-        try:
-            with self._opener.open(request, timeout=10):
-                return True
-        except urllib.error.HTTPError:
-            return False
-
-    def get(self, kind: str, digest: str, media_type: str) -> bytes:
-        request = urllib.request.Request(
-            f"{self._url}/{kind}/{digest}", headers={"Accept": media_type}
-        )
-        try:
-            with self._opener.open(request, timeout=30) as response:
-                return bytes(response.read())
-        except urllib.error.URLError as error:
-            raise UserError(f"the registry does not give {digest} back: {error}") from error
-
-
-def pull_back(skopeo: Path, reference: str, insecure: bool) -> list[bytes]:
-    """The manifest and the config of a reference, by skopeo."""
-    command = [str(skopeo), "inspect", "--raw"]
-    if insecure:
-        command.append("--tls-verify=false")
-    folder = os.environ.get("DOCKER_CONFIG")
-    if folder and "REGISTRY_AUTH_FILE" not in os.environ and Path(folder, "config.json").exists():
-        command.append(f"--authfile={folder}/config.json")
-    parts = []
-    for option in ([], ["--config"]):
-        result = subprocess.run(
-            [*command, *option, "docker://" + reference], stdout=subprocess.PIPE, check=False
-        )
-        if result.returncode:
-            raise UserError(
-                f"{reference} was pushed but cannot be pulled back; skopeo says why above"
-            )
-        parts.append(result.stdout)
-    return parts
-
-
-def verify(image: Image, manifest: bytes, config: bytes) -> None:
-    for name, data, expected in (
-        ("manifest", manifest, image.digest),
-        ("config", config, image.manifest["config"]["digest"]),
-    ):
-        got = "sha256:" + hashlib.sha256(data).hexdigest()
-        if got != expected:
-            raise UserError(
-                f"the registry gave back another {name} than was pushed: {got}, not {expected}"
-            )
+def has_blob(port: int, name: str, digest: str) -> bool:
+    """Whether the embedded registry has a layer already."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    url = f"http://127.0.0.1:{port}/v2/{name}/blobs/{digest}"
+    try:
+        with opener.open(urllib.request.Request(url, method="HEAD"), timeout=10):
+            return True
+    except urllib.error.HTTPError:
+        return False
 
 
 def push(args: argparse.Namespace, repository: str, more: list[str]) -> None:
-    command = [str(args.oci_push), "--repository", repository, *more]
+    """Pushes by digest and by tags, and has each pulled back and compared."""
+    command = [str(args.oci_push), "--repository", repository, "--verify", *more]
     for tag in args.tag:
         command += ["--tag", tag]
+    for flag in ("authfile", "digestfile"):
+        if value := getattr(args, flag):
+            command += [f"--{flag}", str(value)]
+    command += ["--insecure"] * args.insecure + ["--verbose"] * args.verbose
     # What the registry client says matters only when it fails.
     quiet = None if args.verbose else subprocess.PIPE
     process = processes.start(command, stdout=subprocess.PIPE, stderr=quiet)
@@ -94,12 +50,15 @@ def push(args: argparse.Namespace, repository: str, more: list[str]) -> None:
         _, errors = process.communicate()
     finally:
         processes.stop(process)
+    text = (errors or b"").decode(errors="replace").strip()
+    if process.returncode == 2:  # it does not know an argument
+        args.parser.error(text.rpartition("error: ")[2])
     if process.returncode:
-        text = (errors or b"").decode(errors="replace").strip()
-        raise UserError(f"the push to {repository} failed:\n{text}")
+        raise UserError(text.removeprefix("ERROR: ") or "the push failed")
 
 
-def report(image: Image, reference: str, new: int | None, run: str) -> None:
+def report(args: argparse.Namespace, image: Image, repository: str, new: int | None) -> None:
+    reference = f"{repository}@{image.digest}"
     size = f"{megabytes(image.compressed_size)} compressed"
     if image.unpacked_size is not None:
         size = f"{megabytes(image.unpacked_size)} ({size})"
@@ -108,46 +67,44 @@ def report(image: Image, reference: str, new: int | None, run: str) -> None:
         layers += f", {new} new"
     print(f"pushed   {reference}   {size}, {layers}")
     print("verified pulled back by digest: equal")
+    for tag in args.tag:
+        print(f"tag      {repository}:{tag}   pulled back: equal")
     ports = [port.partition("/")[0] for port in image.config["config"].get("ExposedPorts", {})]
     publish = "".join(f" -p {port}:{port}" for port in ports)
     docker = f"docker run --rm{publish} {reference}"
-    print(f"run it   ./bazelw run {run}      or   {docker}")
+    print(f"run it   ./bazelw run {args.run_label}      or   {docker}")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="push", allow_abbrev=False, description=__doc__)
-    for name in ("layout", "oci-push", "docker-registry", "skopeo"):
+    for name in ("layout", "oci-push", "docker-registry"):
         parser.add_argument("--" + name, type=Path, required=True, help=argparse.SUPPRESS)
     for name in ("name", "run-label", "default-tags"):
         parser.add_argument("--" + name, required=True, help=argparse.SUPPRESS)
+    path = processes.user_path
     parser.add_argument("-r", "--repository", help="HOST/NAME; default: the embedded registry")
     parser.add_argument("-t", "--tag", action="append", default=[], help="tag to set; repeatable")
     parser.add_argument("--insecure", action="store_true", help="accept HTTP and any certificate")
+    parser.add_argument("--authfile", type=path, help="file of logins, instead of the user's own")
+    parser.add_argument("--digestfile", type=path, help="write the digest to this file")
     parser.add_argument("-v", "--verbose", action="store_true", help="say what skopeo does")
+    parser.set_defaults(parser=parser)
     args, more = parser.parse_known_args()
+    # A flag may be one of oci_push or of skopeo; a word is nothing to anybody.
+    if any(not re.match("--?[^-]", word) for word in more):
+        parser.error(f"unknown flags or words: {' '.join(more)}")
     image = Image(args.layout)
     args.tag = args.tag or json.loads(args.default_tags)
-    if args.repository:
-        more += ["--insecure"] * args.insecure + ["--verbose"] * args.verbose
+    if args.repository is not None:
         push(args, args.repository, more)
-        reference = f"{args.repository}@{image.digest}"
-        host = args.repository.partition("/")[0].rpartition(":")[0] or args.repository
-        insecure = args.insecure or host in ("localhost", "127.0.0.1", "[::1]")
-        verify(image, *pull_back(args.skopeo, reference, insecure))
-        report(image, reference, None, args.run_label)
+        report(args, image, args.repository, None)
         return 0
 
-    storage = registry.storage_folder()
-    with registry.embedded(args.docker_registry, storage) as port:
-        loopback = Loopback(port, args.name)
+    with registry.embedded(args.docker_registry, registry.storage_folder()) as port:
         digests = {layer["digest"] for layer in image.layers}
-        new = sum(not loopback.has_blob(digest) for digest in digests)
+        new = sum(not has_blob(port, args.name, digest) for digest in digests)
         push(args, f"localhost:{port}/{args.name}", more)
-        manifest = loopback.get("manifests", image.digest, image.manifest["mediaType"])
-        config = image.manifest["config"]
-        verify(image, manifest, loopback.get("blobs", config["digest"], config["mediaType"]))
-    name = f"localhost:{registry.port_of_name()}/{args.name}"
-    report(image, f"{name}@{image.digest}", new, args.run_label)
+    report(args, image, f"localhost:{registry.port_of_name()}/{args.name}", new)
     say("         (docker: while `./bazelw run //images:registry` serves it)")
     return 0
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import hashlib
+import http.client
 import json
 import os
+import subprocess
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,8 +34,13 @@ log: {{level: error, accesslog: {{disabled: true}}}}
 storage:
   filesystem: {{rootdirectory: {storage}}}
   delete: {{enabled: true}}
-http: {{addr: "127.0.0.1:{port}", secret: paddle_images}}
+http:
+  addr: "127.0.0.1:{port}"
+  secret: paddle_images
+  headers: {{{header}: ["{identity}"]}}
 """
+_HEADER = "Paddle-Images-Storage"
+_ATTEMPTS = 5
 
 
 def storage_folder() -> Path:
@@ -45,20 +52,46 @@ def port_of_name() -> int:
     return int(os.environ.get("PADDLE_IMAGES_REGISTRY_PORT", PORT))
 
 
-def answers(port: int) -> bool:
-    """Whether a registry answers on this port of loopback."""
+def identity(storage: Path) -> str:
+    """What our registry over a folder says of itself in every answer."""
+    return hashlib.sha256(os.fsencode(storage.resolve())).hexdigest()
+
+
+def answers(port: int, storage: Path) -> bool:
+    """Whether our registry over a folder answers on this port of loopback."""
     try:
         # Not through a proxy of the environment.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(f"http://127.0.0.1:{port}/v2/", timeout=2) as response:
-            return "registry/2.0" in response.headers.get("Docker-Distribution-Api-Version", "")
-    except (OSError, urllib.error.URLError):
+            return bool(response.headers.get(_HEADER) == identity(storage))
+    except (OSError, http.client.HTTPException):
         return False
 
 
 def free_port() -> int:
     with processes.listen(0, "--port") as listener:
         return int(listener.getsockname()[1])
+
+
+def _start(program: Path, folder: Path, storage: Path, port: int) -> subprocess.Popen[bytes] | None:
+    """A registry that answers, or None if it ended; folder/log says why."""
+    config, log = folder / "config.yml", folder / "log"
+    values = {"header": _HEADER, "identity": identity(storage), "port": port}
+    config.write_text(_CONFIG.format(storage=json.dumps(str(storage)), **values))
+    with log.open("wb") as output:
+        process = processes.start([program, "serve", config], stdout=output, stderr=output)
+    try:
+        deadline = time.monotonic() + 30
+        while process.poll() is None and time.monotonic() < deadline:
+            if answers(port, storage):
+                return process
+            time.sleep(0.02)
+        if process.poll() is None:
+            raise UserError(f"the embedded registry does not answer on 127.0.0.1:{port}")
+    except BaseException:
+        processes.stop(process)
+        raise
+    return None
 
 
 @contextmanager
@@ -70,21 +103,17 @@ def serve(program: Path, storage: Path, port: int = 0) -> Iterator[int]:
         raise UserError(f"cannot write {storage}: {error.strerror}") from error
     if port:
         processes.listen(port, "--port").close()
-    port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="paddle_images_registry_") as temporary:
-        config = Path(temporary, "config.yml")
-        config.write_text(_CONFIG.format(storage=json.dumps(str(storage)), port=port))
-        log = Path(temporary, "log")
-        with log.open("wb") as output:
-            process = processes.start([program, "serve", config], stdout=output, stderr=output)
+        folder = Path(temporary)
+        # Between finding a free port and listening there another may take it.
+        for number in [port] if port else (free_port() for _ in range(_ATTEMPTS)):
+            if process := _start(program, folder, storage, number):
+                break
+        else:
+            last = (folder / "log").read_text(errors="replace").strip().splitlines()[-3:]
+            raise UserError("the embedded registry did not start:\n  " + "\n  ".join(last))
         try:
-            deadline = time.monotonic() + 30
-            while not answers(port):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    last = log.read_text(errors="replace").strip().splitlines()[-3:]
-                    raise UserError("the embedded registry did not start:\n  " + "\n  ".join(last))
-                time.sleep(0.02)
-            yield port
+            yield number
         finally:
             processes.stop(process)
 
@@ -93,7 +122,7 @@ def _served(storage: Path) -> int:
     """The port at which `//images:registry` serves a folder now, or 0."""
     with suppress(OSError, ValueError):
         port = int((storage / "address").read_text())
-        return port if answers(port) else 0
+        return port if answers(port, storage) else 0
     return 0
 
 
@@ -140,7 +169,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="registry", description="Serves the embedded registry.")
     parser.add_argument("--docker-registry", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, default=port_of_name(), help="default: %(default)s")
-    parser.add_argument("--storage", type=Path, help="default: in the user's cache")
+    parser.add_argument("--storage", type=processes.user_path, help="default: in the user's cache")
     args = parser.parse_args()
     storage = args.storage or storage_folder()
     storage.mkdir(parents=True, exist_ok=True)

@@ -92,7 +92,7 @@ def _volume(text: str) -> tuple[Path, str, bool]:
     parts = text.split(":")
     if len(parts) not in (2, 3) or (len(parts) == 3 and parts[2] not in ("ro", "rw")):
         raise argparse.ArgumentTypeError(f"{text} is not FOLDER:PATH or FOLDER:PATH:ro")
-    return Path(parts[0]), parts[1], parts[2:] != ["ro"]
+    return processes.user_path(parts[0]), parts[1], parts[2:] != ["ro"]
 
 
 def _port(text: str) -> tuple[int, int]:
@@ -147,10 +147,19 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="folder of this machine to see inside, as FOLDER:PATH or FOLDER:PATH:ro",
     )
-    result.add_argument("-e", "--env", type=_assignment, action="append", default=[])
+    result.add_argument(
+        "-e",
+        "--env",
+        type=_assignment,
+        action="append",
+        default=[],
+        help="variable of the program's environment, as NAME=VALUE; repeatable",
+    )
     result.add_argument("-u", "--user", default="", help="UID[:GID], instead of the image's")
     result.add_argument("--entrypoint", help="program, instead of the image's")
-    result.add_argument("--cache", type=Path, help="where to unpack; default: the user's cache")
+    result.add_argument(
+        "--cache", type=processes.user_path, help="where to unpack; default: the user's cache"
+    )
     result.add_argument(
         "--network",
         choices=("private", "host"),
@@ -177,7 +186,7 @@ def main() -> int:
         entrypoint = [args.entrypoint] if args.entrypoint else None
         options = sandbox.Options(args.argument, dict(args.env), volumes, entrypoint, args.user)
         command = sandbox.command_line(args.bwrap.absolute(), image, root, options)
-        forwards, network = [], "the machine's network"
+        forwards, network = [], "on the machine's network"
         if args.network == "private":
             exposed = [
                 int(port.partition("/")[0])
@@ -187,8 +196,11 @@ def main() -> int:
             for host_port, inside in ports_to_forward(exposed, args.port):
                 forwards.append((processes.listen(host_port, "--port"), inside))
             sandbox.enter_private_network()
-            urls = [f"http://127.0.0.1:{sock.getsockname()[1]}" for sock, _ in forwards]
-            network = ", ".join(urls) or "no network"
+            urls = [
+                f"http://127.0.0.1:{sock.getsockname()[1]} leads to its port {inside}"
+                for sock, inside in forwards
+            ]
+            network = ", ".join(urls) or "without a network"
         user = args.user or config.get("User") or "0"
         say(f"running  {args.name}@{image.digest} as user {user}, on a read-only root")
         say(f"         {network}; Ctrl-C stops it")

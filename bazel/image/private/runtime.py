@@ -93,7 +93,7 @@ class Container:
 
     @property
     def url(self) -> str:
-        """http://127.0.0.1:PORT, once the image is unpacked and started."""
+        """http://127.0.0.1:PORT, once the image is unpacked."""
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             if match := re.search(r"http://127\.0\.0\.1:\d+", self.stderr):

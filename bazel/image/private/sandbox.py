@@ -29,6 +29,9 @@ from bazel.image.private.processes import UserError
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 GRACE_SECONDS = 10
+# A signal to the whole process group comes twice: from the sender, and from
+# the kernel because our parent got it too.
+ONE_SIGNAL_SECONDS = 1
 
 
 @dataclass
@@ -164,7 +167,7 @@ async def _supervise(
     process: subprocess.Popen[bytes], pid: int, forwards: list[tuple[socket.socket, int]], stop: int
 ) -> int:
     loop = asyncio.get_running_loop()
-    asked = 0
+    asked: float | None = None
 
     def kill(number: int) -> None:
         with suppress(ProcessLookupError):
@@ -172,9 +175,12 @@ async def _supervise(
 
     def ask() -> None:
         nonlocal asked
-        asked += 1
-        kill(stop if asked == 1 else signal.SIGKILL)
-        loop.call_later(GRACE_SECONDS, kill, signal.SIGKILL)
+        if asked is None:
+            asked = loop.time()
+            kill(stop)
+            loop.call_later(GRACE_SECONDS, kill, signal.SIGKILL)
+        elif loop.time() - asked > ONE_SIGNAL_SECONDS:
+            kill(signal.SIGKILL)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, ask)
@@ -188,8 +194,8 @@ async def _supervise(
 def run(command: list[str], forwards: list[tuple[socket.socket, int]], stop_signal: str) -> int:
     """Runs a bwrap command until it ends; gives its exit code.
 
-    SIGINT, SIGTERM and SIGHUP become the image's stop signal; a second one, or
-    ten seconds, ends it for good.
+    SIGINT, SIGTERM and SIGHUP become the image's stop signal; another one after
+    a second, or ten seconds, ends it for good.
     """
     stop = getattr(signal, "SIG" + (stop_signal or "SIGTERM").removeprefix("SIG"), None)
     if stop is None:

@@ -2,6 +2,7 @@
 // with what it is allowed to do.
 //
 //   server serve       until SIGTERM; then it ends with 0
+//   server drain       the same, but it takes half a second to end
 //   server stubborn    the same, but SIGTERM does nothing
 //   server exit N      ends with N
 
@@ -21,6 +22,12 @@
 namespace {
 
 constexpr int kPort = 8080;
+
+void Drain(int) {
+  constexpr char kText[] = "drained\n";
+  usleep(500000);
+  _exit(write(STDOUT_FILENO, kText, sizeof(kText) - 1) < 0 ? 1 : 0);
+}
 
 void Stop(int) {
   constexpr char kText[] = "stopping\n";
@@ -90,7 +97,10 @@ int main(int argc, char** argv) {
   const std::string command = argc > 1 ? argv[1] : "";
   if (command == "exit") return argc > 2 ? std::atoi(argv[2]) : 0;
   if (command == "serve") std::signal(SIGTERM, Stop);
-  if (command == "serve" || command == "stubborn") return Serve();
-  std::fputs("usage: server serve|stubborn|exit\n", stderr);
+  if (command == "drain") std::signal(SIGTERM, Drain);
+  if (command == "serve" || command == "drain" || command == "stubborn") {
+    return Serve();
+  }
+  std::fputs("usage: server serve|drain|stubborn|exit\n", stderr);
   return 2;
 }

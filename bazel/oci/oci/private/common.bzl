@@ -17,7 +17,14 @@ exec %s "$@"
 """
 
 def shell_quote(text):
-    """Quotes a text for a POSIX shell."""
+    """Quotes a text for a POSIX shell.
+
+    Args:
+      text: any text.
+
+    Returns:
+      one word of the shell.
+    """
     return "'" + text.replace("'", "'\\''") + "'"
 
 def runfile(ctx, file, flag = ""):

@@ -159,7 +159,12 @@ oci_image = rule(
         "user": attr.string(doc = "USER or UID[:GID] that the program runs as."),
         "variant": attr.string(doc = "Variant of the architecture, like v8."),
         "workdir": attr.string(doc = "The program's working directory."),
-        "_layout": attr.label(default = "//oci/private:layout", cfg = "exec", executable = True),
+        "_layout": attr.label(
+            doc = "Writes layouts.",
+            default = "//oci/private:layout",
+            cfg = "exec",
+            executable = True,
+        ),
     } | {
         name: attr.label(doc = doc, allow_single_file = True)
         for name, doc in _FILES.items()

@@ -67,8 +67,14 @@ oci_image_index = rule(
             doc = "Platforms to build the only image of `images` for. Empty: the images are taken as they are.",
         ),
         "_allowlist_function_transition": attr.label(
+            doc = "Lets the rule change the platform of its images.",
             default = "@bazel_tools//tools/allowlists/function_transition_allowlist",
         ),
-        "_layout": attr.label(default = "//oci/private:layout", cfg = "exec", executable = True),
+        "_layout": attr.label(
+            doc = "Writes layouts.",
+            default = "//oci/private:layout",
+            cfg = "exec",
+            executable = True,
+        ),
     },
 )

@@ -63,7 +63,12 @@ The tarball is streamed; it is a file only in the output group `tarball`.
             allow_single_file = [".txt"],
             mandatory = True,
         ),
-        "_transfer": attr.label(default = "//oci/private:transfer", cfg = "exec", executable = True),
+        "_transfer": attr.label(
+            doc = "Writes tarballs and hands them to the loader.",
+            default = "//oci/private:transfer",
+            cfg = "exec",
+            executable = True,
+        ),
     },
     executable = True,
 )

@@ -49,7 +49,12 @@ $XDG_RUNTIME_DIR/containers/auth.json, ~/.docker/config.json.
             doc = "File that holds the repository, read when run; used when `repository` is not set.",
             allow_single_file = True,
         ),
-        "_transfer": attr.label(default = "//oci/private:transfer", cfg = "exec", executable = True),
+        "_transfer": attr.label(
+            doc = "Pushes.",
+            default = "//oci/private:transfer",
+            cfg = "exec",
+            executable = True,
+        ),
     },
     executable = True,
     toolchains = [TOOLCHAIN_TYPE],

@@ -8,13 +8,10 @@ transfer tarball --layout DIR ...   writes that tarball to a file
 from __future__ import annotations
 
 import argparse
-import ctypes
 import io
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tarfile
@@ -31,95 +28,11 @@ from oci.private.layout import (
     read_blob,
     read_manifest_descriptor,
 )
+from oci.private.push import die_with_parent, push
 
 # The time of every entry of a tarball, that of upstream's.
 TARBALL_TIME = 1672560000
 LOADERS = ("docker", "podman", "nerdctl")
-LOOPBACK = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?")
-
-
-# Push
-
-
-def die_with_parent() -> None:
-    """Has the kernel end a child when we end, however that happens."""
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM, 0, 0, 0)
-
-
-def repository_of(args: argparse.Namespace) -> str:
-    """The repository to push to: the flag, else the attribute, else the file."""
-    repository: str = args.repository or ""
-    if not repository and args.repository_file:
-        repository = args.repository_file.read_text().strip()
-    if not repository:
-        raise LayoutError("repository not set. Please pass --repository flag.")
-    name = repository.rpartition("/")[2]
-    if "@" in repository or ":" in name:
-        raise LayoutError(
-            f"the repository {repository} must have no tag and no digest: "
-            "the digest is the image's, and --tag adds tags"
-        )
-    if "/" not in repository:
-        raise LayoutError(f"the repository {repository} must begin with a registry, as HOST/NAME")
-    return repository
-
-
-def credentials() -> list[str]:
-    """skopeo finds the user's login by itself, but for $DOCKER_CONFIG."""
-    folder = os.environ.get("DOCKER_CONFIG")
-    if folder and "REGISTRY_AUTH_FILE" not in os.environ:
-        file = Path(folder) / "config.json"
-        if file.exists():
-            return [f"--authfile={file}"]
-    return []
-
-
-def chosen_digest(layout: Path, platform: list[str]) -> str:
-    """The digest of the layout, or of the one image of its index for a platform."""
-    root = read_manifest_descriptor(layout)
-    images = read_blob(layout, root["digest"]).get("manifests", []) if platform else []
-    if not images:
-        return str(root["digest"])
-    for image in images:
-        known = image["platform"]
-        if [known.get(key) for key in ("os", "architecture", "variant")][
-            : len(platform)
-        ] == platform:
-            return str(image["digest"])
-    raise LayoutError(f"the index has no image for {'/'.join(platform)}")
-
-
-def push(args: argparse.Namespace, more: list[str]) -> int:
-    repository = repository_of(args)
-    layout: Path = args.layout.resolve()
-    digest = chosen_digest(layout, args.platform)
-    tags = list(args.tag)
-    if args.tags_file:
-        tags += [line.strip() for line in args.tags_file.read_text().splitlines() if line.strip()]
-    command = [str(args.skopeo), "--insecure-policy"]
-    command += ["--debug"] if args.verbose else []
-    for name, part in zip(("os", "arch", "variant"), args.platform, strict=False):
-        command.append(f"--override-{name}={part}")
-    command += ["copy", "--preserve-digests", *credentials(), *more]
-    command += [] if args.platform else ["--all"]
-    if args.insecure or LOOPBACK.fullmatch(repository.partition("/")[0]):
-        command.append("--dest-tls-verify=false")
-    # The image by its digest first, so that a tag never names half an image.
-    for reference in [f"@{digest}", *(f":{tag}" for tag in tags)]:
-        # skopeo splits oci:PATH at a colon, so it runs beside the layout.
-        source, target = f"oci:{layout.name}", f"docker://{repository}{reference}"
-        words = [*command, source, target]
-        status = subprocess.call(
-            words, cwd=layout.parent, stdout=sys.stderr, preexec_fn=die_with_parent
-        )
-        if status:
-            print(f"rules_oci: skopeo could not push {repository}{reference}", file=sys.stderr)
-            return status
-    print(f"{repository}@{digest}")
-    if args.digestfile:
-        args.digestfile.write_text(digest + "\n")
-    return 0
 
 
 # Load
@@ -213,7 +126,7 @@ def loader_command(loader: Path | None) -> list[str]:
 
 def load(args: argparse.Namespace) -> int:
     command = loader_command(args.loader)
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, preexec_fn=die_with_parent) as process:
         assert process.stdin is not None
         try:
             write_tarball(args, process.stdin)
@@ -221,7 +134,7 @@ def load(args: argparse.Namespace) -> int:
         except BrokenPipeError:
             pass  # the loader has said why
     if process.returncode:
-        print(f"rules_oci: {command[0]} could not load the image", file=sys.stderr)
+        print(f"rules_oci: {Path(command[0]).name} could not load the image", file=sys.stderr)
     return process.returncode
 
 
@@ -251,10 +164,14 @@ def parser() -> argparse.ArgumentParser:
     pusher.add_argument("-v", "--verbose", action="store_true", help="say what skopeo does")
     pusher.add_argument("--platform", type=split_platform, default=[], help="push only this one")
     pusher.add_argument("--digestfile", type=Path, help="write the digest to this file")
+    pusher.add_argument("--authfile", type=Path, help="file of logins, instead of the user's own")
+    pusher.add_argument("--verify", action="store_true", help="pull back and compare digests")
+    pusher.set_defaults(parser=pusher)
 
     for name in ("load", "tarball"):
         command = commands.add_parser(name, prog="oci_" + name, allow_abbrev=False)
         command.add_argument("--layout", type=Path, required=True, help=argparse.SUPPRESS)
+        command.set_defaults(parser=command)
         command.add_argument("--repo-tags", type=Path, required=True, help=argparse.SUPPRESS)
         command.add_argument("--format", choices=("docker", "oci"), default="docker")
         if name == "load":
@@ -265,18 +182,23 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str]) -> int:
-    program = parser()
-    args, more = program.parse_known_args(argv)
+    args, more = parser().parse_known_args(argv)
+    # skopeo is shown flags that it alone knows. A word without a dash would be
+    # an image to it, and what it does with three is nothing, with success.
+    if args.command != "push" and more:
+        args.parser.error(f"unknown flags or words: {' '.join(more)}")
+    if any(not re.match("--?[^-]", word) for word in more):
+        args.parser.error(
+            f"unknown flags or words: {' '.join(more)} (a flag of skopeo's own: --FLAG=VALUE)"
+        )
     try:
         if args.command == "push":
             return push(args, more)
-        if more:
-            program.error("unknown arguments: " + " ".join(more))
         if args.command == "load":
             return load(args)
         with args.out.open("wb") as out:
             write_tarball(args, out)
-    except LayoutError as error:
+    except (LayoutError, OSError) as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

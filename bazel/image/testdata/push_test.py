@@ -1,0 +1,254 @@
+"""Images as users meet them: pushed, pulled back, loaded."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from bazel.image.private import registry as embedded
+from bazel.image.private import runtime
+from bazel.image.private.layout import Image
+from bazel.image.testdata.users import (
+    HERE,
+    SMALL,
+    children,
+    command_of,
+    environment,
+    get,
+    gone,
+    program,
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    return environment(tmp_path)
+
+
+def test_digest_does_not_depend_on_labels() -> None:
+    digests = [(HERE / f"{name}.json.sha256").read_text() for name in ("small", "renamed")]
+    assert digests[0] == digests[1] == Image(SMALL).digest + "\n"
+
+
+def test_push_twice_and_pull(home: dict[str, str], tmp_path: Path) -> None:
+    image = Image(SMALL)
+    first, second = (program("small_push", env=home) for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    reference = f"localhost:5000/paddle/small@{image.digest}"
+    assert first.stdout.splitlines()[0].startswith(f"pushed   {reference}   ")
+    assert "3 layers, 3 new" in first.stdout
+    assert "3 layers, 0 new" in second.stdout
+    assert "verified pulled back by digest: equal" in second.stdout
+    storage = tmp_path / ".cache" / "paddle_images" / "registry"
+    with runtime.registry(storage) as port:
+        source = f"docker://localhost:{port}/paddle/small@{image.digest}"
+        command = [
+            str(runtime.tool("skopeo")),
+            "--insecure-policy",
+            "copy",
+            "--src-tls-verify=false",
+        ]
+        target = tmp_path / "pulled"
+        subprocess.run([*command, source, f"oci:{target}"], check=True, stdout=subprocess.DEVNULL)
+        assert Image(target).digest == image.digest
+        tags = get(f"http://127.0.0.1:{port}/v2/paddle/small/tags/list")
+        assert json.loads(tags)["tags"] == ["1.0"]
+
+
+def test_two_pushes_at_once(home: dict[str, str]) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda _: program("small_push", env=home), range(2)))
+    assert [result.returncode for result in results] == [0, 0]
+    new = sorted(result.stdout.partition(" new")[0][-1] for result in results)
+    assert new == ["0", "3"]
+
+
+def test_push_while_the_registry_is_served(home: dict[str, str]) -> None:
+    registry = subprocess.Popen(
+        [HERE / "registry", "--port=5077"], env=home, stderr=subprocess.PIPE, text=True
+    )
+    assert registry.stderr is not None
+    assert registry.stderr.readline().startswith("serving  localhost:5077  from ")
+    assert program("small_push", env=home).returncode == 0
+    tags = get("http://127.0.0.1:5077/v2/paddle/small/tags/list")
+    assert json.loads(tags)["tags"] == ["1.0"]
+    second = program("registry", "--port=5077", env=home)
+    assert second.returncode == 1
+    assert "another command is serving" in second.stderr
+    below = children(registry.pid)
+    registry.send_signal(signal.SIGINT)
+    assert registry.wait(5) == 128 + signal.SIGINT
+    assert all(gone(pid) for pid in below)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_push_that_is_cut_off_leaves_nothing_running(home: dict[str, str], number: int) -> None:
+    pushing = subprocess.Popen([HERE / "small_push"], env=home, stderr=subprocess.DEVNULL)
+    below: list[int] = []
+    while not any(b"copy" in command_of(pid) for pid in below):  # skopeo runs
+        assert pushing.poll() is None, "the push was too fast to cut off"
+        below = children(pushing.pid)
+    pushing.send_signal(number)
+    pushing.wait(5)
+    assert all(gone(pid) for pid in below)
+    assert program("small_push", env=home).returncode == 0
+
+
+def test_push_elsewhere(home: dict[str, str], tmp_path: Path) -> None:
+    digest = Image(SMALL).digest
+    with runtime.registry(tmp_path / "elsewhere") as port:
+        to = f"localhost:{port}/team/name"
+        pushed = program("small_push", "--repository", to, "--tag", "a", "-t", "b", env=home)
+        assert pushed.returncode == 0, pushed.stderr
+        assert pushed.stdout.startswith(f"pushed   {to}@{digest}   ")
+        assert "verified pulled back by digest: equal" in pushed.stdout
+        assert [line for line in pushed.stdout.splitlines() if line.startswith("tag ")] == [
+            f"tag      {to}:{tag}   pulled back: equal" for tag in "ab"
+        ]
+        tags = json.loads(get(f"http://127.0.0.1:{port}/v2/team/name/tags/list"))
+        assert sorted(tags["tags"]) == ["a", "b"]
+    refused = program("small_push", "--repository", to, env=home)
+    assert refused.returncode == 1
+    assert f"the push to {to} failed" in refused.stderr
+    assert "connection refused\nNothing answers at " in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_push_of_nothing(home: dict[str, str], tmp_path: Path) -> None:
+    for arguments in (
+        ["--tag", "q1", "q2"],
+        ["v1.2.3"],
+        ["--repositry", "R"],
+        ["--repositry=R"],
+    ):
+        result = program("small_push", *arguments, env=home)
+        assert result.returncode == 2, arguments
+        assert result.stdout == ""
+        assert result.stderr.startswith("usage: push ")
+        assert ": error: unknown flag" in result.stderr
+        assert "localhost" not in result.stderr
+    unset = program("small_push", "--repository", "", env=home)
+    assert unset.returncode == 1
+    assert unset.stdout == ""
+    assert "--repository is empty" in unset.stderr
+    tags = tmp_path.glob(".cache/paddle_images/registry/**/tags/*")
+    assert not list(tags)
+
+
+def test_paths_are_the_users(home: dict[str, str], tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    (there / "logs").mkdir(parents=True)
+    home = home | {"BUILD_WORKING_DIRECTORY": str(there)}
+    pushed = program("small_push", "--digestfile=digest", env=home)
+    assert pushed.returncode == 0, pushed.stderr
+    assert (there / "digest").read_text() == Image(SMALL).digest + "\n"
+    options = ["--cache=cache", "--volume=logs:/logs", "--port=0", "--", "exit", "5"]
+    ran = program("small_run", *options, env=home)
+    assert ran.returncode == 5, ran.stderr
+    assert list(there.glob("cache/rootfs/*/*/*/root/app"))
+    served = subprocess.Popen(
+        [HERE / "registry", "--storage=storage", "--port=5078"],
+        env=home,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert served.stderr is not None
+    assert f" from {there}/storage," in served.stderr.readline()
+    served.terminate()
+    served.wait(5)
+
+
+def test_a_port_that_another_registry_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with runtime.registry(tmp_path / "other") as taken:
+        free = embedded.free_port()
+        ports = iter([taken, free])
+        monkeypatch.setattr(embedded, "free_port", lambda: next(ports))
+        with runtime.registry(tmp_path / "own") as port:
+            assert port == free
+        assert not embedded.answers(taken, tmp_path / "own")
+
+
+def test_push_of_an_index(home: dict[str, str], tmp_path: Path) -> None:
+    with runtime.registry(tmp_path) as port:
+        to = f"localhost:{port}/test/index"
+        pushed = program("push_index_push.sh", "-r", to, "--tag=v2", env=home)
+        assert pushed.returncode == 0, pushed.stderr
+        digest = json.loads((HERE / "index" / "index.json").read_text())["manifests"][0]["digest"]
+        assert pushed.stdout == f"{to}@{digest}\n"
+        tags = json.loads(get(f"http://127.0.0.1:{port}/v2/test/index/tags/list"))
+        assert sorted(tags["tags"]) == ["v1", "v2"]
+        one = program("push_index_push.sh", "-r", to, "--platform", "linux/amd64", env=home)
+        assert one.returncode == 0, one.stderr
+        assert digest not in one.stdout
+        other = program("push_index_push.sh", "-r", to, "--platform", "linux/arm64", env=home)
+        assert "no image for linux/arm64" in other.stderr
+    missing = program("push_index_push.sh", env=home)
+    assert missing.returncode == 1
+    assert missing.stderr == "ERROR: repository not set. Please pass --repository flag.\n"
+    tagged = program("push_index_push.sh", "-r", "localhost:1/a:b", env=home)
+    assert "must have no tag and no digest" in tagged.stderr
+
+
+def fake_docker(folder: Path, env: dict[str, str]) -> Path:
+    """A docker that keeps what it is given."""
+    received = folder / "received.tar"
+    engine(folder / "docker", f"load) exec cat > {received} ;;")
+    env["PATH"] = f"{folder}:{env['PATH']}"
+    return received
+
+
+def engine(path: Path, case: str) -> None:
+    path.write_text(f"#!/bin/sh\ncase $1 in\n{case}\nesac\n")
+    path.chmod(0o755)
+
+
+def test_load(home: dict[str, str], tmp_path: Path) -> None:
+    received = fake_docker(tmp_path, home)
+    assert program("small_load.sh", env=home).returncode == 0
+    assert received.read_bytes() == (HERE / "small_load" / "tarball.tar").read_bytes()
+    with tarfile.open(received) as archive:
+        file = archive.extractfile("manifest.json")
+        assert file is not None
+        (entry,) = json.load(file)
+        assert entry["RepoTags"] == ["paddle/small:1.0"]
+        assert {entry["Config"], *entry["Layers"]} < set(archive.getnames())
+    assert program("index_load.sh", env=home).returncode == 0
+    with tarfile.open(received) as archive:
+        file = archive.extractfile("index.json")
+        assert file is not None
+        (entry,) = json.load(file)["manifests"]
+        assert entry["annotations"]["org.opencontainers.image.ref.name"] == "test/index:v1"
+
+
+def test_load_without_docker(home: dict[str, str], tmp_path: Path) -> None:
+    result = program("small_load.sh", env=home | {"PATH": str(tmp_path)})
+    assert result.returncode == 1
+    assert "neither docker nor podman is on your PATH" in result.stderr
+    assert "_run" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_load_passes_over_a_docker_without_a_daemon(home: dict[str, str], tmp_path: Path) -> None:
+    received = tmp_path / "received.tar"
+    home["PATH"] = f"{tmp_path}:{home['PATH']}"
+    engine(tmp_path / "docker", "*) echo Cannot connect to the Docker daemon >&2; exit 1 ;;")
+    alone = program("small_load.sh", env=home)
+    assert alone.returncode == 1
+    assert "docker: Cannot connect to the Docker daemon\n" in alone.stderr
+    assert "_run" in alone.stderr
+    engine(tmp_path / "podman", f"load) exec cat > {received} ;;")
+    assert program("small_load.sh", env=home).returncode == 0
+    assert received.read_bytes() == (HERE / "small_load" / "tarball.tar").read_bytes()
+    engine(tmp_path / "podman", "load) cat > /dev/null; echo disk full >&2; exit 1 ;;")
+    full = program("small_load.sh", env=home)
+    assert full.returncode == 1
+    assert "disk full\n" in full.stderr
+    assert "podman could not load the image" in full.stderr
+    assert "_run" in full.stderr
+    assert "rules_oci: loader could not load" in full.stderr
