@@ -7,7 +7,6 @@ renamed at the end, under a lock that makes two starts at once cooperate.
 from __future__ import annotations
 
 import errno
-import fcntl
 import io
 import json
 import lzma
@@ -19,16 +18,14 @@ import subprocess
 import tarfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from bazel.launcher import fetch, forky, modules
+from bazel.launcher import contents, fetch, forky, modules
+from bazel.launcher.contents import Say
 from bazel.launcher.site import Problem, Site
 
 Package = dict[str, Any]  # an entry of the lock
-Say = Callable[[str, bool], None]
 
 _LIB = "usr/lib/x86_64-linux-gnu"
 _LOADER = f"{_LIB}/ld-linux-x86-64.so.2"
@@ -53,16 +50,17 @@ _DAYS_KEPT = 30  # of a Bazel that nothing starts any more
 
 
 def install(prefix: Path, lock: dict[str, Any], site: Site, say: Say, with_bazel: bool) -> None:
-    """Makes `prefix` unless it is there; `say` shows a line (True: passing).
+    """Makes `prefix` unless it is there and whole.
 
     Without Bazel it holds only bazelisk and what names the site.
     """
     cache = prefix.parent
-    with _exclusive(cache, say):
-        if prefix.is_dir():
+    with contents.exclusive(cache, say):
+        if not contents.damaged(prefix):
             return
         for stale in cache.glob("new-*"):
             shutil.rmtree(stale)  # of a start that was killed
+        contents.put_away(prefix, cache / f"new-{prefix.name}", say)
         started = time.monotonic()
         build = cache / f"new-{os.getpid()}"
         try:
@@ -119,6 +117,7 @@ def _install(
     defaults = _write_defaults(build)
     _fetch_bazelisk(lock["npm"], build, downloads, site.completed(build, defaults))
     (build / "packages.json").write_text(json.dumps(packages, indent=1))
+    contents.record(build)
     os.sync()  # the rename must not reach the disk before the files
     build.rename(prefix)
     return packages
@@ -126,18 +125,6 @@ def _install(
 
 def _chosen(packages: list[Package], with_bazel: bool) -> list[Package]:
     return [p for p in packages if with_bazel or p["name"] in _FOR_SITE]
-
-
-@contextmanager
-def _exclusive(cache: Path, say: Say) -> Iterator[None]:
-    """Holds the cache's lock; the kernel frees it when its holder dies."""
-    with (cache / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("another start is preparing Bazel; waiting for it", False)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _needed(packages: list[Package]) -> int:

@@ -292,6 +292,12 @@ def test_unused_bazels_are_removed(checkout: Checkout) -> None:
     assert (checkout.cache / "bazel-new").exists()
 
 
+def test_damaged_lock(checkout: Checkout) -> None:
+    lock = checkout.folder / "bazel/launcher/launcher_lock.json"
+    lock.write_text("<<<<<<< HEAD\n")
+    assert "launcher_lock.json is damaged (Expecting value" in checkout.fails()
+
+
 def test_no_mirror(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

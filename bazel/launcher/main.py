@@ -14,15 +14,16 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from bazel.launcher import contents
 from bazel.launcher.site import Problem, Site
 
 _HERE = Path(__file__).resolve().parent
 _PROJECT = _HERE.parent.parent
 
 # Part of the folder's name; raise it when the way of installing changes.
-_LAYOUT = b"1"
+_LAYOUT = b"2"
 
 
 # Bazel's own exit code for "something about this machine".
@@ -54,7 +55,7 @@ def _start(arguments: list[str]) -> NoReturn:
     kind = "bazelisk" if chosen else "bazel"
     prefix = cache / f"{kind}-{hashlib.sha256(_LAYOUT + lock).hexdigest()[:16]}"
     site = Site.find(_PROJECT)
-    if not prefix.is_dir():
+    if contents.damaged(prefix):  # or not there
         if not site.debian_mirrors:
             raise Problem(
                 "no Debian mirror is known: apt's sources on this machine (/etc/apt) name none. Say"
@@ -63,14 +64,14 @@ def _start(arguments: list[str]) -> NoReturn:
         from bazel.launcher import install
 
         _make(cache)
-        install.install(prefix, json.loads(lock), site, Reporter().say, with_bazel=not chosen)
+        install.install(prefix, _parse(lock), site, Reporter().say, with_bazel=not chosen)
     site = site.completed(prefix, json.loads((prefix / "defaults.json").read_bytes()))
     folder = prefix / f"site-{_key(site)}"
-    if not folder.is_dir():
+    if contents.damaged(folder):
         from bazel.launcher import startup
 
         _make(prefix)
-        startup.write(folder, prefix, site, with_bazel=not chosen)
+        startup.write(folder, prefix, site, Reporter().say, with_bazel=not chosen)
     if os.access(prefix, os.W_OK):
         os.utime(prefix)  # in use: install.py removes what is not
     # Programs under `bazel run` (//:lock, a nested ./bazelw) find the same site.
@@ -82,6 +83,17 @@ def _start(arguments: list[str]) -> NoReturn:
         os.execv(program, [program, f"--bazelrc={folder}/bazelrc", *arguments])
     os.environ["USE_BAZEL_VERSION"] = f"{folder}/bazel"
     os.execv(program, [program, *arguments])
+
+
+def _parse(lock: bytes) -> dict[str, Any]:
+    try:
+        parsed: dict[str, Any] = json.loads(lock)
+    except ValueError as error:
+        raise Problem(
+            f"{_HERE}/launcher_lock.json is damaged ({error}). Take the committed one:"
+            " `git checkout bazel/launcher/launcher_lock.json`."
+        ) from error
+    return parsed
 
 
 def _cache() -> Path:

@@ -7,19 +7,26 @@ import hashlib
 import json
 import re
 import shlex
-import shutil
 import struct
 import tempfile
 import urllib.parse
 from pathlib import Path
 
+from bazel.launcher import contents
 from bazel.launcher.fetch import authorization, without_credentials
 from bazel.launcher.site import Problem, Site
 
 
-def write(folder: Path, prefix: Path, site: Site, with_bazel: bool) -> None:
-    """Makes `folder` with a bazelrc and, for the installed Bazel, the program
-    `bazel` that bazelisk runs."""
+def write(folder: Path, prefix: Path, site: Site, say: contents.Say, with_bazel: bool) -> None:
+    """Makes `folder`, unless it is there and whole, with a bazelrc and, for the
+    installed Bazel, the program `bazel` that bazelisk runs."""
+    with contents.exclusive(prefix.parent, say):
+        if contents.damaged(folder):
+            contents.put_away(folder, prefix / f"new-{folder.name}", say)
+            _write(folder, prefix, site, with_bazel)
+
+
+def _write(folder: Path, prefix: Path, site: Site, with_bazel: bool) -> None:
     temporary = Path(tempfile.mkdtemp(prefix="new-", dir=folder.parent))
     temporary.chmod(0o755)
     lines = _site_lines(site) + _credential_lines(site, temporary, folder)
@@ -33,12 +40,8 @@ def write(folder: Path, prefix: Path, site: Site, with_bazel: bool) -> None:
         script.write_text(f'#!/bin/sh\nexec {program} --nosystem_rc --bazelrc={rc} "$@"\n')
         script.chmod(0o755)
     (temporary / "bazelrc").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    try:
-        temporary.rename(folder)
-    except OSError:  # another start was faster
-        shutil.rmtree(temporary)
-        if not folder.is_dir():
-            raise
+    contents.record(temporary)
+    temporary.rename(folder)
 
 
 def _site_lines(site: Site) -> list[str]:

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bazel.debian.private import archive
 from bazel.launcher import forky, update
 from bazel.lock import debian_lock, pypi_lock
 
@@ -27,7 +26,10 @@ _HASH = re.compile(r"[0-9a-f]{64}\Z")
 
 
 def problems(workspace: Path) -> list[str]:
-    """Returns what disagrees, one line each; nothing if all is well."""
+    """Returns what disagrees, one line each; nothing if all is well.
+
+    Raises ArchiveError for a spec that cannot be read: only its author can mend it.
+    """
     texts = {}
     for name in _FILES:
         path = workspace / name
@@ -36,8 +38,6 @@ def problems(workspace: Path) -> list[str]:
         texts[name] = path.read_text()
     try:
         return [*_debian(texts), *_requirements(texts), *_wheels(texts), *_launcher(texts)]
-    except archive.ArchiveError as error:
-        return [str(error)]
     except (KeyError, TypeError, ValueError) as error:
         return [f"a lock is damaged: {type(error).__name__}: {error}"]
 
@@ -77,7 +77,7 @@ def _requirements(texts: Mapping[str, str]) -> list[str]:
     found = []
     if pypi_lock.spec_digest(texts[lock_name]) != debian_lock.digest(texts[spec_name]):
         found.append(f"{spec_name} has changed since {lock_name} was made")
-    for requirement, _ in pypi_lock.parse_requirements(texts[spec_name]):
+    for requirement, _ in pypi_lock.parse_requirements(texts[spec_name], spec_name):
         pin = pins.get(pypi_lock.normalize(requirement.name))
         if not pin:
             found.append(f"{spec_name}: {requirement} is not in {lock_name}")

@@ -34,20 +34,29 @@ class Spec:
     def parse(text: str) -> Spec:
         try:
             return Spec._read(yaml.safe_load(text))
-        except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            raise archive.ArchiveError(
+                f"{SPEC}, line {line}: this is no YAML: {error.problem}. Mend it there or in the "
+                f"lines above; `git diff {SPEC}` shows what has changed."
+            ) from error
+        except (yaml.YAMLError, KeyError, TypeError, ValueError, archive.ArchiveError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else error
             raise archive.ArchiveError(
-                f"{SPEC} is not as its head describes it: {reason}. Look at `git diff {SPEC}`."
+                f"{SPEC} is not as its head describes it: {reason}. Mend {SPEC}; "
+                f"`git diff {SPEC}` shows what has changed."
             ) from error
 
     @staticmethod
     def _read(spec: Any) -> Spec:
+        _expect(spec, dict, SPEC)
         if spec["version"] != 1:
             raise ValueError(f"version is {spec['version']}, and only 1 is known")
         if spec["archs"] != ["amd64"]:
             raise ValueError(f"archs is {spec['archs']}, and only [amd64] is supported")
         sets = {}
-        for name, entry in spec["sets"].items():
+        for name, entry in _expect(spec["sets"], dict, "sets").items():
+            _expect(entry, dict, f"sets.{name}")
             unknown = entry.keys() - {"packages", "exclude"}
             if unknown:
                 raise ValueError(f"set {name} has an unknown key {min(unknown)}")
@@ -55,7 +64,14 @@ class Spec:
                 _names(entry["packages"], f"sets.{name}.packages"),
                 _names(entry.get("exclude", []), f"sets.{name}.exclude"),
             )
-        return Spec([archive.Channel.parse(source["channel"]) for source in spec["sources"]], sets)
+        sources = _expect(spec["sources"], list, "sources")
+        return Spec([archive.Channel.parse(str(source["channel"])) for source in sources], sets)
+
+
+def _expect(value: Any, kind: type, where: str) -> Any:
+    if not isinstance(value, kind):
+        raise ValueError(f"{where} is no {'mapping' if kind is dict else 'list'}")
+    return value
 
 
 def _names(value: Any, where: str) -> Sequence[str]:
@@ -69,7 +85,12 @@ def update(
 ) -> str:
     """Resolves the spec from the archive as it is now; returns the lock's text."""
     spec = Spec.parse(spec_text)
-    index = resolve.Index(archive.load_first(mirrors, spec.channels, verifier, report))
+    try:
+        index = resolve.Index(archive.load_first(mirrors, spec.channels, verifier, report))
+    except archive.ChannelError as error:
+        raise archive.ChannelError(
+            f"{SPEC}, {error} If the channel is misspelt, correct it in {SPEC}."
+        ) from error
     packages: dict[str, archive.Package] = {}
     members: dict[str, list[str]] = {}
     for name, wanted in spec.sets.items():

@@ -40,7 +40,11 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="./bazelw run //:lock --", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="./bazelw run //:lock",
+        usage="./bazelw run //:lock -- [--check] [--upgrade] [PART ...]",
+        description=__doc__,
+    )
     parser.add_argument(
         "parts",
         nargs="*",

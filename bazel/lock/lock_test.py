@@ -271,6 +271,16 @@ def test_unreachable_mirror(
     assert "`DEBIAN_MIRROR=http://MIRROR/debian ./bazelw ...`" in error
 
 
+def test_channel_that_no_mirror_has(
+    run: Run, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / debian_lock.SPEC).write_text(DEBIAN_YAML.replace("test main", "tset main"))
+    assert run("debian") == 1
+    error = capsys.readouterr().err
+    assert 'debian.yaml, channel "tset main": http://' in error
+    assert "If the channel is misspelt, correct it in debian.yaml." in error
+
+
 def test_unreachable_index(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -368,3 +378,13 @@ def test_check_writes_nothing_and_exits_1(
     error = capsys.readouterr().err
     assert "Run `./bazelw run //:lock`" in error
     assert read(locked) == before
+
+
+def test_check_of_an_unreadable_spec_says_what_to_mend(
+    run: Run, locked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(locked / "debian.yaml", "[libtls]", "[libtls")
+    assert run("--check") == 1
+    error = capsys.readouterr().err
+    assert "debian.yaml, line 8: this is no YAML" in error
+    assert "resolve them again" not in error

@@ -1,9 +1,11 @@
 """Tests of what `//:lock` does without a network: specs, requirements, diffs."""
 
+import sys
+
 import pytest
 
 from bazel.debian.private import archive
-from bazel.lock import debian_lock, diff, pypi_lock
+from bazel.lock import debian_lock, diff, lock, pypi_lock
 
 SPEC = """\
 version: 1
@@ -27,7 +29,11 @@ sets:
         ("exclude: [app]", "omit: [app]", "set two has an unknown key omit"),
         ("packages: [libtls]", "packages: libtls", "sets.one.packages is not a list"),
         ("sources:", "source:", "'sources' is missing"),
-        ("sets:", "sets: [", "debian.yaml is not as its head describes it"),
+        ("    packages: [libtls]", "    packages: [libtls", "debian.yaml, line 8: this is no YAML"),
+        ("sets:", "set:", "'sets' is missing. Mend debian.yaml"),
+        ("  one:\n    packages: [libtls]", "  one:", "sets.one is no mapping"),
+        (SPEC, "", "debian.yaml is no mapping"),
+        ("version: 1", "version: \0", "not as its head describes it: unacceptable character"),
         ("channel: test main", "channel: test", "names no component"),
     ],
 )
@@ -35,6 +41,21 @@ def test_damaged_spec(old: str, new: str, says: str) -> None:
     with pytest.raises(archive.ArchiveError) as error:
         debian_lock.Spec.parse(SPEC.replace(old, new))
     assert says in str(error.value)
+
+
+def test_damaged_requirements() -> None:
+    with pytest.raises(pypi_lock.PyPIError, match=r"^requirements.in: 'web>=' is not a requ.*Mend"):
+        pypi_lock.parse_requirements("core\nweb>=\n", pypi_lock.SPEC)
+
+
+def test_usage_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["lock", "--gpgv=", "--keyring=", "debain"])
+    with pytest.raises(SystemExit):
+        lock.main()
+    assert capsys.readouterr().err == (
+        "usage: ./bazelw run //:lock -- [--check] [--upgrade] [PART ...]\n"
+        "./bazelw run //:lock: error: debain is no part: there are debian, pypi, launcher\n"
+    )
 
 
 def pins(**versions: str) -> dict[str, pypi_lock.Pin]:

@@ -89,7 +89,7 @@ def spec_digest(lock_text: str) -> str:
     return line.removeprefix(_DIGEST_LINE) if line.startswith(_DIGEST_LINE) else ""
 
 
-def parse_requirements(text: str) -> list[tuple[Requirement, frozenset[str]]]:
+def parse_requirements(text: str, file: str) -> list[tuple[Requirement, frozenset[str]]]:
     """The requirements of a requirements file, with their sha256 hashes."""
     found = []
     for line in text.replace("\\\n", " ").splitlines():
@@ -100,14 +100,18 @@ def parse_requirements(text: str) -> list[tuple[Requirement, frozenset[str]]]:
         try:
             found.append((Requirement(requirement), frozenset(h.strip() for h in hashes)))
         except InvalidRequirement as error:
-            raise PyPIError(f"{line!r} is not a requirement: {error}") from error
+            reason = str(error).partition("\n")[0]
+            raise PyPIError(
+                f"{file}: {line!r} is not a requirement: {reason}. Mend that line; "
+                f"`git diff {file}` shows what has changed."
+            ) from error
     return found
 
 
 def parse_pins(lock_text: str) -> dict[str, Pin]:
     """The pins of a requirements_lock.txt, by name."""
     pins = {}
-    for requirement, hashes in parse_requirements(lock_text):
+    for requirement, hashes in parse_requirements(lock_text, LOCK):
         name = normalize(requirement.name)
         version = str(requirement.specifier).removeprefix("==")
         pins[name] = Pin(name, version, frozenset(requirement.extras), hashes)

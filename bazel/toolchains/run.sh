@@ -3,9 +3,13 @@
 # libc and libraries that images ship (the package set `inference`); scripts
 # start as they are.
 # It is --run_under of tests, so that they see one run time on every host.
-if [ "$(head -c 4 "$1" | tail -c 3)" != ELF ]; then
-  exec "$@"
-fi
+# Only what the shell itself can do: a PATH need not have a single program.
+first=
+[ -r "$1" ] && IFS= read -r first <"$1"
+case $first in
+?ELF*) ;;
+*) exec "$@" ;;
+esac
 for r in "${RUNFILES_DIR:-$0.runfiles}" "$0.runfiles" "$PWD/.."; do
   [ -d "$r/ROOT" ] && break
 done

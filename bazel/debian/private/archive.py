@@ -43,6 +43,10 @@ class NotFoundError(ArchiveError):
     """The server is there and does not have the file."""
 
 
+class ChannelError(ArchiveError):
+    """The mirror does not have the channel; the message begins with its name."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Verifier:
     """The programs and keys that decide which archive is Debian's."""
@@ -64,6 +68,9 @@ class Channel:
         if not components:
             raise ArchiveError(f'channel "{text}" names no component; write "SUITE main".')
         return Channel(suite, tuple(components.split()))
+
+    def __str__(self) -> str:
+        return f'channel "{" ".join((self.suite, *self.components))}"'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,13 +154,21 @@ def load(
     for channel in channels:
         base = f"{base_url(mirror, channel.suite)}/dists/{channel.suite}"
         report(f"fetching {shown(base)}/InRelease")
-        signed = fetcher.get(f"{base}/InRelease")
+        try:
+            signed = fetcher.get(f"{base}/InRelease")
+        except NotFoundError as error:
+            raise ChannelError(f"{channel}: {error}") from error
         text = verify(signed, verifier, f"{shown(base)}/InRelease")
         release = Release.parse(text, base, channel.suite)
         if release.expired:
-            report(f"note: this InRelease was valid until {release.expired}: an old mirror")
+            report(
+                f"note: the mirror's {channel.suite} is a copy from before {release.expired} (its "
+                "Valid-Until), as frozen mirrors have; what is newer is not there"
+            )
         for component in channel.components:
             path = f"{component}/binary-{arch}/Packages.xz"
+            if path not in release.files:
+                raise ChannelError(f"{channel}: {shown(base)}/InRelease names no {path}.")
             report(f"fetching {shown(base)}/{path}")
             index = lzma.decompress(release.fetch(path, fetcher)).decode()
             packages += parse_packages(index, channel.suite)
@@ -226,8 +241,6 @@ class Release:
 
     def fetch(self, path: str, fetcher: Fetcher) -> bytes:
         """Returns a file of the suite, checked against the signed hash."""
-        if path not in self.files:
-            raise ArchiveError(f"{shown(self.base)}/InRelease names no {path}.")
         sha256, size = self.files[path]
         body: bytes | None = None
         if self.by_hash:  # whole even while the mirror is being updated

@@ -161,12 +161,16 @@ def test_another_suites_inrelease_is_refused(
 
 
 def test_component_that_is_not_there(mirror: str, verifier: archive.Verifier) -> None:
-    with pytest.raises(archive.ArchiveError, match=r"names no contrib/binary-amd64/Packages.xz"):
+    with pytest.raises(
+        archive.ArchiveError,
+        match=r'^channel "test contrib": .* names no contrib/binary-amd64/Packages.xz',
+    ):
         archive.load(mirror, [archive.Channel("test", ("contrib",))], verifier)
 
 
 def test_missing_suite(mirror: str, verifier: archive.Verifier) -> None:
-    with pytest.raises(archive.NotFoundError, match=r"dists/none/InRelease: .* no such file"):
+    says = r'^channel "none main": .*dists/none/InRelease: .* no such file'
+    with pytest.raises(archive.ChannelError, match=says):
         archive.load(mirror, [archive.Channel("none", ("main",))], verifier)
 
 
@@ -208,6 +212,18 @@ def test_security_suites_have_an_archive_of_their_own(monkeypatch: pytest.Monkey
 def test_expired_release_is_noted(text: str, expired: bool) -> None:
     release = archive.Release.parse(f"Suite: test\nValid-Until: {text}\nSHA256:\n", "base", "test")
     assert bool(release.expired) is expired
+
+
+def test_note_on_a_frozen_mirror(
+    mirror: str, verifier: archive.Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    then = "Thu, 01 Jan 2015 00:00:00 UTC"
+    verify = archive.verify
+    monkeypatch.setattr(archive, "verify", lambda *args: f"Valid-Until: {then}\n{verify(*args)}")
+    said: list[str] = []
+    archive.load(mirror, [CHANNEL], verifier, report=said.append)
+    (note,) = [line for line in said if line.startswith("note:")]
+    assert note.startswith(f"note: the mirror's test is a copy from before {then}")
 
 
 @pytest.mark.parametrize("text", ["bookworm", ""])

@@ -15,7 +15,11 @@ _DROPPED = ["usr/share/" + d for d in ["bug", "doc", "doc-base", "info", "lintia
 _LINKER_SCRIPTS = ["libc.so", "libm.so", "libm.a"]
 
 def repository_of(package):
-    """Returns the repository name of a package's .deb."""
+    """Returns the repository name of a package's .deb.
+
+    Args:
+      package: name of the package, as Debian spells it.
+    """
     return "debian_deb_" + package.replace("+", "_plus")
 
 def _urls(rctx, package):
@@ -152,6 +156,9 @@ root_repository = repository_rule(
         "files": attr.string_dict(doc = "Path -> label of an executable file to put there."),
         "tools": attr.string_dict(doc = "Name -> path in the root."),
         "compile_python": attr.bool(doc = "Byte-compile the standard library."),
-        "_tool": attr.label(default = "//bazel/debian/private:tool.sh.tpl"),
+        "_tool": attr.label(
+            default = "//bazel/debian/private:tool.sh.tpl",
+            doc = "Start script of a program in the root.",
+        ),
     },
 )

@@ -89,6 +89,7 @@ _paddle_model_rule = rule(
         "_finish": attr.label(
             cfg = "exec",
             default = "//bazel/model/private:finish",
+            doc = "Checks the exported model and writes its metadata.",
             executable = True,
         ),
     },

@@ -44,6 +44,7 @@ pystub_source = rule(
         "out": attr.output(mandatory = True, doc = "The C file to make."),
         "_generator": attr.label(
             default = "//bazel/paddle/private:pystub",
+            doc = "Writes the C file.",
             executable = True,
             cfg = "exec",
         ),

@@ -37,8 +37,8 @@ sdk_repository = repository_rule(
     implementation = _sdk_impl,
     attrs = {
         "version": attr.string(mandatory = True, doc = "Version of paddlepaddle in the lock."),
-        "_build": attr.label(default = "//bazel/paddle/private:sdk.BUILD"),
-        "_defs": attr.label(default = "//bazel/paddle/private:sdk_defs.bzl"),
-        "_wheel": attr.label(default = "@pypi_paddlepaddle//:BUILD.bazel"),
+        "_build": attr.label(default = "//bazel/paddle/private:sdk.BUILD", doc = "BUILD file of the repository."),
+        "_defs": attr.label(default = "//bazel/paddle/private:sdk_defs.bzl", doc = "Its `defs.bzl`."),
+        "_wheel": attr.label(default = "@pypi_paddlepaddle//:BUILD.bazel", doc = "A file beside the unpacked wheel."),
     },
 )

@@ -67,9 +67,9 @@ wheel_repository = repository_rule(
     attrs = {
         "wheel": attr.string(mandatory = True, doc = "The wheel's entry in the lock, as JSON."),
         "requires": attr.string_list(doc = "Names of the wheels that it requires."),
-        "_find": attr.label(default = "//bazel/pypi/private:find.py"),
-        "_install": attr.label(default = "//bazel/pypi/private:install.py"),
-        "_python": attr.label(default = "@debian_python//:root/usr/bin/python3"),
+        "_find": attr.label(default = "//bazel/pypi/private:find.py", doc = "Finds the wheel on the index."),
+        "_install": attr.label(default = "//bazel/pypi/private:install.py", doc = "Installs the unpacked wheel."),
+        "_python": attr.label(default = "@debian_python//:root/usr/bin/python3", doc = "Runs both programs."),
     },
 )
 
