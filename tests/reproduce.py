@@ -7,7 +7,6 @@ Python. They share downloads, which are checked by sha256, and nothing else.
 
 import argparse
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -15,6 +14,9 @@ import sys
 import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from bazel.image.private import processes
+from bazel.image.private.layout import Image
 
 # What a host may have and no build may need.
 HOST_TOOLCHAINS = (
@@ -124,8 +126,7 @@ def build(site: Site, source: Path, base: Path, cache: Path) -> dict[str, Path]:
 def digest(output: Path) -> str:
     """The image's digest, or for a model the digest of its files' names and bytes."""
     if (output / "index.json").exists():
-        index = json.loads((output / "index.json").read_text())
-        return str(index["manifests"][0]["digest"])
+        return Image(output).digest
     files = sorted(path for path in output.rglob("*") if path.is_file())
     total = hashlib.sha256()
     for path in files:
@@ -154,16 +155,11 @@ def first_difference(here: Path, there: Path) -> str:
             if (here / name).read_bytes() != (there / name).read_bytes():
                 return str(name)
 
-    def layers(output: Path) -> list[Path]:
-        def blob(descriptor: dict[str, str]) -> Path:
-            return output / "blobs" / descriptor["digest"].replace(":", "/")
-
-        manifest = json.loads((output / "index.json").read_text())["manifests"][0]
-        return [blob(layer) for layer in json.loads(blob(manifest).read_text())["layers"]]
-
-    for number, (a, b) in enumerate(zip(layers(here), layers(there), strict=False)):
-        if a.name != b.name:
-            mine, theirs = members(a), members(b)
+    one, two = Image(here), Image(there)
+    for number, layers in enumerate(zip(one.layers, two.layers, strict=False)):
+        a, b = (layer["digest"] for layer in layers)
+        if a != b:
+            mine, theirs = members(one.blob(a)), members(two.blob(b))
             for path in sorted(mine.keys() | theirs.keys()):
                 if mine.get(path) != theirs.get(path):
                     return f"layer {number}, /{path}"
@@ -177,8 +173,7 @@ def main() -> int:
     arguments = parser.parse_args()
 
     source = Path(os.environ["BUILD_WORKSPACE_DIRECTORY"])
-    user_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    cache = Path(os.environ.get("PADDLE_IMAGES_CACHE") or user_cache / "paddle_images")
+    cache = processes.cache_folder()
     base = cache / "reproduce"
 
     def clean() -> None:
@@ -214,4 +209,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    processes.run_main(main)

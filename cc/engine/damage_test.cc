@@ -1,36 +1,15 @@
 // Damaged model files are refused with a status, wherever the damage is.
-#include <cstdio>
 #include <string>
 #include <vector>
 
 #include "cc/engine/engine.h"
+#include "cc/engine/test_main.h"
 #include "cc/engine/test_model.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace engine {
 namespace {
-
-using testing::HasSubstr;
-
-// Directory of the exported model //python/simple_cnn: 1x3x32x32 -> 10.
-std::string* trained_model;
-
-std::string TempDir(const std::string& name) {
-  return testing::TempDir() + "/" + name;
-}
-
-absl::StatusOr<std::unique_ptr<Engine>> LoadFrom(const std::string& directory) {
-  Options options;
-  options.model_dir = directory;
-  return Engine::Load(options);
-}
-
-void ExpectError(const absl::Status& status, absl::StatusCode code,
-                 const std::string& part) {
-  EXPECT_EQ(status.code(), code) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr(part));
-}
 
 // Cut off anywhere, neither file loads: not even in the last tensor's data,
 // where Paddle by itself would read garbage.
@@ -162,13 +141,3 @@ TEST(Damage, RefusesProgramsThatReferToNothing) {
 
 }  // namespace
 }  // namespace engine
-
-int main(int argc, char** argv) {
-  testing::InitGoogleMock(&argc, argv);
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: damage_test MODEL_DIRECTORY\n");
-    return 2;
-  }
-  engine::trained_model = new std::string(argv[1]);
-  return RUN_ALL_TESTS();
-}

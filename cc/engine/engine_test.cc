@@ -1,6 +1,5 @@
 #include "cc/engine/engine.h"
 
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <limits>
@@ -11,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "cc/engine/test_main.h"
 #include "cc/engine/test_model.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -21,31 +21,12 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// Directory of the exported model //python/simple_cnn: 1x3x32x32 -> 10.
-std::string* trained_model;
-
-std::string TempDir(const std::string& name) {
-  return testing::TempDir() + "/" + name;
-}
-
-absl::StatusOr<std::unique_ptr<Engine>> LoadFrom(const std::string& directory) {
-  Options options;
-  options.model_dir = directory;
-  return Engine::Load(options);
-}
-
 std::unique_ptr<Engine> LoadCopy(const std::vector<TestTensor>& tensors) {
   const std::string directory = TempDir("copy");
   WriteModel(directory, CopyProgram(tensors), CopyParameters());
   absl::StatusOr<std::unique_ptr<Engine>> engine = LoadFrom(directory);
   EXPECT_TRUE(engine.ok()) << engine.status();
   return engine.ok() ? *std::move(engine) : nullptr;
-}
-
-void ExpectError(const absl::Status& status, absl::StatusCode code,
-                 const std::string& part) {
-  EXPECT_EQ(status.code(), code) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr(part));
 }
 
 Tensor Floats(const std::string& name, std::vector<int64_t> shape) {
@@ -289,13 +270,3 @@ TEST(DataType, HasNamesAndSizes) {
 
 }  // namespace
 }  // namespace engine
-
-int main(int argc, char** argv) {
-  testing::InitGoogleMock(&argc, argv);
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: engine_test MODEL_DIRECTORY\n");
-    return 2;
-  }
-  engine::trained_model = new std::string(argv[1]);
-  return RUN_ALL_TESTS();
-}
