@@ -44,12 +44,9 @@ def _debian_impl(mctx):
         sets = {name: [p["name"] for p in packages] for name, packages in sets.items()},
     )
     for root in module.tags.root:
-        if root.set not in sets:
-            fail("debian.root(name = \"%s\"): set \"%s\" is not in debian_lock.json, which has %s. Add it to debian.yaml and run `./bazelw run //:lock`." %
-                 (root.name, root.set, ", ".join(sorted(sets))))
         root_repository(
             name = root.name,
-            packages = json.encode(sets[root.set]),
+            packages = json.encode(sets.get(root.set, [])),
             build_file = root.build_file,
             files = root.files,
             tools = root.tools,

@@ -3,7 +3,7 @@
 ```starlark
 pypi = use_extension("//bazel/pypi:extensions.bzl", "pypi")
 pypi.lock(wheels = "//:wheels_lock.json")
-pypi.undeclared(wheel = "paddlepaddle", requires = ["setuptools"])
+pypi.amend(wheel = "paddlepaddle", add = ["setuptools"])
 use_repo(pypi, "pypi")
 ```
 
@@ -17,11 +17,12 @@ _lock = tag_class(
     attrs = {"wheels": attr.label(mandatory = True, doc = "wheels_lock.json")},
 )
 
-_undeclared = tag_class(
-    doc = "A requirement that a wheel's metadata does not declare.",
+_amend = tag_class(
+    doc = "Mends the requirements that a wheel's metadata declares.",
     attrs = {
         "wheel": attr.string(mandatory = True, doc = "The wheel, as named in the lock."),
-        "requires": attr.string_list(mandatory = True, doc = "What it needs besides."),
+        "add": attr.string_list(doc = "What it needs and does not declare."),
+        "drop": attr.string_list(doc = "What it declares and does not need."),
     },
 )
 
@@ -29,22 +30,28 @@ def _pypi_impl(mctx):
     module = mctx.modules[0]
     lock = json.decode(mctx.read(module.tags.lock[0].wheels))
     names = [wheel["name"] for wheel in lock["wheels"]]
-    undeclared = {}
-    for tag in module.tags.undeclared:
-        for name in [tag.wheel] + tag.requires:
+    amended = {wheel["name"]: {name: None for name in wheel["requires"]} for wheel in lock["wheels"]}
+    for tag in module.tags.amend:
+        for name in [tag.wheel] + tag.add:
             if name not in names:
-                fail("pypi.undeclared: %s is not in wheels_lock.json. Add it to requirements.in and run `./bazelw run //:lock`." % name)
-        undeclared[tag.wheel] = tag.requires
+                # Fails when it is used, not before: else `./bazelw run //:lock` could not start.
+                names.append(name)
+                wheel_repository(name = "pypi_" + name, wheel = json.encode({"name": name}))
+        requires = amended.setdefault(tag.wheel, {})
+        requires.update({name: None for name in tag.add})
+        for name in tag.drop:
+            if requires.pop(name, name):
+                fail("pypi.amend: %s does not require %s any more. Take it out of `drop`." % (tag.wheel, name))
     for wheel in lock["wheels"]:
         wheel_repository(
             name = "pypi_" + wheel["name"],
             wheel = json.encode(wheel),
-            requires = sorted(wheel["requires"] + undeclared.get(wheel["name"], [])),
+            requires = sorted(amended[wheel["name"]]),
         )
     hub_repository(name = "pypi", wheels = names)
 
 pypi = module_extension(
     doc = "Repositories of the wheels in the lock.",
     implementation = _pypi_impl,
-    tag_classes = {"lock": _lock, "undeclared": _undeclared},
+    tag_classes = {"lock": _lock, "amend": _amend},
 )

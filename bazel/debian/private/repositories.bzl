@@ -95,8 +95,19 @@ def _delete_dangling_links(rctx, root):
             elif child.is_dir and child.realpath == folder.realpath.get_child(child.basename):
                 folders.append(child)
 
+# What is asked for and not locked yet fails when it is used, not before: else
+# `./bazelw run //:lock`, which locks it, could not start.
+_NO_TOOL = """\
+#!/bin/sh
+echo "{tool}: the locked package set has no {path}. If debian.yaml has its package, run ./bazelw run //:lock." >&2
+exit 127
+"""
+
 def _root_impl(rctx):
     packages = json.decode(rctx.attr.packages)
+    if not packages:
+        fail("debian.root(name = \"%s\"): debian_lock.json has no set of that name. Add it to debian.yaml and run `./bazelw run //:lock`." %
+             rctx.name.rpartition("~")[2])
     debs = {p["name"]: ("debs/%s.deb" % p["name"], p) for p in packages}
     pending = {name: _start_download(rctx, p, deb) for name, (deb, p) in debs.items()}
     for name, (_, p) in debs.items():
@@ -124,9 +135,10 @@ def _root_impl(rctx):
     for path, label in rctx.attr.files.items():
         rctx.file(path, rctx.read(Label(label)), executable = True)
     for tool, path in rctx.attr.tools.items():
-        if not rctx.path("root/" + path).exists:
-            fail("debian.root(tools = {\"%s\": \"%s\"}): no such file in the package set." % (tool, path))
-        rctx.template("bin/" + tool, rctx.attr._tool, {"{path}": path}, executable = True)
+        if rctx.path("root/" + path).exists:
+            rctx.template("bin/" + tool, rctx.attr._tool, {"{path}": path}, executable = True)
+        else:
+            rctx.file("bin/" + tool, _NO_TOOL.format(tool = tool, path = path), executable = True)
     if rctx.attr.compile_python:
         result = rctx.execute([
             "root/usr/bin/python3",

@@ -50,6 +50,8 @@ py_library(
 
 def _wheel_impl(rctx):
     wheel = json.decode(rctx.attr.wheel)
+    if "file" not in wheel:
+        fail("%s is not in wheels_lock.json. Add it to requirements.in and run `./bazelw run //:lock`." % wheel["name"])
     _fetch(rctx, wheel)
     rctx.report_progress("Unpacking " + wheel["file"])
     rctx.extract("wheel.zip", output = "site-packages")
