@@ -1,7 +1,7 @@
 """Finishes an unpacked wheel in ./site-packages (PEP 427, "The .data directory").
 
-Moves the data schemes to their places (`scripts` to bin, as `pip install
---target` does) and byte-compiles, with hashes in place of times, so that the
+Moves the data schemes to their places (`scripts` to bin, `data` to where we
+are, as `pip install --target` does) and byte-compiles, with hashes in place of times, so that the
 same wheel gives the same bytes.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 site = Path("site-packages")
 for scheme in list(site.glob("*.data/*")):
-    if scheme.name in ("purelib", "platlib"):
+    if scheme.name in ("purelib", "platlib", "data"):
         shutil.copytree(scheme, site, dirs_exist_ok=True)
     elif scheme.name == "scripts":
         shutil.copytree(scheme, site / "bin", dirs_exist_ok=True)
