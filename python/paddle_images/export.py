@@ -27,7 +27,7 @@ PROGRAM, PARAMETERS, METADATA = "model.pdmodel", "model.pdiparams", "metadata.js
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _ABSOLUTE_PATH = re.compile(r"(?:^|[\s\"'=:(])(/[^/\s\"']+/[^\s\"']+)")
-_BUILD_TREE = re.compile(rb"[^\0\s\"]*(?:site-packages|\.runfiles|/execroot/)[^\0\s\"]*")
+_BUILD_TREE = re.compile(rb"[^\0\s\"]*(?:site-packages|\.runfiles|/execroot/|bazel-out/)[^\0\s\"]*")
 
 
 class ModelError(Exception):

@@ -22,20 +22,34 @@ def parse(
 
 
 def shortfalls(metrics: Mapping[str, float], require: Mapping[str, str]) -> list[str]:
-    """A sentence for each metric that is missing or less than required."""
+    """A sentence for each metric that is missing or not as required.
+
+    A bound is "0.97" or ">= 0.97" (at least), or "<= 0.3" (at most).
+    """
     found = []
-    for metric, least in require.items():
+    for metric, bound in require.items():
+        at_most = bound.startswith("<=")
+        try:
+            limit = float(bound.removeprefix("<=").removeprefix(">="))
+        except ValueError as error:
+            raise export.ModelError(
+                f'require = {{"{metric}": "{bound}"}} is no bound: write 0.97, ">= 0.97" or "<= 0.3"'
+            ) from error
         if metric not in metrics:
             has = ", ".join(metrics) or "none"
             found.append(
-                f"{metric} must be at least {least}, but the trainer's metadata.json has no metric "
-                f"of that name (it has: {has})."
+                f"{metric} must be at {'most' if at_most else 'least'} {limit:.6g}, but the "
+                f"trainer's metadata.json has no metric of that name (it has: {has})."
             )
-        elif not metrics[metric] >= float(least):  # so that NaN is refused too
-            value, missing = metrics[metric], float(least) - metrics[metric]
+            continue
+        value = metrics[metric]
+        fits = value <= limit if at_most else value >= limit  # NaN fits neither
+        if not fits:
+            asked = bound if bound[0] not in "<>" else f'"{bound}"'
             found.append(
-                f"{metric} is {value:.6g}, {missing:.6g} below the {least} that "
-                f'require = {{"{metric}": {least}}} asks for.'
+                f"{metric} is {value:.6g}, {abs(limit - value):.6g} "
+                f"{'above' if at_most else 'below'} the {limit:.6g} that "
+                f'require = {{"{metric}": {asked}}} asks for.'
             )
     return found
 
@@ -45,7 +59,7 @@ def shortfalls(metrics: Mapping[str, float], require: Mapping[str, str]) -> list
 @click.option("--name", required=True, help="Name of the model.")
 @click.option("--raw", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
-@click.option("--require", multiple=True, callback=parse, help="METRIC=LEAST")
+@click.option("--require", multiple=True, callback=parse, help="METRIC=BOUND")
 @click.option("--setting", multiple=True, callback=parse, help="NAME=VALUE, for the metadata.")
 def main(
     label: str,
@@ -58,9 +72,10 @@ def main(
     """Finishes and checks; its help text is this file's."""
     try:
         metadata = export.finish(raw, out, name, setting)
+        short = shortfalls(metadata["metrics"], require)
     except export.ModelError as error:
         sys.exit(f"{label}: {error}")
-    if short := shortfalls(metadata["metrics"], require):
+    if short:
         sys.exit(
             "\n".join(f"{label}: {sentence}" for sentence in short)
             + "\nTrain longer or better (args of the paddle_model), or ask for less."

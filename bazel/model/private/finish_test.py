@@ -64,6 +64,23 @@ def test_below_the_requirement_says_by_how_much(raw: Path) -> None:
     assert "Train longer" in done.stderr
 
 
+def test_above_the_requirement_says_by_how_much(raw: Path) -> None:
+    (raw / "metadata.json").write_text('{"metrics": {"size": 0.31, "accuracy": 0.98}}')
+    done = finish(raw, "--require=size=<= 0.3", "--require=accuracy=>= 0.97")
+    assert done.returncode == 1
+    assert (
+        '//x:m: size is 0.31, 0.01 above the 0.3 that require = {"size": "<= 0.3"}' in done.stderr
+    )
+    assert "accuracy" not in done.stderr
+    assert finish(raw, "--require=size=<=0.31", "--require=accuracy=.98").returncode == 0
+
+
+def test_a_bound_that_is_none(raw: Path) -> None:
+    done = finish(raw, "--require=accuracy=> 0.97")
+    assert done.returncode == 1
+    assert 'require = {"accuracy": "> 0.97"} is no bound: write' in done.stderr
+
+
 def test_a_metric_that_was_not_measured(raw: Path) -> None:
     done = finish(raw, "--require=recall=0.5")
     assert done.returncode == 1
@@ -71,9 +88,12 @@ def test_a_metric_that_was_not_measured(raw: Path) -> None:
     assert "it has: accuracy" in done.stderr
 
 
-def test_not_a_number_is_not_enough(raw: Path) -> None:
+@pytest.mark.parametrize("bound", [">= 0.97", "<= 0.97"])
+def test_not_a_number_is_neither(raw: Path, bound: str) -> None:
     (raw / "metadata.json").write_text('{"metrics": {"accuracy": NaN}}')
-    assert finish(raw, "--require=accuracy=0.97").returncode == 1
+    done = finish(raw, f"--require=accuracy={bound}")
+    assert done.returncode == 1
+    assert "accuracy is nan" in done.stderr
 
 
 def test_a_path_of_the_build_stops_it(raw: Path) -> None:

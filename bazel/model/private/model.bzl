@@ -31,7 +31,7 @@ def _paddle_model_impl(ctx):
     samples = None
 
     arguments = ctx.actions.args()
-    arguments.add_all(ctx.attr.trainer_args)
+    arguments.add_all([ctx.expand_location(word, ctx.attr.data) for word in ctx.attr.trainer_args])
     arguments.add_all("--out", [trained], expand_directories = False)
     if ctx.attr.samples:
         samples = ctx.actions.declare_directory(ctx.label.name + ".samples")
@@ -39,6 +39,7 @@ def _paddle_model_impl(ctx):
     ctx.actions.run(
         executable = ctx.executable.trainer,
         arguments = [arguments],
+        inputs = ctx.files.data,
         outputs = [trained] + ([samples] if samples else []),
         env = _DETERMINISTIC_ENVIRONMENT,
         mnemonic = "PaddleTrain",
@@ -76,7 +77,11 @@ def _paddle_model_impl(ctx):
 _paddle_model_rule = rule(
     implementation = _paddle_model_impl,
     attrs = {
-        "require": attr.string_dict(doc = "Metric -> least value."),
+        "data": attr.label_list(
+            allow_files = True,
+            doc = "What the trainer reads: files, other models.",
+        ),
+        "require": attr.string_dict(doc = "Metric -> bound."),
         "samples": attr.bool(default = True, doc = "Whether the trainer takes --samples."),
         "trainer": attr.label(
             cfg = "exec",
@@ -97,7 +102,7 @@ _paddle_model_rule = rule(
     provides = [PaddleModelInfo],
 )
 
-def paddle_model(name, trainer, args = [], require = {}, samples = True, **kwargs):
+def paddle_model(name, trainer, args = [], data = [], require = {}, samples = True, **kwargs):
     """A model trained in the build, the same bits at every site.
 
     The trainer is any program that takes `--out DIR` and leaves there what
@@ -105,7 +110,7 @@ def paddle_model(name, trainer, args = [], require = {}, samples = True, **kwarg
     own there, such as `{"metrics": {"accuracy": 0.98}}`, says what it measured.
     It runs under settings that give the same bits on every CPU. Source paths
     are taken out of what it wrote; any other path of the build in it fails the
-    build, and so does a metric that is less than required.
+    build, and so does a metric that is not as required.
 
     Gives:
 
@@ -118,15 +123,20 @@ def paddle_model(name, trainer, args = [], require = {}, samples = True, **kwarg
     Args:
       name: name of the target and of the model.
       trainer: label of the training program.
-      args: its arguments, beside `--out` and `--samples`.
-      require: metric -> least value, such as `{"accuracy": 0.97}`.
+      args: its arguments, beside `--out` and `--samples`. `$(execpath LABEL)` is
+        the path of one of `data`.
+      data: what the trainer reads: files, other models (a directory each), their
+        `.samples`.
+      require: metric -> bound: `{"accuracy": 0.97}` or `">= 0.97"` is the least
+        value, `{"size": "<= 0.3"}` the greatest.
       samples: whether the trainer takes `--samples DIR`; without it there is no
         `NAME.samples`, and nothing for a parity test to compare.
       **kwargs: attributes that every rule has.
     """
     _paddle_model_rule(
         name = name,
-        require = {metric: str(least) for metric, least in require.items()},
+        data = data,
+        require = {metric: str(bound) for metric, bound in require.items()},
         samples = samples,
         trainer = trainer,
         trainer_args = args,
