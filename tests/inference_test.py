@@ -22,6 +22,8 @@ import tritonclient.http
 from numpy.typing import NDArray
 
 from bazel.image.private import runtime
+from bazel.model.private import ways
+from cc.server import serving
 
 PUSH = Path(os.environ["PUSH"]).absolute()
 DIGEST = Path(os.environ["DIGEST"]).read_text().strip()
@@ -80,28 +82,14 @@ def client(container: runtime.Container) -> Iterator[tritonclient.http.Inference
 @pytest.fixture(scope="module")
 def python_logits() -> NDArray[np.float32]:
     """What Paddle's own Python engine answers for the whole held-out split, with its defaults."""
-    from paddle import inference
-
-    config = inference.Config(str(MODEL / "model.pdmodel"), str(MODEL / "model.pdiparams"))
-    config.disable_glog_info()
-    config.set_cpu_math_library_num_threads(1)
-    predictor = inference.create_predictor(config)
-    handle = predictor.get_input_handle("x")
-    handle.reshape(X.shape)
-    handle.copy_from_cpu(X)
-    predictor.run()
-    logits: NDArray[np.float32] = predictor.get_output_handle("logits").copy_to_cpu()
-    return logits
+    return ways.paddle_inference(MODEL, {"x": X}, onednn=True)["logits"]
 
 
-def infer(client: Any, binary_in: bool, binary_out: bool) -> NDArray[np.float32]:
-    image = tritonclient.http.InferInput("x", list(X.shape), "FP32")
-    image.set_data_from_numpy(X, binary_data=binary_in)
-    output = tritonclient.http.InferRequestedOutput("logits", binary_data=binary_out)
-    logits: NDArray[np.float32] = client.infer("digits", [image], outputs=[output]).as_numpy(
-        "logits"
-    )
-    return logits
+def infer(
+    container: runtime.Container, binary_in: bool = True, binary_out: bool = True
+) -> NDArray[np.float32]:
+    url = container.url.removeprefix("http://")
+    return serving.infer(url, "digits", {"x": X}, ["logits"], binary_in, binary_out)["logits"]
 
 
 def test_a_second_push_gives_the_same_digest_and_uploads_nothing(home: Path) -> None:
@@ -134,15 +122,18 @@ def test_metadata(client: Any) -> None:
 @pytest.mark.parametrize("binary_in", [True, False])
 @pytest.mark.parametrize("binary_out", [True, False])
 def test_the_bits_are_those_of_python(
-    client: Any, python_logits: NDArray[np.float32], binary_in: bool, binary_out: bool
+    container: runtime.Container,
+    python_logits: NDArray[np.float32],
+    binary_in: bool,
+    binary_out: bool,
 ) -> None:
-    logits = infer(client, binary_in, binary_out)
+    logits = infer(container, binary_in, binary_out)
     assert logits.dtype == np.float32
     assert logits.tobytes() == python_logits.tobytes()
 
 
-def test_held_out_images_get_the_right_digits(client: Any) -> None:
-    assert (infer(client, True, True).argmax(axis=1) == LABELS).mean() >= 0.97
+def test_held_out_images_get_the_right_digits(container: runtime.Container) -> None:
+    assert (infer(container).argmax(axis=1) == LABELS).mean() >= 0.97
 
 
 def test_the_readme_request(container: runtime.Container) -> None:
@@ -155,7 +146,7 @@ def test_the_readme_request(container: runtime.Container) -> None:
 
 
 def test_a_bad_request_gets_an_error_and_harms_nobody(
-    container: runtime.Container, client: Any, python_logits: NDArray[np.float32]
+    container: runtime.Container, python_logits: NDArray[np.float32]
 ) -> None:
     for body, path, status in (
         (b"{", "/v2/models/digits/infer", 400),
@@ -172,10 +163,10 @@ def test_a_bad_request_gets_an_error_and_harms_nobody(
         except (ConnectionError, urllib.error.URLError) as error:
             # The answer to too large a body may meet a client that still sends.
             assert status == 413, error
-    assert infer(client, True, True).tobytes() == python_logits.tobytes()
+    assert infer(container).tobytes() == python_logits.tobytes()
 
 
-def test_metrics_count_requests(container: runtime.Container, client: Any) -> None:
+def test_metrics_count_requests(container: runtime.Container) -> None:
     def count() -> float:
         with urllib.request.urlopen(f"{container.url}/metrics", timeout=10) as response:
             text = response.read().decode()
@@ -183,17 +174,17 @@ def test_metrics_count_requests(container: runtime.Container, client: Any) -> No
         return sum(map(float, lines))
 
     before = count()
-    infer(client, True, True)
+    infer(container)
     assert count() == before + 1
 
 
-def test_it_logs_json_lines(container: runtime.Container, client: Any) -> None:
+def test_it_logs_json_lines(container: runtime.Container) -> None:
     def requests() -> int:
         lines = [json.loads(line) for line in container.stdout.splitlines()]
         return sum(line.get("path") == "/v2/models/digits/infer" for line in lines)
 
     before = requests()
-    infer(client, True, True)
+    infer(container)
     deadline = time.monotonic() + 30
     while requests() <= before:
         assert time.monotonic() < deadline, container.stdout

@@ -12,17 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cc.server.serving import (
-    DIGITS,
-    INFER,
-    LABELS,
-    REQUEST,
-    SAMPLES,
-    Server,
-    make_repository,
-    run,
-    serving,
-)
+from cc.server.digits import DIGITS, INFER, LABELS, REQUEST, SAMPLES, make_repository
+from cc.server.serving import Server, run, serving
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,9 @@ import numpy.typing as npt
 import pytest
 import tritonclient.http as triton
 
-from cc.server.serving import IMAGES, INFER, LABELS, REQUEST, Server, make_repository, serving
+from cc.server import serving
+from cc.server.digits import IMAGES, INFER, LABELS, REQUEST, make_repository
+from cc.server.serving import Server
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +23,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(repository: Path) -> Iterator[Server]:
-    with serving(f"--model_repository={repository}", "--max_request_bytes=1000000") as server:
+    with serving.serving(
+        f"--model_repository={repository}", "--max_request_bytes=1000000"
+    ) as server:
         yield server
         # After everything that was done to it, it stops as it should.
         code, seconds = server.stop()
@@ -32,24 +36,20 @@ def server(repository: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def client(server: Server) -> Iterator[triton.InferenceServerClient]:
-    with triton.InferenceServerClient(f"127.0.0.1:{server.port}") as client:
+    with triton.InferenceServerClient(server.url) as client:
         yield client
 
 
 def infer(
-    client: triton.InferenceServerClient,
+    server: Server,
     images: npt.NDArray[np.float32],
     binary_in: bool,
     binary_out: bool,
     name: str = "logits",
 ) -> npt.NDArray[np.float32]:
-    x = triton.InferInput("x", list(images.shape), "FP32")
-    x.set_data_from_numpy(images, binary_data=binary_in)
-    output = triton.InferRequestedOutput(name, binary_data=binary_out)
-    result: npt.NDArray[np.float32] = client.infer(
-        "digits", [x], outputs=[output], request_id="é7"
-    ).as_numpy(name)
-    return result
+    forms = (binary_in, binary_out)
+    answer = serving.infer(server.url, "digits", {"x": images}, [name], *forms, request_id="é7")
+    return answer[name]
 
 
 def test_metadata(client: triton.InferenceServerClient) -> None:
@@ -69,12 +69,12 @@ def test_metadata(client: triton.InferenceServerClient) -> None:
     assert [model["version"] for model in client.get_model_repository_index()] == ["1", "2"]
 
 
-def test_every_form_gives_the_same_bits(client: triton.InferenceServerClient) -> None:
-    binary = infer(client, IMAGES, True, True)
+def test_every_form_gives_the_same_bits(server: Server) -> None:
+    binary = infer(server, IMAGES, True, True)
     assert binary.shape == (len(IMAGES), 10)
     assert (binary.argmax(axis=1) == LABELS).mean() >= 0.97
     for binary_in, binary_out in ((True, False), (False, True), (False, False)):
-        other = infer(client, IMAGES, binary_in, binary_out)
+        other = infer(server, IMAGES, binary_in, binary_out)
         assert other.tobytes() == binary.tobytes()
 
 
@@ -94,15 +94,15 @@ def test_raw_body(server: Server) -> None:
     assert len(body) == length + 2 * 10 * 4
 
 
-def test_client_gets_our_errors(client: triton.InferenceServerClient) -> None:
+def test_client_gets_our_errors(server: Server) -> None:
     with pytest.raises(triton.InferenceServerException, match=r'unknown output "other"'):
-        infer(client, IMAGES[:1], True, True, name="other")
+        infer(server, IMAGES[:1], True, True, name="other")
     with pytest.raises(triton.InferenceServerException, match=r"is FP32 \[1,1,8,7\], wanted"):
-        infer(client, IMAGES[:1, :, :, :7].copy(), False, False)
+        infer(server, IMAGES[:1, :, :, :7].copy(), False, False)
     with pytest.raises(triton.InferenceServerException, match="has 1025 rows; at most 1024"):
-        infer(client, np.zeros((1025, 1, 8, 8), np.float32), True, True)
+        infer(server, np.zeros((1025, 1, 8, 8), np.float32), True, True)
     with pytest.raises(triton.InferenceServerException, match="exceeds the limit of 1000000"):
-        infer(client, np.zeros((5000, 1, 8, 8), np.float32), True, True)
+        infer(server, np.zeros((5000, 1, 8, 8), np.float32), True, True)
 
 
 def changed(**fields: Any) -> str:

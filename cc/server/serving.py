@@ -1,36 +1,48 @@
-"""The server program, its model and its samples, for tests."""
+"""The server program and a client that is not ours, for tests."""
 
 import contextlib
 import http.client
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+import tritonclient.http
+import tritonclient.utils
+from numpy.typing import NDArray
 
-PROGRAM = [os.environ["RUN"], os.environ["SERVER"]]
-DIGITS = Path(os.environ["DIGITS"])
-SAMPLES = Path(os.environ["SAMPLES"])
-IMAGES: npt.NDArray[np.float32] = np.load(SAMPLES / "x.npy")
-LABELS: npt.NDArray[np.int64] = np.load(SAMPLES / "labels.npy")
-REQUEST = (SAMPLES / "request.json").read_text()
-INFER = "/v2/models/digits/infer"
+Arrays = dict[str, NDArray[Any]]
 
 
-def make_repository(root: Path) -> Path:
-    """Two versions of digits, to serve."""
-    for version in ("1", "2"):
-        shutil.copytree(DIGITS, root / "digits" / version)
-    return root
+def program() -> list[str]:
+    """The command, of the environment that Bazel gives a test."""
+    return [os.environ["RUN"], os.environ["SERVER"]]
+
+
+def infer(
+    url: str,
+    model: str,
+    inputs: Arrays,
+    outputs: Iterable[str],
+    binary_in: bool = True,
+    binary_out: bool = True,
+    **options: Any,
+) -> Arrays:
+    """Asks the server at HOST:PORT by tritonclient; what is not binary is JSON."""
+    tensors = []
+    for name, array in inputs.items():
+        datatype = tritonclient.utils.np_to_triton_dtype(array.dtype)
+        tensors.append(tritonclient.http.InferInput(name, list(array.shape), datatype))
+        tensors[-1].set_data_from_numpy(array, binary_data=binary_in)
+    wanted = [tritonclient.http.InferRequestedOutput(o, binary_data=binary_out) for o in outputs]
+    with tritonclient.http.InferenceServerClient(url) as client:
+        answer = client.infer(model, tensors, outputs=wanted, **options)
+    return {name: answer.as_numpy(name) for name in outputs}
 
 
 class Server:
@@ -38,7 +50,7 @@ class Server:
 
     def __init__(self, *flags: str) -> None:
         self.process = subprocess.Popen(
-            [*PROGRAM, "serve", "--port=0", *flags], stdout=subprocess.PIPE, text=True
+            [*program(), "serve", "--port=0", *flags], stdout=subprocess.PIPE, text=True
         )
         self.log: list[dict[str, Any]] = []
         self.port = 0
@@ -55,6 +67,10 @@ class Server:
     def _read(self) -> None:
         assert self.process.stdout is not None
         self.log += [json.loads(line) for line in self.process.stdout]
+
+    @property
+    def url(self) -> str:
+        return f"127.0.0.1:{self.port}"
 
     def call(
         self, method: str, path: str, body: str | bytes | None = None, **headers: str
@@ -95,7 +111,7 @@ def run(
     *arguments: str, stdin: str = "", env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*PROGRAM, *arguments],
+        [*program(), *arguments],
         input=stdin,
         capture_output=True,
         text=True,

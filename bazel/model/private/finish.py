@@ -33,7 +33,8 @@ def shortfalls(metrics: Mapping[str, float], require: Mapping[str, str]) -> list
             limit = float(bound.removeprefix("<=").removeprefix(">="))
         except ValueError as error:
             raise export.ModelError(
-                f'require = {{"{metric}": "{bound}"}} is no bound: write 0.97, ">= 0.97" or "<= 0.3"'
+                f'require = {{"{metric}": "{bound}"}} is no bound: '
+                'write 0.97, ">= 0.97" or "<= 0.3"'
             ) from error
         if metric not in metrics:
             has = ", ".join(metrics) or "none"

@@ -1,32 +1,28 @@
-"""One model, five ways to run it, the same bits.
+"""One model, seven ways to run it, the same bits.
 
 See paddle_parity_test in //bazel/model:defs.bzl.
 """
 # ruff: noqa: E402  # paddle is imported after runtime.start
 
-import json
+import functools
 import os
-import subprocess
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from paddle_images import runtime
 
 runtime.start(0)
-import paddle
-import paddle_engine
 
-Arrays = dict[str, NDArray[Any]]
+from bazel.model.private import ways
+from bazel.model.private.ways import Arrays, Way
 
 MODEL = Path(os.environ["MODEL"])
 SAMPLES = Path(os.environ["SAMPLES"])
 TOLERANCE = float(os.environ["TOLERANCE"])
-METADATA = json.loads((MODEL / "metadata.json").read_text())
+METADATA = ways.metadata(MODEL)
 
 
 def samples(kind: str) -> Arrays:
@@ -34,48 +30,66 @@ def samples(kind: str) -> Arrays:
     return {t["name"]: np.load(SAMPLES / f"{t['name']}.npy") for t in METADATA[kind]}
 
 
-def static_graph(_directory: Path) -> Arrays:
-    """Runs the exported program by paddle.jit.load."""
-    model = paddle.jit.load(str(MODEL / "model"))
-    model.eval()
-    outputs = model(*[paddle.to_tensor(array) for array in samples("inputs").values()])
-    outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
-    names = [t["name"] for t in METADATA["outputs"]]
-    return dict(zip(names, (o.numpy() for o in outputs), strict=True))
+def dynamic_graph(_model: Path, _inputs: Arrays, onednn: bool) -> Arrays:
+    """What the trainer's network itself gave for all rows."""
+    assert not onednn
+    return samples("outputs")
 
 
-def python_inference(onednn: bool) -> Arrays:
-    """Runs it by paddle.inference."""
-    config = paddle.inference.Config(str(MODEL / "model.pdmodel"), str(MODEL / "model.pdiparams"))
-    config.disable_glog_info()
-    config.set_cpu_math_library_num_threads(1)
-    if not onednn:
-        config.disable_mkldnn()
-    predictor = paddle.inference.create_predictor(config)
-    for name, array in samples("inputs").items():
-        handle = predictor.get_input_handle(name)
-        handle.reshape(array.shape)
-        handle.copy_from_cpu(array)
-    predictor.run()
-    names = predictor.get_output_names()
-    return {name: predictor.get_output_handle(name).copy_to_cpu() for name in names}
+ENGINES: dict[str, Way] = {
+    "paddle.inference": ways.paddle_inference,
+    "C++ engine": ways.cc_engine,
+    "Python module": ways.python_module,
+    "server, binary": ways.server_binary,
+}
+TENSORS = [*METADATA["inputs"], *METADATA["outputs"]]
+if all(t["datatype"] != "FP16" for t in TENSORS):  # JSON has none
+    ENGINES["server, JSON"] = ways.server_json
+WAYS: dict[str, Way] = {
+    "dynamic graph": dynamic_graph,
+    "static graph": ways.static_graph,
+    **ENGINES,
+}
+
+# All ways of a group give the bits of its first; oneDNN or not is what the group is about.
+GROUPS: dict[str, tuple[bool, list[str]]] = (
+    {"int8": (True, [*ENGINES])}
+    if METADATA.get("precision") == "int8"
+    else {"without oneDNN": (False, [*WAYS]), "with oneDNN": (True, [*ENGINES])}
+)
+
+# A row alone is a batch too, where the model leaves the number of rows open.
+BATCHES = ["all rows"]
+if all(t["shape"][0] == -1 for t in TENSORS):
+    BATCHES.append("one row")
 
 
-def cc_engine(onednn: bool, directory: Path) -> Arrays:
-    """Runs it by the C++ engine, in a process of its own."""
-    command = [
-        *(os.environ["RUN"], os.environ["PREDICT"]),
-        *(MODEL, "onednn" if onednn else "plain", directory),
-        *(f"{t['name']}={SAMPLES}/{t['name']}.npy" for t in METADATA["inputs"]),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return {t["name"]: np.load(directory / f"{t['name']}.npy") for t in METADATA["outputs"]}
+# (group, batch, whose bits, who must have them)
+EQUAL = [
+    (group, batch, members[0], way)
+    for batch in BATCHES
+    for group, members in (
+        # The trainer answered all rows at once.
+        (group, [m for m in members if batch == "all rows" or m != "dynamic graph"])
+        for group, (_, members) in GROUPS.items()
+    )
+    for way in members[1:]
+]
 
 
-def python_module(onednn: bool) -> Arrays:
-    """Runs it by the C++ engine's Python module, in this process, beside paddle."""
-    return paddle_engine.Engine(MODEL, onednn=onednn).run(samples("inputs"))
+@pytest.fixture(scope="module", autouse=True)
+def _servers() -> Iterator[None]:
+    yield
+    ways.servers.close()
+
+
+@functools.cache
+def run(way: str, onednn: bool, batch: str) -> Arrays:
+    """The outputs of one way."""
+    inputs = samples("inputs")
+    if batch == "one row":
+        inputs = {name: array[:1] for name, array in inputs.items()}
+    return WAYS[way](MODEL, inputs, onednn)
 
 
 def assert_same_bits(got: Arrays, expected: Arrays) -> None:
@@ -94,36 +108,53 @@ def assert_same_bits(got: Arrays, expected: Arrays) -> None:
             )
 
 
-RUNTIMES: dict[str, Callable[[Path], Arrays]] = {
-    "static graph": static_graph,
-    "paddle.inference": lambda _: python_inference(onednn=False),
-    "C++ engine": lambda directory: cc_engine(False, directory),
-    "Python module": lambda _: python_module(onednn=False),
-}
+def assert_close(got: Arrays, expected: Arrays) -> None:
+    """Compares outputs within TOLERANCE, and shows the greatest difference."""
+    assert list(got) == list(expected)
+    for name, array in expected.items():
+        bound = TOLERANCE * np.abs(array).max()
+        difference = np.abs(got[name] - array)
+        if not difference.max() <= bound:  # NaN is not close
+            worst = tuple(int(i) for i in np.unravel_index(difference.argmax(), array.shape))
+            pytest.fail(
+                f"{name}: the greatest difference is at {worst}: {got[name][worst]!r} instead of "
+                f"{array[worst]!r}; tolerance {TOLERANCE:g} of the largest output allows {bound:g}"
+            )
 
 
-@pytest.mark.parametrize("kind", RUNTIMES)
-def test_same_bits_as_the_dynamic_graph(kind: str, tmp_path: Path) -> None:
-    assert_same_bits(RUNTIMES[kind](tmp_path), samples("outputs"))
+@pytest.mark.parametrize(("group", "batch", "reference", "way"), EQUAL)
+def test_same_bits(group: str, batch: str, reference: str, way: str) -> None:
+    onednn, _ = GROUPS[group]
+    assert_same_bits(run(way, onednn, batch), run(reference, onednn, batch))
 
 
-def test_same_bits_in_python_and_cc_with_onednn(tmp_path: Path) -> None:
-    expected = python_inference(onednn=True)
-    assert_same_bits(cc_engine(True, tmp_path), expected)
-    assert_same_bits(python_module(onednn=True), expected)
+@pytest.mark.parametrize("group", [g for g, (onednn, _) in GROUPS.items() if onednn])
+def test_other_kernels_stay_close_to_the_dynamic_graph(group: str) -> None:
+    _, members = GROUPS[group]
+    assert_close(run(members[0], True, "all rows"), samples("outputs"))
 
 
-def test_onednn_stays_close_to_the_dynamic_graph() -> None:
-    for name, expected in samples("outputs").items():
-        difference = np.abs(python_inference(onednn=True)[name] - expected).max()
-        assert difference <= TOLERANCE * np.abs(expected).max(), name
+@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("batch", BATCHES[1:])
+def test_a_row_alone_stays_close_to_the_row_in_its_batch(group: str, batch: str) -> None:
+    """Close: MKL's SGEMM adds up fewer than eight rows in another order."""
+    onednn, members = GROUPS[group]
+    whole = run(members[0], onednn, "all rows")
+    alone = run("paddle.inference", onednn, batch)
+    assert_close(alone, {name: array[:1] for name, array in whole.items()})
 
 
 def test_a_difference_is_shown() -> None:
     """So that the tests above can fail."""
-    expected = {"y": np.zeros((2, 3), np.float32)}
+    expected = {"y": np.ones((2, 3), np.float32)}
     got = {"y": expected["y"].copy()}
     assert_same_bits(got, expected)
-    got["y"][1, 2] = -0.0  # equal as a number, not as bits
+    assert_close(got, expected)
+    expected["y"][1, 2], got["y"][1, 2] = 0.0, -0.0  # equal as numbers, not as bits
+    assert_close(got, expected)
     with pytest.raises(pytest.fail.Exception, match=r"y: 1 of 6 .* first at \(1, 2\)"):
         assert_same_bits(got, expected)
+    for wrong in (2 * TOLERANCE, np.nan):
+        got["y"][1, 2] = wrong
+        with pytest.raises(pytest.fail.Exception, match=r"y: the greatest .* at \(1, 2\)"):
+            assert_close(got, expected)

@@ -3,22 +3,30 @@
 load("//bazel/pypi:defs.bzl", "pytest_test")
 
 def paddle_parity_test(name, model, tolerance = 1e-5, **kwargs):
-    """A model gives the same bits wherever it runs: in Paddle's graphs, in Python and in C++.
+    """A model gives the same bits wherever it runs: in Paddle's graphs, in Python, in C++, served.
 
-    On all samples of the model:
+    On all samples of the model, and on the first row alone:
 
-    - dynamic graph (the trainer's outputs) = static graph (`paddle.jit.load`)
-      = `paddle.inference` = C++ engine = `paddle_engine` (the engine's Python
-      module), without oneDNN, bit for bit;
-    - `paddle.inference` = C++ engine = `paddle_engine`, with oneDNN as a server
-      runs it, bit for bit; these other kernels may differ from the dynamic
-      graph by `tolerance`.
+    - dynamic graph (the trainer's outputs, all rows only) = static graph
+      (`paddle.jit.load`) = `paddle.inference` = C++ engine (`server predict`)
+      = `paddle_engine` (the engine's Python module) = HTTP server (`//cc/server`,
+      asked in JSON and in binary tensors), without oneDNN, bit for bit;
+    - `paddle.inference` = C++ engine = `paddle_engine` = HTTP server, with
+      oneDNN as a server runs it, bit for bit; these other kernels may differ
+      from the dynamic graph by `tolerance`.
+
+    A model of precision int8 runs with oneDNN's int8 kernels only: the second
+    group's members are equal bit for bit, and within `tolerance` of the
+    trainer's outputs.
+
+    A row alone may differ from the same row in its batch by `tolerance`: see
+    docs/training.md.
 
     Args:
       name: name of the test.
       model: label of a `paddle_model` with samples.
-      tolerance: greatest difference of any output between the dynamic graph
-        and oneDNN, relative to the output tensor's largest magnitude.
+      tolerance: greatest difference of any output where bits are not equal,
+        relative to the output tensor's largest magnitude.
       **kwargs: what else `py_test` takes.
     """
     model = native.package_relative_label(model)
@@ -29,18 +37,18 @@ def paddle_parity_test(name, model, tolerance = 1e-5, **kwargs):
         data = [
             model,
             samples,
-            "//bazel/model/private:predict",
             "//bazel/toolchains:run",
+            "//cc/server",
         ],
         env = {
             "MODEL": "$(rootpath %s)" % model,
-            "PREDICT": "$(rootpath //bazel/model/private:predict)",
             "RUN": "$(rootpath //bazel/toolchains:run)",
             "SAMPLES": "$(rootpath %s)" % samples,
+            "SERVER": "$(rootpath //cc/server)",
             "TOLERANCE": str(tolerance),
         },
         deps = [
-            "//cc/bindings",
+            "//bazel/model/private:ways",
             "//python/paddle_images",
         ],
         **kwargs

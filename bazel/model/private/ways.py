@@ -1,0 +1,115 @@
+"""The ways to run a model, for tests: each takes inputs and gives outputs, arrays by name.
+
+All have one signature: the model's directory, its inputs, and whether to compute with oneDNN as a
+server does by itself. A model whose metadata.json says "precision": "int8" runs in int8 then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cc.server import serving
+
+Arrays = dict[str, NDArray[Any]]
+Way = Callable[[Path, Arrays, bool], Arrays]
+
+servers = contextlib.ExitStack()  # close it when all is asked
+
+
+def metadata(model: Path) -> dict[str, Any]:
+    """What metadata.json says."""
+    told: dict[str, Any] = json.loads((model / "metadata.json").read_text(encoding="utf-8"))
+    return told
+
+
+def output_names(model: Path) -> list[str]:
+    """The model's outputs in their order."""
+    return [output["name"] for output in metadata(model)["outputs"]]
+
+
+def static_graph(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
+    """Runs the exported program by paddle.jit.load, which never takes oneDNN."""
+    assert not onednn
+    import paddle
+
+    network = paddle.jit.load(str(model / "model"))
+    network.eval()
+    names = [tensor["name"] for tensor in metadata(model)["inputs"]]
+    outputs = network(*[paddle.to_tensor(inputs[name]) for name in names])
+    outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
+    return dict(zip(output_names(model), (o.numpy() for o in outputs), strict=True))
+
+
+def paddle_inference(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
+    """Runs it by paddle.inference."""
+    import paddle
+
+    config = paddle.inference.Config(str(model / "model.pdmodel"), str(model / "model.pdiparams"))
+    config.disable_glog_info()
+    config.set_cpu_math_library_num_threads(1)
+    if not onednn:
+        config.disable_mkldnn()
+    elif metadata(model).get("precision") == "int8":
+        config.enable_mkldnn()
+        config.enable_mkldnn_int8()
+    predictor = paddle.inference.create_predictor(config)
+    for name, array in inputs.items():
+        handle = predictor.get_input_handle(name)
+        handle.reshape(array.shape)
+        handle.copy_from_cpu(array)
+    predictor.run()
+    names = predictor.get_output_names()
+    return {name: predictor.get_output_handle(name).copy_to_cpu() for name in names}
+
+
+def cc_engine(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
+    """Runs it by the C++ engine in a process of its own: `server predict`, from file to file."""
+    outputs = output_names(model)
+    with tempfile.TemporaryDirectory() as directory:
+        arguments = [f"--model={model}", f"--onednn={int(onednn)}", "--format=npy"]
+        for name, array in inputs.items():
+            np.save(f"{directory}/in.{name}.npy", array)
+            arguments.append(f"--input={name}={directory}/in.{name}.npy")
+        arguments += [f"--output={name}={directory}/out.{name}.npy" for name in outputs]
+        done = serving.run("predict", *arguments)
+        assert done.returncode == 0, done.stderr
+        return {name: np.load(f"{directory}/out.{name}.npy") for name in outputs}
+
+
+def python_module(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
+    """Runs it by the C++ engine's Python module, in this process, beside paddle."""
+    import paddle_engine
+
+    return paddle_engine.Engine(model, onednn=onednn).run(inputs)
+
+
+@functools.cache
+def _server(model: Path, onednn: bool) -> serving.Server:
+    """A server of this model, which `servers` stops; its limits are no matter here."""
+    folder = Path(servers.enter_context(tempfile.TemporaryDirectory()))
+    (folder / "model").mkdir()
+    (folder / "model/1").symlink_to(model.absolute())
+    limits = ("--max_batch_size=1000000", f"--max_request_bytes={1 << 30}")
+    flags = (f"--model_repository={folder}", f"--onednn={int(onednn)}", *limits)
+    return servers.enter_context(serving.serving(*flags))
+
+
+def server_json(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
+    """Asks the server; all tensors are JSON."""
+    outputs = output_names(model)
+    return serving.infer(_server(model, onednn).url, "model", inputs, outputs, False, False)
+
+
+def server_binary(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
+    """Asks the server; all tensors are binary."""
+    outputs = output_names(model)
+    return serving.infer(_server(model, onednn).url, "model", inputs, outputs, True, True)
