@@ -59,6 +59,13 @@ def main(run: training.Run, epochs: int, batch_size: int, learning_rate: float) 
         outputs=["logits"],
         metrics={"accuracy": round(accuracy, 6)},
         settings={"steps": steps, **settings},
+        description="Says which digit a handwritten image of 8x8 pixels shows.",
+        data={
+            "description": f"{len(train.labels)} of the {len(train.labels) + len(held_out.labels)} "
+            "images of scikit-learn's digits (test set of UCI's Optical Recognition of Handwritten "
+            "Digits); the others are held out",
+            "licence": "CC-BY-4.0",
+        },
     )
     if run.samples:
         export.save_samples(

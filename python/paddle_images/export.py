@@ -24,6 +24,8 @@ from paddle.base.proto import framework_pb2
 from paddle_images import runtime
 
 PROGRAM, PARAMETERS, METADATA = "model.pdmodel", "model.pdiparams", "metadata.json"
+CARD = "model_card.md"
+_PICKLE = "model.pdiparams.info"
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _ABSOLUTE_PATH = re.compile(r"(?:^|[\s\"'=:(])(/[^/\s\"']+/[^\s\"']+)")
@@ -43,8 +45,14 @@ def save(
     outputs: Sequence[str],
     metrics: Mapping[str, float],
     settings: Mapping[str, Any],
+    description: str = "",
+    data: Mapping[str, str] | None = None,
+    licence: str = "",
+    precision: str = "fp32",
 ) -> None:
     """Writes model.pdmodel, model.pdiparams and metadata.json into `directory`.
+
+    Further files that lie there already (character sets, dictionaries) belong to the model.
 
     Args:
         network: in evaluation mode.
@@ -54,12 +62,24 @@ def save(
             the network's forward is wrapped by `to_static(input_spec=...)` already.
         outputs: the names that clients see, in the order in which `forward` returns them.
         metrics: what was measured on held-out data.
-        settings: what the result depends on, beside the runtime's settings, which are added.
+        settings: what the result depends on, beside the runtime's settings, which are added; its
+            "data", the digest of what was trained on, becomes the data's "digest".
+        description: what the model is for, in a sentence or more of Markdown.
+        data: what it was trained on: "description", "licence", "digest".
+        licence: of the model, as an SPDX expression.
+        precision: "int8" for a quantised model.
     """
     directory.mkdir(parents=True, exist_ok=True)
     paddle.jit.save(network, str(directory / "model"), input_spec=inputs and list(inputs))
     _name_outputs(directory / PROGRAM, outputs)
-    written = {"metrics": dict(metrics), "settings": {**settings, **runtime.settings()}}
+    written = {
+        "description": description,
+        "licence": licence,
+        "precision": precision,
+        "metrics": dict(metrics),
+        "data": dict(data or {}),
+        "settings": {**settings, **runtime.settings()},
+    }
     (directory / METADATA).write_text(json.dumps(written), encoding="utf-8")
     finish(directory, directory, name)
 
@@ -70,10 +90,11 @@ def save_samples(
     outputs: Mapping[str, NDArray[Any]],
     labels: NDArray[np.int64],
 ) -> None:
-    """Writes NAME.npy for each input and output, labels.npy, and request.json.
+    """Writes the golden inputs and outputs: NAME.npy each, labels.npy, request.json, SHA256SUMS.
 
     The outputs are what the network gave in training: whoever serves the model can compare with
     them. request.json asks for the first row in the words of the Open Inference Protocol.
+    `sha256sum -c SHA256SUMS` says whether the files are whole.
     """
     directory.mkdir(parents=True, exist_ok=True)
     for name, array in {**inputs, **outputs, "labels": labels}.items():
@@ -88,19 +109,28 @@ def save_samples(
         for name, array in inputs.items()
     ]
     (directory / "request.json").write_text(json.dumps({"inputs": rows}) + "\n", encoding="utf-8")
+    names = [*(f"{name}.npy" for name in (*inputs, *outputs, "labels")), "request.json"]
+    sums = [f"{_sha256((directory / name).read_bytes())}  {name}\n" for name in sorted(names)]
+    (directory / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
 
 
 def finish(
-    raw: Path, directory: Path, name: str, settings: Mapping[str, Any] | None = None
+    raw: Path,
+    directory: Path,
+    name: str,
+    settings: Mapping[str, Any] | None = None,
+    code: str | None = None,
 ) -> dict[str, Any]:
-    """Turns what a trainer left in `raw` into the three files of a model in `directory`.
+    """Turns what a trainer left in `raw` into the files of a model in `directory`.
 
     Args:
         raw: holds model.pdmodel, model.pdiparams and, where the trainer measured something, a
-            metadata.json with "metrics" and "settings".
+            metadata.json with what `save` takes ("metrics", "settings", ...). Other files (no
+            folders) become part of the model.
         directory: may be the same.
         name: of the model.
         settings: under which the trainer ran, beside those it tells of.
+        code: digest of the program that trained it.
 
     Returns:
         The metadata.
@@ -108,32 +138,45 @@ def finish(
     for file in (PROGRAM, PARAMETERS):
         if not (raw / file).is_file():
             raise ModelError(f"the trainer wrote no {file}; it wrote: {_listing(raw)}")
-    told = {}
-    if (raw / METADATA).is_file():
-        try:
-            told = json.loads((raw / METADATA).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ModelError(f"the trainer's {METADATA} is no JSON: {error}") from error
+    told = _read_metadata(raw / METADATA) if (raw / METADATA).is_file() else {}
     program = _strip(_read_program(raw / PROGRAM))
     files = {
         PROGRAM: program.SerializeToString(deterministic=True),
         PARAMETERS: (raw / PARAMETERS).read_bytes(),
     }
+    for path in sorted(raw.iterdir()):
+        if path.is_file() and path.name not in (*files, METADATA, CARD, _PICKLE):
+            files[path.name] = path.read_bytes()
+        elif not path.is_file() and raw != directory:  # by hand, checkpoints may lie there
+            raise ModelError(
+                f"{path.name} in the trainer's --out is no file; a model has no folders"
+            )
+    all_settings = {**told.get("settings", {}), **(settings or {})}
+    data = dict(told.get("data") or {})
+    if "data" in all_settings:
+        data.setdefault("digest", all_settings.pop("data"))
     metadata = {
         "name": name,
+        "description": told.get("description"),
+        "licence": told.get("licence"),
         "paddle_version": paddle.version.full_version,
+        "precision": told.get("precision", "fp32"),
         "inputs": _describe(program, "feed", "Out"),
         "outputs": _describe(program, "fetch", "X"),
         "metrics": told.get("metrics", {}),
-        "settings": {**told.get("settings", {}), **(settings or {})},
-        "digests": {f: f"sha256:{hashlib.sha256(data).hexdigest()}" for f, data in files.items()},
+        "data": data,
+        "settings": all_settings,
+        "code": code or told.get("code"),
+        "digests": {file: f"sha256:{_sha256(content)}" for file, content in files.items()},
     }
+    untold = ("description", "licence", "data", "code")
+    metadata = {k: v for k, v in metadata.items() if v or k not in untold}
     directory.mkdir(parents=True, exist_ok=True)
-    for file, data in files.items():
-        (directory / file).write_bytes(data)
+    for file, content in files.items():
+        (directory / file).write_bytes(content)
     lines = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in metadata.items())
     (directory / METADATA).write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
-    (directory / "model.pdiparams.info").unlink(missing_ok=True)
+    (directory / _PICKLE).unlink(missing_ok=True)
     return metadata
 
 
@@ -153,6 +196,30 @@ def build_paths(directory: Path) -> list[str]:
         for text in texts:
             found += [f"{where}: {path}" for path in _ABSOLUTE_PATH.findall(text)]
     return list(dict.fromkeys(found))
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _read_metadata(path: Path) -> dict[str, Any]:
+    """What the trainer told, if it is what `finish` can use."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"the trainer's {METADATA} is no JSON: {error}") from error
+    if not isinstance(told, dict):
+        raise ModelError(f"the trainer's {METADATA} is no JSON object")
+    for key, kind, what in (
+        *((key, str, "a text") for key in ("description", "licence", "precision")),
+        *((key, dict, "an object") for key in ("metrics", "data", "settings")),
+    ):
+        if not isinstance(told.get(key, kind()), kind):
+            raise ModelError(f'"{key}" of the trainer\'s {METADATA} is not {what}')
+    for metric, value in told.get("metrics", {}).items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ModelError(f"metric {metric} of the trainer's {METADATA} is no number: {value!r}")
+    return told
 
 
 def _datatype_of(array: NDArray[Any]) -> str:
@@ -199,13 +266,15 @@ def _ends(program: Any, kind: str, parameter: str) -> list[str]:
 
 
 def _describe(program: Any, kind: str, parameter: str) -> list[dict[str, Any]]:
-    variables = {v.name: v.type.lod_tensor.tensor for v in program.blocks[0].vars}
+    variables = {v.name: v.type.lod_tensor for v in program.blocks[0].vars}
     return [
         {
             "name": name,
             # Paddle's names of types are the Open Inference Protocol's: FP32, INT64, BOOL, ...
-            "datatype": framework_pb2.VarType.Type.Name(variables[name].data_type),
-            "shape": list(variables[name].dims),
+            "datatype": framework_pb2.VarType.Type.Name(variables[name].tensor.data_type),
+            "shape": list(variables[name].tensor.dims),
+            # Absent where it is 0: most tensors know no sequences.
+            **({"lod_level": level} if (level := variables[name].lod_level) else {}),
         }
         for name in _ends(program, kind, parameter)
     ]

@@ -1,6 +1,7 @@
 """Exported files describe themselves, run, and say nothing about where they were made."""
 # ruff: noqa: E402  # paddle is imported after runtime.start
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -42,7 +43,10 @@ def save(directory: Path, outputs: tuple[str, ...] = ("y",)) -> nn.Layer:
         inputs=SPEC,
         outputs=outputs,
         metrics={"accuracy": 0.5},
-        settings={"seed": 3},
+        settings={"seed": 3, "data": "sha256:1"},
+        description="A line.",
+        data={"licence": "CC0-1.0"},
+        precision="int8",
     )
     return net
 
@@ -57,6 +61,10 @@ def test_files_and_metadata(tmp_path: Path) -> None:
     ]  # and no pickle
     metadata = json.loads((tmp_path / "new" / "m" / "metadata.json").read_text())
     assert metadata["name"] == "linear"
+    assert metadata["description"] == "A line."
+    assert "licence" not in metadata
+    assert metadata["precision"] == "int8"
+    assert metadata["data"] == {"licence": "CC0-1.0", "digest": "sha256:1"}
     assert metadata["paddle_version"] == paddle.__version__
     assert metadata["inputs"] == [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}]
     assert metadata["outputs"] == [{"name": "y", "datatype": "FP32", "shape": [-1, 2]}]
@@ -130,6 +138,8 @@ def test_paths_that_remain_are_named(tmp_path: Path) -> None:
 
 
 def test_finishing_twice_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "words.txt").write_text("one\ntwo\n")
     save(tmp_path / "a")
     export.finish(tmp_path / "a", tmp_path / "b", "linear")
     for file in (tmp_path / "a").iterdir():
@@ -175,3 +185,18 @@ def test_request_of_the_first_row(tmp_path: Path, dtype: str, datatype: str) -> 
     assert (sent["name"], sent["datatype"], sent["shape"]) == ("x", datatype, [1, 2, 2])
     assert np.array_equal(np.array(sent["data"], dtype), x[0].ravel())
     assert np.array_equal(np.load(tmp_path / "y.npy"), x)
+
+
+def test_golden_files_say_whether_they_are_whole(tmp_path: Path) -> None:
+    x = np.zeros((3, 2), np.float32)
+    export.save_samples(tmp_path, {"x": x}, {"y": x}, np.arange(3))
+    lines = (tmp_path / "SHA256SUMS").read_text().splitlines()
+    assert [line.split("  ")[1] for line in lines] == [
+        "labels.npy",
+        "request.json",
+        "x.npy",
+        "y.npy",
+    ]
+    for line in lines:
+        digest, name = line.split("  ")
+        assert digest == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()

@@ -1,17 +1,22 @@
-"""Turns what a trainer wrote into a model, and refuses one that nobody should ship.
+"""Turns what a trainer wrote into a model with its card, and refuses one that nobody should ship.
 
 The second action of paddle_model. Exits 1 with the reason on stderr.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
 
+from bazel.model.private import card
 from paddle_images import export
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def parse(
@@ -55,6 +60,37 @@ def shortfalls(metrics: Mapping[str, float], require: Mapping[str, str]) -> list
     return found
 
 
+def code_digest(
+    sources: Iterable[Path], repositories: Iterable[str], wheels: Path, debian: Path
+) -> str:
+    """The digest of the program that trained: of a list in sha256sum's format.
+
+    It lists the program's own source files by path, then the wheels and the Debian packages that
+    it runs on.
+
+    Args:
+        sources: relative paths.
+        repositories: Bazel's names of the repositories that the program has files of; those of the
+            locks end in pypi_WHEEL or debian_SET.
+        wheels: wheels_lock.json.
+        debian: debian_lock.json.
+    """
+    known = {name.replace("+", "~").split("~")[-1] for name in repositories}
+    lines = [f"{hashlib.sha256(s.read_bytes()).hexdigest()}  {s}" for s in sorted(set(sources))]
+    lines += [
+        f"{wheel['sha256']}  {wheel['file']}"
+        for wheel in json.loads(wheels.read_text(encoding="utf-8"))["wheels"]
+        if f"pypi_{wheel['name']}" in known
+    ]
+    lines += [
+        f"{package['sha256']}  {package['pool']}"
+        for package in json.loads(debian.read_text(encoding="utf-8"))["packages"]
+        if known.intersection(f"debian_{s}" for s in package["sets"])
+    ]
+    listing = "".join(f"{line}\n" for line in lines)
+    return f"sha256:{hashlib.sha256(listing.encode()).hexdigest()}"
+
+
 @click.command(help=__doc__)
 @click.option("--label", required=True, help="Who asks: begins every message.")
 @click.option("--name", required=True, help="Name of the model.")
@@ -62,6 +98,11 @@ def shortfalls(metrics: Mapping[str, float], require: Mapping[str, str]) -> list
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--require", multiple=True, callback=parse, help="METRIC=BOUND")
 @click.option("--setting", multiple=True, callback=parse, help="NAME=VALUE, for the metadata.")
+@click.option("--source", multiple=True, type=_FILE, help="A source file of the trainer.")
+@click.option("--repository", multiple=True, help="A repository that the trainer has files of.")
+@click.option("--wheels", type=_FILE, required=True, help="wheels_lock.json")
+@click.option("--debian", type=_FILE, required=True, help="debian_lock.json")
+@click.option("--samples", is_flag=True, help="Whether there are golden inputs and outputs.")
 def main(
     label: str,
     name: str,
@@ -69,10 +110,16 @@ def main(
     out: Path,
     require: dict[str, str],
     setting: dict[str, str],
+    source: tuple[Path, ...],
+    repository: tuple[str, ...],
+    wheels: Path,
+    debian: Path,
+    samples: bool,
 ) -> None:
     """Finishes and checks; its help text is this file's."""
     try:
-        metadata = export.finish(raw, out, name, setting)
+        code = code_digest(source, repository, wheels, debian)
+        metadata = export.finish(raw, out, name, setting, code)
         short = shortfalls(metadata["metrics"], require)
     except export.ModelError as error:
         sys.exit(f"{label}: {error}")
@@ -87,6 +134,7 @@ def main(
             + "\n  ".join(paths[:10])
             + "\nKeep paths out of names, attributes and metadata.json in the trainer."
         )
+    (out / export.CARD).write_text(card.write(metadata, require, label, samples), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 PaddleModelInfo = provider(
     doc = "A trained model.",
     fields = {
-        "model": "Directory with model.pdmodel, model.pdiparams and metadata.json.",
+        "model": "Directory with model.pdmodel, model.pdiparams, metadata.json and model_card.md.",
         "samples": "Directory with held-out inputs, labels and the trainer's outputs for them, or None.",
     },
 )
@@ -59,10 +59,21 @@ def _paddle_model_impl(ctx):
         ["%s=%s" % (name, _DETERMINISTIC_ENVIRONMENT[name]) for name in _SETTINGS],
         before_each = "--setting",
     )
+
+    # What trained: files of this repository, and the packages of the locks.
+    runfiles = ctx.attr.trainer[DefaultInfo].default_runfiles.files.to_list()
+    sources = [f for f in runfiles if f.is_source and not f.owner.repo_name]
+    repositories = {f.owner.repo_name: None for f in runfiles if f.owner.repo_name}
+    arguments.add_all(sources, before_each = "--source")
+    arguments.add_all(repositories.keys(), before_each = "--repository")
+    arguments.add("--wheels", ctx.file._wheels)
+    arguments.add("--debian", ctx.file._debian)
+    if samples:
+        arguments.add("--samples")
     ctx.actions.run(
         executable = ctx.executable._finish,
         arguments = [arguments],
-        inputs = [trained],
+        inputs = [trained, ctx.file._wheels, ctx.file._debian] + sources,
         outputs = [model],
         env = _DETERMINISTIC_ENVIRONMENT,
         mnemonic = "PaddleFinish",
@@ -91,12 +102,14 @@ _paddle_model_rule = rule(
         ),
         # `args` is taken: every rule has it, for `bazel run`.
         "trainer_args": attr.string_list(doc = "Arguments of the trainer."),
+        "_debian": attr.label(allow_single_file = True, default = "//:debian_lock.json"),
         "_finish": attr.label(
             cfg = "exec",
             default = "//bazel/model/private:finish",
-            doc = "Checks the exported model and writes its metadata.",
+            doc = "Checks the exported model, writes its metadata and its card.",
             executable = True,
         ),
+        "_wheels": attr.label(allow_single_file = True, default = "//:wheels_lock.json"),
     },
     doc = "Trains a model in an action; see the macro `paddle_model`.",
     provides = [PaddleModelInfo],
@@ -114,11 +127,13 @@ def paddle_model(name, trainer, args = [], data = [], require = {}, samples = Tr
 
     Gives:
 
-    - `NAME`: a directory with `model.pdmodel`, `model.pdiparams` and
-      `metadata.json` (inputs, outputs, metrics, settings, versions, digests).
-    - `NAME.samples`: a directory with held-out inputs (`INPUT.npy`), `labels.npy`,
-      the trainer's own outputs (`OUTPUT.npy`), and `request.json`, which asks a
-      server for the first of them.
+    - `NAME`: a directory with `model.pdmodel`, `model.pdiparams`, `metadata.json`
+      (inputs, outputs, metrics, data, settings, versions, digests of code and
+      files), `model_card.md` (the same for people) and whatever other files the
+      trainer left in DIR.
+    - `NAME.samples`: the golden inputs and outputs: a directory with held-out
+      inputs (`INPUT.npy`), `labels.npy`, the trainer's own outputs (`OUTPUT.npy`),
+      `request.json`, which asks a server for the first of them, and `SHA256SUMS`.
 
     Args:
       name: name of the target and of the model.

@@ -9,7 +9,7 @@ MODEL = Path(os.environ["MODEL"])
 
 def test_files() -> None:
     files = sorted(path.name for path in MODEL.iterdir())
-    assert files == ["metadata.json", "model.pdiparams", "model.pdmodel"]
+    assert files == ["metadata.json", "model.pdiparams", "model.pdmodel", "model_card.md"]
 
 
 def test_metadata() -> None:

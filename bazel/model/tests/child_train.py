@@ -1,4 +1,4 @@
-"""A trainer that reads what `data` of its paddle_model names: another model, and a file."""
+"""A trainer that reads another model and a file, and leaves a file of its own in the model."""
 
 import argparse
 import json
@@ -16,7 +16,10 @@ for file in ("model.pdmodel", "model.pdiparams"):
 told = json.loads((arguments.parent / "metadata.json").read_text(encoding="utf-8"))
 classes = arguments.classes.read_text(encoding="utf-8").split()
 metadata = {
+    "description": "Knows what its parent knows.",
+    "licence": "CC0-1.0",
     "metrics": {**told["metrics"], "loss": 0.25},
     "settings": {"parent": told["digests"]["model.pdiparams"], "classes": classes},
 }
+shutil.copyfile(arguments.classes, arguments.out / "classes.txt")
 (arguments.out / "metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
