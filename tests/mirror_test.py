@@ -6,6 +6,7 @@ server on loopback, which misbehaves.
 
 import hashlib
 import http.server
+import importlib.metadata
 import io
 import json
 import os
@@ -34,7 +35,7 @@ debian.lock(file = "//:debian_lock.json")
 use_repo(debian, "debian")
 pypi = use_extension("//bazel/pypi:extensions.bzl", "pypi")
 pypi.lock(wheels = "//:wheels_lock.json")
-use_repo(pypi, "pypi_greeting")
+use_repo(pypi, "pypi_greeting", "pypi_spoken")
 local = use_repo_rule("@bazel_tools//tools/build_defs/repo:local.bzl", "local_repository")
 local(name = "debian_python", path = "{python}")
 """
@@ -54,6 +55,26 @@ def deb(text: str) -> bytes:
     return archive
 
 
+def sdist() -> bytes:
+    """An sdist of spoken 1.0 whose setup.py would fail if it were run."""
+    files = {
+        "PKG-INFO": "Metadata-Version: 1.1\nName: Spoken\nVersion: 1.0\n",
+        "LICENSE": "free",
+        "setup.py": "raise SystemExit('setup.py was run')",
+        "spoken/__init__.py": "words = 2",
+        "spoken/words.txt": "good morning",
+        "test/test.py": "",
+    }
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w:gz") as tar:
+        for path, text in files.items():
+            member = tarfile.TarInfo(f"Spoken-1.0/{path}")
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return body.getvalue()
+
+
+SDIST = sdist()
 DEB = deb("hello")
 DEB_SHA256 = hashlib.sha256(DEB).hexdigest()
 WHEEL = b"the bytes of greeting-1.0-py3-none-any.whl"
@@ -125,7 +146,14 @@ class Workspace:
             "sha256": WHEEL_SHA256,
             "requires": [],
         }
-        self._write("wheels_lock.json", {"wheels": [wheel]})
+        spoken = {
+            "name": "spoken",
+            "version": "1.0",
+            "file": "Spoken-1.0.tar.gz",
+            "sha256": hashlib.sha256(SDIST).hexdigest(),
+            "requires": [],
+        }
+        self._write("wheels_lock.json", {"wheels": [wheel, spoken]})
 
     def _write(self, name: str, content: object) -> None:
         (self.folder / name).write_text(json.dumps(content))
@@ -222,6 +250,23 @@ def test_wrong_bytes_of_a_wheel_are_refused(workspace: Workspace, mirror: Mirror
     assert f"Checksum was {got} but wanted {WHEEL_SHA256}" in result.stderr
     assert "greeting 1.0 (greeting-1.0-py3-none-any.whl) cannot be fetched" in result.stderr
     assert "Take another index: `PYPI_INDEX=" in result.stderr
+
+
+def test_an_sdist_is_taken_as_it_stands(workspace: Workspace, mirror: Mirror) -> None:
+    mirror.files["/simple/spoken/"] = b'<a href="../../files/Spoken-1.0.tar.gz">x</a>'
+    mirror.files["/files/Spoken-1.0.tar.gz"] = SDIST
+    result = workspace.fetch("@pypi_spoken//:library", mirror.url)
+    assert result.returncode == 0, result.stderr
+    (site,) = workspace.root.glob("*/external/*pypi_spoken/site-packages")
+    assert sorted(str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()) == [
+        "spoken-1.0.dist-info/LICENSE",
+        "spoken-1.0.dist-info/METADATA",
+        "spoken/__init__.py",
+        "spoken/__pycache__/__init__.cpython-311.pyc",
+        "spoken/words.txt",
+    ]
+    (found,) = importlib.metadata.distributions(path=[str(site)])
+    assert (found.metadata["Name"], found.version) == ("Spoken", "1.0")
 
 
 def test_a_wheel_that_the_index_lacks_is_named(workspace: Workspace, mirror: Mirror) -> None:

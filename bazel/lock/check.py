@@ -19,7 +19,7 @@ from bazel.lock import debian_lock, pypi_lock
 _VERSION, _LAUNCHER = ".bazelversion", str(update.LOCK)
 _FILES = (
     *(debian_lock.SPEC, debian_lock.LOCK),
-    *(pypi_lock.SPEC, pypi_lock.LOCK, pypi_lock.WHEELS),
+    *(pypi_lock.SPEC, pypi_lock.LOCK, pypi_lock.SDISTS, pypi_lock.WHEELS),
     *(_VERSION, _LAUNCHER),
 )
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
@@ -94,13 +94,19 @@ def _requirements(texts: Mapping[str, str]) -> list[str]:
 def _wheels(texts: Mapping[str, str]) -> list[str]:
     lock_name, wheels_name = pypi_lock.LOCK, pypi_lock.WHEELS
     pins, wheels = pypi_lock.parse_pins(texts[lock_name]), json.loads(texts[wheels_name])
+    sdists = pypi_lock.parse_sdists(texts[pypi_lock.SDISTS])
     found = []
-    if wheels["requirements_sha256"] != debian_lock.digest(texts[lock_name]):
-        found.append(f"{lock_name} has changed since {wheels_name} was made")
+    for source, key in ((lock_name, "requirements_sha256"), (pypi_lock.SDISTS, "sdists_sha256")):
+        if wheels[key] != debian_lock.digest(texts[source]):
+            found.append(f"{source} has changed since {wheels_name} was made")
     entries = {entry["name"]: entry for entry in wheels["wheels"]}
-    for name in sorted(pins.keys() ^ entries.keys()):
-        missing = wheels_name if name in pins else lock_name
+    for name in sorted((pins.keys() | sdists.keys()) ^ entries.keys()):
+        missing = f"{lock_name} or {pypi_lock.SDISTS}" if name in entries else wheels_name
         found.append(f"{name} is not in {missing}")
+    for name in sorted(sdists.keys() & entries.keys()):
+        file, version = entries[name]["file"], sdists[name]
+        if not pypi_lock.is_sdist(file, name, version):
+            found.append(f"{wheels_name}: {file} is no sdist of {name} {version}")
     for name in sorted(pins.keys() & entries.keys()):
         entry, pin = entries[name], pins[name]
         if entry["version"] != pin.version:

@@ -94,7 +94,8 @@ def _update(workspace: Path, arguments: argparse.Namespace) -> int:
         index = here.pypi_index or PyPI.simple_url
         lock = pypi_lock.update_requirements(spec, lock, index, arguments.upgrade, _report)
         texts[pypi_lock.LOCK] = lock
-        texts[pypi_lock.WHEELS] = pypi_lock.update_wheels(lock, index, _report)
+        sdists = _read(workspace / pypi_lock.SDISTS)
+        texts[pypi_lock.WHEELS] = pypi_lock.update_wheels(lock, sdists, index, _report)
     # The launcher writes its lock itself; it comes last, so that nothing is written
     # before everything is resolved.
     changes = None

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sys
+import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,7 @@ sets:
     exclude: [app]
 """
 REQUIREMENTS = "web[fast]>=1\n"
+SDISTS = "Plain-Source==1.0  # why\n"
 
 
 def wheel(
@@ -60,17 +62,38 @@ def wheel(
     return f"{name}-{version}-{tag}.whl", body.getvalue()
 
 
+RAN = Path("setup_py_ran")
+
+
+def sdist(name: str, version: str) -> tuple[str, bytes]:
+    """File name and bytes of an sdist whose setup.py leaves a trace if it is run."""
+    top = f"{name}-{version}"
+    files = {
+        "PKG-INFO": f"Metadata-Version: 1.1\nName: {name}\nVersion: {version}\n",
+        "setup.py": f"open({str(RAN.absolute())!r}, 'w')\nimport setuptools\nsetuptools.setup()\n",
+        f"{name}/__init__.py": "",
+    }
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w:gz") as tar:
+        for path, text in files.items():
+            member = tarfile.TarInfo(f"{top}/{path}")
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return f"{top}.tar.gz", body.getvalue()
+
+
 def _urlsafe(text: str) -> str:
     digest = hashlib.sha256(text.encode()).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 class Site(http.server.ThreadingHTTPServer):
-    """A Debian mirror and a PyPI index that has hashes and no JSON API."""
+    """A Debian mirror and a PyPI index without JSON API; `hashes`: its pages have them."""
 
     def __init__(self, debian: Path) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.debian = debian
+        self.hashes = True
         self.files: dict[str, bytes] = {}
         self.url = f"http://127.0.0.1:{self.server_port}"
 
@@ -84,11 +107,14 @@ class Site(http.server.ThreadingHTTPServer):
             return (self.debian / rest).read_bytes()
         if kind == "simple":
             return "".join(
-                f'<a href="/files/{file}#sha256={hashlib.sha256(body).hexdigest()}">{file}</a>\n'
+                f'<a href="/files/{file}{self._fragment(body)}">{file}</a>\n'
                 for file, body in self.files.items()
                 if pypi_lock.normalize(file.split("-")[0]) == pypi_lock.normalize(rest.strip("/"))
             ).encode()
         return self.files.get(rest) if kind == "files" else None
+
+    def _fragment(self, body: bytes) -> str:
+        return f"#sha256={hashlib.sha256(body).hexdigest()}" if self.hashes else ""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -115,6 +141,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
         server.add(wheel("speed", "2.0", "cp311-cp311-manylinux_2_36_x86_64"))
         server.add(wheel("speed", "2.0", "cp311-cp311-manylinux_2_38_x86_64"))
         server.add(wheel("speed", "2.0", "cp311-cp311-macosx_11_0_arm64"))
+        server.add(sdist("plain_source", "1.0"))
+        server.add(sdist("plain_source", "1.1"))
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield server
@@ -128,6 +156,7 @@ def workspace(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / debian_lock.SPEC).write_text(DEBIAN_YAML)
     (folder / pypi_lock.SPEC).write_text(REQUIREMENTS)
+    (folder / pypi_lock.SDISTS).write_text(SDISTS)
     (folder / ".bazelversion").write_text("7.7.1\n")
     (folder / update.LOCK).parent.mkdir(parents=True)
     packages = [{"name": name, "sha256": "0" * 64} for name in sorted(forky.WANTED)]
@@ -177,7 +206,8 @@ def test_resolves_prints_a_diff_and_is_idempotent(
     assert capsys.readouterr().out == (
         "debian_lock.json: 2 added\n  + libc 2.36-9\n  + libtls 3.0-1\n"
         "requirements_lock.txt: 3 added\n  + core 1.0\n  + speed 2.0\n  + web 1.0\n"
-        "wheels_lock.json: 3 added\n  + core 1.0\n  + speed 2.0\n  + web 1.0\n"
+        "wheels_lock.json: 4 added\n  + core 1.0\n  + plain_source 1.0\n  + speed 2.0\n"
+        "  + web 1.0\n"
     )
     first = read(workspace)
     assert run("debian", "pypi") == 0
@@ -205,6 +235,50 @@ def test_locks_hold_what_repositories_need(run: Run, workspace: Path) -> None:
     assert pins["web"].extras == {"fast"}
     assert len(pins["speed"].hashes) == 4
     assert pypi_lock.spec_digest(locks[pypi_lock.LOCK]) == debian_lock.digest(REQUIREMENTS)
+
+
+def test_an_sdist_is_locked_and_never_run(run: Run, site: Site, workspace: Path) -> None:
+    assert run("pypi") == 0
+    wheels = json.loads(read(workspace)[pypi_lock.WHEELS])["wheels"]
+    file = "plain_source-1.0.tar.gz"
+    assert wheels[1] == {
+        "name": "plain_source",
+        "version": "1.0",
+        "file": file,
+        "sha256": hashlib.sha256(site.files[file]).hexdigest(),
+        "requires": [],
+    }
+    assert not RAN.exists()
+
+
+def test_an_sdist_is_hashed_where_the_index_gives_no_hash(
+    run: Run, site: Site, workspace: Path
+) -> None:
+    assert run("pypi") == 0
+    first = read(workspace)
+    site.hashes = False
+    assert run("pypi") == 0
+    assert read(workspace) == first
+    assert not RAN.exists()
+
+
+def test_an_sdist_that_the_index_lacks(
+    run: Run, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / pypi_lock.SDISTS).write_text("plain-source==1.2\n")
+    assert run("pypi") == 1
+    error = capsys.readouterr().err
+    assert "sdists.in cannot be met by the index http://127.0.0.1" in error
+    assert "the index has no .tar.gz of plain-source==1.2" in error
+    assert "No lock was changed" in error
+
+
+def test_an_sdist_that_is_a_wheel_already(
+    run: Run, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / pypi_lock.SDISTS).write_text("core==1.0\n")
+    assert run("pypi") == 1
+    assert "core is in sdists.in and, as a wheel, in requirements_lock" in capsys.readouterr().err
 
 
 def test_pins_stay_until_upgrade(
@@ -350,7 +424,11 @@ def test_check_of_locks_that_match(locked: Path) -> None:
         ("requirements.in", "web", "six\nweb", "six is not in requirements_lock.txt"),
         ("requirements_lock.txt", "# by", "# By", "has changed since wheels_lock.json was made"),
         ("requirements_lock.txt", "core==1.0", "core==1.1", "core is 1.0 in wheels_lock.json"),
-        ("requirements_lock.txt", "core==", "cor==", "core is not in requirements_lock.txt"),
+        ("requirements_lock.txt", "core==", "cor==", "core is not in requirements_lock.txt or"),
+        ("sdists.in", "why", "Why", "sdists.in has changed since wheels_lock.json was made"),
+        ("sdists.in", "1.0", "1.1", "plain_source-1.0.tar.gz is no sdist of plain_source 1.1"),
+        ("sdists.in", "Plain", "Plane", "plane_source is not in wheels_lock.json"),
+        ("wheels_lock.json", ".tar.gz", ".zip", "plain_source-1.0.zip is no sdist of plain_source"),
         ("requirements_lock.txt", "sha256:", "sha256:0", "has no sha256, or one that is none"),
         ("wheels_lock.json", "_2_36_", "_2_38_", "is no wheel of speed that fits"),
         ("wheels_lock.json", '["core", ', '["six", ', "web requires six, which is not there"),

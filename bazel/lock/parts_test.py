@@ -48,6 +48,21 @@ def test_damaged_requirements() -> None:
         pypi_lock.parse_requirements("core\nweb>=\n", pypi_lock.SPEC)
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("core>=1", "'core>=1' is not NAME==VERSION"),
+        ("core==1.*", r"'core==1.\*' is not NAME==VERSION"),
+        ("core[fast]==1", "is not NAME==VERSION"),
+        ("core==1; python_version > '3'", "is not NAME==VERSION"),
+        ("core==1\nCore==2", "core stands there twice"),
+    ],
+)
+def test_damaged_sdists(text: str, says: str) -> None:
+    with pytest.raises(pypi_lock.PyPIError, match=rf"^sdists.in: .*{says}"):
+        pypi_lock.parse_sdists(text)
+
+
 def test_usage_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["lock", "--gpgv=", "--keyring=", "debain"])
     with pytest.raises(SystemExit):

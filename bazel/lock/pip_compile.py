@@ -24,6 +24,10 @@ class IndexRepository(PyPIRepository):
             return f"sha256:{link.hash}"
         return super()._get_file_hash(link)
 
+    def sha256(self, link: Link) -> str:
+        """The sha256 of a file, 64 hexadecimal digits."""
+        return self._get_file_hash(link).removeprefix("sha256:")
+
     def _get_hashes_from_pypi(self, ireq: InstallRequirement) -> dict[str, str]:
         return {}
 

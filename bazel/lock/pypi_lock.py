@@ -1,9 +1,10 @@
-"""requirements.in -> requirements_lock.txt -> wheels_lock.json.
+"""requirements.in -> requirements_lock.txt, and with sdists.in -> wheels_lock.json.
 
 pip-tools pins versions and hashes; then pip says which wheel of each pin it would
 install on CPython 3.11 and glibc 2.36 on x86-64, which is what we build and ship,
-and what that wheel requires. Only wheels are taken: nothing is built, and no
-code of a package runs.
+and what that wheel requires. Nothing is built, and no code of a package runs:
+requirements.in is met by wheels alone, and sdists.in names what is taken from
+an sdist as it stands.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 
 from packaging import tags
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import parse_wheel_filename
+from packaging.utils import InvalidSdistFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
 from bazel.debian.private import archive
@@ -30,6 +31,7 @@ from bazel.launcher import site
 from bazel.lock import debian_lock
 
 SPEC, LOCK, WHEELS = "requirements.in", "requirements_lock.txt", "wheels_lock.json"
+SDISTS = "sdists.in"
 
 _PYTHON = "3.11"
 _PLATFORMS = [
@@ -118,6 +120,21 @@ def parse_pins(lock_text: str) -> dict[str, Pin]:
     return pins
 
 
+def parse_sdists(text: str) -> dict[str, str]:
+    """What sdists.in asks for: version by name."""
+    versions: dict[str, str] = {}
+    for requirement, _ in parse_requirements(text, SDISTS):
+        name, version = normalize(requirement.name), str(requirement.specifier)
+        if str(requirement) != f"{requirement.name}{version}" or not re.match(
+            r"==[0-9][^,*]*\Z", version
+        ):
+            raise PyPIError(f"{SDISTS}: {str(requirement)!r} is not NAME==VERSION. Mend that line.")
+        if name in versions:
+            raise PyPIError(f"{SDISTS}: {name} stands there twice. Take one line out.")
+        versions[name] = version.removeprefix("==")
+    return versions
+
+
 @functools.cache
 def supported_tags() -> frozenset[tags.Tag]:
     """The tags of wheels that run on what we build and ship."""
@@ -135,6 +152,15 @@ def fits(file: str, name: str, version: str) -> bool:
     has, number, _, has_tags = parse_wheel_filename(file)
     same = normalize(has) == name and number == Version(version)
     return same and bool(has_tags & supported_tags())
+
+
+def is_sdist(file: str, name: str, version: str) -> bool:
+    """Says whether a file is the sdist of this version."""
+    try:
+        has, number = parse_sdist_filename(file)
+    except InvalidSdistFilename:
+        return False
+    return file.endswith(".tar.gz") and normalize(has) == name and number == Version(version)
 
 
 def update_requirements(
@@ -173,9 +199,15 @@ def _without_digest(text: str) -> str:
     return "".join(line for line in lines if not line.startswith(_DIGEST_LINE))
 
 
-def update_wheels(lock_text: str, index: str, report: archive.Report) -> str:
-    """Derives wheels_lock.json from requirements_lock.txt."""
+def update_wheels(lock_text: str, sdists_text: str, index: str, report: archive.Report) -> str:
+    """Derives wheels_lock.json from requirements_lock.txt and sdists.in."""
     pins = parse_pins(lock_text)
+    sdists = parse_sdists(sdists_text)
+    for name in sorted(pins.keys() & sdists.keys()):
+        raise PyPIError(
+            f"{name} is in {SDISTS} and, as a wheel, in {LOCK}. Take it out of {SDISTS}, or out "
+            f"of {SPEC} with all that requires it, and run `./bazelw run //:lock` again."
+        )
     report(f"choosing wheels for {len(pins)} requirements")
     wheels = _choose(pins, index, hashes=False)
     # pip read only the index and metadata. Where it took a wheel that came after
@@ -184,7 +216,7 @@ def update_wheels(lock_text: str, index: str, report: archive.Report) -> str:
     if newer:
         wheels.update(_choose(newer, index, hashes=True))
     requires = required(pins, {name: wheel.requires_dist for name, wheel in wheels.items()})
-    entries = [
+    entries: list[dict[str, object]] = [
         {
             "name": name,
             "version": pins[name].version,
@@ -194,9 +226,35 @@ def update_wheels(lock_text: str, index: str, report: archive.Report) -> str:
         }
         for name in sorted(pins)
     ]
-    return debian_lock.to_text(
-        {"requirements_sha256": debian_lock.digest(lock_text)}, "wheels", entries
-    )
+    entries += _find_sdists(sdists, index, report) if sdists else []
+    entries.sort(key=lambda entry: str(entry["name"]))
+    head = {
+        "requirements_sha256": debian_lock.digest(lock_text),
+        "sdists_sha256": debian_lock.digest(sdists_text),
+    }
+    return debian_lock.to_text(head, "wheels", entries)
+
+
+def _find_sdists(
+    sdists: Mapping[str, str], index: str, report: archive.Report
+) -> list[dict[str, object]]:
+    """The entries of sdists; what they require is not known without running them."""
+    report(f"finding {len(sdists)} sdists")
+    pins = {f"{name.replace('_', '-')}=={version}": name for name, version in sdists.items()}
+    command = [sys.executable, "-P", str(Path(__file__).with_name("find_sdists.py")), index, *pins]
+    done = subprocess.run(command, env=_environment(), capture_output=True, text=True)
+    if done.returncode:
+        _refuse_unreachable(index, done.stderr)
+        raise PyPIError(
+            f"{SDISTS} cannot be met by the index {archive.shown(index)}. Change {SDISTS}, or "
+            "name an index that has it: `PYPI_INDEX=https://INDEX/simple ./bazelw run //:lock`. "
+            "The search says:\n" + _last_lines(done.stderr)
+        )
+    found = json.loads(done.stdout)
+    return [
+        {"name": name, "version": sdists[name], **found[pin], "requires": []}
+        for pin, name in pins.items()
+    ]
 
 
 def _choose(pins: Mapping[str, Pin], index: str, hashes: bool) -> dict[str, Wheel]:

@@ -1,4 +1,4 @@
-"""Prints the URL of a wheel on a site's index (PEP 503, "Simple Repository API").
+"""Prints the URL of a wheel or sdist on a site's index (PEP 503, "Simple Repository API").
 
 usage: find.py PAGE_URL FILE [SAVED_PAGE]
 """

@@ -1,8 +1,14 @@
-"""Finishes an unpacked wheel in ./site-packages (PEP 427, "The .data directory").
+"""Finishes ./site-packages: an unpacked wheel, or what of an unpacked sdist is Python.
 
-Moves the data schemes to their places (`scripts` to bin, `data` to where we
-are, as `pip install --target` does) and byte-compiles, with hashes in place of times, so that the
-same wheel gives the same bytes.
+usage: install.py [SDIST_FOLDER DIST_INFO]
+
+Of a wheel (PEP 427, "The .data directory") the data schemes move to their places
+(`scripts` to bin, `data` to where we are, as `pip install --target` does). Of an sdist the packages and
+modules in its top folder are taken, and PKG-INFO and licences for the metadata
+by which tools find name and version; setup.py is left out and never runs.
+
+Both are byte-compiled with hashes in place of times, so that the same archive
+gives the same bytes.
 """
 
 import compileall
@@ -11,26 +17,56 @@ import shutil
 import sys
 from pathlib import Path
 
-site = Path("site-packages")
-for scheme in list(site.glob("*.data/*")):
-    if scheme.name in ("purelib", "platlib", "data"):
-        shutil.copytree(scheme, site, dirs_exist_ok=True)
-    elif scheme.name == "scripts":
-        shutil.copytree(scheme, site / "bin", dirs_exist_ok=True)
-        for program in (site / "bin").iterdir():
-            program.chmod(0o755)
-for data in list(site.glob("*.data")):
-    shutil.rmtree(data)
+SITE = Path("site-packages")
 
-# Bazel refuses a directory that has a BUILD file of its own in it; wheels may.
-for build in [p for name in ("BUILD", "BUILD.bazel") for p in site.rglob(name) if p.is_file()]:
+
+def finish_wheel() -> None:
+    for scheme in list(SITE.glob("*.data/*")):
+        if scheme.name in ("purelib", "platlib", "data"):
+            shutil.copytree(scheme, SITE, dirs_exist_ok=True)
+        elif scheme.name == "scripts":
+            shutil.copytree(scheme, SITE / "bin", dirs_exist_ok=True)
+            for program in (SITE / "bin").iterdir():
+                program.chmod(0o755)
+    for data in list(SITE.glob("*.data")):
+        shutil.rmtree(data)
+
+
+def take_sdist(folder: Path, dist_info: str) -> None:
+    tops = list(folder.iterdir())
+    if len(tops) != 1 or not (tops[0] / "PKG-INFO").is_file():
+        sys.exit("An sdist holds one folder with PKG-INFO in it (PEP 643); this archive does not.")
+    packages = [init.parent for init in tops[0].glob("*/__init__.py")]
+    modules = [module for module in tops[0].glob("*.py") if module.name != "setup.py"]
+    if not packages and not modules:
+        sys.exit(
+            "The top folder of this sdist holds no Python package and no module, and its setup.py "
+            "is not run. Take the package out of sdists.in and run `./bazelw run //:lock`."
+        )
+    info = SITE / dist_info
+    info.mkdir(parents=True)
+    (tops[0] / "PKG-INFO").rename(info / "METADATA")
+    for path in (*packages, *modules):
+        path.rename(SITE / path.name)
+    for pattern in ("LICEN[CS]E*", "COPYING*", "NOTICE*"):
+        for path in filter(Path.is_file, tops[0].glob(pattern)):
+            path.rename(info / path.name)
+
+
+if len(sys.argv) > 1:
+    take_sdist(Path(sys.argv[1]), sys.argv[2])
+else:
+    finish_wheel()
+
+# Bazel refuses a directory that has a BUILD file of its own in it; packages may.
+for build in [p for name in ("BUILD", "BUILD.bazel") for p in SITE.rglob(name) if p.is_file()]:
     build.unlink()
 
 sys.dont_write_bytecode = False
-# Some wheels carry files that are no Python 3.11 (templates, old syntax): those
-# stay uncompiled, as pip leaves them.
+# Some carry files that are no Python 3.11 (templates, old syntax): those stay
+# uncompiled, as pip leaves them.
 compileall.compile_dir(
-    site,
+    SITE,
     quiet=2,
     stripdir=".",
     invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,

@@ -1,11 +1,12 @@
-"""Repository rules for locked wheels.
+"""Repository rules for locked wheels and sdists.
 
 A wheel is fetched through Bazel's own downloader, so that the repository cache
 and `bazel vendor` cover it, and stays one directory: 70 runfiles for Paddle and
-all that it needs, where one target a file makes 9,200.
+all that it needs, where one target a file makes 9,200. An sdist is taken as a
+wheel is: install.py says what of it.
 """
 
-def _fetch(rctx, wheel):
+def _fetch(rctx, wheel, archive):
     index = rctx.os.environ.get("PYPI_INDEX", "")
     if not index:
         fail("No PyPI index is known. Start Bazel by ./bazelw, which reads pip's configuration, or set PYPI_INDEX.")
@@ -24,7 +25,7 @@ def _fetch(rctx, wheel):
     # Without an index the repository cache may still have the bytes: Bazel
     # asks it by sha256 before it opens the URL, which then is a mere name.
     url = "file:///" + wheel["file"] if found.return_code else found.stdout.strip()
-    if not rctx.download(url = url, output = "wheel.zip", sha256 = wheel["sha256"], allow_fail = True).success:
+    if not rctx.download(url = url, output = archive, sha256 = wheel["sha256"], allow_fail = True).success:
         if found.return_code:
             fail(found.stderr)
         fail("""{name} {version} ({file}) cannot be fetched; the warning above says why.
@@ -51,12 +52,18 @@ py_library(
 def _wheel_impl(rctx):
     wheel = json.decode(rctx.attr.wheel)
     if "file" not in wheel:
-        fail("%s is not in wheels_lock.json. Add it to requirements.in and run `./bazelw run //:lock`." % wheel["name"])
-    _fetch(rctx, wheel)
+        fail("%s is not in wheels_lock.json. Add it to requirements.in (or sdists.in) and run `./bazelw run //:lock`." % wheel["name"])
+    sdist = wheel["file"].endswith(".tar.gz")
+    archive = "sdist.tar.gz" if sdist else "wheel.zip"
+    _fetch(rctx, wheel, archive)
     rctx.report_progress("Unpacking " + wheel["file"])
-    rctx.extract("wheel.zip", output = "site-packages")
-    rctx.delete("wheel.zip")
-    result = rctx.execute([rctx.attr._python, rctx.attr._install], timeout = 1200)
+    rctx.extract(archive, output = "sdist" if sdist else "site-packages")
+    rctx.delete(archive)
+    install = [rctx.attr._python, rctx.attr._install]
+    if sdist:
+        install += ["sdist", "%s-%s.dist-info" % (wheel["name"], wheel["version"])]
+    result = rctx.execute(install, timeout = 1200)
+    rctx.delete("sdist")
     if result.return_code:
         fail("%s cannot be installed:\n%s%s" % (wheel["file"], result.stdout, result.stderr))
     rctx.file("BUILD.bazel", _BUILD.format(

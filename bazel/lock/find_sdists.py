@@ -1,0 +1,45 @@
+"""Prints file and sha256 of sdists as JSON, as pip finds them on the index.
+
+usage: find_sdists.py INDEX_URL NAME==VERSION...
+
+pip itself cannot say it: before it reports on an sdist it runs the setup.py in it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+
+from packaging.requirements import Requirement
+from pip._internal.exceptions import PipError
+
+from bazel.lock.pip_compile import IndexRepository
+
+
+def find(repository: IndexRepository, pin: Requirement) -> dict[str, str]:
+    """The .tar.gz of a pinned version (the one form that PEP 625 knows)."""
+    for candidate in repository.find_all_candidates(pin.name):
+        link = candidate.link
+        if link.filename.endswith(".tar.gz") and pin.specifier.contains(
+            str(candidate.version), prereleases=True
+        ):
+            sha256 = repository.sha256(link)
+            return {"file": link.filename, "sha256": sha256}
+    raise PipError(f"the index has no .tar.gz of {pin}")
+
+
+def main() -> int:
+    index, *pins = sys.argv[1:]
+    with tempfile.TemporaryDirectory(prefix="paddle_images-") as cache:
+        repository = IndexRepository(["--index-url", index, "--no-binary=:all:"], cache)
+        try:
+            print(json.dumps({pin: find(repository, Requirement(pin)) for pin in pins}))
+        except PipError as error:
+            print(error, file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
