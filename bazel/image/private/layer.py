@@ -11,6 +11,7 @@ id on execution. Paths follow Debian's merged /usr: what a package ships in
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import io
 import json
 import os
@@ -188,10 +189,10 @@ def add_deb(layer: Layer, path: Path) -> None:
                 shipped.append(name)
         else:
             raise LayerError(f"/{name} of {origin} is a device or a pipe; use `exclude`")
+    # Debian's own list leaves out configuration files; here every file has its package.
     sums = "".join(
-        f"{package.md5sums[name]}  {merged(name)}\n"
+        f"{package.md5sums.get(name) or hashlib.md5(contents[name]).hexdigest()}  {merged(name)}\n"
         for name in sorted(shipped)
-        if name in package.md5sums
     )
     status = "var/lib/dpkg/status.d/" + package.name
     for file_name, text in ((status, package.control), (status + ".md5sums", sums)):

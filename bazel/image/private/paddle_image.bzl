@@ -4,6 +4,7 @@ load("@rules_oci//oci:defs.bzl", "oci_image", "oci_load", "oci_push")
 load("//bazel/image/private:contract.bzl", "contract_test")
 load(":layer.bzl", "layer")
 load(":program.bzl", "image_program")
+load(":sbom.bzl", "image_referrers", "image_sbom", "sbom_test")
 load(":user_layer.bzl", "user_layer")
 
 USER = 65532
@@ -40,7 +41,9 @@ def paddle_image(
     - `<name>_push`: pushes it, to an embedded registry or with `-- --repository R --tag T`
     - `<name>_load`: loads it into the user's docker or podman
     - `<name>_run`: runs it under bubblewrap until Ctrl-C
+    - `<name>_sbom`: its bills of materials, SPDX and CycloneDX; they are pushed with it
     - `<name>_test`: holds it to its contract
+    - `<name>_sbom_test`: holds the bills to their formats and to the image
 
     Its layers, the lowest first, are those that change least: base files,
     Debian's libraries, engine, models, program.
@@ -154,13 +157,24 @@ def paddle_image(
     )
 
     repository = "paddle/" + name
+    image_sbom(name = name + "_sbom", image = name, repository = repository, **common)
+    image_referrers(
+        name = name + "_referrers",
+        image = name,
+        repository = repository,
+        sbom = name + "_sbom",
+        **common
+    )
+    sbom_test(name = name + "_sbom_test", image = name, sbom = name + "_sbom", tags = tags)
     oci_push(name = name + "_oci_push", image = name, **common)
+    oci_push(name = name + "_referrers_push", image = name + "_referrers", **common)
     image_program(
         name = name + "_push",
         data = ["@debian_tools//:root"],
         files = {
             name: "layout",
             name + "_oci_push": "oci-push",
+            name + "_referrers_push": "referrers-push",
             "@debian_tools//:bin/docker-registry": "docker-registry",
         },
         program = "//bazel/image/private:push",

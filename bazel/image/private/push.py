@@ -17,6 +17,7 @@ from pathlib import Path
 from bazel.image.private import processes, registry
 from bazel.image.private.layout import Image
 from bazel.image.private.processes import UserError, say
+from bazel.image.private.referrers import referrers_tag
 
 
 def megabytes(size: int) -> str:
@@ -34,14 +35,22 @@ def has_blob(port: int, name: str, digest: str) -> bool:
         return False
 
 
-def push(args: argparse.Namespace, repository: str, more: list[str]) -> None:
-    """Pushes by digest and by tags, and has each pulled back and compared."""
-    command = [str(args.oci_push), "--repository", repository, "--verify", *more]
-    for tag in args.tag:
+def push(args: argparse.Namespace, image: Image, repository: str, more: list[str]) -> None:
+    """Pushes the image, by digest and by tags, then what refers to it."""
+    digestfile = ["--digestfile", str(args.digestfile)] if args.digestfile else []
+    run_push(args, args.oci_push, repository, args.tag, [*digestfile, *more])
+    run_push(args, args.referrers_push, repository, [referrers_tag(image.digest)], more)
+
+
+def run_push(
+    args: argparse.Namespace, program: Path, repository: str, tags: list[str], more: list[str]
+) -> None:
+    """Runs an oci_push: by digest and by tags, each pulled back and compared."""
+    command = [str(program), "--repository", repository, "--verify", *more]
+    for tag in tags:
         command += ["--tag", tag]
-    for flag in ("authfile", "digestfile"):
-        if value := getattr(args, flag):
-            command += [f"--{flag}", str(value)]
+    if args.authfile:
+        command += ["--authfile", str(args.authfile)]
     command += ["--insecure"] * args.insecure + ["--verbose"] * args.verbose
     # What the registry client says matters only when it fails.
     quiet = None if args.verbose else subprocess.PIPE
@@ -69,6 +78,7 @@ def report(args: argparse.Namespace, image: Image, repository: str, new: int | N
     print("verified pulled back by digest: equal")
     for tag in args.tag:
         print(f"tag      {repository}:{tag}   pulled back: equal")
+    print(f"beside   SPDX, CycloneDX, provenance: {repository}:{referrers_tag(image.digest)}")
     ports = [port.partition("/")[0] for port in image.config["config"].get("ExposedPorts", {})]
     publish = "".join(f" -p {port}:{port}" for port in ports)
     docker = f"docker run --rm{publish} {reference}"
@@ -77,7 +87,7 @@ def report(args: argparse.Namespace, image: Image, repository: str, new: int | N
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="push", allow_abbrev=False, description=__doc__)
-    for name in ("layout", "oci-push", "docker-registry"):
+    for name in ("layout", "oci-push", "referrers-push", "docker-registry"):
         parser.add_argument("--" + name, type=Path, required=True, help=argparse.SUPPRESS)
     for name in ("name", "run-label", "default-tags"):
         parser.add_argument("--" + name, required=True, help=argparse.SUPPRESS)
@@ -96,14 +106,14 @@ def main() -> int:
     image = Image(args.layout)
     args.tag = args.tag or json.loads(args.default_tags)
     if args.repository is not None:
-        push(args, args.repository, more)
+        push(args, image, args.repository, more)
         report(args, image, args.repository, None)
         return 0
 
     with registry.embedded(args.docker_registry, registry.storage_folder()) as port:
         digests = {layer["digest"] for layer in image.layers}
         new = sum(not has_blob(port, args.name, digest) for digest in digests)
-        push(args, f"localhost:{port}/{args.name}", more)
+        push(args, image, f"localhost:{port}/{args.name}", more)
     report(args, image, f"localhost:{registry.port_of_name()}/{args.name}", new)
     say("         (docker: while `./bazelw run //images:registry` serves it)")
     return 0

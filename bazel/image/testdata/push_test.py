@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -58,7 +59,33 @@ def test_push_twice_and_pull(home: dict[str, str], tmp_path: Path) -> None:
         subprocess.run([*command, source, f"oci:{target}"], check=True, stdout=subprocess.DEVNULL)
         assert Image(target).digest == image.digest
         tags = get(f"http://127.0.0.1:{port}/v2/paddle/small/tags/list")
-        assert json.loads(tags)["tags"] == ["1.0"]
+        beside = image.digest.replace(":", "-")
+        assert sorted(json.loads(tags)["tags"]) == ["1.0", beside]
+
+
+def test_bills_and_provenance_are_pushed_beside(home: dict[str, str], tmp_path: Path) -> None:
+    image = Image(SMALL)
+    assert program("small_push", env=home).returncode == 0
+    with runtime.registry(tmp_path / ".cache" / "paddle_images" / "registry") as port:
+        url = f"http://127.0.0.1:{port}/v2/paddle/small"
+        accept = {"Accept": "application/vnd.oci.image.index.v1+json"}
+        index = json.loads(get(f"{url}/manifests/{image.digest.replace(':', '-')}", accept))
+        told = {}
+        for entry in index["manifests"]:
+            accept = {"Accept": entry["mediaType"]}
+            manifest = json.loads(get(f"{url}/manifests/{entry['digest']}", accept))
+            assert manifest["subject"]["digest"] == image.digest
+            blob = manifest["layers"][0]["digest"]
+            told[manifest["artifactType"]] = json.loads(get(f"{url}/blobs/{blob}"))
+    assert told["application/spdx+json"]["spdxVersion"] == "SPDX-2.3"
+    assert told["application/vnd.cyclonedx+json"]["specVersion"] == "1.5"
+    statement = told["application/vnd.in-toto+json"]
+    assert statement["subject"][0]["digest"]["sha256"] == image.digest.partition(":")[2]
+    made_of = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    digests = {entry["uri"]: entry["digest"]["sha256"] for entry in made_of}
+    lock = Path("debian_lock.json")
+    assert digests["file:debian_lock.json"] == hashlib.sha256(lock.read_bytes()).hexdigest()
+    assert any(uri.startswith("pkg:deb/debian/libc6@") for uri in digests)
 
 
 def test_two_pushes_at_once(home: dict[str, str]) -> None:
@@ -77,7 +104,7 @@ def test_push_while_the_registry_is_served(home: dict[str, str]) -> None:
     assert registry.stderr.readline().startswith("serving  localhost:5077  from ")
     assert program("small_push", env=home).returncode == 0
     tags = get("http://127.0.0.1:5077/v2/paddle/small/tags/list")
-    assert json.loads(tags)["tags"] == ["1.0"]
+    assert "1.0" in json.loads(tags)["tags"]
     second = program("registry", "--port=5077", env=home)
     assert second.returncode == 1
     assert "another command is serving" in second.stderr
@@ -112,7 +139,7 @@ def test_push_elsewhere(home: dict[str, str], tmp_path: Path) -> None:
             f"tag      {to}:{tag}   pulled back: equal" for tag in "ab"
         ]
         tags = json.loads(get(f"http://127.0.0.1:{port}/v2/team/name/tags/list"))
-        assert sorted(tags["tags"]) == ["a", "b"]
+        assert sorted(tags["tags"]) == ["a", "b", digest.replace(":", "-")]
     refused = program("small_push", "--repository", to, env=home)
     assert refused.returncode == 1
     assert f"the push to {to} failed" in refused.stderr

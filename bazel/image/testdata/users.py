@@ -23,8 +23,9 @@ def program(name: str, *arguments: str, env: dict[str, str]) -> subprocess.Compl
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
-def get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as response:
+def get(url: str, headers: dict[str, str] | None = None) -> str:
+    request = urllib.request.Request(url, headers=headers or {})
+    with urllib.request.urlopen(request, timeout=10) as response:
         return str(response.read().decode())
 
 

@@ -1,0 +1,288 @@
+"""What is in an image, told by the image itself: Debian packages, wheels, models and programs.
+
+Debian packages say so in /var/lib/dpkg/status.d (as in images without a package manager), wheels in
+*.dist-info/METADATA, models in /models/NAME/VERSION/metadata.json; programs are the files of
+/app/bin and /app/lib. A file that none of them accounts for is a component of its own, so nothing
+in an image goes unnamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from email.parser import HeaderParser
+from pathlib import PurePosixPath
+from typing import Any
+
+from boolean.boolean import ParseError
+from license_expression import ExpressionError, get_spdx_licensing
+
+from bazel.image.private.layout import Image
+
+STATUS, DIST_INFO = "var/lib/dpkg/status.d/", ".dist-info/METADATA"
+_TEXTS = re.compile(
+    r"var/lib/dpkg/status\.d/[^/]+|usr/share/doc/[^/]+/copyright|.*\.dist-info/(METADATA|RECORD)"
+    r"|models/[^/]+/[^/]+/metadata\.json"
+)
+_SPDX = get_spdx_licensing()
+
+
+@dataclass
+class File:
+    """A regular file, as the uppermost layer has it."""
+
+    layer: int
+    size: int
+    sha256: str
+
+
+@dataclass
+class Component:
+    """One thing with a version and a licence.
+
+    `kind` is deb, wheel, model, program or file; `licences` are SPDX expressions, or names that
+    SPDX does not know; `sha256` is that of the archive it came in, where the lock knows it, or of
+    the file itself; `size` in bytes is that of its files in the image.
+    """
+
+    kind: str
+    name: str
+    version: str
+    licences: list[str]
+    purl: str | None = None
+    sha256: str | None = None
+    supplier: str | None = None
+    source: str | None = None  # where its licence can be read in the image
+    size: int = 0
+    files: list[str] = field(default_factory=list)
+
+
+def read(image: Image) -> tuple[dict[str, File], dict[str, bytes]]:
+    """All regular files of an image, and the contents of those that tell what is in it."""
+    files: dict[str, File] = {}
+    texts: dict[str, bytes] = {}
+    links: dict[str, str] = {}
+    for index in range(len(image.layers)):
+        for member, content in image.open_layer(index):
+            path = member.name.rstrip("/")
+            name = PurePosixPath(path)
+            if name.name.startswith(".wh."):
+                hidden = str(name.with_name(name.name.removeprefix(".wh.")))
+                for gone in [f for f in files if f == hidden or f.startswith(hidden + "/")]:
+                    del files[gone]
+                continue
+            if member.issym() and path.startswith("usr/share/doc/"):
+                links[path] = f"usr/share/doc/{member.linkname}"
+            if content is None:
+                continue
+            whole, kept = hashlib.sha256(), _TEXTS.fullmatch(path)
+            data = b""
+            while block := content.read(1 << 20):
+                whole.update(block)
+                data += block if kept else b""
+            files[path] = File(index, member.size, whole.hexdigest())
+            if kept:
+                texts[path] = data
+    for link, target in links.items():  # packages of one source share a folder
+        if f"{target}/copyright" in texts:
+            texts[f"{link}/copyright"] = texts[f"{target}/copyright"]
+    return files, texts
+
+
+def components(
+    image: Image,
+    debian_lock: Mapping[str, Any],
+    wheels_lock: Mapping[str, Any],
+    known: tuple[dict[str, File], dict[str, bytes]] | None = None,
+) -> list[Component]:
+    """What the image holds, by kind and name; every regular file belongs to one of them."""
+    files, texts = known or read(image)
+    found = [*_debs(texts, debian_lock), *_wheels(texts, wheels_lock, files)]
+    found += [*_models(texts, files), *_programs(image, files)]
+    owners: dict[str, Component] = {}
+    for component in found:
+        for path in component.files:
+            owners.setdefault(path, component)
+    for path in files.keys() - owners.keys():
+        if owner := _beside(path, owners):
+            owners[path] = owner
+    for path in sorted(files.keys() - owners.keys()):
+        owners[path] = Component("file", "/" + path, "0", [], sha256=files[path].sha256)
+        found.append(owners[path])
+    for component in found:
+        component.files = sorted(p for p in files if owners[p] is component)
+        component.size = sum(files[p].size for p in component.files)
+    return found
+
+
+def _fields(text: bytes) -> Any:
+    return HeaderParser().parsestr(text.decode(errors="replace"))
+
+
+def _debs(texts: Mapping[str, bytes], lock: Mapping[str, Any]) -> Iterator[Component]:
+    locked = {(p["name"], p["version"]): p["sha256"] for p in lock["packages"]}
+    for path in sorted(texts):
+        name = path.removeprefix(STATUS)
+        if name == path or name.endswith(".md5sums"):
+            continue
+        fields = _fields(texts[path])
+        version = fields["Version"]
+        sums = texts.get(f"{path}.md5sums", b"").decode().splitlines()
+        doc = f"usr/share/doc/{name}/copyright"
+        purl_version = version.replace("+", "%2B").replace(":", "%3A")
+        yield Component(
+            "deb",
+            name,
+            version,
+            debian_licences(texts.get(doc, b"").decode(errors="replace")),
+            purl=f"pkg:deb/debian/{name.replace('+', '%2B')}@{purl_version}"
+            f"?arch={fields['Architecture']}&distro=debian-12",
+            sha256=locked.get((name, version)),
+            supplier=fields["Maintainer"],
+            source=doc,
+            files=[line.split("  ", 1)[1] for line in sums] + [path, f"{path}.md5sums", doc],
+        )
+
+
+def debian_licences(copyright_text: str) -> list[str]:
+    """The licences that a copyright file names (Debian's DEP-5), as SPDX has them.
+
+    Of files in free form only the references to /usr/share/common-licenses are understood.
+    """
+    if copyright_text.startswith("Format:"):
+        names = re.findall(r"^License:[ \t]*(\S[^\n]*)$", copyright_text, re.MULTILINE)
+        names = [n for name in names for n in re.split(r"\s+and\s+|\s+or\s+|,\s*", name)]
+    else:
+        named = re.findall(
+            r"/usr/share/common-licenses/([A-Za-z0-9.+-]*[A-Za-z0-9+])", copyright_text
+        )
+        names = [f"common-licenses/{name}" for name in named]
+    return sorted({_spdx_of_debian(name.strip().rstrip(".")) for name in names if name.strip()})
+
+
+def _spdx_of_debian(name: str) -> str:
+    if gnu := re.fullmatch(r"(AGPL|GPL|LGPL|GFDL)-(\d+)(?:\.(\d+))?(\+?)", name):
+        family, major, minor, later = gnu.groups()
+        return f"{family}-{major}.{minor or 0}-{'or-later' if later else 'only'}"
+    return {"Expat": "MIT", "BSD-3-clause": "BSD-3-Clause", "BSD-2-clause": "BSD-2-Clause"}.get(
+        name, name
+    )
+
+
+def is_spdx(expression: str) -> bool:
+    """Whether SPDX's list of licences knows every part of it."""
+    try:
+        _SPDX.parse(expression, validate=True)
+    except (ExpressionError, ParseError):
+        return False
+    return bool(expression)
+
+
+def parse(expression: str) -> Any:
+    """An SPDX expression as a tree, LicenseRefs included."""
+    return _SPDX.parse(expression)
+
+
+def _wheels(
+    texts: Mapping[str, bytes], lock: Mapping[str, Any], files: Mapping[str, File]
+) -> Iterator[Component]:
+    locked = {(w["name"], w["version"]): w["sha256"] for w in lock["wheels"]}
+    for path in sorted(texts):
+        if not path.endswith(DIST_INFO):
+            continue
+        site = str(PurePosixPath(path).parents[1])
+        fields = _fields(texts[path])
+        name = re.sub(r"[-_.]+", "_", fields["Name"]).lower()
+        version = fields["Version"]
+        record = texts.get(path.removesuffix("METADATA") + "RECORD", b"").decode()
+        rows = [line.split(",")[0] for line in record.splitlines()]
+        own = [str(PurePosixPath(site, row)) for row in rows if row]
+        info = str(PurePosixPath(path).parent)
+        own += [p for p in files if p.startswith(info + "/")]
+        if not record:  # a part of a wheel, such as its engine alone: the rest is beside it
+            own += [p for p in files if p.startswith(f"{site}/paddle/")]
+        yield Component(
+            "wheel",
+            name.replace("_", "-"),
+            version,
+            wheel_licences(fields),
+            purl=f"pkg:pypi/{name.replace('_', '-')}@{version.replace('+', '%2B')}",
+            sha256=locked.get((name, version)),
+            supplier=fields["Author-email"] or fields["Author"],
+            source=path,
+            files=own,
+        )
+
+
+_CLASSIFIERS = {
+    "Apache Software License": "Apache-2.0",
+    "BSD License": "BSD",
+    "ISC License (ISCL)": "ISC",
+    "MIT License": "MIT",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+    "Python Software Foundation License": "PSF-2.0",
+    "The Unlicense (Unlicense)": "Unlicense",
+    "Historical Permission Notice and Disclaimer (HPND)": "HPND",
+}
+
+
+def wheel_licences(fields: Any) -> list[str]:
+    """Of core metadata: License-Expression, else License if it is short, else the classifiers."""
+    if expression := fields["License-Expression"]:
+        return [expression]
+    stated = (fields["License"] or "").strip()
+    classes = [c.split(" :: ")[-1] for c in fields.get_all("Classifier", []) if "License ::" in c]
+    if is_spdx(stated):
+        return [stated]
+    if classes:
+        return sorted({_CLASSIFIERS.get(c, c) for c in classes})
+    return [stated] if stated and len(stated) < 60 and "\n" not in stated else []
+
+
+def _models(texts: Mapping[str, bytes], files: Mapping[str, File]) -> Iterator[Component]:
+    for path in sorted(texts):
+        if not path.startswith("models/"):
+            continue
+        _, name, version, _ = path.split("/")
+        metadata = json.loads(texts[path])
+        own = sorted(p for p in files if p.startswith(f"models/{name}/{version}/"))
+        # Its parameters' digest is what tells one model from another.
+        digest = metadata.get("digests", {}).get("model.pdiparams", "").removeprefix("sha256:")
+        licence = metadata.get("license")
+        yield Component(
+            "model",
+            name,
+            version,
+            [licence] if licence else [],
+            sha256=digest or files[path].sha256,
+            source=path,
+            files=own,
+        )
+
+
+def _programs(image: Image, files: Mapping[str, File]) -> Iterator[Component]:
+    annotations = image.manifest.get("annotations", {})
+    version = annotations.get("org.opencontainers.image.version", "0")
+    licence = annotations.get("org.opencontainers.image.licenses")
+    for path in sorted(files):
+        if path.startswith(("app/bin/", "app/lib/")):
+            yield Component(
+                "program",
+                path.rpartition("/")[2],
+                version,
+                [licence] if licence else [],
+                sha256=files[path].sha256,
+                files=[path],
+            )
+
+
+def _beside(path: str, owners: Mapping[str, Component]) -> Component | None:
+    """Whose a byte-compiled file is: that of its source."""
+    compiled = PurePosixPath(path)
+    if compiled.parent.name == "__pycache__":
+        source = compiled.parent.parent / (compiled.name.split(".")[0] + ".py")
+        return owners.get(str(source))
+    return None

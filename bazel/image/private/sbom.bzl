@@ -1,0 +1,113 @@
+"""What is told of an image beside it: its bills of materials and its provenance."""
+
+load("//bazel/pypi:defs.bzl", "pytest_test")
+
+def _image_sbom_impl(ctx):
+    out = ctx.actions.declare_directory(ctx.label.name)
+    arguments = ctx.actions.args()
+    arguments.add_all("--layout", [ctx.file.image], expand_directories = False)
+    arguments.add("--name", ctx.attr.repository)
+    arguments.add("--debian-lock", ctx.file._debian_lock)
+    arguments.add("--wheels-lock", ctx.file._wheels_lock)
+    arguments.add_all("--out", [out], expand_directories = False)
+    ctx.actions.run(
+        executable = ctx.executable._tool,
+        arguments = [arguments],
+        inputs = [ctx.file.image, ctx.file._debian_lock, ctx.file._wheels_lock],
+        outputs = [out],
+        mnemonic = "ImageSbom",
+        progress_message = "Writing bills of materials %{label}",
+    )
+    return [DefaultInfo(files = depset([out]), runfiles = ctx.runfiles([out]))]
+
+image_sbom = rule(
+    implementation = _image_sbom_impl,
+    doc = "A directory with `spdx.json` (2.3), `cyclonedx.json` (1.5) and `contents.json` of an image.",
+    attrs = {
+        "image": attr.label(mandatory = True, allow_single_file = True, doc = "The image, an OCI layout."),
+        "repository": attr.string(mandatory = True, doc = "Name of the image, as it is pushed."),
+        "_debian_lock": attr.label(default = "//:debian_lock.json", allow_single_file = True),
+        "_tool": attr.label(
+            default = "//bazel/image/private:sbom",
+            doc = "Reads the image and writes.",
+            cfg = "exec",
+            executable = True,
+        ),
+        "_wheels_lock": attr.label(default = "//:wheels_lock.json", allow_single_file = True),
+    },
+)
+
+def _image_referrers_impl(ctx):
+    out = ctx.actions.declare_directory(ctx.label.name)
+    arguments = ctx.actions.args()
+    arguments.add_all("--layout", [ctx.file.image], expand_directories = False)
+    arguments.add_all("--sbom", [ctx.file.sbom], expand_directories = False)
+    arguments.add("--name", ctx.attr.repository)
+    arguments.add("--label", str(ctx.attr.image.label).lstrip("@"))
+    arguments.add_all(
+        ["%s=%s" % (lock.short_path, lock.path) for lock in ctx.files._locks],
+        before_each = "--lock",
+    )
+    arguments.add_all("--out", [out], expand_directories = False)
+    ctx.actions.run(
+        executable = ctx.executable._tool,
+        arguments = [arguments],
+        inputs = [ctx.file.image, ctx.file.sbom] + ctx.files._locks,
+        outputs = [out],
+        mnemonic = "ImageReferrers",
+        progress_message = "Writing referrers %{label}",
+    )
+    return [DefaultInfo(files = depset([out]), runfiles = ctx.runfiles([out]))]
+
+image_referrers = rule(
+    implementation = _image_referrers_impl,
+    doc = "An OCI layout: an index of artifacts whose subject is the image.",
+    attrs = {
+        "image": attr.label(mandatory = True, allow_single_file = True, doc = "The image, an OCI layout."),
+        "repository": attr.string(mandatory = True, doc = "Name of the image, as it is pushed."),
+        "sbom": attr.label(mandatory = True, allow_single_file = True, doc = "Its image_sbom."),
+        "_locks": attr.label_list(
+            default = [
+                "//:debian_lock.json",
+                "//:wheels_lock.json",
+                "//bazel/launcher:launcher_lock.json",
+            ],
+            allow_files = True,
+        ),
+        "_tool": attr.label(
+            default = "//bazel/image/private:referrers",
+            doc = "Writes the layout.",
+            cfg = "exec",
+            executable = True,
+        ),
+    },
+)
+
+def sbom_test(name, image, sbom, **kwargs):
+    """Bills of materials are valid, and name everything that is in the image.
+
+    Args:
+      name: of the test.
+      image: an oci_image.
+      sbom: its image_sbom.
+      **kwargs: what all tests have.
+    """
+    pytest_test(
+        name = name,
+        size = "medium",
+        srcs = ["//bazel/image/private:sbom_test.py"],
+        data = [
+            image,
+            sbom,
+            "//:debian_lock.json",
+            "//:wheels_lock.json",
+        ],
+        env = {
+            "DEBIAN_LOCK": "$(rootpath //:debian_lock.json)",
+            "LAYOUT": "$(rootpath %s)" % image,
+            "SBOM": "$(rootpath %s)" % sbom,
+            "WHEELS_LOCK": "$(rootpath //:wheels_lock.json)",
+        },
+        deps = ["//bazel/image/private:sbom_lib"],
+        **kwargs
+    )

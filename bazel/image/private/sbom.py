@@ -1,0 +1,227 @@
+"""Writes an image's bills of materials, SPDX 2.3 and CycloneDX 1.5, and says what went into it.
+
+    sbom --layout LAYOUT --name NAME --debian-lock F --wheels-lock F --out DIRECTORY
+
+DIRECTORY gets spdx.json, cyclonedx.json and contents.json. They depend on the image and the locks
+alone: identifiers come from the image's digest, and the date is that of the image's config.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cyclonedx.contrib.license.factories import LicenseFactory
+from cyclonedx.model import HashAlgorithm, HashType, Property
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component as CdxComponent
+from cyclonedx.model.component import ComponentType
+from cyclonedx.model.contact import OrganizationalEntity
+from cyclonedx.model.license import DisjunctiveLicense
+from cyclonedx.output.json import JsonV1Dot5
+from packageurl import PackageURL
+from spdx_tools.spdx.model import (
+    Actor,
+    ActorType,
+    Checksum,
+    ChecksumAlgorithm,
+    CreationInfo,
+    Document,
+    ExternalPackageRef,
+    ExternalPackageRefCategory,
+    ExtractedLicensingInfo,
+    Package,
+    PackagePurpose,
+    Relationship,
+    RelationshipType,
+    SpdxNoAssertion,
+)
+from spdx_tools.spdx.writer.json import json_writer
+
+from bazel.image.private import contents
+from bazel.image.private.contents import Component
+from bazel.image.private.layout import Image
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TOOL = "paddle_images"
+
+
+def _id(component: Component) -> str:
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", f"{component.kind}-{component.name}").strip("-")
+
+
+def _reference(licence: str) -> str:
+    return "LicenseRef-" + re.sub(r"[^A-Za-z0-9.-]+", "-", licence).strip("-")
+
+
+def image_purl(name: str, digest: str) -> str:
+    return f"pkg:oci/{name.rpartition('/')[2]}@{digest.replace(':', '%3A')}?arch=amd64"
+
+
+def cyclonedx(image: Image, name: str, found: Sequence[Component]) -> str:
+    """The image as a CycloneDX 1.5 document."""
+    types = {
+        "deb": ComponentType.LIBRARY,
+        "wheel": ComponentType.LIBRARY,
+        "model": ComponentType.MACHINE_LEARNING_MODEL,
+        "program": ComponentType.APPLICATION,
+        "file": ComponentType.FILE,
+    }
+    licences = LicenseFactory()
+    bom = Bom(serial_number=uuid.uuid5(uuid.NAMESPACE_OID, image.digest))
+    bom.metadata.timestamp = _EPOCH
+    bom.metadata.component = root = CdxComponent(
+        type=ComponentType.CONTAINER,
+        name=name,
+        version=image.digest,
+        bom_ref=image.digest,
+        purl=PackageURL.from_string(image_purl(name, image.digest)),
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=image.digest.partition(":")[2])],
+    )
+    parts = []
+    for component in found:
+        known = [c for c in component.licences if contents.is_spdx(c)]
+        others = [c for c in component.licences if c not in known]
+        # The format takes one expression, or a list of single licences.
+        listed = (
+            [licences.make_with_expression(" AND ".join(f"({c})" for c in known))]
+            if known and not others and any(" " in c for c in known)
+            else [
+                licences.make_from_string(c) if " " not in c else DisjunctiveLicense(name=c)
+                for c in known
+            ]
+            + [DisjunctiveLicense(name=c) for c in others]
+        )
+        parts.append(
+            CdxComponent(
+                type=types[component.kind],
+                name=component.name,
+                version=component.version,
+                bom_ref=_id(component),
+                purl=PackageURL.from_string(component.purl) if component.purl else None,
+                hashes=[HashType(alg=HashAlgorithm.SHA_256, content=component.sha256)]
+                if component.sha256
+                else None,
+                licenses=listed,
+                supplier=OrganizationalEntity(name=component.supplier)
+                if component.supplier
+                else None,
+                properties=[
+                    Property(name="paddle_images:kind", value=component.kind),
+                    Property(name="paddle_images:bytes", value=str(component.size)),
+                ],
+            )
+        )
+    for part in parts:
+        bom.components.add(part)
+    bom.register_dependency(root, parts)
+    text: str = JsonV1Dot5(bom).output_as_string(indent=1)
+    return text + "\n"
+
+
+def spdx(image: Image, name: str, found: Sequence[Component]) -> Document:
+    """The image as an SPDX 2.3 document."""
+    extracted: dict[str, ExtractedLicensingInfo] = {}
+
+    def expression(component: Component) -> object:
+        words = []
+        for licence in component.licences:
+            if contents.is_spdx(licence):
+                words.append(f"({licence})" if " " in licence else licence)
+                continue
+            reference = _reference(licence)
+            words.append(reference)
+            extracted.setdefault(
+                reference,
+                ExtractedLicensingInfo(
+                    license_id=reference,
+                    license_name=licence,
+                    extracted_text=f"{licence}: the text is in the image, in /{component.source}",
+                ),
+            )
+        return contents.parse(" AND ".join(words)) if words else SpdxNoAssertion()
+
+    hexadecimal = image.digest.partition(":")[2]
+    root = Package(
+        spdx_id="SPDXRef-image",
+        name=name,
+        version=image.digest,
+        download_location=SpdxNoAssertion(),
+        files_analyzed=False,
+        checksums=[Checksum(ChecksumAlgorithm.SHA256, hexadecimal)],
+        primary_package_purpose=PackagePurpose.CONTAINER,
+        external_references=[_purl(image_purl(name, image.digest))],
+    )
+    document = Document(
+        CreationInfo(
+            spdx_version="SPDX-2.3",
+            spdx_id="SPDXRef-DOCUMENT",
+            name=f"{name}@{image.digest}",
+            document_namespace=f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, image.digest)}",
+            creators=[Actor(ActorType.TOOL, _TOOL)],
+            created=_EPOCH.replace(tzinfo=None),
+        ),
+        packages=[root],
+        relationships=[
+            Relationship("SPDXRef-DOCUMENT", RelationshipType.DESCRIBES, "SPDXRef-image")
+        ],
+    )
+    for component in found:
+        stated = expression(component)
+        package = Package(
+            spdx_id=f"SPDXRef-{_id(component)}",
+            name=component.name,
+            version=component.version,
+            download_location=SpdxNoAssertion(),
+            files_analyzed=False,
+            supplier=Actor(ActorType.ORGANIZATION, component.supplier)
+            if component.supplier
+            else SpdxNoAssertion(),
+            checksums=[Checksum(ChecksumAlgorithm.SHA256, component.sha256)]
+            if component.sha256
+            else [],
+            license_concluded=SpdxNoAssertion(),
+            license_declared=stated,
+            external_references=[_purl(component.purl)] if component.purl else [],
+        )
+        document.packages.append(package)
+        document.relationships.append(
+            Relationship("SPDXRef-image", RelationshipType.CONTAINS, package.spdx_id)
+        )
+    document.extracted_licensing_info = [extracted[key] for key in sorted(extracted)]
+    return document
+
+
+def _purl(purl: str) -> ExternalPackageRef:
+    return ExternalPackageRef(ExternalPackageRefCategory.PACKAGE_MANAGER, "purl", purl)
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="sbom", description=__doc__)
+    for flag in ("layout", "debian-lock", "wheels-lock", "out"):
+        parser.add_argument(f"--{flag}", type=Path, required=True)
+    parser.add_argument("--name", required=True)
+    args = parser.parse_args(argv)
+    image = Image(args.layout)
+    found = contents.components(
+        image,
+        json.loads(args.debian_lock.read_text()),
+        json.loads(args.wheels_lock.read_text()),
+    )
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "cyclonedx.json").write_text(cyclonedx(image, args.name, found))
+    json_writer.write_document_to_file(spdx(image, args.name, found), str(args.out / "spdx.json"))
+    listing = [asdict(component) for component in found]
+    (args.out / "contents.json").write_text(json.dumps(listing, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
