@@ -3,9 +3,10 @@
 usage: install.py [SDIST_FOLDER DIST_INFO]
 
 Of a wheel (PEP 427, "The .data directory") the data schemes move to their places
-(`scripts` to bin, `data` to where we are, as `pip install --target` does). Of an sdist the packages and
-modules in its top folder are taken, and PKG-INFO and licences for the metadata
-by which tools find name and version; setup.py is left out and never runs.
+(`scripts` to bin, `data` to where we are, as `pip install --target` does). Of an
+sdist the packages and modules in its top folder are taken, and PKG-INFO and
+licences for the metadata by which tools find name and version; setup.py is left
+out and never runs.
 
 Both are byte-compiled with hashes in place of times, so that the same archive
 gives the same bytes.
