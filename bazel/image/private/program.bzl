@@ -66,3 +66,35 @@ def paddle_registry(name, **kwargs):
         program = "//bazel/image/private:registry",
         **kwargs
     )
+
+_LOCKS = [
+    "//:debian_lock.json",
+    "//:wheels_lock.json",
+    "//bazel/launcher:launcher_lock.json",
+]
+
+def paddle_verify(name, images, **kwargs):
+    """Verifies pushed images with `bazel run`: digests, bills, provenance, and the build itself.
+
+    Args:
+      name: of the target.
+      images: paddle_image targets that pushed ones may be of.
+      **kwargs: what all rules have.
+    """
+    labels = [native.package_relative_label(image) for image in images]
+    image_program(
+        name = name,
+        data = ["@debian_tools//:root"],
+        files = {
+            "@debian_tools//:bin/docker-registry": "docker-registry",
+            "@debian_tools//:bin/skopeo": "skopeo",
+        } | {
+            label: "image=//%s:%s" % (label.package, label.name)
+            for label in labels
+        } | {
+            lock: "lock=" + lock.removeprefix("//").removeprefix(":").replace(":", "/")
+            for lock in _LOCKS
+        },
+        program = "//bazel/image/private:verify",
+        **kwargs
+    )

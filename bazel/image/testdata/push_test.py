@@ -88,6 +88,36 @@ def test_bills_and_provenance_are_pushed_beside(home: dict[str, str], tmp_path: 
     assert any(uri.startswith("pkg:deb/debian/libc6@") for uri in digests)
 
 
+def test_a_pushed_image_is_verified(home: dict[str, str]) -> None:
+    assert program("small_push", env=home).returncode == 0
+    verified = program("verify", env=home)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    for line in (
+        "beside     SPDX, CycloneDX, provenance",
+        "provenance of this image",
+        "lock       debian_lock.json equal",
+        "rebuilt    //bazel/image/testdata:small here: equal",
+        "verified",
+    ):
+        assert line in verified.stdout.splitlines()
+
+
+def test_another_image_is_not_verified(home: dict[str, str], tmp_path: Path) -> None:
+    """Pushed without what belongs beside it, and not what is built here."""
+    with runtime.registry(tmp_path / "elsewhere") as port:
+        to = f"localhost:{port}/team/name"
+        command = [str(HERE / "push_index_push.sh"), "--repository", to, "--tag", "v1"]
+        subprocess.run(command, env=home, check=True, stdout=subprocess.DEVNULL)
+        refused = program("verify", f"{to}:v1", env=home)
+        unknown = program("verify", f"{to}:v2", env=home)
+    assert refused.returncode == 1
+    assert "nothing is told beside it" in refused.stdout
+    assert refused.stdout.splitlines()[-1].startswith("NOT verified")
+    assert unknown.returncode == 1
+    assert f"{to}:v2 cannot be read: " in unknown.stderr
+    assert "Traceback" not in refused.stderr + unknown.stderr
+
+
 def test_two_pushes_at_once(home: dict[str, str]) -> None:
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(lambda _: program("small_push", env=home), range(2)))

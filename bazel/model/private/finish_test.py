@@ -54,7 +54,7 @@ def refusal(raw: Path, *more: str) -> str:
 
 def test_a_good_model_passes(raw: Path) -> None:
     more = ("--require=accuracy=>=.961", "--setting=MKL_CBWR=COMPATIBLE")
-    command = [FINISH, *arguments(raw, *more)]
+    command = [str(FINISH), *arguments(raw, *more)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     out = raw.parent / "m"
