@@ -144,6 +144,21 @@ def options(function: F) -> Callable[..., Any]:
     return decorated
 
 
+def program(function: Callable[..., Any]) -> click.Command:
+    """Makes a command of a function that takes the `Run` before options of its own.
+
+    It has the options of `Run`, its help is the module's docstring, and it runs under the settings
+    of `runtime.start`: paddle is imported in it, not above it.
+    """
+
+    @functools.wraps(function)
+    def started(run: Run, **values: Any) -> Any:
+        runtime.start(run.seed, run.fast)
+        return function(run, **values)
+
+    return click.command(help=sys.modules[function.__module__].__doc__)(options(started))
+
+
 def batches(rows: int, size: int, seed: int) -> Iterator[NDArray[np.int64]]:
     """Endless batches of row numbers: each epoch a new permutation, an incomplete batch dropped."""
     if rows < size:

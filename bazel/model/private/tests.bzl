@@ -20,7 +20,7 @@ def paddle_parity_test(name, model, tolerance = 1e-5, **kwargs):
     trainer's outputs.
 
     A row alone may differ from the same row in its batch by `tolerance`: see
-    docs/training.md.
+    docs/models.md.
 
     Args:
       name: name of the test.
