@@ -1,4 +1,4 @@
-"""The server program and a client that is not ours, for tests."""
+"""A client that is not ours, and the server program as tests run it."""
 
 import contextlib
 import http.client

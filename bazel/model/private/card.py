@@ -96,7 +96,9 @@ def _serve(metadata: Mapping[str, Any], label: str, samples: bool) -> str:
     if samples:
         lines.append(
             f"`./bazelw build {label}.samples` makes `request.json`, the golden inputs and the "
-            "outputs that belong to them."
+            "outputs that belong to them; `./bazelw run //bazel/model:check -- --model "
+            f"{name} --samples bazel-bin/{label.strip('/').replace(':', '/')}.samples` asks a "
+            "server for them and compares."
         )
     arrays = ", ".join(
         f'"{i["name"]}": np.zeros({_of_one_row(i)}, '
