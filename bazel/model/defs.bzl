@@ -18,9 +18,10 @@ paddle_parity_test(
 """
 
 load("//bazel/model/private:model.bzl", _PaddleModelInfo = "PaddleModelInfo", _paddle_model = "paddle_model")
-load("//bazel/model/private:tests.bzl", _paddle_parity_test = "paddle_parity_test", _paddle_reproducible_test = "paddle_reproducible_test")
+load("//bazel/model/private:tests.bzl", _paddle_parity_test = "paddle_parity_test", _paddle_reproducible_test = "paddle_reproducible_test", _paddle_resume_test = "paddle_resume_test")
 
 PaddleModelInfo = _PaddleModelInfo
 paddle_model = _paddle_model
 paddle_parity_test = _paddle_parity_test
 paddle_reproducible_test = _paddle_reproducible_test
+paddle_resume_test = _paddle_resume_test

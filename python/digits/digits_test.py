@@ -92,3 +92,11 @@ def test_mistaken_options_are_usage_errors(option: str, message: str, tmp_path: 
     assert result.exit_code == 2
     assert "Usage: " in result.output
     assert message in result.output
+
+
+def test_checkpoints_of_another_batch_size_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    arguments = ["--steps=2", f"--out={tmp_path}/out", f"--checkpoint={tmp_path}/c"]
+    assert CliRunner().invoke(train.main, arguments).exit_code == 0
+    refused = CliRunner().invoke(train.main, [*arguments, "--batch-size=16"])
+    assert refused.exit_code == 1
+    assert "batch_size is 32 there and 16 here" in refused.output

@@ -142,6 +142,29 @@ class _DamagedError(Exception):
     """A file that is not what was written."""
 
 
+def read(path: Path) -> tuple[Checkpoint, Mapping[str, Any]]:
+    """A checkpoint for another run to begin with, and the configuration of the run that wrote it.
+
+    Args:
+        path: a checkpoint, or a folder of them, whose newest is taken.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged.
+    """
+    if path.is_dir():
+        found = sorted(path.glob("step-*.checkpoint"))
+        if not found:
+            raise CheckpointError(f"{path}: no checkpoint (step-*.checkpoint) is there.")
+        path = found[-1]
+    try:
+        header, arrays = _parse(path.read_bytes())
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror}") from error
+    except _DamagedError as damage:
+        raise CheckpointError(f"{path}: damaged ({damage}). Take another one.") from damage
+    return Checkpoint(header["step"], arrays, header["values"]), header["configuration"]
+
+
 def _difference(key: str, there: object, here: object) -> str:
     if max(len(str(there)), len(str(here))) > _SHOWN:
         return f"{key} is another"

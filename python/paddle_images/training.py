@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # paddle may be imported only after runtime.start
     import paddle
 
 F = TypeVar("F", bound=Callable[..., Any])
+Batch = TypeVar("Batch")
 
 # Kernels that give other bits on other CPUs whatever the settings, and what to use instead.
 _UNPORTABLE_OPTIMIZERS = {
@@ -124,7 +126,7 @@ def options(function: F) -> Callable[..., Any]:
         click.option(
             "--steps",
             type=click.IntRange(1),
-            help="Train this many steps instead of --epochs.",
+            help="Train this many steps.  [default: the program's own, or that of --epochs]",
         ),
         click.option(
             "--samples",
@@ -189,8 +191,8 @@ def digest(*arrays: NDArray[Any]) -> str:
 def fit(
     network: paddle.nn.Layer,
     optimizer: paddle.optimizer.Optimizer,
-    loss: Callable[[NDArray[np.int64]], paddle.Tensor],
-    rows: Iterator[NDArray[np.int64]],
+    loss: Callable[[Batch], paddle.Tensor],
+    batches: Iterator[Batch],
     steps: int,
     run: Run | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -203,10 +205,13 @@ def fit(
 
     Args:
         network: is in training mode during the loop and in evaluation mode after it.
-        optimizer: of the network's parameters.
-        loss: of the batch that the given rows make, a tensor to go back from. Random numbers of
-            paddle, numpy and random (dropout, augmentation) are seeded anew for each step.
-        rows: the batches from step 1 on, see `batches`; of random generators of its own.
+        optimizer: of the network's parameters. A schedule of its learning rate (LRScheduler) goes
+            on by one after each step.
+        loss: of one of the batches, a tensor to go back from. Random numbers of paddle, numpy and
+            random (dropout, augmentation) are seeded anew for each step.
+        batches: what `loss` gets at step 1 and on: rows (see the function `batches`), or for data
+            made on the fly the step's number (`itertools.count(1)`). Random generators that it
+            draws from are its own.
         steps: how many of them to take; never a time, which would make the result depend on it.
         run: where checkpoints and logs go.
         settings: what else the bits depend on, such as the batch size and the data's `digest`: a
@@ -226,15 +231,18 @@ def fit(
             _restore(network, optimizer, saved)
             run.records.resume(done)
             click.echo(f"goes on after step {done}, from {run.checkpoint.absolute()}", err=True)
-    rows = itertools.islice(rows, done, None)
+    batches = itertools.islice(batches, done, None)
+    schedule = _schedule(optimizer)
     # A bar on a terminal; lines elsewhere, where a bar would fill the log.
     numbers = range(done + 1, steps + 1)
     for step in tqdm(numbers, initial=done, total=steps, unit="step", disable=None):
         runtime.seed_step(run.seed, step)
-        tensor = loss(next(rows))
+        tensor = loss(next(batches))
         tensor.backward()
         optimizer.step()
         optimizer.clear_grad()
+        if schedule:
+            schedule.step()
         if run.is_told(step, steps):
             value = float(tensor)
             tqdm.write(f"step {step}/{steps}  loss {value:.4f}", file=sys.stderr)
@@ -301,11 +309,17 @@ def _configuration(
         "network": f"{network} {parameters}",
         "optimizer": _plain(optimizer),
     }
-    # Neither has a public way to ask for it.
-    schedule = optimizer._learning_rate
-    if isinstance(schedule, paddle.optimizer.lr.LRScheduler):
+    if schedule := _schedule(optimizer):
         configuration |= {"learning_rate_schedule": _plain(schedule), "steps": steps}
     return configuration
+
+
+def _schedule(optimizer: paddle.optimizer.Optimizer) -> paddle.optimizer.lr.LRScheduler | None:
+    """The schedule of the learning rate, if it is no mere number."""
+    import paddle
+
+    rate = optimizer._learning_rate  # there is no public way to ask for it
+    return rate if isinstance(rate, paddle.optimizer.lr.LRScheduler) else None
 
 
 def _plain(thing: object) -> str:
@@ -316,6 +330,16 @@ def _plain(thing: object) -> str:
         if isinstance(value, bool | int | float | str) or name in ("regularization", "_grad_clip")
     }
     return f"{type(thing).__name__} {attributes}"
+
+
+def warmup_cosine(learning_rate: float, warmup: int, steps: int) -> paddle.optimizer.lr.LRScheduler:
+    """A schedule for `fit`: up to `learning_rate` in `warmup` steps, then along a cosine to 0."""
+    import paddle
+
+    def factor(done: int) -> float:
+        return min(1.0, (done + 1) / warmup) * (1 + math.cos(math.pi * done / steps)) / 2
+
+    return paddle.optimizer.lr.LambdaDecay(learning_rate, factor)
 
 
 def refuse_unportable(network: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer) -> None:

@@ -75,13 +75,12 @@ def train(
         optimizer = paddle.optimizer.Momentum(rate, momentum, parameters=net.parameters())
 
         def loss(rows: NDArray[np.int64]) -> paddle.Tensor:
-            schedule.step()
             noise = np.random.rand(len(rows), 3).astype(np.float32)
             return (net(paddle.to_tensor(x[rows] + noise)) ** 2).mean()
 
         run = training.Run(Path(), seed=seed, checkpoint=checkpoint, checkpoint_every=4)
-        rows = training.batches(16, 4, seed)
-        training.fit(net, optimizer, loss, rows, steps, run, {"data": data})
+        batches = training.batches(16, 4, seed)
+        training.fit(net, optimizer, loss, batches, steps, run, {"data": data})
     bits = np.concatenate([parameter.numpy().ravel() for parameter in net.parameters()])
     assert np.isfinite(bits).all()  # else they would all be equal
     return bytes(bits.tobytes())
@@ -111,6 +110,25 @@ def test_a_schedule_goes_on(tmp_path: Path) -> None:
     assert whole == train(20, cosine=True) != train(20)
     (tmp_path / "step-0000000020.checkpoint").unlink()
     assert train(20, tmp_path, cosine=True) == whole  # from step 16
+
+
+def test_a_schedule_follows_the_steps() -> None:
+    runtime.start(0)
+    net = nn.Linear(1, 1)
+    schedule = training.warmup_cosine(0.1, warmup=4, steps=20)
+    optimizer = paddle.optimizer.SGD(schedule, parameters=net.parameters())
+    rates = []
+
+    def loss(step: int) -> paddle.Tensor:
+        rates.append((step, optimizer.get_lr()))
+        return net(paddle.ones([1, 1])).sum()
+
+    training.fit(net, optimizer, loss, itertools.count(1), steps=20)
+    assert [step for step, _ in rates] == list(range(1, 21))
+    assert rates[0][1] == pytest.approx(0.025)
+    assert rates[10][1] == pytest.approx(0.05)
+    assert rates[19][1] < 0.001
+    assert max(rate for _, rate in rates) == rates[3][1] > 0.09
 
 
 def test_nothing_left_to_train(tmp_path: Path) -> None:

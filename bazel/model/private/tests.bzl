@@ -91,3 +91,32 @@ def paddle_reproducible_test(name, trainer, main, args = [], cpus = [], **kwargs
         deps = [trainer],
         **kwargs
     )
+
+def paddle_resume_test(name, trainer, module, steps, save_every, **kwargs):
+    """A trainer that is killed goes on to the bits of one that was not.
+
+    Kills it by SIGKILL three times, one of them while it writes a checkpoint,
+    and compares model and samples with those of a run that nobody kills. The
+    trainer is one of `paddle_images.training`, with `--samples`.
+
+    Args:
+      name: name of the test.
+      trainer: label of the training program, a `py_binary`.
+      module: what Python imports it by, such as `digits.train`; has `main`.
+      steps: how many steps to train; at least 6 x save_every.
+      save_every: steps from checkpoint to checkpoint.
+      **kwargs: what else `py_test` takes.
+    """
+    pytest_test(
+        name = name,
+        srcs = ["//bazel/model/private:resume_test.py"],
+        data = [trainer],
+        env = {
+            "EVERY": str(save_every),
+            "MODULE": module,
+            "STEPS": str(steps),
+            "TRAINER": "$(rootpath %s)" % trainer,
+        },
+        deps = [trainer],
+        **kwargs
+    )
