@@ -21,8 +21,7 @@ if TYPE_CHECKING:  # paddle may be imported only after runtime.start
     import paddle
 
 STEPS, FINE_TUNING_STEPS = 3000, 300
-HELD_OUT = 512  # rendered lines that accuracies are measured on
-SAMPLES = 32  # of them are written by --samples
+SAMPLES = 32  # held-out lines that --samples writes
 _HELD_OUT_SEED = 1  # no option: accuracies and samples of different runs stay comparable
 _ALIGNED = 0.5  # share of the steps in which frames are told their characters; see docs/ocr.md
 _WARMUP = 60  # steps
@@ -31,6 +30,13 @@ _WARMUP = 60  # steps
 @training.program
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(2))
 @click.option("--learning-rate", type=float, help="[default: 0.02, with --lines 0.005]")
+@click.option(
+    "--held-out",
+    default=512,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Rendered lines that accuracies are measured on.",
+)
 @click.option(
     "--fonts",
     default=render.default_fonts,
@@ -62,6 +68,7 @@ def main(
     run: training.Run,
     batch_size: int,
     learning_rate: float | None,
+    held_out: int,
     fonts: Path,
     characters_file: Path | None,
     init: Path | None,
@@ -81,8 +88,8 @@ def main(
     found = render.find_fonts(fonts, characters)
     renderer = render.Renderer(found, characters)
 
-    rendered = renderer.draw(HELD_OUT, np.random.RandomState(_HELD_OUT_SEED), held_out=True)
-    train, held_out = own.split() if own else (None, rendered)
+    rendered = renderer.draw(held_out, np.random.RandomState(_HELD_OUT_SEED), held_out=True)
+    train, measured = own.split() if own else (None, rendered)
     with paddle.utils.unique_name.guard():  # so that --init finds the parameters by their names
         net = network.Recogniser(1 + len(characters))
     begun = initial.put_into(net, init, characters) if init else None
@@ -106,19 +113,19 @@ def main(
             batch += train.take(numbers.randint(len(train.texts), size=own_rows))
         return ctc_loss(net(to_tensor(batch.images)), batch.texts, characters)
 
-    measured = rendered + own if own else rendered
+    data = rendered + own if own else rendered
     settings = {
         "seed": run.seed,
         "batch_size": batch_size,
         "learning_rate": rate,
         "characters": "".join(characters),
         # Lines of other fonts, or of another renderer, are others.
-        "data": training.digest(*measured.images, lines.to_classes(measured.texts, characters)),
+        "data": training.digest(*data.images, lines.to_classes(data.texts, characters)),
     } | ({"init": begun} if begun else {})
     training.fit(net, optimizer, loss, itertools.count(1), steps, run, settings)
 
-    read = [line.text for line in recognise(net, held_out.images, characters)]
-    accuracies = ctc.accuracies(read, held_out.texts)
+    read = [line.text for line in recognise(net, measured.images, characters)]
+    accuracies = ctc.accuracies(read, measured.texts)
     click.echo(
         f"characters {accuracies['characters']:.4f}, lines {accuracies['lines']:.4f} right on "
         f"{len(read)} held-out lines",
@@ -144,12 +151,12 @@ def main(
         },
     )
     if run.samples:
-        image = to_tensor(held_out.images[:SAMPLES])
+        image = to_tensor(measured.images[:SAMPLES])
         export.save_samples(
             run.samples,
             {"image": image.numpy()},
             {"logits": net(image).numpy()},
-            labels=lines.to_classes(held_out.texts[:SAMPLES], characters),
+            labels=lines.to_classes(measured.texts[:SAMPLES], characters),
         )
 
 

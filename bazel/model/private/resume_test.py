@@ -18,6 +18,7 @@ import pytest
 from paddle_images.training import Run
 
 TRAINER = str(Path(os.environ["TRAINER"]).absolute())
+ARGUMENTS = os.environ["TRAINER_ARGS"].split()
 STEPS, EVERY = int(os.environ["STEPS"]), int(os.environ["EVERY"])
 
 # Dies between the writing of its second checkpoint and that checkpoint's rename.
@@ -35,6 +36,7 @@ importlib.import_module({os.environ["MODULE"]!r}).main()
 def arguments(place: Path) -> list[str]:
     """As a person would write them, but for the many checkpoints and log lines."""
     return [
+        *ARGUMENTS,
         f"--steps={STEPS}",
         "--log-every=1",
         f"--checkpoint-every={EVERY}",
@@ -78,7 +80,8 @@ def checkpoints(place: Path) -> list[int]:
 def trained_without_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The files of a run that nobody kills."""
     place = tmp_path_factory.mktemp("whole")
-    command = [TRAINER, f"--steps={STEPS}", f"--out={place}/out", f"--samples={place}/samples"]
+    command = [TRAINER, *ARGUMENTS, f"--steps={STEPS}"]
+    command += [f"--out={place}/out", f"--samples={place}/samples"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     records = [json.loads(line) for line in done.stdout.splitlines()]
     told = [step for step in range(1, STEPS + 1) if Run(Path()).is_told(step, STEPS)]

@@ -92,7 +92,7 @@ def paddle_reproducible_test(name, trainer, main, args = [], cpus = [], **kwargs
         **kwargs
     )
 
-def paddle_resume_test(name, trainer, module, steps, save_every, **kwargs):
+def paddle_resume_test(name, trainer, module, steps, save_every, args = [], **kwargs):
     """A trainer that is killed goes on to the bits of one that was not.
 
     Kills it by SIGKILL three times, one of them while it writes a checkpoint,
@@ -105,6 +105,7 @@ def paddle_resume_test(name, trainer, module, steps, save_every, **kwargs):
       module: what Python imports it by, such as `digits.train`; has `main`.
       steps: how many steps to train; at least 6 x save_every.
       save_every: steps from checkpoint to checkpoint.
+      args: further arguments of the trainer.
       **kwargs: what else `py_test` takes.
     """
     pytest_test(
@@ -116,6 +117,7 @@ def paddle_resume_test(name, trainer, module, steps, save_every, **kwargs):
             "MODULE": module,
             "STEPS": str(steps),
             "TRAINER": "$(rootpath %s)" % trainer,
+            "TRAINER_ARGS": " ".join(args),
         },
         deps = [trainer],
         **kwargs
