@@ -61,7 +61,9 @@ def test_another_answer(url: str, copy: Path) -> None:
     done = check(f"--url={url}", f"--samples={copy}")
     assert done.returncode == 1
     assert "logits.npy is not what SHA256SUMS says" in done.stderr
-    digests = {n: hashlib.sha256((copy / n).read_bytes()).hexdigest() for n in ("logits.npy", "x.npy")}
+    digests = {
+        n: hashlib.sha256((copy / n).read_bytes()).hexdigest() for n in ("logits.npy", "x.npy")
+    }
     (copy / "SHA256SUMS").write_text("".join(f"{d}  {n}\n" for n, d in digests.items()))
     done = check(f"--url={url}", f"--samples={copy}")
     assert done.returncode == 1
