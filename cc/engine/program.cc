@@ -14,6 +14,9 @@ namespace {
 // Values of Paddle's enumerations, from framework.proto of 2.6.2.
 enum VarKind { kLodTensor = 7, kFeedMinibatch = 9, kFetchList = 10, kRaw = 17 };
 
+// What PaddleSlim puts before each operator that is to run in int8.
+constexpr char kQuantise[] = "quantize_linear";
+
 // A placeholder for an argument that an operator does without.
 constexpr char kEmptyArgument[] = "@EMPTY@";
 
@@ -333,6 +336,9 @@ absl::StatusOr<Signature> ParseProgram(std::string_view bytes) {
   if (!status.ok()) return status;
 
   Signature signature{*std::move(inputs), *std::move(outputs), {}};
+  for (const Operator& op : main.operators) {
+    if (op.type == kQuantise) signature.quantised = true;
+  }
   for (const auto& [name, variable] : main.variables) {
     if (!variable.persistable || variable.kind == kFeedMinibatch ||
         variable.kind == kFetchList || variable.kind == kRaw) {

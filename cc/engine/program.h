@@ -38,6 +38,8 @@ struct Signature {
   std::vector<NamedTensor> outputs;
   // Name -> description; by name is also how model.pdiparams is sorted.
   std::map<std::string, TensorDesc> parameters;
+  // Whether tensors are quantised on the way: a model to run in int8.
+  bool quantised = false;
 };
 
 // Walks a serialized ProgramDesc. DATA_LOSS or INVALID_ARGUMENT says what is

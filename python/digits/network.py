@@ -9,14 +9,15 @@ CLASSES = 10
 class Digits(nn.Layer):  # type: ignore[misc]  # paddle has no type stubs
     """Three convolutions, each with GroupNorm: BatchNorm trains to other bits on other CPUs."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 16) -> None:
+        """With `width` (a multiple of 4) channels, and after the first convolution twice as many."""
         super().__init__()
         self.layers = nn.Sequential(
-            *self._block(1, 16),
-            *self._block(16, 32, stride=2),
-            *self._block(32, 32),
+            *self._block(1, width),
+            *self._block(width, 2 * width, stride=2),
+            *self._block(2 * width, 2 * width),
             nn.Flatten(),
-            nn.Linear(32 * 4 * 4, CLASSES),
+            nn.Linear(2 * width * 4 * 4, CLASSES),
         )
 
     @staticmethod

@@ -160,7 +160,7 @@ def finish(
         "description": told.get("description"),
         "licence": told.get("licence"),
         "paddle_version": paddle.version.full_version,
-        "precision": told.get("precision", "fp32"),
+        "precision": "int8" if _is_quantised(program) else told.get("precision", "fp32"),
         "inputs": _describe(program, "feed", "Out"),
         "outputs": _describe(program, "fetch", "X"),
         "metrics": told.get("metrics", {}),
@@ -252,6 +252,11 @@ def _strip(program: Any) -> Any:
             del operator.attrs[:]
             operator.attrs.extend(kept)
     return program
+
+
+def _is_quantised(program: Any) -> bool:
+    """Whether the engine runs it in int8, by the sign that //cc/engine goes by."""
+    return any(o.type == "quantize_linear" for o in program.blocks[0].ops)
 
 
 def _ends(program: Any, kind: str, parameter: str) -> list[str]:

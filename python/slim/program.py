@@ -1,0 +1,296 @@
+"""What an exported model is made of: its operators, its parameters, what they cost.
+
+Reads and writes model.pdmodel and model.pdiparams without running them. `tidy` is what becomes of a
+program that PaddleSlim has quantised: the same operators, at the places where int8 is of use, in an
+order that does not depend on the run.
+"""
+
+from __future__ import annotations
+
+import heapq
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from paddle.base.proto import framework_pb2
+
+from paddle_images.export import PARAMETERS, PROGRAM, ModelError
+
+# The operators that oneDNN runs in int8, and the inputs that are quantised for them.
+INT8_OPERATORS = {
+    "conv2d": ("Input", "Filter"),
+    "depthwise_conv2d": ("Input", "Filter"),
+    "matmul": ("X", "Y"),
+    "matmul_v2": ("X", "Y"),
+    "mul": ("X", "Y"),
+}
+_ELEMENTS = {"FP32": np.float32, "INT8": np.int8, "INT32": np.int32, "INT64": np.int64}
+
+
+@dataclass
+class Model:
+    """A program and its parameters by name, as the two files hold them."""
+
+    program: Any  # framework_pb2.ProgramDesc
+    parameters: dict[str, NDArray[Any]]
+
+    @classmethod
+    def load(cls, directory: Path) -> Model:
+        """Raises ModelError when a file is missing, or the two are not from one export."""
+        program = framework_pb2.ProgramDesc()
+        try:
+            program.ParseFromString((directory / PROGRAM).read_bytes())
+            data = (directory / PARAMETERS).read_bytes()
+        except OSError as error:
+            raise ModelError(
+                f"{directory}: {error.strerror}: {error.filename}. A model is a directory with "
+                f"{PROGRAM} and {PARAMETERS}, such as `./bazelw build //python/digits` makes."
+            ) from error
+        except Exception as error:  # protobuf's DecodeError moves between modules by version
+            raise ModelError(f"{directory / PROGRAM} is no program of Paddle: {error}") from error
+        parameters, at = {}, 0
+        for name in _parameter_names(program):
+            try:
+                parameters[name], at = _read_tensor(data, at)
+            except (struct.error, ValueError, KeyError) as error:
+                raise ModelError(
+                    f"{directory / PARAMETERS} does not hold {name} of {PROGRAM}: {error}. Take "
+                    "both from the same export."
+                ) from error
+        if at != len(data):
+            raise ModelError(f"{directory / PARAMETERS}: {len(data) - at} bytes too many")
+        return cls(program, parameters)
+
+    def save(self, directory: Path) -> None:
+        """Writes the parameters that the program still names."""
+        data = b"".join(_write_tensor(self.parameters[n]) for n in _parameter_names(self.program))
+        (directory / PROGRAM).write_bytes(self.program.SerializeToString(deterministic=True))
+        (directory / PARAMETERS).write_bytes(data)
+        # Paddle's pickle about the parameters, which would be of those before.
+        (directory / f"{PARAMETERS}.info").unlink(missing_ok=True)
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Of the elements alone, without the file's descriptions of them."""
+        return sum(self.parameters[name].nbytes for name in _parameter_names(self.program))
+
+    @property
+    def quantised(self) -> bool:
+        """Whether it is to run in int8."""
+        return any(o.type == "quantize_linear" for o in self.program.blocks[0].ops)
+
+    def flop(self, batch: int = 1) -> int:
+        """Floating point (or int8) operations of the convolutions and matrix products.
+
+        Two for each product that is added up. Counted from the shapes in the program, a dimension
+        that varies as `batch`; all else (normalisation, activations, biases) is left out.
+        """
+        shapes = {v.name: list(v.type.lod_tensor.tensor.dims) for v in self.program.blocks[0].vars}
+        total = 0
+        for operator in self.program.blocks[0].ops:
+            if operator.type not in INT8_OPERATORS:
+                continue
+            weight = shapes[_argument(operator.inputs, INT8_OPERATORS[operator.type][1])]
+            out = shapes[operator.outputs[0].arguments[0]]
+            elements = int(np.prod([batch if d < 0 else d for d in out]))
+            # A filter is [out, in / groups, height, width], a matrix [in, out] or [out, in].
+            if "conv2d" in operator.type:
+                products = int(np.prod(weight[1:]))
+            else:
+                turned = any(a.name in ("trans_y", "transpose_Y") and a.b for a in operator.attrs)
+                products = weight[-1 if turned else -2]
+            total += 2 * elements * products
+        return total
+
+
+def tidy(model: Model, outputs: Iterable[str]) -> None:
+    """Makes of what PaddleSlim writes the program that runs.
+
+    - Quantisation stays where an int8 operator reads a tensor, and goes elsewhere: around a
+      normalisation or a bias it costs time and accuracy, and stops oneDNN from fusing a bias.
+    - The operators that only copy the result to Paddle's own name for it go too, and the outputs
+      get the given names.
+    - Operators and variables come in one order: PaddleSlim leaves that of a hash table.
+    """
+    if len(model.program.blocks) > 1:
+        raise ModelError("the program has control flow, of which slimming knows nothing")
+    block = model.program.blocks[0]
+    _drop_useless_quantisation(block)
+    _drop_copies_at_the_end(block)
+    _rename_outputs(block, list(outputs))
+    _sort_operators(block)
+    used = {a for o in block.ops for slot in (*o.inputs, *o.outputs) for a in slot.arguments}
+    kept = sorted((v for v in block.vars if v.name in used), key=lambda v: str(v.name))
+    del block.vars[:]
+    block.vars.extend(kept)
+
+
+def _drop_useless_quantisation(block: Any) -> None:
+    """Takes out the pairs quantize_linear, dequantize_linear that no int8 operator reads."""
+    useful = {
+        name
+        for operator in block.ops
+        for slot in operator.inputs
+        if slot.parameter in INT8_OPERATORS.get(operator.type, ())
+        for name in slot.arguments
+    }
+    quantised = {
+        _argument(o.outputs, "Y"): _argument(o.inputs, "X")
+        for o in block.ops
+        if o.type == "quantize_linear"
+    }
+    dequantised = {
+        _argument(o.outputs, "Y"): quantised[_argument(o.inputs, "X")]
+        for o in block.ops
+        if o.type == "dequantize_linear" and _argument(o.inputs, "X") in quantised
+    }
+
+    def itself(name: str) -> str:
+        while name in dequantised:
+            name = dequantised[name]
+        return name
+
+    # Who reads a quantised tensor for another reason reads the tensor itself.
+    for operator in block.ops:
+        for slot in operator.inputs:
+            if slot.parameter not in INT8_OPERATORS.get(operator.type, ()):
+                if operator.type == "dequantize_linear":
+                    continue
+                slot.arguments[:] = [itself(a) for a in slot.arguments]
+    needed = {
+        _argument(o.inputs, "X")
+        for o in block.ops
+        if o.type == "dequantize_linear" and _argument(o.outputs, "Y") in useful
+    }
+    kept = [
+        operator
+        for operator in block.ops
+        if not (
+            (operator.type == "quantize_linear" and _argument(operator.outputs, "Y") not in needed)
+            or (
+                operator.type == "dequantize_linear"
+                and _argument(operator.outputs, "Y") not in useful
+            )
+        )
+    ]
+    _keep(block, kept)
+
+
+def _drop_copies_at_the_end(block: Any) -> None:
+    """Lets fetch read what the operators scale(1, 0) copy, which each saving of a program adds."""
+    dropped = set()
+    for fetch in [o for o in block.ops if o.type == "fetch"]:
+        source = fetch.inputs[0]
+        for index in reversed(range(len(block.ops))):
+            operator = block.ops[index]
+            if not _writes(operator, source.arguments[0]) or operator.type == "fetch":
+                continue
+            values = {a.name: a.f for a in operator.attrs}
+            if operator.type != "scale" or (values["scale"], values["bias"]) != (1, 0):
+                break
+            source.arguments[0] = _argument(operator.inputs, "X")  # the same name, done in place
+            dropped.add(index)
+    _keep(block, [o for i, o in enumerate(block.ops) if i not in dropped])
+
+
+def _rename_outputs(block: Any, names: list[str]) -> None:
+    fetched = {}
+    for operator in block.ops:
+        if operator.type == "fetch":
+            fetched[next(a.i for a in operator.attrs if a.name == "col")] = operator.inputs[0]
+    new = {
+        slot.arguments[0]: name
+        for (_, slot), name in zip(sorted(fetched.items()), names, strict=True)
+    }
+    # Whatever had such a name (a copy that was dropped) is used no more.
+    unused = [v for v in block.vars if v.name not in names]
+    del block.vars[:]
+    block.vars.extend(unused)
+    for variable in block.vars:
+        variable.name = new.get(variable.name, variable.name)
+    for operator in block.ops:
+        for slot in (*operator.inputs, *operator.outputs):
+            slot.arguments[:] = [new.get(a, a) for a in slot.arguments]
+
+
+def _sort_operators(block: Any) -> None:
+    """Each as soon as what it reads is there; among those, by the name of what it writes."""
+    writer: dict[str, int] = {}
+    for index, operator in enumerate(block.ops):
+        for slot in operator.outputs:
+            for name in slot.arguments:
+                if operator.type != "fetch" and writer.setdefault(name, index) != index:
+                    raise ModelError(f"{name} is written twice: its operators have no other order")
+    waiting = []
+    readers: dict[int, list[int]] = {}
+    for index, operator in enumerate(block.ops):
+        before = {writer[a] for s in operator.inputs for a in s.arguments if a in writer} - {index}
+        waiting.append(len(before))
+        for earlier in before:
+            readers.setdefault(earlier, []).append(index)
+    # feed first and fetch last, as every exported program has them.
+    place = {"feed": 0, "fetch": 2}
+
+    def key(index: int) -> tuple[int, str, int]:
+        operator = block.ops[index]
+        column = next((a.i for a in operator.attrs if a.name == "col"), 0)
+        written = min((a for s in operator.outputs for a in s.arguments), default="")
+        return place.get(operator.type, 1), "" if operator.type in place else written, column
+
+    ready = [(key(index), index) for index, count in enumerate(waiting) if count == 0]
+    heapq.heapify(ready)
+    order = []
+    while ready:
+        _, index = heapq.heappop(ready)
+        order.append(block.ops[index])
+        for reader in readers.get(index, []):
+            waiting[reader] -= 1
+            if waiting[reader] == 0:
+                heapq.heappush(ready, (key(reader), reader))
+    _keep(block, order)
+
+
+def _keep(block: Any, operators: Iterable[Any]) -> None:
+    kept = [framework_pb2.OpDesc.FromString(o.SerializeToString()) for o in operators]
+    del block.ops[:]
+    block.ops.extend(kept)
+
+
+def _writes(operator: Any, name: str) -> bool:
+    return any(name in slot.arguments for slot in operator.outputs)
+
+
+def _argument(slots: Iterable[Any], parameter: str) -> str:
+    return str(next(s.arguments[0] for s in slots if s.parameter == parameter))
+
+
+def _parameter_names(program: Any) -> list[str]:
+    """In the order of model.pdiparams: by name."""
+    dense = framework_pb2.VarType.LOD_TENSOR
+    return sorted(v.name for v in program.blocks[0].vars if v.persistable and v.type.type == dense)
+
+
+def _read_tensor(data: bytes, at: int) -> tuple[NDArray[Any], int]:
+    """A parameter: u32 0, u64 0 (levels of detail), u32 0, i32 size, description, elements."""
+    version, levels, tensor_version, size = struct.unpack_from("<IQIi", data, at)
+    if (version, levels, tensor_version) != (0, 0, 0):
+        raise ValueError("an unknown format")
+    at += struct.calcsize("<IQIi")
+    description = framework_pb2.VarType.TensorDesc.FromString(data[at : at + size])
+    at += size
+    kind = np.dtype(_ELEMENTS[framework_pb2.VarType.Type.Name(description.data_type)])
+    count = int(np.prod(description.dims, dtype=np.int64))
+    array = np.frombuffer(data, kind, count, at).reshape(description.dims)
+    return array, at + array.nbytes
+
+
+def _write_tensor(array: NDArray[Any]) -> bytes:
+    name = next(n for n, kind in _ELEMENTS.items() if np.dtype(kind) == array.dtype)
+    description = framework_pb2.VarType.TensorDesc(
+        data_type=framework_pb2.VarType.Type.Value(name), dims=array.shape
+    ).SerializeToString(deterministic=True)
+    return struct.pack("<IQIi", 0, 0, 0, len(description)) + description + array.tobytes()

@@ -1,0 +1,303 @@
+"""What the four programs share: options, the float model, and the report on what became of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+import numpy as np
+
+from paddle_images import runtime, training
+from slim.tasks import TASKS, Arrays, Task
+
+if TYPE_CHECKING:  # imports paddle, which may come only after runtime.start
+    from slim.program import Model
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_RUNS = 100  # of a latency's median
+
+
+def options(function: F) -> F:
+    """The argument TASK and the option --model."""
+    directory = click.Path(exists=True, file_okay=False, path_type=Path)
+    function = click.option(
+        "--model",
+        "float_model",
+        type=directory,
+        required=True,
+        help="The trained float model: a folder with model.pdmodel and model.pdiparams.",
+    )(function)
+    return click.argument("task_name", metavar="TASK", type=click.Choice(list(TASKS)))(function)
+
+
+def training_options(epochs: int, learning_rate: float) -> Callable[[F], F]:
+    """How long and how quickly to train, by these defaults."""
+
+    def add(function: F) -> F:
+        for option in (
+            click.option(
+                "--learning-rate", default=learning_rate, show_default=True, type=float
+            ),
+            click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1)),
+            click.option("--epochs", default=epochs, show_default=True, type=click.IntRange(1)),
+        ):
+            function = option(function)
+        return function
+
+    return add
+
+
+def begin(name: str, run: training.Run) -> Task:
+    """Starts the runtime and gives the task."""
+    runtime.start(run.seed, run.fast)
+    return TASKS[name]()
+
+
+def load_float(directory: Path) -> Model:
+    """The float model's files. A usage error when they are none, or hold int8 already."""
+    from paddle_images.export import ModelError
+    from slim.program import Model
+
+    try:
+        model = Model.load(directory)
+    except ModelError as error:
+        raise click.UsageError(str(error), click.get_current_context(silent=True)) from error
+    if any(array.dtype == np.int8 for array in model.parameters.values()):
+        raise click.UsageError(
+            f"{directory} is quantised already: give --model the float model.",
+            click.get_current_context(silent=True),
+        )
+    return model
+
+
+def trained(task: Task, model: Model) -> Any:
+    """The task's network with the parameters of the float model."""
+    import paddle
+
+    with paddle.utils.unique_name.guard():  # the names of a network that is the first to be made
+        network = task.network()
+    state = {}
+    for key, tensor in network.state_dict().items():
+        array = model.parameters.get(tensor.name)
+        if array is None or list(array.shape) != tensor.shape:
+            found = "does not hold it" if array is None else f"holds {list(array.shape)}"
+            raise click.UsageError(
+                f"--model is of another network: this task has a parameter {tensor.name} of shape "
+                f"{tensor.shape}, the model {found}.",
+                click.get_current_context(silent=True),
+            )
+        state[key] = array
+    network.set_state_dict(state)
+    network.eval()
+    return network
+
+
+def fit(
+    task: Task,
+    network: Any,
+    loss: Callable[[Arrays, Any], Any],
+    run: training.Run,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Trains `network`; `loss` is of inputs and targets. Returns the settings."""
+    chosen = {
+        "seed": run.seed,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "data": task.digest,
+        **settings,
+    }
+    steps = run.steps or epochs * (task.rows // batch_size)
+    training.fit(
+        network,
+        task.optimizer(learning_rate, network.parameters()),
+        lambda rows: loss(*task.batch(rows)),
+        training.batches(task.rows, batch_size, run.seed + 1),
+        steps,
+        run,
+        chosen,
+    )
+    return {"steps": steps, **chosen}
+
+
+def origin(directory: Path) -> str:
+    """The digest by which a model's metadata names the float model that it was made of."""
+    from paddle_images.export import PARAMETERS
+
+    return f"sha256:{hashlib.sha256((directory / PARAMETERS).read_bytes()).hexdigest()}"
+
+
+def finish(
+    task: Task,
+    raw: Path,
+    float_model: Path,
+    run: training.Run,
+    name: str,
+    settings: Mapping[str, Any],
+) -> None:
+    """From what Paddle or PaddleSlim wrote to `raw` to the model and its samples, and a table.
+
+    The metrics are those of the exported graph, run as it stands (int8 computed in float), so that
+    they are the same on every CPU. The table, for people, adds what this CPU makes of it.
+    """
+    from paddle_images import export
+    from slim.program import Model, tidy
+
+    model = Model.load(raw)
+    tidy(model, task.outputs)
+    model.save(raw)
+    before, after = Model.load(float_model), Model.load(raw)
+    outputs = run_graph(raw, task.held_out)
+    measured = task.measure(run_graph(float_model, task.held_out)), task.measure(outputs)
+    size = before.parameter_bytes, after.parameter_bytes
+    flop = before.flop(), after.flop()
+    metrics = {
+        task.metric: round(measured[1], 6),
+        f"{task.metric}_drop": round(measured[0] - measured[1], 6),
+        "parameter_bytes": size[1],
+        "parameter_bytes_ratio": round(size[1] / size[0], 6),
+        "flop": flop[1],
+        "flop_ratio": round(flop[1] / flop[0], 6),
+    }
+    told = {"metrics": metrics, "settings": {**settings, "float_model": origin(float_model)}}
+    told |= _inherited(float_model, settings["method"])
+    (raw / export.METADATA).write_text(json.dumps(told), encoding="utf-8")
+    precision = export.finish(raw, run.out, name, runtime.settings())["precision"]
+    run.records.record(settings.get("steps", 0), **{task.metric: measured[1]})
+    if run.samples:
+        export.save_samples(
+            run.samples,
+            dict(zip((spec.name for spec in task.inputs), task.held_out, strict=True)),
+            dict(zip(task.outputs, outputs, strict=True)),
+            labels=task.labels,
+        )
+    here = [(task.measure(a), t) for a, t in (run_here(d, task) for d in (float_model, run.out))]
+    click.echo(
+        "\n".join(
+            [
+                f"| {name} | float | {precision} | |",
+                "| --- | ---: | ---: | ---: |",
+                _row("parameter bytes", *size, "{:,}"),
+                _row("FLOP of one row", *flop, "{:,}"),
+                _row(f"{task.metric}, {len(task.labels)} held-out rows", *measured, "{:.4f}"),
+                _row("the same as this CPU serves it", here[0][0], here[1][0], "{:.4f}"),
+                _row("latency of one row, median, us", here[0][1], here[1][1], "{:.0f}"),
+                f"\n{about_this_cpu()}",
+            ]
+        ),
+        err=True,
+    )
+
+
+def _inherited(float_model: Path, method: str) -> dict[str, Any]:
+    """What the float model's metadata says of it and is true of the slim one as well."""
+    from paddle_images.export import METADATA
+
+    try:
+        told = json.loads((float_model / METADATA).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # a model of another program need not have any
+        return {}
+    kept = {key: told[key] for key in ("licence", "data") if key in told}
+    if description := told.get("description"):
+        kept["description"] = f"{description} Made smaller by {method}."
+    return kept
+
+
+def run_graph(directory: Path, inputs: Arrays) -> Arrays:
+    """What the exported graph gives when it runs operator by operator."""
+    import paddle
+
+    network = paddle.jit.load(str(directory / "model"))
+    network.eval()
+    outputs = network(*[paddle.to_tensor(array) for array in inputs])
+    return [o.numpy() for o in (outputs if isinstance(outputs, list | tuple) else [outputs])]
+
+
+def run_here(directory: Path, task: Task) -> tuple[Arrays, float]:
+    """What a server gives, and the median time in us that it takes for one row."""
+    from paddle import inference
+    from slim.program import Model
+
+    config = inference.Config(str(directory / "model.pdmodel"), str(directory / "model.pdiparams"))
+    config.disable_glog_info()
+    config.set_cpu_math_library_num_threads(1)
+    if Model.load(directory).quantised:
+        config.enable_mkldnn()
+        config.enable_mkldnn_int8()
+    with muted():
+        predictor = inference.create_predictor(config)
+    inputs = [predictor.get_input_handle(name) for name in predictor.get_input_names()]
+    outputs = [predictor.get_output_handle(name) for name in predictor.get_output_names()]
+
+    def once(arrays: Arrays) -> Arrays:
+        for handle, array in zip(inputs, arrays, strict=True):
+            handle.reshape(array.shape)
+            handle.copy_from_cpu(np.ascontiguousarray(array))
+        predictor.run()
+        return [handle.copy_to_cpu() for handle in outputs]
+
+    given = once(task.held_out)
+    first = [array[:1] for array in task.held_out]
+    times = []
+    for _ in range(_RUNS):
+        begun = time.perf_counter()
+        once(first)
+        times.append(time.perf_counter() - begun)
+    return given, 1e6 * float(np.median(times))
+
+
+def about_this_cpu() -> str:
+    """Whether it multiplies int8 by instructions of its own."""
+    flags: set[str] = set()
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("flags"):
+                flags.update(line.partition(":")[2].split())
+                break
+    except OSError as error:
+        return f"Whether this CPU has int8 instructions is unknown: {error}"
+    names = {"avx512_vnni": "AVX512-VNNI", "avx_vnni": "AVX-VNNI", "amx_int8": "AMX"}
+    if found := [name for flag, name in names.items() if flag in flags]:
+        return f"This CPU has int8 instructions: {', '.join(found)}."
+    return (
+        "This CPU has no int8 instructions (AVX512-VNNI/AVX-VNNI): int8 is smaller here, "
+        "not faster."
+    )
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Keeps back what libraries write to stderr; shows it after all when they fail."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            sys.stderr.flush()
+            file.seek(0)
+            os.write(kept, file.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def _row(what: str, before: float, after: float, form: str) -> str:
+    ratio = f"{after / before:.2f} x" if before else ""
+    return f"| {what} | {form.format(before)} | {form.format(after)} | {ratio} |"

@@ -1,0 +1,73 @@
+"""What the slimming programs need to know of a model: its network, data, loss and metric.
+
+A task more is a function here that returns a Task, and its name in `TASKS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paddle_images import training
+
+Arrays = list[NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model that was trained in float, and how to train it further and to judge it."""
+
+    # The network as it was exported: its parameters have the names of those in the model's files.
+    network: Callable[[], Any]
+    # A smaller one for the same task, to be taught by it.
+    student: Callable[[], Any]
+    inputs: Sequence[Any]  # paddle.static.InputSpec, with names
+    outputs: Sequence[str]
+    # How many rows there are to train on, and the inputs and targets of some of them.
+    rows: int
+    batch: Callable[[NDArray[np.int64]], tuple[Arrays, Any]]
+    # From what the network gives and the targets to a tensor to go back from.
+    loss: Callable[[Any, Any], Any]
+    # Rows that nothing is trained on, their labels, and what they are measured by: a name, and a
+    # number from 0 to 1 of the outputs for them.
+    held_out: Arrays
+    labels: NDArray[np.int64]
+    metric: str
+    measure: Callable[[Arrays], float]
+    # Digest of the data: a checkpoint of other data is refused by it.
+    digest: str
+    # From a learning rate and the network's parameters to an optimizer with portable bits.
+    optimizer: Callable[[float, Sequence[Any]], Any]
+
+
+def _digits() -> Task:
+    import paddle
+
+    from digits import data, network
+
+    train, held_out = data.load()
+    return Task(
+        network=network.Digits,
+        student=lambda: network.Digits(width=8),
+        inputs=[paddle.static.InputSpec([None, 1, 8, 8], "float32", "x")],
+        outputs=["logits"],
+        rows=len(train.images),
+        batch=lambda rows: ([train.images[rows]], paddle.to_tensor(train.labels[rows])),
+        loss=paddle.nn.functional.cross_entropy,
+        held_out=[held_out.images],
+        labels=held_out.labels,
+        metric="accuracy",
+        measure=lambda outputs: training.accuracy(outputs[0], held_out.labels),
+        digest=training.digest(train.images, train.labels),
+        optimizer=lambda rate, parameters: paddle.optimizer.Momentum(
+            rate, parameters=parameters, use_nesterov=True, weight_decay=1e-4
+        ),
+    )
+
+
+# Called after runtime.start: only then may paddle be imported.
+TASKS: Mapping[str, Callable[[], Task]] = {"digits": _digits}
