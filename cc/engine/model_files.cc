@@ -1,5 +1,6 @@
 #include "cc/engine/model_files.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
@@ -8,6 +9,7 @@
 #include <optional>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -77,6 +79,12 @@ std::string Dims(const TensorDesc& desc) {
   return absl::StrCat("[", absl::StrJoin(desc.dims, ", "), "]");
 }
 
+// PaddleSlim declares the scales of n channels as [n] and stores [1, n].
+std::vector<int64_t> WithoutOnes(std::vector<int64_t> dims) {
+  dims.erase(std::remove(dims.begin(), dims.end(), 1), dims.end());
+  return dims;
+}
+
 // Bytes of the tensor's elements; nullopt if the dims are damaged.
 std::optional<uint64_t> DataBytes(const TensorDesc& desc) {
   uint64_t bytes = ElementSize(desc.data_type);
@@ -124,7 +132,7 @@ absl::Status CheckTensor(Input& input, const std::string& name,
   if (!input.Read(bytes.size(), bytes.data())) return damaged(kTruncated);
   const std::optional<TensorDesc> found = ParseTensorDesc(bytes);
   if (!found) return damaged("malformed description");
-  if (found->dims != declared.dims) {
+  if (WithoutOnes(found->dims) != WithoutOnes(declared.dims)) {
     return damaged(absl::StrCat("its shape is ", Dims(*found),
                                 ", the program declares ", Dims(declared)));
   }

@@ -42,8 +42,8 @@ def main(
     weight: float,
 ) -> None:
     """Trains the student, exports it; its help text is this file's."""
-    task = slimming.begin(task_name, run)
-    teacher = slimming.trained(task, slimming.load_float(float_model))
+    task, model = slimming.begin(task_name, float_model, run)
+    teacher = slimming.trained(task, model)
     import paddle
 
     with slimming.muted():

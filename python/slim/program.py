@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import heapq
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from paddle.base import core
 from paddle.base.proto import framework_pb2
 
 from paddle_images.export import PARAMETERS, PROGRAM, ModelError
@@ -28,6 +29,7 @@ INT8_OPERATORS = {
     "matmul_v2": ("X", "Y"),
     "mul": ("X", "Y"),
 }
+_TURNED = ("trans_y", "transpose_Y")  # says that a product's second matrix is transposed
 _ELEMENTS = {"FP32": np.float32, "INT8": np.int8, "INT32": np.int32, "INT64": np.int64}
 
 
@@ -83,27 +85,41 @@ class Model:
         """Whether it is to run in int8."""
         return any(o.type == "quantize_linear" for o in self.program.blocks[0].ops)
 
-    def flop(self, batch: int = 1) -> int:
+    def flop(self, shapes: Sequence[Sequence[int]]) -> int:
         """Floating point (or int8) operations of the convolutions and matrix products.
 
-        Two for each product that is added up. Counted from the shapes in the program, a dimension
-        that varies as `batch`; all else (normalisation, activations, biases) is left out.
+        Two for each product that is added up; all else (normalisation, activations, biases) is left
+        out.
+
+        Args:
+            shapes: of the inputs, in their order.
         """
-        shapes = {v.name: list(v.type.lod_tensor.tensor.dims) for v in self.program.blocks[0].vars}
+        program = core.ProgramDesc(self.program.SerializeToString())
+        block = program.block(0)  # belongs to program, which must live as long
+
+        def variable(name: str) -> Any:
+            return block.find_var(name.encode())
+
+        operators = [block.op(i) for i in range(block.op_size())]
+        fed = sorted((o.attr("col"), o.output("Out")[0]) for o in operators if o.type() == "feed")
+        for (_, name), shape in zip(fed, shapes, strict=True):
+            variable(name).set_shape(list(shape))
         total = 0
-        for operator in self.program.blocks[0].ops:
-            if operator.type not in INT8_OPERATORS:
+        for operator in operators:
+            if operator.type() in ("feed", "fetch"):
                 continue
-            weight = shapes[_argument(operator.inputs, INT8_OPERATORS[operator.type][1])]
-            out = shapes[operator.outputs[0].arguments[0]]
-            elements = int(np.prod([batch if d < 0 else d for d in out]))
-            # A filter is [out, in / groups, height, width], a matrix [in, out] or [out, in].
-            if "conv2d" in operator.type:
+            operator.infer_shape(block)
+            if operator.type() not in INT8_OPERATORS:
+                continue
+            weight = variable(operator.input(INT8_OPERATORS[operator.type()][1])[0]).shape()
+            out = variable(operator.output_arg_names()[0]).shape()
+            # A filter is [out, in / groups, height, width], a matrix [..., in, out], or turned.
+            if "conv2d" in operator.type():
                 products = int(np.prod(weight[1:]))
             else:
-                turned = any(a.name in ("trans_y", "transpose_Y") and a.b for a in operator.attrs)
+                turned = any(operator.has_attr(a) and operator.attr(a) for a in _TURNED)
                 products = weight[-1 if turned else -2]
-            total += 2 * elements * products
+            total += 2 * int(np.prod(out)) * products
         return total
 
 

@@ -33,22 +33,31 @@ def main(
     ratio: float,
 ) -> None:
     """Prunes, trains, exports; its help text is this file's."""
-    task = slimming.begin(task_name, run)
-    network = slimming.trained(task, slimming.load_float(float_model))
+    task, model = slimming.begin(task_name, float_model, run)
+    network = slimming.trained(task, model)
     import paddle
 
     with slimming.muted():
         from paddleslim.dygraph import L1NormFilterPruner
 
         register_group_norm()
-        shape = [1 if d in (None, -1) else d for d in task.inputs[0].shape]
-        pruner = L1NormFilterPruner(network, shape)
+        pruner = L1NormFilterPruner(network, list(task.samples[0][:1].shape))
         convolutions = [
             layer.weight.name
             for layer in network.sublayers()
             if isinstance(layer, paddle.nn.Conv2D)
         ]
         pruner.prune_vars(dict.fromkeys(convolutions, ratio), axis=0)
+    for layer in network.sublayers():
+        if isinstance(layer, paddle.nn.GroupNorm):
+            groups, channels = layer._num_groups, layer.weight.shape[0]
+            if channels % groups:
+                raise click.UsageError(
+                    f"A GroupNorm of {groups} groups cannot hold {channels} channels, which "
+                    f"--ratio {ratio} leaves of {layer._num_channels}: take another ratio, such as "
+                    "0.25, 0.5 or 0.75.",
+                    click.get_current_context(),
+                )
     settings = slimming.fit(
         task,
         network,

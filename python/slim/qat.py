@@ -24,8 +24,8 @@ def main(
     learning_rate: float,
 ) -> None:
     """Trains, quantises, exports; its help text is this file's."""
-    task = slimming.begin(task_name, run)
-    network = slimming.trained(task, slimming.load_float(float_model))
+    task, model = slimming.begin(task_name, float_model, run)
+    network = slimming.trained(task, model)
     import paddle
 
     with slimming.muted():

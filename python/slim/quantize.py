@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
-import numpy as np
+from numpy.typing import NDArray
 
 from paddle_images import training
 from slim import slimming
@@ -33,11 +35,9 @@ def main(
     algorithm: str,
 ) -> None:
     """Calibrates, quantises, exports; its help text is this file's."""
-    task = slimming.begin(task_name, run)
-    slimming.load_float(float_model)
-    rows = np.concatenate(
-        [b for b, _ in zip(training.batches(task.rows, batch_size, run.seed + 1), range(batches))]
-    )
+    task, _ = slimming.begin(task_name, float_model, run)
+    numbers = training.batches(task.rows, batch_size, run.seed + 1)
+    rows = list(itertools.islice(numbers, batches))
     import paddle
 
     with slimming.muted():
@@ -45,15 +45,16 @@ def main(
 
     from slim.program import INT8_OPERATORS
 
-    class Rows(paddle.io.Dataset):  # type: ignore[misc]  # paddle has no type stubs
-        """The rows to calibrate on, one by one."""
+    class Batches(paddle.io.Dataset):  # type: ignore[misc]  # paddle has no type stubs
+        """The inputs to calibrate on, batch by batch."""
 
         def __len__(self) -> int:
-            return len(rows)
+            return batches
 
-        def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
-            return tuple(array[0] for array in task.batch(rows[index : index + 1])[0])
+        def __getitem__(self, index: int) -> tuple[NDArray[Any], ...]:
+            return tuple(inputs[index])
 
+    inputs = [task.batch(numbers)[0] for numbers in rows]
     with tempfile.TemporaryDirectory() as raw:
         paddle.enable_static()
         with paddle.static.program_guard(paddle.static.Program()):
@@ -67,7 +68,7 @@ def main(
                 params_filename="model.pdiparams",
                 quantize_model_path=raw,
                 data_loader=paddle.io.DataLoader(
-                    Rows(), feed_list=feeds, batch_size=batch_size, places=place, return_list=False
+                    Batches(), feed_list=feeds, batch_size=None, places=place, return_list=False
                 ),
                 batch_nums=batches,
                 algo=algorithm,

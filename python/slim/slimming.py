@@ -57,14 +57,12 @@ def training_options(epochs: int, learning_rate: float) -> Callable[[F], F]:
     return add
 
 
-def begin(name: str, run: training.Run) -> Task:
-    """Starts the runtime and gives the task."""
+def begin(name: str, directory: Path, run: training.Run) -> tuple[Task, Model]:
+    """Starts the runtime, gives the task and the float model's files.
+
+    A usage error when they are none, or hold int8 already.
+    """
     runtime.start(run.seed, run.fast)
-    return TASKS[name]()
-
-
-def load_float(directory: Path) -> Model:
-    """The float model's files. A usage error when they are none, or hold int8 already."""
     from paddle_images.export import ModelError
     from slim.program import Model
 
@@ -77,7 +75,7 @@ def load_float(directory: Path) -> Model:
             f"{directory} is quantised already: give --model the float model.",
             click.get_current_context(silent=True),
         )
-    return model
+    return TASKS[name](directory), model
 
 
 def trained(task: Task, model: Model) -> Any:
@@ -160,10 +158,10 @@ def finish(
     tidy(model, task.outputs)
     model.save(raw)
     before, after = Model.load(float_model), Model.load(raw)
-    outputs = run_graph(raw, task.held_out)
-    measured = task.measure(run_graph(float_model, task.held_out)), task.measure(outputs)
+    measured = task.measure(graph(float_model)), task.measure(graph(raw))
     size = before.parameter_bytes, after.parameter_bytes
-    flop = before.flop(), after.flop()
+    row = [list(array[:1].shape) for array in task.samples]
+    flop = before.flop(row), after.flop(row)
     metrics = {
         task.metric: round(measured[1], 6),
         f"{task.metric}_drop": round(measured[0] - measured[1], 6),
@@ -180,11 +178,12 @@ def finish(
     if run.samples:
         export.save_samples(
             run.samples,
-            dict(zip((spec.name for spec in task.inputs), task.held_out, strict=True)),
-            dict(zip(task.outputs, outputs, strict=True)),
+            dict(zip((spec.name for spec in task.inputs), task.samples, strict=True)),
+            dict(zip(task.outputs, graph(raw)(task.samples), strict=True)),
             labels=task.labels,
         )
-    here = [(task.measure(a), t) for a, t in (run_here(d, task) for d in (float_model, run.out))]
+    here = [served(directory) for directory in (float_model, run.out)]
+    first = [array[:1] for array in task.samples]
     click.echo(
         "\n".join(
             [
@@ -192,9 +191,9 @@ def finish(
                 "| --- | ---: | ---: | ---: |",
                 _row("parameter bytes", *size, "{:,}"),
                 _row("FLOP of one row", *flop, "{:,}"),
-                _row(f"{task.metric}, {len(task.labels)} held-out rows", *measured, "{:.4f}"),
-                _row("the same as this CPU serves it", here[0][0], here[1][0], "{:.4f}"),
-                _row("latency of one row, median, us", here[0][1], here[1][1], "{:.0f}"),
+                _row(f"{task.metric} on held-out rows", *measured, "{:.4f}"),
+                _row("the same as this CPU serves it", *map(task.measure, here), "{:.4f}"),
+                _row("latency of one row, median, us", *(median(h, first) for h in here), "{:.0f}"),
                 f"\n{about_this_cpu()}",
             ]
         ),
@@ -216,19 +215,24 @@ def _inherited(float_model: Path, method: str) -> dict[str, Any]:
     return kept
 
 
-def run_graph(directory: Path, inputs: Arrays) -> Arrays:
-    """What the exported graph gives when it runs operator by operator."""
+def graph(directory: Path) -> Callable[[Arrays], Arrays]:
+    """The exported graph, run operator by operator."""
     import paddle
 
     network = paddle.jit.load(str(directory / "model"))
     network.eval()
-    outputs = network(*[paddle.to_tensor(array) for array in inputs])
-    return [o.numpy() for o in (outputs if isinstance(outputs, list | tuple) else [outputs])]
+
+    def run(inputs: Arrays) -> Arrays:
+        outputs = network(*[paddle.to_tensor(array) for array in inputs])
+        return [o.numpy() for o in (outputs if isinstance(outputs, list | tuple) else [outputs])]
+
+    return run
 
 
-def run_here(directory: Path, task: Task) -> tuple[Arrays, float]:
-    """What a server gives, and the median time in us that it takes for one row."""
+def served(directory: Path) -> Callable[[Arrays], Arrays]:
+    """The model as a server runs it on this CPU: with oneDNN, in int8 where it is quantised."""
     from paddle import inference
+
     from slim.program import Model
 
     config = inference.Config(str(directory / "model.pdmodel"), str(directory / "model.pdiparams"))
@@ -242,33 +246,33 @@ def run_here(directory: Path, task: Task) -> tuple[Arrays, float]:
     inputs = [predictor.get_input_handle(name) for name in predictor.get_input_names()]
     outputs = [predictor.get_output_handle(name) for name in predictor.get_output_names()]
 
-    def once(arrays: Arrays) -> Arrays:
+    def run(arrays: Arrays) -> Arrays:
         for handle, array in zip(inputs, arrays, strict=True):
             handle.reshape(array.shape)
             handle.copy_from_cpu(np.ascontiguousarray(array))
         predictor.run()
         return [handle.copy_to_cpu() for handle in outputs]
 
-    given = once(task.held_out)
-    first = [array[:1] for array in task.held_out]
+    return run
+
+
+def median(run: Callable[[Arrays], Arrays], arrays: Arrays) -> float:
+    """Time of a run in us, the median of many."""
     times = []
     for _ in range(_RUNS):
         begun = time.perf_counter()
-        once(first)
+        run(arrays)
         times.append(time.perf_counter() - begun)
-    return given, 1e6 * float(np.median(times))
+    return 1e6 * float(np.median(times))
 
 
-def about_this_cpu() -> str:
+def about_this_cpu(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """Whether it multiplies int8 by instructions of its own."""
-    flags: set[str] = set()
     try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("flags"):
-                flags.update(line.partition(":")[2].split())
-                break
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         return f"Whether this CPU has int8 instructions is unknown: {error}"
+    flags = {flag for line in lines if line.startswith("flags") for flag in line.split()[2:]}
     names = {"avx512_vnni": "AVX512-VNNI", "avx_vnni": "AVX-VNNI", "amx_int8": "AMX"}
     if found := [name for flag, name in names.items() if flag in flags]:
         return f"This CPU has int8 instructions: {', '.join(found)}."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,24 +28,26 @@ class Task:
     student: Callable[[], Any]
     inputs: Sequence[Any]  # paddle.static.InputSpec, with names
     outputs: Sequence[str]
-    # How many rows there are to train on, and the inputs and targets of some of them.
+    # How many rows there are to train on, and the inputs and targets of some of them. Rows that are
+    # made on the fly are made of their numbers.
     rows: int
     batch: Callable[[NDArray[np.int64]], tuple[Arrays, Any]]
     # From what the network gives and the targets to a tensor to go back from.
     loss: Callable[[Any, Any], Any]
-    # Rows that nothing is trained on, their labels, and what they are measured by: a name, and a
-    # number from 0 to 1 of the outputs for them.
-    held_out: Arrays
+    # Rows that nothing is trained on, to compare runtimes by, and their labels.
+    samples: Arrays
     labels: NDArray[np.int64]
+    # What a model is judged by: a name, and a number from 0 to 1 (1 is best) that is found out by
+    # asking the model, which is given as a function from inputs to outputs.
     metric: str
-    measure: Callable[[Arrays], float]
+    measure: Callable[[Callable[[Arrays], Arrays]], float]
     # Digest of the data: a checkpoint of other data is refused by it.
     digest: str
     # From a learning rate and the network's parameters to an optimizer with portable bits.
     optimizer: Callable[[float, Sequence[Any]], Any]
 
 
-def _digits() -> Task:
+def _digits(_float_model: Path) -> Task:
     import paddle
 
     from digits import data, network
@@ -58,10 +61,10 @@ def _digits() -> Task:
         rows=len(train.images),
         batch=lambda rows: ([train.images[rows]], paddle.to_tensor(train.labels[rows])),
         loss=paddle.nn.functional.cross_entropy,
-        held_out=[held_out.images],
+        samples=[held_out.images],
         labels=held_out.labels,
         metric="accuracy",
-        measure=lambda outputs: training.accuracy(outputs[0], held_out.labels),
+        measure=lambda run: training.accuracy(run([held_out.images])[0], held_out.labels),
         digest=training.digest(train.images, train.labels),
         optimizer=lambda rate, parameters: paddle.optimizer.Momentum(
             rate, parameters=parameters, use_nesterov=True, weight_decay=1e-4
@@ -69,5 +72,6 @@ def _digits() -> Task:
     )
 
 
-# Called after runtime.start: only then may paddle be imported.
-TASKS: Mapping[str, Callable[[], Task]] = {"digits": _digits}
+# Called with the float model's folder, where character sets and the like lie, and after
+# runtime.start: only then may paddle be imported.
+TASKS: Mapping[str, Callable[[Path], Task]] = {"digits": _digits}
