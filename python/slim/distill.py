@@ -12,9 +12,8 @@ from paddle_images import training
 from slim import slimming
 
 
-@click.command(help=__doc__)
+@training.program
 @slimming.options
-@training.options
 @slimming.training_options(epochs=20, learning_rate=0.05)
 @click.option(
     "--temperature",
@@ -42,8 +41,10 @@ def main(
     weight: float,
 ) -> None:
     """Trains the student, exports it; its help text is this file's."""
-    task, model = slimming.begin(task_name, float_model, run)
-    teacher = slimming.trained(task, model)
+    task = slimming.begin(task_name, float_model)
+    if not task.student:
+        raise click.UsageError(f"{task_name} has no smaller network", click.get_current_context())
+    teacher = slimming.trained(task, float_model)
     import paddle
 
     with slimming.muted():

@@ -81,6 +81,14 @@ class Model:
         return sum(self.parameters[name].nbytes for name in _parameter_names(self.program))
 
     @property
+    def inputs(self) -> dict[str, list[int]]:
+        """Shapes by name; -1 is a dimension that varies."""
+        block = self.program.blocks[0]
+        fed = {_argument(o.outputs, "Out") for o in block.ops if o.type == "feed"}
+        variables = [v for v in block.vars if v.name in fed]
+        return {v.name: list(v.type.lod_tensor.tensor.dims) for v in variables}
+
+    @property
     def quantised(self) -> bool:
         """Whether it is to run in int8."""
         return any(o.type == "quantize_linear" for o in self.program.blocks[0].ops)

@@ -12,9 +12,8 @@ from paddle_images import training
 from slim import slimming
 
 
-@click.command(help=__doc__)
+@training.program
 @slimming.options
-@training.options
 @slimming.training_options(epochs=10, learning_rate=0.02)
 @click.option(
     "--ratio",
@@ -33,8 +32,8 @@ def main(
     ratio: float,
 ) -> None:
     """Prunes, trains, exports; its help text is this file's."""
-    task, model = slimming.begin(task_name, float_model, run)
-    network = slimming.trained(task, model)
+    task = slimming.begin(task_name, float_model)
+    network = slimming.trained(task, float_model)
     import paddle
 
     with slimming.muted():

@@ -11,9 +11,8 @@ from paddle_images import training
 from slim import slimming
 
 
-@click.command(help=__doc__)
+@training.program
 @slimming.options
-@training.options
 @slimming.training_options(epochs=3, learning_rate=0.005)
 def main(
     run: training.Run,
@@ -24,8 +23,8 @@ def main(
     learning_rate: float,
 ) -> None:
     """Trains, quantises, exports; its help text is this file's."""
-    task, model = slimming.begin(task_name, float_model, run)
-    network = slimming.trained(task, model)
+    task = slimming.begin(task_name, float_model)
+    network = slimming.trained(task, float_model)
     import paddle
 
     with slimming.muted():

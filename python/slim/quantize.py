@@ -14,9 +14,8 @@ from paddle_images import training
 from slim import slimming
 
 
-@click.command(help=__doc__)
+@training.program
 @slimming.options
-@training.options
 @click.option("--batches", default=10, show_default=True, type=click.IntRange(1))
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1))
 @click.option(
@@ -35,7 +34,7 @@ def main(
     algorithm: str,
 ) -> None:
     """Calibrates, quantises, exports; its help text is this file's."""
-    task, _ = slimming.begin(task_name, float_model, run)
+    task = slimming.begin(task_name, float_model)
     numbers = training.batches(task.rows, batch_size, run.seed + 1)
     rows = list(itertools.islice(numbers, batches))
     import paddle
@@ -57,25 +56,28 @@ def main(
     inputs = [task.batch(numbers)[0] for numbers in rows]
     with tempfile.TemporaryDirectory() as raw:
         paddle.enable_static()
-        with paddle.static.program_guard(paddle.static.Program()):
-            feeds = [paddle.static.data(s.name, s.shape, s.dtype) for s in task.inputs]
-        place = paddle.CPUPlace()
-        with slimming.muted(), paddle.static.scope_guard(paddle.static.Scope()):
-            quant_post_static(
-                executor=paddle.static.Executor(place),
-                model_dir=str(float_model),
-                model_filename="model.pdmodel",
-                params_filename="model.pdiparams",
-                quantize_model_path=raw,
-                data_loader=paddle.io.DataLoader(
-                    Batches(), feed_list=feeds, batch_size=None, places=place, return_list=False
-                ),
-                batch_nums=batches,
-                algo=algorithm,
-                onnx_format=True,  # weights are stored in int8
-                quantizable_op_type=list(INT8_OPERATORS),
+        try:
+            with paddle.static.program_guard(paddle.static.Program()):
+                feeds = [paddle.static.data(s.name, s.shape, s.dtype) for s in task.inputs]
+            place = paddle.CPUPlace()
+            loader = paddle.io.DataLoader(
+                Batches(), feed_list=feeds, batch_size=None, places=place, return_list=False
             )
-        paddle.disable_static()
+            with slimming.muted(), paddle.static.scope_guard(paddle.static.Scope()):
+                quant_post_static(
+                    executor=paddle.static.Executor(place),
+                    model_dir=str(float_model),
+                    model_filename="model.pdmodel",
+                    params_filename="model.pdiparams",
+                    quantize_model_path=raw,
+                    data_loader=loader,
+                    batch_nums=batches,
+                    algo=algorithm,
+                    onnx_format=True,  # weights are stored in int8
+                    quantizable_op_type=list(INT8_OPERATORS),
+                )
+        finally:
+            paddle.disable_static()
         settings = {
             "method": "post-training quantisation",
             "algorithm": algorithm,

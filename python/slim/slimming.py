@@ -11,16 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 import numpy as np
 
 from paddle_images import runtime, training
 from slim.tasks import TASKS, Arrays, Task
-
-if TYPE_CHECKING:  # imports paddle, which may come only after runtime.start
-    from slim.program import Model
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,12 +54,8 @@ def training_options(epochs: int, learning_rate: float) -> Callable[[F], F]:
     return add
 
 
-def begin(name: str, directory: Path, run: training.Run) -> tuple[Task, Model]:
-    """Starts the runtime, gives the task and the float model's files.
-
-    A usage error when they are none, or hold int8 already.
-    """
-    runtime.start(run.seed, run.fast)
+def begin(name: str, directory: Path) -> Task:
+    """Looks at the float model and gives the task; a usage error when it is none to make slim."""
     from paddle_images.export import ModelError
     from slim.program import Model
 
@@ -70,32 +63,40 @@ def begin(name: str, directory: Path, run: training.Run) -> tuple[Task, Model]:
         model = Model.load(directory)
     except ModelError as error:
         raise click.UsageError(str(error), click.get_current_context(silent=True)) from error
-    if any(array.dtype == np.int8 for array in model.parameters.values()):
+    if model.quantised:
         raise click.UsageError(
             f"{directory} is quantised already: give --model the float model.",
             click.get_current_context(silent=True),
         )
-    return TASKS[name](directory), model
+    task = TASKS[name](directory)
+    wanted = {spec.name: list(spec.shape) for spec in task.inputs}
+    if model.inputs != wanted:
+        raise click.UsageError(
+            f"--model is of another network: its inputs are {model.inputs}, those of {name} are "
+            f"{wanted}.",
+            click.get_current_context(silent=True),
+        )
+    return task
 
 
-def trained(task: Task, model: Model) -> Any:
+def trained(task: Task, directory: Path) -> Any:
     """The task's network with the parameters of the float model."""
     import paddle
 
-    with paddle.utils.unique_name.guard():  # the names of a network that is the first to be made
+    from paddle_images import weights
+
+    with paddle.utils.unique_name.guard():  # names of a process's first network, as the export has
         network = task.network()
-    state = {}
+    found = weights.read(directory, network)
     for key, tensor in network.state_dict().items():
-        array = model.parameters.get(tensor.name)
-        if array is None or list(array.shape) != tensor.shape:
-            found = "does not hold it" if array is None else f"holds {list(array.shape)}"
+        if key not in found or list(found[key].shape) != tensor.shape:
+            what = f"{list(found[key].shape)} there" if key in found else "not in the model"
             raise click.UsageError(
-                f"--model is of another network: this task has a parameter {tensor.name} of shape "
-                f"{tensor.shape}, the model {found}.",
+                f"--model is of another network: {key} is of shape {tensor.shape} in this task, "
+                f"and {what}.",
                 click.get_current_context(silent=True),
             )
-        state[key] = array
-    network.set_state_dict(state)
+    network.set_state_dict(found)
     network.eval()
     return network
 
@@ -160,6 +161,9 @@ def finish(
     before, after = Model.load(float_model), Model.load(raw)
     measured = task.measure(graph(float_model)), task.measure(graph(raw))
     size = before.parameter_bytes, after.parameter_bytes
+    for file in float_model.iterdir():  # a character set, a dictionary
+        if file.is_file() and not (raw / file.name).exists() and file.name != export.CARD:
+            (raw / file.name).write_bytes(file.read_bytes())
     row = [list(array[:1].shape) for array in task.samples]
     flop = before.flop(row), after.flop(row)
     metrics = {

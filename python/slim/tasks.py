@@ -24,8 +24,8 @@ class Task:
 
     # The network as it was exported: its parameters have the names of those in the model's files.
     network: Callable[[], Any]
-    # A smaller one for the same task, to be taught by it.
-    student: Callable[[], Any]
+    # A smaller one for the same task, to be taught by it, if there is one.
+    student: Callable[[], Any] | None
     inputs: Sequence[Any]  # paddle.static.InputSpec, with names
     outputs: Sequence[str]
     # How many rows there are to train on, and the inputs and targets of some of them. Rows that are
@@ -72,6 +72,43 @@ def _digits(_float_model: Path) -> Task:
     )
 
 
+def _chinese_ocr(float_model: Path) -> Task:
+    import paddle
+
+    from chinese_ocr import ctc, lines, network, render, train
+
+    characters = lines.read_characters(float_model / lines.CHARACTERS)
+    renderer = render.Renderer(render.find_fonts(render.default_fonts(), characters), characters)
+    # Of texts that the renderer keeps apart, so that no training has seen them.
+    held_out = renderer.draw(train.HELD_OUT, np.random.RandomState(1), held_out=True)
+
+    def batch(rows: NDArray[np.int64]) -> tuple[Arrays, list[str]]:
+        drawn = renderer.draw(len(rows), np.random.RandomState(rows.tolist()))
+        return [lines.to_input(lines.padded(drawn.images))], drawn.texts
+
+    def measure(run: Callable[[Arrays], Arrays]) -> float:
+        """Each line by itself, as a client would ask."""
+        logits = (run([lines.to_input(lines.padded([i]))])[0][0] for i in held_out.images)
+        read = [ctc.decode(frames, characters).text for frames in logits]
+        return ctc.accuracies(read, held_out.texts)["characters"]
+
+    return Task(
+        network=lambda: network.Recogniser(1 + len(characters)),
+        student=None,
+        inputs=[paddle.static.InputSpec([None, 1, lines.HEIGHT, None], "float32", "image")],
+        outputs=["logits"],
+        rows=1 << 20,  # a row is the seed of a line
+        batch=batch,
+        loss=lambda logits, texts: train.ctc_loss(logits, texts, characters),
+        samples=[lines.to_input(lines.padded(held_out.images[: train.SAMPLES]))],
+        labels=lines.to_classes(held_out.texts[: train.SAMPLES], characters),
+        metric="characters",
+        measure=measure,
+        digest=training.digest(*held_out.images, lines.to_classes(held_out.texts, characters)),
+        optimizer=lambda rate, parameters: paddle.optimizer.Lamb(rate, parameters=parameters),
+    )
+
+
 # Called with the float model's folder, where character sets and the like lie, and after
 # runtime.start: only then may paddle be imported.
-TASKS: Mapping[str, Callable[[Path], Task]] = {"digits": _digits}
+TASKS: Mapping[str, Callable[[Path], Task]] = {"chinese_ocr": _chinese_ocr, "digits": _digits}
