@@ -350,7 +350,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
         if (!options.onednn) {
           config.DisableMKLDNN();
         } else if (signature->quantised) {
-          config.EnableMkldnnInt8(/*operators=*/{});  // Empty: all it can.
+          config.EnableMkldnnInt8({"conv2d", "depthwise_conv2d"});
           silent.emplace();
         }
         impl = std::make_unique<Impl>(paddle_infer::CreatePredictor(config),

@@ -10,10 +10,11 @@
 //       (*digits)->Run({image});
 //
 // The settings are those that Paddle has by itself, in Python and in C++, so
-// the same model and input give the same bits in both. A quantised model (its
-// program has operators quantize_linear) runs in int8, as with
-// enable_mkldnn_int8() in Python. Nothing of Paddle's headers is visible here
-// and no exception leaves: errors are values.
+// the same model and input give the same bits in both. The convolutions of a
+// quantised model (its program has operators quantize_linear) run in int8, as
+// with enable_mkldnn_int8({"conv2d", "depthwise_conv2d"}) in Python; its matrix
+// products do not: docs/slimming.md says why. Nothing of Paddle's headers is
+// visible here and no exception leaves: errors are values.
 #ifndef CC_ENGINE_ENGINE_H_
 #define CC_ENGINE_ENGINE_H_
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-import click
-
 from paddle_images import training
 from slim import slimming
 

@@ -116,7 +116,12 @@ def test_smaller_networks_take_less_than_half_the_flop(name: str) -> None:
 
 def test_pruning_halves_the_filters_of_every_convolution() -> None:
     shapes = [a.shape for a in Model.load(MODELS["digits_pruned"]).parameters.values()]
-    assert [s for s in shapes if len(s) > 1] == [(8, 1, 3, 3), (16, 8, 3, 3), (16, 16, 3, 3), (256, 10)]
+    assert [s for s in shapes if len(s) > 1] == [
+        (8, 1, 3, 3),
+        (16, 8, 3, 3),
+        (16, 16, 3, 3),
+        (256, 10),
+    ]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -148,9 +153,7 @@ def test_the_engine_keeps_quiet_about_it() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize(
-    ("program", "name"), [("QUANTIZE", "digits_int8"), ("QAT", "digits_qat")]
-)
+@pytest.mark.parametrize(("program", "name"), [("QUANTIZE", "digits_int8"), ("QAT", "digits_qat")])
 def test_the_same_bits_in_other_surroundings(program: str, name: str, tmp_path: Path) -> None:
     """PaddleSlim leaves its operators in the order of a hash table, which changes by run."""
     environment = {
@@ -230,4 +233,6 @@ def test_the_tidied_graph_gives_the_same_bits(tmp_path: Path) -> None:
     again = Model.load(tmp_path)
     assert [o.type for o in again.program.blocks[0].ops if o.type == "scale"] == []
     assert np.array_equal(slimming.graph(tmp_path)([rows])[0], before)
-    assert np.array_equal(paddle_engine.Engine(tmp_path, onednn=False).run({"x": rows})["y"], before)
+    assert np.array_equal(
+        paddle_engine.Engine(tmp_path, onednn=False).run({"x": rows})["y"], before
+    )

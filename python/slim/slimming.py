@@ -42,9 +42,7 @@ def training_options(epochs: int, learning_rate: float) -> Callable[[F], F]:
 
     def add(function: F) -> F:
         for option in (
-            click.option(
-                "--learning-rate", default=learning_rate, show_default=True, type=float
-            ),
+            click.option("--learning-rate", default=learning_rate, show_default=True, type=float),
             click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1)),
             click.option("--epochs", default=epochs, show_default=True, type=click.IntRange(1)),
         ):
@@ -244,7 +242,7 @@ def served(directory: Path) -> Callable[[Arrays], Arrays]:
     config.set_cpu_math_library_num_threads(1)
     if Model.load(directory).quantised:
         config.enable_mkldnn()
-        config.enable_mkldnn_int8()
+        config.enable_mkldnn_int8({"conv2d", "depthwise_conv2d"})  # what //cc/engine does
     with muted():
         predictor = inference.create_predictor(config)
     inputs = [predictor.get_input_handle(name) for name in predictor.get_input_names()]

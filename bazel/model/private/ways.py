@@ -60,7 +60,7 @@ def paddle_inference(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
         config.disable_mkldnn()
     elif metadata(model).get("precision") == "int8":
         config.enable_mkldnn()
-        config.enable_mkldnn_int8()
+        config.enable_mkldnn_int8({"conv2d", "depthwise_conv2d"})  # what //cc/engine does
     predictor = paddle.inference.create_predictor(config)
     for name, array in inputs.items():
         handle = predictor.get_input_handle(name)
