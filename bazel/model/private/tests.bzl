@@ -1,6 +1,14 @@
 """The tests that every model should have."""
 
+load("//bazel/model/levels:defs.bzl", "LEVELS_DATA", "LEVELS_ENV")
 load("//bazel/pypi:defs.bzl", "pytest_test")
+
+# One of each kind that MKL tells apart.
+_CPUS = [
+    "haswell",
+    "zen2",
+    "skylake-server",
+]
 
 def paddle_parity_test(name, model, tolerance = 1e-5, **kwargs):
     """A model gives the same bits wherever it runs: in Paddle's graphs, in Python, in C++, served.
@@ -54,41 +62,41 @@ def paddle_parity_test(name, model, tolerance = 1e-5, **kwargs):
         **kwargs
     )
 
-def paddle_reproducible_test(name, trainer, main, args = [], cpus = [], **kwargs):
+def paddle_reproducible_test(name, trainer, main, args = [], cpus = _CPUS, **kwargs):
     """A trainer gives the same bits wherever, by whomever, on whatever CPU it runs.
 
-    Runs it twice in different surroundings (path of the program, working
-    directory, HOME, user, locale, time zone, umask, hash seed), and once on
-    each of the CPUs, emulated; compares the files. On the first of the CPUs it
-    also takes the deterministic settings away and wants to see other bits.
+    Runs it as it is; on one core; asked for four threads; in other surroundings
+    (path of the program, working directory, HOME, user, locale, time zone, umask,
+    hash seed); and on other CPUs. Compares the files.
 
-    An emulated run takes about 20 s even when it trains only a few steps.
+    A run takes the time of a few steps, and of `import paddle`; about 30 s on a
+    CPU that must be emulated.
 
     Args:
       name: name of the test.
       trainer: label of the training program, a `py_binary`.
       main: its main file.
       args: its arguments, beside `--out`; few steps are enough.
-      cpus: models of qemu-x86_64, such as `Haswell` (`qemu-x86_64 -cpu help`
-        lists them); it has AVX2 at most.
+      cpus: names of `//bazel/model/levels`, such as `zen2`: shown by a trapped
+        CPUID where the machine can, else emulated, or skipped with the reason
+        when neither is possible. `zen2/qemu` is emulated on every machine.
       **kwargs: what else `py_test` takes.
     """
     pytest_test(
         name = name,
         srcs = ["//bazel/model/private:reproducible_test.py"],
-        data = [trainer, main] + ([
-            "@debian_tools//:bin/qemu-x86_64",
-            "@debian_tools//:qemu-x86_64",
-        ] if cpus else []),
-        env = {
+        data = [trainer, main] + LEVELS_DATA,
+        env = LEVELS_ENV | {
             "CPUS": " ".join(cpus),
             "MAIN": "$(rootpath %s)" % main,
-            "QEMU": "$(rootpath @debian_tools//:bin/qemu-x86_64)" if cpus else "",
             "TRAINER": "$(rootpath %s)" % trainer,
             "TRAINER_ARGS": " ".join(args),
         },
-        timeout = kwargs.pop("timeout", "long" if cpus else "moderate"),
-        deps = [trainer],
+        timeout = kwargs.pop("timeout", "long"),
+        deps = [
+            trainer,
+            "//bazel/model/levels",
+        ],
         **kwargs
     )
 
