@@ -181,7 +181,7 @@ def compare_inference(
             for _ in range(rounds)
         ]
         medians = {engine: statistics.median(t[engine] for t in times) for engine in ENGINES}
-        lines.append(f"{model}, one row, one core of this machine:")
+        lines.append(f"{model}, CPU time of one row on this machine:")
         for engine, median in medians.items():
             ratio = median / medians["oneDNN"]
             answers = len(digests[engine])

@@ -1,6 +1,7 @@
 """cpu_levels is green as things are, and red as soon as one of the settings is taken away."""
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -71,3 +72,10 @@ def test_mistakes_are_told_in_a_sentence(arguments: list[str], sentence: str) ->
     assert done.returncode == 2, done.stdout
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_server_s_setting_gives_the_same_answers() -> None:
+    status, output = cpu_levels("--inference", "--program=simple_cnn", "--level=zen2", "--rounds=1")
+    for engine in ("oneDNN, AVX2, COMPATIBLE", "plain, COMPATIBLE"):
+        assert re.search(rf"  {engine} .* the same bits everywhere\n", output)
+    assert status == 0

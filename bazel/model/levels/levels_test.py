@@ -75,7 +75,6 @@ subprocess.run([sys.executable, "-c", {LOOK!r}], check=True)
         ("kill -TERM $$", 128 + 15),
         ("kill -SEGV $$", 128 + 11),
         ("trap 'exit 7' SEGV; kill -SEGV $$", 7),
-        ("kill -TERM $$ & kill -STOP $$", 128 + 15),
         # Signals that come while a program is being exec'ed.
         (
             "for i in 1 2 3 4 5 6; do sleep 0.1 & kill -STOP $!; kill -CONT $!; done; wait; exit 4",
