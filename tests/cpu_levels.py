@@ -122,10 +122,11 @@ def compare_training(
     verdicts = []
     with tempfile.TemporaryDirectory() as folder:
         for program in chosen:
-            here = Path(folder) / program.name / levels.NATIVE
+            # Some name the model by its folder: all end the same.
+            here = Path(folder) / program.name / levels.NATIVE / "out"
             for at in shown:
                 table.bar.set_description(f"{program.name} on {at.name}")
-                out = Path(folder) / program.name / at.name.replace("/", "-")
+                out = Path(folder) / program.name / at.name.replace("/", "-") / "out"
                 start = cpu_seconds()
                 try:
                     files = levels.train(program, at, out, without)

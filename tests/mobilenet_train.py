@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import click
 import numpy as np
 
-from paddle_images import runtime, training
+from paddle_images import training
 
 SIZE = 96  # pixels, height and width
 
 
-@click.command(help=__doc__)
-@training.options
+@training.program
 def main(run: training.Run) -> None:
     """Exports; its help text is this file's."""
-    runtime.start(run.seed, run.fast)
     import paddle
 
     from paddle_images import export

@@ -2,7 +2,7 @@
 
     infer.py MODEL SAMPLES onednn|plain SECONDS
 
-{"digest": of all outputs, "milliseconds": median CPU time of the first row, of SECONDS of runs, or null}
+{"digest": of all outputs, "milliseconds": CPU time of the first row, median of SECONDS, or null}
 """
 
 from __future__ import annotations

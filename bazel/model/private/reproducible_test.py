@@ -20,10 +20,10 @@ CPUS = os.environ["CPUS"].split()
 Digests = dict[str, str]
 
 
-def train(name: str, out: Path, *without: str) -> Digests:
+def train(name: str, out: Path) -> Digests:
     """Trains at the level of that name; a level that this machine cannot show is skipped."""
     try:
-        return levels.train(PROGRAM, levels.level(name), out, without)
+        return levels.train(PROGRAM, levels.level(name), out)
     except levels.NotShownError as reason:
         pytest.skip(f"{name} cannot be shown here: {reason}")
 
@@ -31,7 +31,7 @@ def train(name: str, out: Path, *without: str) -> Digests:
 @pytest.fixture(scope="module", name="here")
 def trained_here(tmp_path_factory: pytest.TempPathFactory) -> Digests:
     """The digests of a plain run."""
-    return train(levels.NATIVE, tmp_path_factory.mktemp("here"))
+    return train(levels.NATIVE, tmp_path_factory.mktemp("here") / "out")
 
 
 def test_files_of_a_model(here: Digests) -> None:
@@ -40,4 +40,4 @@ def test_files_of_a_model(here: Digests) -> None:
 
 @pytest.mark.parametrize("name", [*levels.SURROUNDINGS, *CPUS])
 def test_same_files(name: str, tmp_path: Path, here: Digests) -> None:
-    assert train(name, tmp_path) == here
+    assert train(name, tmp_path / "out") == here
