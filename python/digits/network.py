@@ -10,7 +10,7 @@ class Digits(nn.Layer):  # type: ignore[misc]  # paddle has no type stubs
     """Three convolutions, each with GroupNorm: BatchNorm trains to other bits on other CPUs."""
 
     def __init__(self, width: int = 16) -> None:
-        """`width`, a multiple of 4, is the first convolution's channels; the others have twice as many."""
+        """`width`, a multiple of 4: channels of the first convolution, half of the others'."""
         super().__init__()
         self.layers = nn.Sequential(
             *self._block(1, width),

@@ -207,7 +207,7 @@ def test_mistakes_are_usage_errors(program: object, tmp_path: Path) -> None:
     assert "A model is a directory with model.pdmodel" in refused(tmp_path / "empty")
     assert "is quantised already: give --model the float" in refused(MODELS["digits_int8"])
     assert "--model is of another network" in refused(SIMPLE_CNN)
-    assert "'digit' is not 'digits'" in refused(FLOAT, task="digit")
+    assert "'digit' is not one of 'chinese_ocr', 'digits'" in refused(FLOAT, task="digit")
 
 
 def test_a_ratio_that_splits_a_group(tmp_path: Path) -> None:
