@@ -3,13 +3,14 @@
 //
 // Libraries ask the CPUID instruction what they may use. Where processor and
 // kernel can make CPUID trap (arch_prctl ARCH_SET_CPUID: Intel since Ivy
-// Bridge, AMD since Zen 4 or so), this process traces the program, answers in
-// the instruction's place, and takes features away that the real CPU has. No
-// library has to be preloaded and no signal handler of the program is in the
-// way; threads, children and what they exec see the same CPU.
+// Bridge), this process traces the program, answers in the instruction's
+// place, and takes features away that the real CPU has. No library has to be
+// preloaded and no signal handler of the program is in the way; threads,
+// children and what they exec see the same CPU.
 //
-// What it cannot do: add a feature; change what an instruction computes. The
-// approximate ones (RSQRTPS, RCPPS) differ between Intel's and AMD's silicon.
+// What it cannot do: keep the program stopped by SIGSTOP; add a feature; change
+// what an instruction computes. The approximate ones (RSQRTPS, RCPPS) differ
+// between Intel's and AMD's silicon.
 // XGETBV and /proc/cpuinfo tell of the real CPU; whoever reads XGETBV asks
 // CPUID first.
 //
