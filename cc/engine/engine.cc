@@ -97,6 +97,17 @@ void WithElement(DataType type, F f) {
   }
 }
 
+// Offsets as Paddle counts them (size_t), and back.
+template <typename To, typename From>
+std::vector<std::vector<To>> Convert(
+    const std::vector<std::vector<From>>& levels) {
+  std::vector<std::vector<To>> converted;
+  for (const std::vector<From>& level : levels) {
+    converted.emplace_back(level.begin(), level.end());
+  }
+  return converted;
+}
+
 std::string Dims(const std::vector<int64_t>& shape) {
   return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
 }
@@ -210,6 +221,10 @@ absl::StatusOr<std::vector<int>> CheckInput(const TensorSpec& spec,
     elements *= dim;
     shape.push_back(static_cast<int>(dim));
   }
+  if (absl::Status status = CheckLod(spec.lod_level, input.shape, input.lod);
+      !status.ok()) {
+    return invalid(std::string(status.message()));
+  }
   const size_t bytes = static_cast<size_t>(elements) * SizeOf(spec.dtype);
   if (input.data.size() != bytes) {
     return invalid(absl::StrCat("it has ", input.data.size(), " bytes, ",
@@ -231,14 +246,14 @@ absl::StatusOr<std::vector<int>> CheckInput(const TensorSpec& spec,
 absl::StatusOr<std::vector<TensorSpec>> Specs(
     const std::vector<NamedTensor>& tensors) {
   std::vector<TensorSpec> specs;
-  for (const auto& [name, desc] : tensors) {
+  for (const auto& [name, desc, lod_level] : tensors) {
     const std::optional<DataType> type = FromProgram(desc.data_type);
     if (!type) {
       return absl::InvalidArgumentError(
           absl::StrCat("the element type of ", name,
                        " is not served; cast it to float32 before the export"));
     }
-    specs.push_back({name, *type, desc.dims});
+    specs.push_back({name, *type, desc.dims, lod_level});
   }
   return specs;
 }
@@ -279,6 +294,9 @@ class Engine::Impl {
         inputs_[i]->CopyFromCpu(
             reinterpret_cast<const T*>(inputs[i]->data.data()));
       });
+      if (input_specs_[i].lod_level > 0) {
+        inputs_[i]->SetLoD(Convert<size_t>(inputs[i]->lod));
+      }
     }
     if (!predictor_->Run()) throw std::runtime_error("Run returned false");
     std::vector<Tensor> outputs;
@@ -297,7 +315,11 @@ class Engine::Impl {
     if (!type)
       throw std::runtime_error("output " + name + " has no known type");
     const std::vector<int> shape = output.shape();
-    Tensor tensor{name, *type, {shape.begin(), shape.end()}, ""};
+    Tensor tensor{name,
+                  *type,
+                  {shape.begin(), shape.end()},
+                  "",
+                  Convert<int64_t>(output.lod())};
     size_t elements = 1;
     for (int dim : shape) elements *= static_cast<size_t>(dim);
     tensor.data.resize(elements * SizeOf(*type));
@@ -380,7 +402,8 @@ absl::StatusOr<std::vector<Tensor>> Engine::Run(
     const std::vector<Tensor>& inputs) {
   std::vector<TensorView> views;
   for (const Tensor& input : inputs) {
-    views.push_back({input.name, input.dtype, input.shape, input.data});
+    views.push_back(
+        {input.name, input.dtype, input.shape, input.data, input.lod});
   }
   return RunViews(views);
 }

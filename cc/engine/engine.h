@@ -60,8 +60,9 @@ class Engine {
 
   // Takes every input exactly once, in any order, and returns all outputs in
   // the order of outputs(). INVALID_ARGUMENT: an input is unknown, missing or
-  // given twice; its type, rank, a fixed dimension or its number of bytes is
-  // wrong; or the model cannot compute with the variable dimensions given.
+  // given twice; its type, rank, a fixed dimension, its offsets (LoD) or its
+  // number of bytes is wrong; or the model cannot compute with the variable
+  // dimensions given.
   // RESOURCE_EXHAUSTED: not enough memory. INTERNAL: the engine failed. After
   // any of them the instance can be used again.
   absl::StatusOr<std::vector<Tensor>> Run(const std::vector<Tensor>& inputs);

@@ -155,6 +155,109 @@ TEST(Run, ChecksEveryInput) {
   EXPECT_TRUE(engine->Run({x, flag}).ok());
 }
 
+TEST(Load, ReportsLevelsOfOffsets) {
+  std::unique_ptr<Engine> engine =
+      LoadCopy({{"x", 5, {-1, 2}}, {"words", 5, {-1, 1}, 1}});
+  ASSERT_NE(engine, nullptr);
+  EXPECT_EQ(engine->inputs()[0].lod_level, 0);
+  EXPECT_EQ(engine->inputs()[1].lod_level, 1);
+  EXPECT_EQ(engine->outputs()[0].lod_level, 0);
+  EXPECT_EQ(engine->outputs()[1].lod_level, 1);
+}
+
+TEST(Run, CarriesOffsets) {
+  std::unique_ptr<Engine> engine = LoadCopy(
+      {{"x", 5, {-1, 2}}, {"words", 5, {-1, 1}, 1}, {"t", 5, {-1}, 2}});
+  ASSERT_NE(engine, nullptr);
+  for (const Lod& lod : {Lod{{0, 2, 5}}, Lod{{0, 5}}, Lod{{0, 1, 2, 3, 5}}}) {
+    Tensor words = Floats("words", {5, 1});
+    words.lod = lod;
+    Tensor deep = Floats("t", {4});
+    deep.lod = {{0, 2, 3}, {0, 1, 3, 4}};
+    const auto outputs = engine->Run({Floats("x", {3, 2}), words, deep});
+    ASSERT_TRUE(outputs.ok()) << outputs.status();
+    EXPECT_EQ((*outputs)[0].lod, Lod{});
+    EXPECT_EQ((*outputs)[1].lod, lod);
+    EXPECT_EQ((*outputs)[1].data, words.data);
+    EXPECT_EQ((*outputs)[2].lod, deep.lod);
+  }
+}
+
+TEST(Run, ChecksOffsets) {
+  std::unique_ptr<Engine> engine = LoadCopy(
+      {{"x", 5, {-1, 2}}, {"words", 5, {-1, 1}, 1}, {"t", 5, {-1}, 2}});
+  ASSERT_NE(engine, nullptr);
+  Tensor x = Floats("x", {3, 2});
+  Tensor words = Floats("words", {5, 1});
+  Tensor deep = Floats("t", {4});
+  const auto invalid = [&](const Lod& lod, const std::string& part) {
+    words.lod = lod;
+    ExpectError(engine->Run({x, words, deep}).status(),
+                absl::StatusCode::kInvalidArgument, "input words: " + part);
+  };
+  invalid({}, "it has 0 levels of offsets (LoD), the model takes 1");
+  invalid({{0, 5}, {0, 5}}, "it has 2 levels of offsets (LoD)");
+  invalid({{}}, "level 0 of its offsets (LoD) does not begin with 0");
+  invalid({{1, 5}}, "level 0 of its offsets (LoD) does not begin with 0");
+  invalid({{0, 3, 2, 5}}, "level 0 of its offsets (LoD) does not ascend: 2");
+  invalid({{0, 2, 2, 5}}, "level 0 of its offsets (LoD) does not ascend: 2");
+  invalid({{0, -1, 5}}, "level 0 of its offsets (LoD) does not ascend: -1");
+  invalid({{0, 4}},
+          "level 0 of its offsets (LoD) ends with 4, the tensor has 5");
+  invalid({{0}}, "level 0 of its offsets (LoD) ends with 0, the tensor has 5");
+  words.lod = {{0, 5}};
+  deep.lod = {{0, 2}, {0, 1, 3, 4}};
+  ExpectError(engine->Run({x, words, deep}).status(),
+              absl::StatusCode::kInvalidArgument,
+              "input t: level 0 of its offsets (LoD) ends with 2, the next "
+              "level has 3 sequences");
+  deep.lod[0] = {0, 3};
+  x.lod = {{0, 3}};
+  ExpectError(
+      engine->Run({x, words, deep}).status(),
+      absl::StatusCode::kInvalidArgument,
+      "input x: it has offsets of sequences (LoD), the model takes none");
+  x.lod = {};
+  EXPECT_TRUE(engine->Run({x, words, deep}).ok());
+}
+
+TEST(Run, SumsEachSequence) {
+  // A real operator over sequences; MaxIndex is what it leaves for training.
+  const std::string pool =
+      Bytes(1, Bytes(1, "X") + Bytes(2, "x")) +
+      Bytes(2, Bytes(1, "Out") + Bytes(2, "y")) +
+      Bytes(2, Bytes(1, "MaxIndex") + Bytes(2, "index")) +
+      Bytes(3, "sequence_pool") +
+      Bytes(4, Bytes(1, "pooltype") + Number(2, 2) + Bytes(5, "SUM"));
+  const std::vector<std::string> variables = {
+      ListVar("feed", 9),
+      ListVar("fetch", 10),
+      TensorVar({"weight", 5, {2, 3}}, true),
+      TensorVar({"x", 5, {-1, 1}, 1}, false),
+      TensorVar({"y", 5, {-1, 1}}, false),
+      TensorVar({"index", 2, {-1, 1}}, false)};
+  const std::string program =
+      Program(variables,
+              {Op("feed", "feed", "x", 0), pool, Op("fetch", "y", "fetch", 0)});
+  absl::StatusOr<std::unique_ptr<Engine>> engine =
+      LoadFrom(WriteModel(TempDir("pool"), program, CopyParameters()));
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  Tensor x = Floats("x", {5, 1});  // 0, 1, 2, 3, 4 sixteenths
+  const std::pair<Lod, std::vector<float>> kSums[] = {
+      {{{0, 2, 5}}, {1, 9}}, {{{0, 5}}, {10}}, {{{0, 1, 2, 5}}, {0, 1, 9}}};
+  for (const auto& [lod, sums] : kSums) {
+    x.lod = lod;
+    const auto outputs = (*engine)->Run({x});
+    ASSERT_TRUE(outputs.ok()) << outputs.status();
+    std::vector<float> got(sums.size());
+    ASSERT_EQ((*outputs)[0].data.size(), 4 * sums.size());
+    std::memcpy(got.data(), (*outputs)[0].data.data(), 4 * sums.size());
+    for (float& sum : got) sum *= 16;
+    EXPECT_EQ(got, sums);
+    EXPECT_EQ((*outputs)[0].lod, Lod{});
+  }
+}
+
 TEST(RunViews, ReadsBytesWhereTheyLie) {
   std::unique_ptr<Engine> engine = LoadCopy({{"x", 5, {-1, 2}}});
   ASSERT_NE(engine, nullptr);

@@ -1,13 +1,18 @@
 #include "cc/engine/npy.h"
 
 #include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <optional>
+#include <sstream>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace engine {
@@ -33,6 +38,16 @@ constexpr Descr kDescrs[] = {
     {"<i8", DataType::kInt64},   {"<f2", DataType::kFloat16},
     {"<f4", DataType::kFloat32}, {"<f8", DataType::kFloat64},
 };
+
+constexpr char kSuffix[] = ".npy";
+
+// "x.npy" -> "x.lod.npy"; nullopt for other names.
+std::optional<std::string> LodPath(const std::string& tensor_path) {
+  if (!absl::EndsWith(tensor_path, kSuffix)) return std::nullopt;
+  return absl::StrCat(
+      tensor_path.substr(0, tensor_path.size() - std::strlen(kSuffix)), ".lod",
+      kSuffix);
+}
 
 absl::Status Invalid(const std::string& what) {
   return absl::InvalidArgumentError(absl::StrCat("not a usable .npy: ", what));
@@ -263,6 +278,55 @@ std::string WriteNpy(const Tensor& tensor) {
   bytes += {'\1', '\0', static_cast<char>(header.size() & 0xff),
             static_cast<char>(header.size() >> 8)};
   return bytes + header + tensor.data;
+}
+
+absl::Status ReadLod(const std::string& tensor_path, Tensor* tensor) {
+  const std::optional<std::string> path = LodPath(tensor_path);
+  if (!path || !std::filesystem::exists(*path)) return absl::OkStatus();
+  std::ifstream file(*path, std::ios::binary);
+  std::ostringstream bytes;
+  bytes << file.rdbuf();
+  const absl::StatusOr<Tensor> offsets = ReadNpy(bytes.str());
+  if (!offsets.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(*path, ": ", offsets.status().message()));
+  }
+  if (offsets->dtype != DataType::kInt64 || offsets->shape.size() != 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        *path, ": offsets (LoD) are INT64 of one dimension, this is ",
+        NameOf(offsets->dtype), " of ", offsets->shape.size()));
+  }
+  std::vector<int64_t> level(static_cast<size_t>(offsets->shape[0]));
+  if (!level.empty()) {
+    std::memcpy(level.data(), offsets->data.data(), offsets->data.size());
+  }
+  tensor->lod = {std::move(level)};
+  return absl::OkStatus();
+}
+
+absl::Status WriteLod(const std::string& tensor_path, const Tensor& tensor) {
+  if (tensor.lod.empty()) return absl::OkStatus();
+  const std::optional<std::string> path = LodPath(tensor_path);
+  if (!path) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the offsets (LoD) of ", tensor.name, " have no file beside ",
+        tensor_path, "; name the tensor's file FILE.npy, or use JSON"));
+  }
+  if (tensor.lod.size() > 1) {
+    return absl::UnimplementedError(absl::StrCat(
+        "the offsets (LoD) of ", tensor.name, " have ", tensor.lod.size(),
+        " levels, a .npy file holds one; use JSON"));
+  }
+  const std::vector<int64_t>& level = tensor.lod[0];
+  std::ofstream file(*path, std::ios::binary);
+  file << WriteNpy({"",
+                    DataType::kInt64,
+                    {static_cast<int64_t>(level.size())},
+                    std::string(reinterpret_cast<const char*>(level.data()),
+                                level.size() * sizeof(level[0]))});
+  file.close();
+  if (!file) return absl::UnknownError(absl::StrCat("cannot write ", *path));
+  return absl::OkStatus();
 }
 
 }  // namespace engine

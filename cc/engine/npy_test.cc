@@ -1,6 +1,8 @@
 #include "cc/engine/npy.h"
 
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -86,6 +88,32 @@ TEST(ReadNpy, TakesWhatNumpyMayWrite) {
                           "\"descr\":\"|b1\"}",
                           std::string("\1\0", 2)))
                   .ok());
+}
+
+TEST(Lod, LiesBesideTheTensor) {
+  const std::string path = testing::TempDir() + "/x.npy";
+  Tensor x{"x", DataType::kInt64, {3}, std::string(24, '\0')};
+  ASSERT_TRUE(ReadLod(path, &x).ok());
+  EXPECT_TRUE(x.lod.empty());  // no such file
+  ASSERT_TRUE(WriteLod(path, x).ok());
+  EXPECT_FALSE(std::filesystem::exists(testing::TempDir() + "/x.lod.npy"));
+
+  x.lod = {{0, 1, 3}};
+  ASSERT_TRUE(WriteLod(path, x).ok());
+  Tensor again{"x", DataType::kInt64, {3}, ""};
+  ASSERT_TRUE(ReadLod(path, &again).ok());
+  EXPECT_EQ(again.lod, x.lod);
+
+  EXPECT_THAT(std::string(WriteLod("-", x).message()),
+              HasSubstr("no file beside -"));
+  x.lod = {{0, 2}, {0, 1, 3}};
+  EXPECT_THAT(std::string(WriteLod(path, x).message()),
+              HasSubstr("have 2 levels"));
+  std::ofstream(testing::TempDir() + "/x.lod.npy")
+      << WriteNpy({"", DataType::kInt32, {1}, std::string(4, '\0')});
+  EXPECT_THAT(std::string(ReadLod(path, &x).message()),
+              HasSubstr("x.lod.npy: offsets (LoD) are INT64 of one "
+                        "dimension, this is INT32"));
 }
 
 TEST(ReadNpy, SaysHowToConvert) {

@@ -24,6 +24,7 @@ struct Variable {
   int kind = -1;
   bool persistable = false;
   std::optional<TensorDesc> tensor;
+  int lod_level = 0;
 };
 
 struct Operator {
@@ -55,7 +56,7 @@ int64_t ToInt32(uint64_t number) {
   return static_cast<int32_t>(static_cast<uint32_t>(number));
 }
 
-// VarType: 1 kind, 3 lod_tensor {1 tensor}.
+// VarType: 1 kind, 3 lod_tensor {1 tensor, 2 lod_level}.
 bool ParseType(std::string_view bytes, Variable* variable) {
   MessageReader reader(bytes);
   Field field;
@@ -65,6 +66,11 @@ bool ParseType(std::string_view bytes, Variable* variable) {
     MessageReader lod(field.bytes);
     Field inner;
     while (lod.Next(&inner)) {
+      if (inner.id == 2) {
+        const int64_t level = ToInt32(inner.number);
+        if (inner.delimited || level < 0) return false;
+        variable->lod_level = static_cast<int>(level);
+      }
       if (inner.id != 1) continue;
       variable->tensor = ParseTensorDesc(inner.bytes);
       if (!variable->tensor) return false;
@@ -227,7 +233,8 @@ absl::StatusOr<std::vector<NamedTensor>> ReadEnds(const Block& main,
         !tensor->second.tensor) {
       return Damaged(absl::StrCat("operator ", Quoted(type)));
     }
-    columns[op.column] = {tensor->first, *tensor->second.tensor};
+    columns[op.column] = {tensor->first, *tensor->second.tensor,
+                          tensor->second.lod_level};
   }
   if (count == 0) {
     return absl::InvalidArgumentError(

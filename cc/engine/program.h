@@ -29,6 +29,7 @@ std::optional<TensorDesc> ParseTensorDesc(std::string_view bytes);
 struct NamedTensor {
   std::string name;
   TensorDesc desc;
+  int lod_level = 0;
 };
 
 // What a program wants and gives.

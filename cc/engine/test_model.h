@@ -16,6 +16,7 @@ struct TestTensor {
   std::string name;
   int data_type;  // Paddle's VarType.Type: 5 is FP32.
   std::vector<int64_t> dims;
+  int lod_level = 0;
 };
 
 // Serializes protobuf messages: concatenate fields, nest by Bytes.
@@ -42,7 +43,8 @@ inline std::string TensorDescBytes(const TestTensor& tensor) {
 // VarDesc of a dense tensor.
 inline std::string TensorVar(const TestTensor& tensor, bool persistable) {
   const std::string type =
-      Number(1, 7) + Bytes(3, Bytes(1, TensorDescBytes(tensor)));
+      Number(1, 7) +
+      Bytes(3, Bytes(1, TensorDescBytes(tensor)) + Number(2, tensor.lod_level));
   return Bytes(1, tensor.name) + Bytes(2, type) + Number(3, persistable);
 }
 
