@@ -98,16 +98,53 @@ class Fields {
 struct TensorParameters {
   std::optional<uint64_t> binary_size;
   std::optional<bool> binary;
+  std::optional<engine::Lod> lod;
 };
+
+absl::Status ReadLevel(dom::element element, std::vector<int64_t>* level) {
+  dom::array offsets;
+  if (element.get(offsets) != simdjson::SUCCESS) {
+    return Invalid("\"lod\" mixes offsets and lists of offsets");
+  }
+  for (const dom::element offset : offsets) {
+    int64_t value = 0;
+    if (offset.get(value) != simdjson::SUCCESS) {
+      return Invalid("\"lod\" holds something that is no integer");
+    }
+    level->push_back(value);
+  }
+  return absl::OkStatus();
+}
+
+// One level is a list of offsets, more are a list of such lists.
+absl::Status ReadLod(dom::element element, engine::Lod* lod) {
+  dom::array levels;
+  if (element.get(levels) != simdjson::SUCCESS) {
+    return Invalid("\"lod\" is no array");
+  }
+  if (levels.size() == 0 || !levels.at(0).is_array()) {
+    return ReadLevel(element, &lod->emplace_back());
+  }
+  for (const dom::element level : levels) {
+    if (lod->size() >= kMaxRank) {
+      return Invalid(
+          absl::StrCat("\"lod\" has more than ", kMaxRank, " levels"));
+    }
+    if (auto status = ReadLevel(level, &lod->emplace_back()); !status.ok()) {
+      return status;
+    }
+  }
+  return absl::OkStatus();
+}
 
 // Reads the parameters of an input or output. Those that ask for what this
 // server cannot do are refused: ignoring them would answer another question.
 absl::Status ReadParameters(dom::element element, TensorParameters* result) {
-  enum { kBinarySize, kBinary, kFirstRefused };
-  constexpr std::array<absl::string_view, 6> kNames = {
-      "binary_data_size",     "binary_data",
-      "classification",       "shared_memory_region",
-      "shared_memory_offset", "shared_memory_byte_size"};
+  enum { kBinarySize, kBinary, kLod, kFirstRefused };
+  constexpr std::array<absl::string_view, 7> kNames = {
+      "binary_data_size",       "binary_data",          "lod",
+      "classification",         "shared_memory_region", "shared_memory_offset",
+      "shared_memory_byte_size"};
   Fields fields(kNames);
   if (auto status = fields.Read(element, "\"parameters\""); !status.ok()) {
     return status;
@@ -121,6 +158,9 @@ absl::Status ReadParameters(dom::element element, TensorParameters* result) {
   absl::Status status =
       fields.Get(kBinarySize, &result->binary_size, "number of bytes");
   status.Update(fields.Get(kBinary, &result->binary, "boolean"));
+  if (status.ok() && fields.Has(kLod)) {
+    status = ReadLod(fields[kLod], &result->lod.emplace());
+  }
   return status;
 }
 
@@ -199,6 +239,7 @@ absl::Status ReadInput(dom::element element, absl::string_view* binary,
       return status;
     }
   }
+  if (parameters.lod) tensor->lod = *std::move(parameters.lod);
   if (fields.Has(kData) == parameters.binary_size.has_value()) {
     return Invalid(fields.Has(kData)
                        ? "has both \"data\" and \"binary_data_size\""
@@ -222,6 +263,7 @@ absl::Status ReadOutput(dom::element element, bool binary_by_default,
       return status;
     }
   }
+  if (parameters.lod) return Invalid("\"lod\" belongs to inputs");
   output->binary = parameters.binary.value_or(binary_by_default);
   return fields.Get(kName, &output->name);
 }
@@ -348,6 +390,10 @@ absl::StatusOr<InferRequest> DecodeRawRequest(const ModelInfo& model,
   if (unknown != nullptr) *unknown = static_cast<int64_t>(body.size() / known);
   if (const auto bytes = TensorBytes(tensor); !bytes.ok()) {
     return bytes.status();
+  }
+  if (spec.lod_level > 0) {  // one sequence, on every level
+    tensor.lod.assign(static_cast<size_t>(spec.lod_level), {0, 1});
+    tensor.lod.back().back() = tensor.shape.front();
   }
   InferRequest request;
   request.inputs.push_back(std::move(tensor));

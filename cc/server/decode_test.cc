@@ -85,6 +85,47 @@ TEST(DecodeInferRequest, Binary) {
   EXPECT_FALSE(request->outputs[1].binary);
 }
 
+TEST(DecodeInferRequest, OffsetsOfSequences) {
+  const auto json = [](absl::string_view lod) {
+    return absl::StrCat(
+        R"({"inputs":[{"name":"w","shape":[3],"datatype":"INT8",)",
+        R"("data":[1,2,3],"parameters":{"lod":)", lod, "}}]}");
+  };
+  const std::pair<std::string, engine::Lod> kRight[] = {
+      {"[0,1,3]", {{0, 1, 3}}},
+      {"[[0,1,3]]", {{0, 1, 3}}},
+      {"[[0,2],[0,1,3]]", {{0, 2}, {0, 1, 3}}},
+      {"[]", {{}}},  // what they mean is for the model to say
+      {"[-1]", {{-1}}}};
+  for (const auto& [text, lod] : kRight) {
+    const auto request = DecodeInferRequest(json(text), std::nullopt);
+    ASSERT_TRUE(request.ok()) << request.status();
+    EXPECT_EQ(request->inputs[0].lod, lod) << text;
+  }
+  EXPECT_EQ(Error(json("7")), "input \"w\": \"lod\" is no array");
+  EXPECT_THAT(Error(json("[0,1.5]")), HasSubstr("\"lod\" holds something"));
+  EXPECT_THAT(Error(json("[0,[1]]")), HasSubstr("\"lod\" holds something"));
+  EXPECT_THAT(Error(json("[[0],1]")), HasSubstr("\"lod\" mixes offsets"));
+  EXPECT_THAT(Error(json("[18446744073709551615]")), HasSubstr("no integer"));
+  EXPECT_THAT(Error(R"({"inputs":[],"outputs":[{"name":"y",)"
+                    R"("parameters":{"lod":[0,1]}}]})"),
+              HasSubstr("output 0: \"lod\" belongs to inputs"));
+  const std::string binary =
+      R"({"inputs":[{"name":"w","shape":[3],"datatype":"INT8",)"
+      R"("parameters":{"binary_data_size":3,"lod":[0,3]}}]})";
+  const auto request = DecodeInferRequest(binary + "abc", binary.size());
+  ASSERT_TRUE(request.ok()) << request.status();
+  EXPECT_EQ(request->inputs[0].lod, (engine::Lod{{0, 3}}));
+}
+
+TEST(DecodeRawRequest, IsOneSequence) {
+  ModelInfo model;
+  model.inputs = {{"w", DataType::kInt8, {-1, 2}, 2}};
+  const auto request = DecodeRawRequest(model, "abcdef");
+  ASSERT_TRUE(request.ok()) << request.status();
+  EXPECT_EQ(request->inputs[0].lod, (engine::Lod{{0, 1}, {0, 3}}));
+}
+
 TEST(DecodeInferRequest, RefusesWrongBinarySizes) {
   const auto json = [](int shape, int size) {
     return absl::StrCat(R"({"inputs":[{"name":"a","datatype":"FP32","shape":[)",

@@ -34,9 +34,34 @@ void AppendSpecs(absl::string_view key, const std::vector<TensorSpec>& specs,
     if (&spec != &specs.front()) out->push_back(',');
     out->push_back('{');
     AppendTensorHead(spec.name, spec.dtype, spec.shape, out);
+    if (spec.lod_level > 0) {
+      absl::StrAppend(out, ",\"lod_level\":", spec.lod_level);
+    }
     out->push_back('}');
   }
   out->push_back(']');
+}
+
+// "parameters":{…}, where there is one.
+void AppendParameters(const Tensor& tensor, bool binary, std::string* out) {
+  std::vector<std::string> parameters;
+  if (binary) {
+    parameters.push_back(
+        absl::StrCat("\"binary_data_size\":", tensor.data.size()));
+  }
+  if (tensor.lod.size() == 1) {
+    parameters.push_back(absl::StrCat("\"lod\":", ShapeText(tensor.lod[0])));
+  } else if (!tensor.lod.empty()) {
+    std::vector<std::string> levels;
+    for (const std::vector<int64_t>& level : tensor.lod) {
+      levels.push_back(ShapeText(level));
+    }
+    parameters.push_back(
+        absl::StrCat("\"lod\":[", absl::StrJoin(levels, ","), "]"));
+  }
+  if (parameters.empty()) return;
+  absl::StrAppend(out, ",\"parameters\":{", absl::StrJoin(parameters, ","),
+                  "}");
 }
 
 struct WantedResult {
@@ -89,9 +114,8 @@ absl::StatusOr<EncodedResponse> EncodeInferResponse(
     if (tensor != wanted->front().tensor) out.push_back(',');
     out.push_back('{');
     AppendTensorHead(tensor->name, tensor->dtype, tensor->shape, &out);
+    AppendParameters(*tensor, binary, &out);
     if (binary) {
-      absl::StrAppend(&out, ",\"parameters\":{\"binary_data_size\":",
-                      tensor->data.size(), "}");
       binary_size += tensor->data.size();
       any_binary = true;
     } else {
@@ -119,7 +143,7 @@ std::string EncodeServerMetadata(absl::string_view name,
   AppendField("name", name, &out);
   out.push_back(',');
   AppendField("version", version, &out);
-  out.append(",\"extensions\":[\"binary_tensor_data\"]}");
+  out.append(",\"extensions\":[\"binary_tensor_data\",\"lod\"]}");
   return out;
 }
 

@@ -61,6 +61,20 @@ TEST(EncodeInferResponse, AllBinary) {
             std::string("\5\0\0\0\1\2", 6));
 }
 
+TEST(EncodeInferResponse, OffsetsOfSequences) {
+  std::vector<Tensor> results = Results();
+  results[0].lod = {{0, 1}};
+  results[1].lod = {{0, 1}, {0, 1}};
+  InferRequest request;
+  request.outputs = {{"a", true}, {"b", false}};
+  const auto response = EncodeInferResponse(Digits(), request, results);
+  ASSERT_TRUE(response.ok());
+  EXPECT_THAT(response->body,
+              HasSubstr(R"("parameters":{"binary_data_size":4,"lod":[0,1]}})"));
+  EXPECT_THAT(response->body,
+              HasSubstr(R"("parameters":{"lod":[[0,1],[0,1]]},"data":[1,2])"));
+}
+
 TEST(EncodeInferResponse, SaysWhatJsonCannotCarry) {
   const std::vector<Tensor> results = {{"h", DataType::kFloat16, {1}, "ab"}};
   EXPECT_EQ(EncodeInferResponse(Digits(), {}, results).status().code(),
@@ -76,12 +90,17 @@ TEST(EncodeInferResponse, SaysWhatJsonCannotCarry) {
 TEST(EncodeMetadata, IsWhatTheProtocolSays) {
   EXPECT_EQ(EncodeServerMetadata("s", "1"),
             R"({"name":"s","version":"1",)"
-            R"("extensions":["binary_tensor_data"]})");
+            R"("extensions":["binary_tensor_data","lod"]})");
   EXPECT_EQ(EncodeModelMetadata(Digits(), {"1", "3"}),
             R"({"name":"digits","versions":["1","3"],"platform":"fake",)"
             R"("inputs":[{"name":"x","datatype":"FP32","shape":[-1,8]}],)"
             R"("outputs":[{"name":"a","datatype":"INT32","shape":[-1]},)"
             R"({"name":"b","datatype":"UINT8","shape":[-1,2]}]})");
+  ModelInfo words = Digits();
+  words.inputs[0].lod_level = 1;
+  EXPECT_THAT(EncodeModelMetadata(words, {"1"}),
+              HasSubstr(R"({"name":"x","datatype":"FP32","shape":[-1,8],)"
+                        R"("lod_level":1}])"));
   EXPECT_EQ(EncodeModelReady(Digits()), R"({"name":"digits","ready":true})");
   EXPECT_EQ(EncodeRepositoryIndex({&Digits()}),
             R"([{"name":"digits","version":"3","state":"READY",)"

@@ -41,7 +41,8 @@ struct PredictFlags {
         ->required();
     app->add_option("--input", inputs,
                     "File to read, - is the standard input. For npy NAME=FILE, "
-                    "once for each input; the name may go if there is one.")
+                    "once for each input; the name may go if there is one. "
+                    "Offsets of sequences (LoD) of x.npy lie in x.lod.npy.")
         ->required()
         ->take_all()
         ->allow_extra_args(false)
@@ -148,6 +149,10 @@ absl::StatusOr<InferRequest> ReadRequest(const PredictFlags& flags, bool npy,
           absl::StrCat(input->second, ": ", tensor.status().message()));
     }
     tensor->name = input->first;
+    if (absl::Status lod = engine::ReadLod(input->second, &*tensor);
+        !lod.ok()) {
+      return lod;
+    }
     request.inputs.push_back(*std::move(tensor));
   }
   return request;
@@ -170,11 +175,9 @@ absl::Status WriteResults(const PredictFlags& flags, bool npy,
     for (const engine::Tensor& result : results) {
       if (result.name != output->first) continue;
       found = true;
-      if (absl::Status status =
-              WriteAll(output->second, engine::WriteNpy(result));
-          !status.ok()) {
-        return status;
-      }
+      absl::Status status = WriteAll(output->second, engine::WriteNpy(result));
+      status.Update(engine::WriteLod(output->second, result));
+      if (!status.ok()) return status;
     }
     if (!found) {
       return absl::InvalidArgumentError(

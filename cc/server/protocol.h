@@ -42,7 +42,7 @@ struct InferRequest {
 absl::string_view DataTypeName(engine::DataType type);
 std::optional<engine::DataType> ParseDataType(absl::string_view name);
 
-// "[1,3,32,32]", for messages.
+// "[1,3,32,32]", for messages and JSON.
 std::string ShapeText(const std::vector<int64_t>& shape);
 
 }  // namespace server

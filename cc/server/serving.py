@@ -9,9 +9,10 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tritonclient.http
 import tritonclient.utils
 from numpy.typing import NDArray
@@ -24,6 +25,35 @@ def program() -> list[str]:
     return [os.environ["RUN"], os.environ["SERVER"]]
 
 
+def array_names(tensors: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Names of the arrays of a model's inputs or outputs: NAME, and NAME.lod for sequences."""
+    names = []
+    for tensor in tensors:
+        names += [tensor["name"], *([f"{tensor['name']}.lod"] if tensor.get("lod_level") else [])]
+    return names
+
+
+def lod_of(name: str, arrays: Arrays) -> list[list[int]]:
+    """The levels of offsets of a tensor, from the array NAME.lod beside it; none without."""
+    lod = arrays.get(f"{name}.lod")
+    return [] if lod is None else [lod.tolist()]
+
+
+def with_lod(
+    names: Iterable[str],
+    arrays: Iterable[NDArray[Any]],
+    lods: Iterable[Sequence[Sequence[int]]],
+) -> Arrays:
+    """Arrays by name, and NAME.lod after each whose rows are sequences."""
+    found: Arrays = {}
+    for name, array, lod in zip(names, arrays, lods, strict=True):
+        found[name] = array
+        if lod:
+            (level,) = lod
+            found[f"{name}.lod"] = np.array(level, np.int64)
+    return found
+
+
 def infer(
     url: str,
     model: str,
@@ -33,16 +63,26 @@ def infer(
     binary_out: bool = True,
     **options: Any,
 ) -> Arrays:
-    """Asks the server at HOST:PORT by tritonclient; what is not binary is JSON."""
+    """Asks the server at HOST:PORT by tritonclient; what is not binary is JSON.
+
+    Arrays NAME.lod beside inputs and outputs are offsets of sequences.
+    """
     tensors = []
     for name, array in inputs.items():
+        if name.endswith(".lod"):
+            continue
         datatype = tritonclient.utils.np_to_triton_dtype(array.dtype)
         tensors.append(tritonclient.http.InferInput(name, list(array.shape), datatype))
         tensors[-1].set_data_from_numpy(array, binary_data=binary_in)
+        for level in lod_of(name, inputs):
+            tensors[-1]._parameters["lod"] = level  # this client has no public way
+    outputs = [name for name in outputs if not name.endswith(".lod")]
     wanted = [tritonclient.http.InferRequestedOutput(o, binary_data=binary_out) for o in outputs]
     with tritonclient.http.InferenceServerClient(url) as client:
         answer = client.infer(model, tensors, outputs=wanted, **options)
-    return {name: answer.as_numpy(name) for name in outputs}
+    told = [answer.get_output(name).get("parameters", {}).get("lod") for name in outputs]
+    lods = [[level] if level else [] for level in told]
+    return with_lod(outputs, [answer.as_numpy(name) for name in outputs], lods)
 
 
 class Server:

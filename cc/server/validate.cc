@@ -68,6 +68,12 @@ absl::Status ValidateRequest(const ModelInfo& model,
                        ", wanted ", DataTypeName(spec.dtype), " ",
                        ShapeText(spec.shape), " (-1: any positive number)"));
     }
+    if (const absl::Status status =
+            engine::CheckLod(spec.lod_level, input.shape, input.lod);
+        !status.ok()) {
+      return Invalid(
+          model, absl::StrCat("input \"", spec.name, "\": ", status.message()));
+    }
   }
   for (const RequestedOutput& output : request.outputs) {
     if (CountNamed(model.outputs, output.name) == 0) {

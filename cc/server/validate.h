@@ -10,8 +10,8 @@
 namespace server {
 
 // INVALID_ARGUMENT, saying what the model wants, for an input that is
-// unknown, missing, given twice, or of another type or shape, and for an
-// output that is unknown or asked for twice.
+// unknown, missing, given twice, or of another type, shape or offsets (LoD),
+// and for an output that is unknown or asked for twice.
 absl::Status ValidateRequest(const ModelInfo& model,
                              const InferRequest& request);
 

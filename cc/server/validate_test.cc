@@ -65,6 +65,22 @@ TEST(ValidateRequest, SaysWhatDoesNot) {
               HasSubstr("\"y\" is asked for twice"));
 }
 
+TEST(ValidateRequest, ChecksOffsetsOfSequences) {
+  ModelInfo model = Model();
+  model.inputs[0].lod_level = 1;
+  InferRequest request;
+  request.inputs = Inputs();
+  EXPECT_THAT(std::string(ValidateRequest(model, request).message()),
+              HasSubstr("input \"x\": it has 0 levels of offsets (LoD), the "
+                        "model takes 1"));
+  request.inputs[1].lod = {{0, 1, 3}};
+  EXPECT_EQ(ValidateRequest(model, request), absl::OkStatus());
+  request.inputs[1].lod = {{0, 1, 4}};
+  EXPECT_THAT(std::string(ValidateRequest(model, request).message()),
+              HasSubstr("ends with 4, the tensor has 3 rows"));
+  EXPECT_THAT(Error(request.inputs), HasSubstr("the model takes none"));
+}
+
 TEST(ValidateBatch, BoundsTheRowsThatAModelLeavesOpen) {
   InferRequest request;
   request.inputs = Inputs();
