@@ -98,17 +98,39 @@ struct Spec {
   std::string name;
   py::dtype dtype;
   py::tuple shape;
+  int lod_level;
 
   explicit Spec(const engine::TensorSpec& spec)
       : name(spec.name),
         dtype(TypeName(spec.dtype)),
-        shape(py::cast(spec.shape)) {}
+        shape(py::cast(spec.shape)),
+        lod_level(spec.lod_level) {}
 
   std::string Repr() const {
     return absl::StrCat(
         "TensorSpec(name=", std::string(py::repr(py::str(name))),
         ", dtype=", std::string(py::repr(dtype)),
-        ", shape=", std::string(py::repr(shape)), ")");
+        ", shape=", std::string(py::repr(shape)),
+        lod_level > 0 ? absl::StrCat(", lod_level=", lod_level) : "", ")");
+  }
+};
+
+// An array and the offsets that cut its rows into sequences.
+struct LoDTensor {
+  py::array data;
+  engine::Lod lod;
+
+  std::string Repr() const {
+    return absl::StrCat("LoDTensor(", std::string(py::repr(data)),
+                        ", lod=", std::string(py::repr(Levels())), ")");
+  }
+
+  py::tuple Levels() const {
+    py::tuple levels(lod.size());
+    for (size_t i = 0; i < lod.size(); ++i) {
+      levels[i] = py::tuple(py::cast(lod[i]));
+    }
+    return levels;
   }
 };
 
@@ -159,13 +181,20 @@ class Engine {
         Raise(PyExc_TypeError, "the name of an input must be a str");
       }
       const std::string name = py::cast<std::string>(key);
-      if (!py::isinstance<py::array>(value)) {
+      py::object data = py::reinterpret_borrow<py::object>(value);
+      engine::Lod lod;
+      if (py::isinstance<LoDTensor>(value)) {
+        const auto& sequences = value.cast<const LoDTensor&>();
+        data = sequences.data;
+        lod = sequences.lod;
+      } else if (!py::isinstance<py::array>(value)) {
         Raise(PyExc_TypeError,
-              absl::StrCat("input ", name, ": a numpy.ndarray is needed, not ",
+              absl::StrCat("input ", name,
+                           ": a numpy.ndarray or LoDTensor is needed, not ",
                            Py_TYPE(value.ptr())->tp_name));
       }
       // The array itself where its elements lie in order, else a copy.
-      py::array array = py::array::ensure(value, py::array::c_style);
+      py::array array = py::array::ensure(data, py::array::c_style);
       if (!array) throw py::error_already_set();
       const std::optional<engine::DataType> type = FromNumpy(array.dtype());
       if (!type) {
@@ -177,7 +206,8 @@ class Engine {
                        *type,
                        {array.shape(), array.shape() + array.ndim()},
                        {static_cast<const char*>(array.data()),
-                        static_cast<size_t>(array.nbytes())}});
+                        static_cast<size_t>(array.nbytes())},
+                       std::move(lod)});
       arrays.push_back(std::move(array));
     }
     absl::StatusOr<std::vector<engine::Tensor>> outputs;
@@ -192,7 +222,13 @@ class Engine {
     py::dict result;
     for (engine::Tensor& output : *outputs) {
       const py::str name(output.name);
-      result[name] = ToNumpy(std::move(output));
+      engine::Lod lod = std::move(output.lod);
+      py::array data = ToNumpy(std::move(output));
+      if (lod.empty()) {
+        result[name] = std::move(data);
+      } else {
+        result[name] = py::cast(LoDTensor{std::move(data), std::move(lod)});
+      }
     }
     return result;
   }
@@ -229,7 +265,17 @@ PYBIND11_MODULE(_engine, module) {
       .def_readonly("name", &Spec::name)
       .def_readonly("dtype", &Spec::dtype)
       .def_readonly("shape", &Spec::shape, "-1: any number from 1.")
+      .def_readonly("lod_level", &Spec::lod_level,
+                    "Levels of offsets (LoD); 0: a plain array.")
       .def("__repr__", &Spec::Repr)
+      .attr("__module__") = "paddle_engine";
+  py::class_<LoDTensor>(module, "LoDTensor", py::module_local(), py::is_final(),
+                        "An array whose rows are sequences; see the package.")
+      .def(py::init<py::array, engine::Lod>(), py::arg("data").noconvert(),
+           py::arg("lod"))
+      .def_readonly("data", &LoDTensor::data)
+      .def_property_readonly("lod", &LoDTensor::Levels)
+      .def("__repr__", &LoDTensor::Repr)
       .attr("__module__") = "paddle_engine";
   py::class_<Engine>(module, "Engine", py::module_local(), py::is_final(),
                      "A loaded model; see the package.")

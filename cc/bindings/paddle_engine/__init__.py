@@ -12,6 +12,10 @@ The bits are those of paddle.inference with the same settings.
 Arrays: an input whose elements lie in order (C order) is read where it is, any other is copied
 first. An output is the caller's: no later run writes to it.
 
+Sequences of unequal length (LoD): an input whose spec has a lod_level is given as
+`LoDTensor(data, lod)`, where lod holds a list of offsets for each level: with [[0, 2, 5]] rows 0
+and 1 are one sequence, rows 2 to 4 another. An output with offsets comes as a LoDTensor.
+
 Threads: one instance runs in one thread at a time; a second one waits. To run at the same time,
 give each thread a `clone()`, which shares the weights. The GIL is released while a model is loaded,
 cloned or run, so leave the inputs alone until `run` returns.
@@ -47,6 +51,12 @@ def _load_libpaddle() -> None:
 
 _load_libpaddle()
 
-from ._engine import PADDLE_VERSION, Engine, EngineError, TensorSpec  # noqa: E402
+from ._engine import (  # noqa: E402
+    PADDLE_VERSION,
+    Engine,
+    EngineError,
+    LoDTensor,
+    TensorSpec,
+)
 
-__all__ = ["PADDLE_VERSION", "Engine", "EngineError", "TensorSpec"]
+__all__ = ["PADDLE_VERSION", "Engine", "EngineError", "LoDTensor", "TensorSpec"]

@@ -1,5 +1,6 @@
 import os
-from typing import Any, final
+from collections.abc import Sequence
+from typing import Any, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,16 @@ class TensorSpec:
     def dtype(self) -> np.dtype[Any]: ...
     @property
     def shape(self) -> tuple[int, ...]: ...
+    @property
+    def lod_level(self) -> int: ...
+
+@final
+class LoDTensor:
+    def __init__(self, data: NDArray[Any], lod: Sequence[Sequence[int] | NDArray[Any]]) -> None: ...
+    @property
+    def data(self) -> NDArray[Any]: ...
+    @property
+    def lod(self) -> tuple[tuple[int, ...], ...]: ...
 
 @final
 class Engine:
@@ -27,4 +38,10 @@ class Engine:
     @property
     def outputs(self) -> tuple[TensorSpec, ...]: ...
     def clone(self) -> Engine: ...
+    # Plain inputs give plain outputs, unless the model makes sequences of them itself.
+    @overload
     def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]: ...
+    @overload
+    def run(
+        self, inputs: dict[str, LoDTensor] | dict[str, NDArray[Any] | LoDTensor]
+    ) -> dict[str, NDArray[Any] | LoDTensor]: ...
