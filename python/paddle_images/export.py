@@ -71,7 +71,7 @@ def save(
     """
     directory.mkdir(parents=True, exist_ok=True)
     paddle.jit.save(network, str(directory / "model"), input_spec=inputs and list(inputs))
-    _name_outputs(directory / PROGRAM, outputs)
+    name_outputs(directory / PROGRAM, outputs)
     written = {
         "description": description,
         "licence": licence,
@@ -88,28 +88,39 @@ def save_samples(
     directory: Path,
     inputs: Mapping[str, NDArray[Any]],
     outputs: Mapping[str, NDArray[Any]],
-    labels: NDArray[np.int64],
+    labels: NDArray[np.int64] | None = None,
+    lod: Mapping[str, Sequence[int]] | None = None,
 ) -> None:
     """Writes the golden inputs and outputs: NAME.npy each, labels.npy, request.json, SHA256SUMS.
 
     The outputs are what the network gave in training: whoever serves the model can compare with
-    them. request.json asks for the first row in the words of the Open Inference Protocol.
+    them. request.json asks for the first row in the words of the Open Inference Protocol. `lod`
+    holds the offsets of tensors whose rows are sequences; they go to NAME.lod.npy, and the request
+    is for the first sequence.
+
     `sha256sum -c SHA256SUMS` says whether the files are whole.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    for name, array in {**inputs, **outputs, "labels": labels}.items():
+    offsets = {name: np.array(level, np.int64) for name, level in (lod or {}).items()}
+    files = {**inputs, **outputs, **{f"{name}.lod": level for name, level in offsets.items()}}
+    if labels is not None:
+        files["labels"] = labels
+    for name, array in files.items():
         np.save(directory / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
-    rows = [
-        {
-            "name": name,
-            "datatype": _datatype_of(array),
-            "shape": [1, *array.shape[1:]],
-            "data": array[0].ravel().tolist(),
-        }
-        for name, array in inputs.items()
-    ]
+    rows = []
+    for name, array in inputs.items():
+        count = int(offsets[name][1]) if name in offsets else 1
+        rows.append(
+            {
+                "name": name,
+                "datatype": _datatype_of(array),
+                "shape": [count, *array.shape[1:]],
+                **({"parameters": {"lod": [0, count]}} if name in offsets else {}),
+                "data": array[:count].ravel().tolist(),
+            }
+        )
     (directory / "request.json").write_text(json.dumps({"inputs": rows}) + "\n", encoding="utf-8")
-    names = [*(f"{name}.npy" for name in (*inputs, *outputs, "labels")), "request.json"]
+    names = [*(f"{name}.npy" for name in files), "request.json"]
     sums = [f"{_sha256((directory / name).read_bytes())}  {name}\n" for name in sorted(names)]
     (directory / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
 
@@ -285,7 +296,7 @@ def _describe(program: Any, kind: str, parameter: str) -> list[dict[str, Any]]:
     ]
 
 
-def _name_outputs(path: Path, names: Sequence[str]) -> None:
+def name_outputs(path: Path, names: Sequence[str]) -> None:
     """Gives the outputs names to call them by, instead of save_infer_model/scale_0.tmp_0."""
     program = _read_program(path)
     inputs, old = _ends(program, "feed", "Out"), _ends(program, "fetch", "X")

@@ -187,6 +187,24 @@ def test_request_of_the_first_row(tmp_path: Path, dtype: str, datatype: str) -> 
     assert np.array_equal(np.load(tmp_path / "y.npy"), x)
 
 
+def test_request_of_the_first_sequence(tmp_path: Path) -> None:
+    x = np.arange(10, dtype=np.int64).reshape(5, 2)
+    y = np.zeros((2, 3), np.float32)  # a row for each sequence
+    export.save_samples(tmp_path, {"x": x}, {"y": y}, lod={"x": [0, 2, 5]})
+    (sent,) = json.loads((tmp_path / "request.json").read_text())["inputs"]
+    assert (sent["shape"], sent["parameters"]) == ([2, 2], {"lod": [0, 2]})
+    assert sent["data"] == [0, 1, 2, 3]
+    offsets = np.load(tmp_path / "x.lod.npy")
+    assert (offsets.tolist(), offsets.dtype) == ([0, 2, 5], np.int64)
+    lines = (tmp_path / "SHA256SUMS").read_text().splitlines()
+    assert [line.split("  ")[1] for line in lines] == [
+        "request.json",
+        "x.lod.npy",
+        "x.npy",
+        "y.npy",
+    ]
+
+
 def test_golden_files_say_whether_they_are_whole(tmp_path: Path) -> None:
     x = np.zeros((3, 2), np.float32)
     export.save_samples(tmp_path, {"x": x}, {"y": x}, np.arange(3))

@@ -84,7 +84,9 @@ def _serve(metadata: Mapping[str, Any], label: str, samples: bool) -> str:
     if not samples:
         asked = ", ".join(
             f'{{"name": "{i["name"]}", "datatype": "{i["datatype"]}", '
-            f'"shape": {_of_one_row(i)}, "data": [...]}}'
+            f'"shape": {_of_one_row(i)}, '
+            + ('"parameters": {"lod": [0, 1]}, ' if i.get("lod_level") else "")
+            + '"data": [...]}'
             for i in inputs
         )
         body = f"'{{\"inputs\": [{asked}]}}'"
@@ -100,11 +102,7 @@ def _serve(metadata: Mapping[str, Any], label: str, samples: bool) -> str:
             f"{name} --samples bazel-bin/{label.strip('/').replace(':', '/')}.samples` asks a "
             "server for them and compares."
         )
-    arrays = ", ".join(
-        f'"{i["name"]}": np.zeros({_of_one_row(i)}, '
-        f'"{i["datatype"].replace("FP", "float").lower()}")'
-        for i in inputs
-    )
+    arrays = ", ".join(f'"{i["name"]}": {_zeros(i)}' for i in inputs)
     lines += [
         "In Python:",
         "```python\n"
@@ -115,6 +113,13 @@ def _serve(metadata: Mapping[str, Any], label: str, samples: bool) -> str:
         "```",
     ]
     return "\n\n".join(lines)
+
+
+def _zeros(tensor: Mapping[str, Any]) -> str:
+    """Python's words for one row of zeros."""
+    dtype = tensor["datatype"].replace("FP", "float").lower()
+    zeros = f'np.zeros({_of_one_row(tensor)}, "{dtype}")'
+    return f"paddle_engine.LoDTensor({zeros}, [[0, 1]])" if tensor.get("lod_level") else zeros
 
 
 def _of_one_row(tensor: Mapping[str, Any]) -> list[int]:

@@ -39,8 +39,7 @@ def check(samples: Path, url: str, model: str, tolerance: float) -> bool:
     with tritonclient.http.InferenceServerClient(url) as client:
         metadata = client.get_model_metadata(model)
     inputs, expected = (
-        read(samples, [tensor["name"] for tensor in metadata[kind]])
-        for kind in ("inputs", "outputs")
+        read(samples, serving.array_names(metadata[kind])) for kind in ("inputs", "outputs")
     )
     close = True
     for name, answer in serving.infer(url, model, inputs, expected).items():

@@ -13,7 +13,8 @@ _CPUS = [
 def paddle_parity_test(name, model, tolerance = 1e-5, **kwargs):
     """A model gives the same bits wherever it runs: in Paddle's graphs, in Python, in C++, served.
 
-    On all samples of the model, and on the first row alone:
+    On all samples of the model, and on the first row (or sequence of rows,
+    where the model takes offsets, LoD) alone:
 
     - dynamic graph (the trainer's outputs, all rows only) = static graph
       (`paddle.jit.load`) = `paddle.inference` = C++ engine (`server predict`)

@@ -1,7 +1,9 @@
 """The ways to run a model, for tests: each takes inputs and gives outputs, arrays by name.
 
 All have one signature: the model's directory, its inputs, and whether to compute with oneDNN as a
-server does by itself. A model whose metadata.json says "precision": "int8" runs in int8 then.
+server does by itself. Where the rows of a tensor NAME are sequences, NAME.lod stands beside it:
+their offsets, int64 (one level of LoD). A model whose metadata.json says "precision": "int8" runs
+in int8 then.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cc.server import serving
+from cc.server.serving import Arrays, lod_of, with_lod
 
-Arrays = dict[str, NDArray[Any]]
 Way = Callable[[Path, Arrays, bool], Arrays]
 
 servers = contextlib.ExitStack()  # close it when all is asked
@@ -44,9 +46,13 @@ def static_graph(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
     network = paddle.jit.load(str(model / "model"))
     network.eval()
     names = [tensor["name"] for tensor in metadata(model)["inputs"]]
-    outputs = network(*[paddle.to_tensor(inputs[name]) for name in names])
+    tensors = [paddle.to_tensor(inputs[name]) for name in names]
+    for name, tensor in zip(names, tensors, strict=True):
+        tensor.get_tensor().set_lod(lod_of(name, inputs))
+    outputs = network(*tensors)
     outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
-    return dict(zip(output_names(model), (o.numpy() for o in outputs), strict=True))
+    lods = [output.get_tensor().lod() for output in outputs]
+    return with_lod(output_names(model), [o.numpy() for o in outputs], lods)
 
 
 def paddle_inference(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
@@ -62,13 +68,15 @@ def paddle_inference(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
         config.enable_mkldnn()
         config.enable_mkldnn_int8({"conv2d", "depthwise_conv2d"})  # what //cc/engine does
     predictor = paddle.inference.create_predictor(config)
-    for name, array in inputs.items():
+    for name in predictor.get_input_names():
         handle = predictor.get_input_handle(name)
-        handle.reshape(array.shape)
-        handle.copy_from_cpu(array)
+        handle.reshape(inputs[name].shape)
+        handle.copy_from_cpu(inputs[name])
+        handle.set_lod(lod_of(name, inputs))
     predictor.run()
     names = predictor.get_output_names()
-    return {name: predictor.get_output_handle(name).copy_to_cpu() for name in names}
+    handles = [predictor.get_output_handle(name) for name in names]
+    return with_lod(names, [h.copy_to_cpu() for h in handles], [h.lod() for h in handles])
 
 
 def cc_engine(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
@@ -78,18 +86,29 @@ def cc_engine(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
         arguments = [f"--model={model}", f"--onednn={int(onednn)}", "--format=npy"]
         for name, array in inputs.items():
             np.save(f"{directory}/in.{name}.npy", array)
-            arguments.append(f"--input={name}={directory}/in.{name}.npy")
+            if not name.endswith(".lod"):  # found beside its tensor
+                arguments.append(f"--input={name}={directory}/in.{name}.npy")
         arguments += [f"--output={name}={directory}/out.{name}.npy" for name in outputs]
         done = serving.run("predict", *arguments)
         assert done.returncode == 0, done.stderr
-        return {name: np.load(f"{directory}/out.{name}.npy") for name in outputs}
+        names = [n for o in outputs for n in (o, f"{o}.lod")]
+        written = {n: Path(f"{directory}/out.{n}.npy") for n in names}
+        return {name: np.load(path) for name, path in written.items() if path.exists()}
 
 
 def python_module(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
     """Runs it by the C++ engine's Python module, in this process, beside paddle."""
-    import paddle_engine
+    from paddle_engine import Engine, LoDTensor
 
-    return paddle_engine.Engine(model, onednn=onednn).run(inputs)
+    given: dict[str, NDArray[Any] | LoDTensor] = {
+        name: LoDTensor(array, lod) if (lod := lod_of(name, inputs)) else array
+        for name, array in inputs.items()
+        if not name.endswith(".lod")
+    }
+    outputs = Engine(model, onednn=onednn).run(given)
+    arrays = [o.data if isinstance(o, LoDTensor) else o for o in outputs.values()]
+    lods = [o.lod if isinstance(o, LoDTensor) else () for o in outputs.values()]
+    return with_lod(list(outputs), arrays, lods)
 
 
 @functools.cache
