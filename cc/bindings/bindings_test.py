@@ -13,7 +13,7 @@ import numpy as np
 import paddle_engine
 import pytest
 from numpy.typing import NDArray
-from paddle_engine import Engine, EngineError
+from paddle_engine import Engine, EngineError, LoDTensor
 
 MODEL = Path(os.environ["MODEL"])
 X: NDArray[np.float32] = np.load(Path(os.environ["SAMPLES"]) / "x.npy")
@@ -125,15 +125,87 @@ def test_wrong_inputs(engine: Engine, inputs: dict[str, NDArray[Any]], message: 
 
 
 def test_wrong_types(engine: Engine) -> None:
-    with pytest.raises(TypeError, match=r"input x: a numpy\.ndarray is needed, not list"):
+    with pytest.raises(TypeError, match=r"x: a numpy\.ndarray or LoDTensor is needed, not list"):
         engine.run({"x": X.tolist()})
     for wrong in ([X], None):
         with pytest.raises(TypeError):
-            engine.run(wrong)  # type: ignore[arg-type]
+            engine.run(wrong)  # type: ignore[call-overload]
     with pytest.raises(TypeError):
         engine.run({1: X})  # type: ignore[dict-item]
     with pytest.raises(TypeError):
         Engine(7)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def sequences() -> Engine:
+    """A model over sequences of words (LoD): //python/lac."""
+    return Engine(os.environ["LAC"])
+
+
+def lac(name: str) -> NDArray[np.int64]:
+    loaded: NDArray[np.int64] = np.load(Path(os.environ["LAC_SAMPLES"]) / f"{name}.npy")
+    return loaded
+
+
+def test_sequences_of_unequal_length(sequences: Engine) -> None:
+    (words,), (tags,) = sequences.inputs, sequences.outputs
+    assert (words.lod_level, tags.lod_level) == (1, 1)
+    assert repr(words) == (
+        "TensorSpec(name='words', dtype=dtype('int64'), shape=(-1, 1), lod_level=1)"
+    )
+    lod = lac("words.lod").tolist()
+    for form in ([lod], (tuple(lod),), [lac("words.lod")], lac("words.lod").reshape(1, -1)):
+        given = LoDTensor(lac("words"), form)  # type: ignore[arg-type]
+        assert given.lod == (tuple(lod),)
+        got = sequences.run({"words": given})["tags"]
+        assert isinstance(got, LoDTensor)
+        assert got.lod == given.lod
+        assert np.array_equal(got.data, lac("tags"))
+    assert repr(given) == f"LoDTensor({given.data!r}, lod={given.lod!r})"
+
+
+def test_sequences_are_not_copied(sequences: Engine) -> None:
+    words = np.ones((100_000, 1), np.int64)
+    given = LoDTensor(words, [range(0, len(words) + 1, 10)])
+    assert given.data is words
+    tracemalloc.start()
+    got = sequences.run({"words": given})["tags"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(got, LoDTensor)
+    # The offsets as Python's numbers; the words would be 800 KB, and as much their tags.
+    assert peak < words.nbytes / 10
+    assert type(got.data.base).__name__ == "PyCapsule"
+
+
+@pytest.mark.parametrize(
+    ("lod", "message"),
+    [
+        ([], "input words: it has 0 levels of offsets"),
+        ([[0, 3], [0, 1, 5]], "it has 2 levels of offsets"),
+        ([[1, 5]], "level 0 of its offsets (LoD) does not begin with 0"),
+        ([[0, 3, 3, 5]], "does not ascend: 3 follows 3"),
+        ([[0, 6]], "ends with 6, the tensor has 5 rows"),
+    ],
+)
+def test_wrong_offsets(sequences: Engine, lod: list[list[int]], message: str) -> None:
+    words = np.ones((5, 1), np.int64)
+    with pytest.raises(ValueError) as caught:
+        sequences.run({"words": LoDTensor(words, lod)})
+    assert message in str(caught.value)
+    with pytest.raises(ValueError, match="words: it has 0 levels of offsets"):
+        sequences.run({"words": words})
+
+
+def test_offsets_for_a_model_that_takes_none(engine: Engine) -> None:
+    assert engine.inputs[0].lod_level == 0
+    with pytest.raises(ValueError, match="input x: it has offsets of sequences"):
+        engine.run({"x": LoDTensor(X, [[0, len(X)]])})
+    for wrong in ([0, 5], [["a"]], [[0.5]], None, [[-(2**63) - 1]]):
+        with pytest.raises(TypeError):
+            LoDTensor(X, wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        LoDTensor([1, 2], [[0, 2]])  # type: ignore[arg-type]
 
 
 def test_errors_of_loading(tmp_path: Path) -> None:
@@ -222,8 +294,8 @@ def test_without_paddlepaddle() -> None:
 
 # What pybind11 adds to its classes.
 NOT_IN_STUBS = r"""
-paddle_engine._engine.(Engine|TensorSpec)  # the metaclass
-paddle_engine._engine.(Engine|TensorSpec).__pybind11_.*
+paddle_engine._engine.(Engine|LoDTensor|TensorSpec)  # the metaclass
+paddle_engine._engine.(Engine|LoDTensor|TensorSpec).__pybind11_.*
 paddle_engine._engine.TensorSpec.__init__  # cannot be called
 """
 
