@@ -317,4 +317,4 @@ def _write_tensor(array: NDArray[Any]) -> bytes:
     description = framework_pb2.VarType.TensorDesc(
         data_type=framework_pb2.VarType.Type.Value(name), dims=array.shape
     ).SerializeToString(deterministic=True)
-    return struct.pack("<IQIi", 0, 0, 0, len(description)) + description + array.tobytes()
+    return struct.pack("<IQIi", 0, 0, 0, len(description)) + bytes(description) + array.tobytes()

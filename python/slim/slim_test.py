@@ -164,7 +164,7 @@ def test_the_same_bits_in_other_surroundings(program: str, name: str, tmp_path: 
         "OMP_NUM_THREADS": "2",
         "TMPDIR": str(tmp_path),
     }
-    command = [Path(os.environ[program]).absolute(), "digits", f"--model={FLOAT.absolute()}"]
+    command = [str(Path(os.environ[program]).absolute()), "digits", f"--model={FLOAT.absolute()}"]
     done = subprocess.run(
         [*command, f"--out={tmp_path}/out"],
         env=environment,

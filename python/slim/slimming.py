@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -191,11 +191,11 @@ def finish(
             [
                 f"| {name} | float | {precision} | |",
                 "| --- | ---: | ---: | ---: |",
-                _row("parameter bytes", *size, "{:,}"),
-                _row("FLOP of one row", *flop, "{:,}"),
-                _row(f"{task.metric} on held-out rows", *measured, "{:.4f}"),
-                _row("the same as this CPU serves it", *map(task.measure, here), "{:.4f}"),
-                _row("latency of one row, median, us", *(median(h, first) for h in here), "{:.0f}"),
+                _row("parameter bytes", size, "{:,}"),
+                _row("FLOP of one row", flop, "{:,}"),
+                _row(f"{task.metric} on held-out rows", measured, "{:.4f}"),
+                _row("the same as this CPU serves it", [*map(task.measure, here)], "{:.4f}"),
+                _row("latency of one row, median, us", [median(h, first) for h in here], "{:.0f}"),
                 f"\n{about_this_cpu()}",
             ]
         ),
@@ -304,6 +304,7 @@ def muted() -> Iterator[None]:
             os.close(kept)
 
 
-def _row(what: str, before: float, after: float, form: str) -> str:
+def _row(what: str, values: Sequence[float], form: str) -> str:
+    before, after = values
     ratio = f"{after / before:.2f} x" if before else ""
     return f"| {what} | {form.format(before)} | {form.format(after)} | {ratio} |"

@@ -49,7 +49,7 @@ def load() -> tuple[Split, Split]:
         text, labels = rows[letters]
         if len(labels) == 1:  # the few that are in both files say nothing
             # By how they begin, so that copies with another end are on one side.
-            sides[_digest(letters[:_ALIKE])[-1] < _HELD_OUT].append((text, *labels))
+            sides[_digest(letters[:_ALIKE])[-1] < _HELD_OUT].append((text, labels.pop()))
     train, held_out = (
         Split(tuple(text for text, _ in side), np.array([label for _, label in side], np.int64))
         for side in sides
