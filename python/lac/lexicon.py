@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-# word.dic: number of each piece; tag.dic: name of each tag; q2b.dic: other ways to write a character
-# (full width, traditional); small_seg.dic: frequent words and how often they occur.
+# word.dic: number of each piece; tag.dic: name of each tag; q2b.dic: other ways to write a
+# character (full width, traditional); small_seg.dic: frequent words and how often they occur.
 FILES = ("word.dic", "tag.dic", "q2b.dic", "small_seg.dic")
 
 _UNKNOWN = "OOV"

@@ -131,7 +131,7 @@ def test_a_batch_is_of_like_lengths() -> None:
 
 
 def test_normalise() -> None:
-    assert normalise(" Ｔｈｉｎｋｐａｄ　很 好！\n") == "thinkpad很好!"
+    assert normalise(" Ｔｈｉｎｋｐａｄ　很 好！\n") == "thinkpad很好!"  # noqa: RUF001
 
 
 def test_vocabulary_of_texts(tmp_path: Path) -> None:
