@@ -6,7 +6,6 @@ this process, by the C++ engine.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -41,7 +40,8 @@ def main(model: Path, sentences: tuple[str, ...]) -> None:
         engine = paddle_engine.Engine(model)
     except (OSError, paddle_engine.EngineError) as error:
         raise click.ClickException(f"{model} is no model of text_cls: {error}") from error
-    texts = sentences or [line.strip() for line in sys.stdin]
+    lines = click.open_file("-", encoding="utf-8")
+    texts = list(sentences) or [line.strip() for line in lines]
     for first in range(0, len(texts), _BATCH):
         batch = texts[first : first + _BATCH]
         logits = engine.run({"token_ids": vocabulary.encode(batch)})["logits"]
