@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chinese_ocr import ctc, lines, render
-from paddle_images import training
+from paddle_images import distributed, training
 
 if TYPE_CHECKING:  # paddle may be imported only after runtime.start
     import paddle
@@ -101,15 +101,16 @@ def main(
         parameters=net.parameters(),
     )
     aligned = 0 if init else math.ceil(_ALIGNED * steps)
+    part = distributed.part(batch_size)
 
     def loss(step: int) -> paddle.Tensor:
-        numbers = np.random.RandomState([run.seed, step])
+        numbers = np.random.RandomState([run.seed, step, *distributed.place()])
         if step <= aligned:
-            drawn = renderer.draw(batch_size, numbers)
+            drawn = renderer.draw(part, numbers)
             logits = net(to_tensor(drawn.images))
             return paddle.nn.functional.cross_entropy(logits, paddle.to_tensor(drawn.classes))
-        own_rows = batch_size // 2 if train else 0
-        batch: lines.Labelled = renderer.draw(batch_size - own_rows, numbers)
+        own_rows = part // 2 if train else 0
+        batch: lines.Labelled = renderer.draw(part - own_rows, numbers)
         if train:
             batch += train.take(numbers.randint(len(train.texts), size=own_rows))
         return ctc_loss(net(to_tensor(batch.images)), batch.texts, characters)

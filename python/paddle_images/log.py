@@ -10,14 +10,18 @@ import json
 import math
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from paddle_images import distributed
 
 
 class Log:
     """One JSON object a line on stdout; the same numbers as event files in a directory, if given.
 
-    Each run, and each time that it goes on after a kill, adds an event file of its own.
+    Each run, and each time that it goes on after a kill, adds an event file of its own. Of several
+    processes that train together, the first alone tells of anything.
     """
 
     def __init__(self, directory: Path | None) -> None:
@@ -33,8 +37,14 @@ class Log:
         self._resumed = step
         self._print(step, resumed=True)
 
+    def parameters(self, step: int, digests: Sequence[str]) -> None:
+        """Tells of the parameters that each process has after `step` steps."""
+        self._print(step, parameters=list(digests))
+
     def record(self, step: int, **values: float) -> None:
         """Tells of numbers such as loss or accuracy after `step` steps."""
+        if not distributed.is_first():
+            return
         # JSON has no NaN and no infinity.
         self._print(step, **{k: v if math.isfinite(v) else None for k, v in values.items()})
         if self._directory is None:
@@ -62,6 +72,8 @@ class Log:
         event.wall_time = time.time()
         self._writer.write_event(event)
 
-    def _print(self, step: int, **values: float | bool | None) -> None:
+    def _print(self, step: int, **values: float | bool | list[str] | None) -> None:
+        if not distributed.is_first():
+            return
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         print(json.dumps({"time": now, "step": step, **values}), flush=True)

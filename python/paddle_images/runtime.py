@@ -13,6 +13,8 @@ import random
 import sys
 import tempfile
 
+from paddle_images import distributed
+
 DETERMINISTIC_ENVIRONMENT = {
     # MKL's SGEMM picks another path, with another order of additions, on each of Intel AVX2, Intel
     # AVX-512 and AMD; COMPATIBLE is the only path that all of them have (AVX2 is refused on AMD).
@@ -23,7 +25,7 @@ DETERMINISTIC_ENVIRONMENT = {
 
 
 def start(seed: int, fast: bool = False) -> None:
-    """Settles how this process computes, then seeds every source of random numbers.
+    """Settles how this process computes, alone or with others, then seeds every random generator.
 
     Args:
         seed: of Python's, NumPy's and Paddle's generators.
@@ -44,6 +46,7 @@ def start(seed: int, fast: bool = False) -> None:
     import paddle
     from paddle.jit.dy2static import utils
 
+    distributed.start()
     # to_static writes the source that it makes below HOME/.cache, which a sandbox or a container
     # may not have.
     utils.get_temp_dir = _directory_for_sources
@@ -53,7 +56,7 @@ def start(seed: int, fast: bool = False) -> None:
 
 
 def seed_step(seed: int, step: int) -> None:
-    """Seeds every source anew, by a run's seed and a step's number.
+    """Seeds every source anew, by a run's seed, a step's number and the process's.
 
     What a step draws then depends on nothing that was drawn before it, and no generator has to be
     part of a checkpoint (Paddle's cannot be written down).
@@ -61,7 +64,7 @@ def seed_step(seed: int, step: int) -> None:
     import numpy
     import paddle
 
-    number = int(numpy.random.SeedSequence((seed, step)).generate_state(1)[0])
+    number = int(numpy.random.SeedSequence((seed, step, *distributed.place())).generate_state(1)[0])
     random.seed(number)
     numpy.random.seed(number)
     paddle.seed(number)
@@ -80,4 +83,8 @@ def is_deterministic() -> bool:
 
 def settings() -> dict[str, str]:
     """The settings in force, for a model's metadata; one that is missing is not listed."""
-    return {k: os.environ[k] for k in DETERMINISTIC_ENVIRONMENT if k in os.environ}
+    names = [
+        *DETERMINISTIC_ENVIRONMENT,
+        *(["PADDLE_TRAINERS_NUM"] if distributed.size() > 1 else []),
+    ]
+    return {k: os.environ[k] for k in names if k in os.environ}

@@ -1,6 +1,7 @@
 """The deterministic settings are in force when paddle computes, or the program says why not."""
 
 import os
+import random
 import subprocess
 import sys
 
@@ -57,3 +58,16 @@ def test_fast_leaves_the_settings_alone(monkeypatch: pytest.MonkeyPatch) -> None
     runtime.start(0, fast=True)
     assert not runtime.is_deterministic()
     assert runtime.settings() == {"OMP_NUM_THREADS": "2"}
+
+
+def test_each_process_draws_numbers_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn() -> float:
+        runtime.seed_step(7, 3)
+        return random.random()
+
+    alone = drawn()
+    monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
+    monkeypatch.setenv("PADDLE_TRAINER_ID", "0")
+    assert drawn() == alone
+    monkeypatch.setenv("PADDLE_TRAINER_ID", "1")
+    assert drawn() != alone

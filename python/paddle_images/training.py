@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import hashlib
 import itertools
 import math
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from paddle_images import runtime
+from paddle_images import distributed, launch, runtime
 from paddle_images.checkpoint import Checkpoint, Checkpoints
 from paddle_images.log import Log
 
@@ -73,17 +76,55 @@ def _made(_context: click.Context, _option: click.Parameter, directory: Path | N
     return directory
 
 
+def _apart(run: Run) -> Run:
+    """The run of a process that is not the first: nobody keeps what it writes."""
+    folder = Path(tempfile.mkdtemp(prefix="paddle_images_"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    out, samples = folder / "out", folder / "samples"
+    out.mkdir()
+    return replace(run, out=out, samples=samples if run.samples else None, log=None)
+
+
 def options(function: F) -> Callable[..., Any]:
-    """Gives a program the options of `Run`; it gets the `Run` before options of its own."""
+    """Gives a program the options of `Run`; it gets the `Run` before options of its own.
+
+    With --processes or --hosts the program is started again, once for each process.
+    """
     directory = click.Path(file_okay=False, writable=True, path_type=Path)
 
     @functools.wraps(function)
-    def with_run(**values: Any) -> Any:
+    def with_run(processes: int, hosts: str | None, port: int, **values: Any) -> Any:
+        names = tuple(hosts.split(",")) if hosts else launch.volcano_hosts()
+        machines = launch.Machines(processes, names, port)
+        if machines.starts_others():
+            launch.run(machines)
+        launch.end_with_launcher()
         run = Run(**{field.name: values.pop(field.name) for field in fields(Run)})
-        return function(run, **values)
+        return function(run if distributed.is_first() else _apart(run), **values)
 
     decorated: Callable[..., Any] = with_run
     for option in (
+        click.option(
+            "--port",
+            default=launch.PORT,
+            show_default=True,
+            type=click.IntRange(1, 65535),
+            help="With --hosts: where the first machine listens.",
+        ),
+        click.option(
+            "--hosts",
+            metavar="A,B,...",
+            help="Train on these machines together: the same command on each of them. In a "
+            "Volcano Job this is known.",
+        ),
+        click.option(
+            "--processes",
+            default=1,
+            show_default=True,
+            type=click.IntRange(1),
+            help="Train on so many processes of this machine (and of each of --hosts) together; "
+            "each takes a share of every batch, and a GPU if there are any.",
+        ),
         click.option(
             "--log-every",
             type=click.IntRange(1),
@@ -203,12 +244,16 @@ def fit(
     network and the optimizer, which checkpoints hold, a step depends on `run.seed` and its number
     alone.
 
+    Where several processes train together, each takes its share of every batch, the gradients are
+    those of the whole batch, and the first process alone tells and writes; see `distributed`.
+
     Args:
         network: is in training mode during the loop and in evaluation mode after it.
         optimizer: of the network's parameters. A schedule of its learning rate (LRScheduler) goes
             on by one after each step.
-        loss: of one of the batches, a tensor to go back from. Random numbers of paddle, numpy and
-            random (dropout, augmentation) are seeded anew for each step.
+        loss: the mean over one of the batches, or over this process's share of its rows; a tensor
+            to go back from. Random numbers of paddle, numpy and random (dropout, augmentation) are
+            seeded anew for each step.
         batches: what `loss` gets at step 1 and on: rows (see the function `batches`), or for data
             made on the fly the step's number (`itertools.count(1)`). Random generators that it
             draws from are its own.
@@ -222,34 +267,44 @@ def fit(
         refuse_unportable(network, optimizer)
     network.train()
     done, value = 0, float("nan")
-    checkpoints = None
-    if run.checkpoint:
+    checkpoints, saved = None, None
+    if run.checkpoint and distributed.is_first():
         configuration = _configuration(network, optimizer, steps, run, settings or {})
         checkpoints = Checkpoints(run.checkpoint, configuration)
         if saved := checkpoints.load(steps):
-            done, value = saved.step, saved.values["loss"]
-            _restore(network, optimizer, saved)
-            run.records.resume(done)
-            click.echo(f"goes on after step {done}, from {run.checkpoint.absolute()}", err=True)
+            run.records.resume(saved.step)
+            where = run.checkpoint.absolute()
+            click.echo(f"goes on after step {saved.step}, from {where}", err=True)
+    # Read by the first process alone: machines need not share a folder, and all get one state.
+    if saved := distributed.broadcast(saved):
+        done, value = saved.step, saved.values["loss"]
+        _restore(network, optimizer, saved)
+    distributed.broadcast_state(network)
     batches = itertools.islice(batches, done, None)
     schedule = _schedule(optimizer)
     # A bar on a terminal; lines elsewhere, where a bar would fill the log.
     numbers = range(done + 1, steps + 1)
-    for step in tqdm(numbers, initial=done, total=steps, unit="step", disable=None):
+    silent = None if distributed.is_first() else True
+    for step in tqdm(numbers, initial=done, total=steps, unit="step", disable=silent):
         runtime.seed_step(run.seed, step)
-        tensor = loss(next(batches))
-        tensor.backward()
+        tensor = distributed.backward(loss, next(batches), network)
         optimizer.step()
         optimizer.clear_grad()
         if schedule:
             schedule.step()
         if run.is_told(step, steps):
             value = float(tensor)
-            tqdm.write(f"step {step}/{steps}  loss {value:.4f}", file=sys.stderr)
+            if distributed.is_first():
+                tqdm.write(f"step {step}/{steps}  loss {value:.4f}", file=sys.stderr)
             run.records.record(step, loss=value)
         if checkpoints and (step % run.checkpoint_every == 0 or step == steps):
             checkpoints.save(_capture(network, optimizer, step, value))
     network.eval()
+    if distributed.size() > 1:
+        digests = distributed.gather(digest(*(p.numpy() for p in network.parameters())))
+        run.records.parameters(steps, digests)
+        if len(set(digests)) > 1:
+            raise RuntimeError(f"the processes trained to different parameters: {digests}")
     return value
 
 
@@ -304,6 +359,7 @@ def _configuration(
     configuration = {
         "seed": run.seed,
         **settings,
+        "processes": distributed.size(),
         "paddle_version": paddle.version.full_version,
         "deterministic": runtime.is_deterministic(),
         "network": f"{network} {parameters}",

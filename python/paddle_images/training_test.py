@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from paddle_images import runtime, training
+from paddle_images import distributed, runtime, training
 from paddle_images.checkpoint import CheckpointError
 
 runtime.start(0)
@@ -191,3 +191,18 @@ def test_adam_is_refused() -> None:
 def test_accuracy() -> None:
     outputs = np.array([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7]], np.float32)
     assert training.accuracy(outputs, np.array([1, 0, 0])) == pytest.approx(2 / 3)
+
+
+def test_shares_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PADDLE_TRAINERS_NUM", "3")
+    shares = []
+    for rank in range(3):
+        monkeypatch.setenv("PADDLE_TRAINER_ID", str(rank))
+        shares.append(distributed.share(np.arange(8)))
+    assert [len(rows) for rows in shares] == [3, 3, 2]
+    assert np.array_equal(np.concatenate(shares), np.arange(8))
+    assert distributed.part(9) == 3
+    with pytest.raises(click.UsageError, match="batch of 2 has no row for each of 3 processes"):
+        distributed.share(np.arange(2))
+    with pytest.raises(click.UsageError, match="take a --batch-size that 3 divides"):
+        distributed.part(8)
