@@ -1,0 +1,232 @@
+"""The manifests hold to Volcano's and Kubernetes' own schemas, and run the built image safely."""
+
+import copy
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import jsonschema
+import pytest
+import yaml
+from kubernetes.client.models.v1_object_meta import V1ObjectMeta
+from kubernetes.client.models.v1_persistent_volume_claim import V1PersistentVolumeClaim
+from kubernetes.client.models.v1_persistent_volume_claim_spec import V1PersistentVolumeClaimSpec
+from kubernetes.client.models.v1_pod_template_spec import V1PodTemplateSpec
+
+from deploy import manifest
+from digits import train
+
+DIGEST = Path(os.environ["DIGEST"]).read_text().strip()
+TRAINING = str(Path(os.environ["TRAINING"]).absolute())
+REGISTRY = "--registry=registry.test:5000"
+
+
+def without_nulls(schema: Any) -> Any:
+    """Of a schema by pydantic, in which a field may be null in place of absent."""
+    if isinstance(schema, list):
+        return [without_nulls(part) for part in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    ways = [way for way in schema.get("anyOf", ()) if way != {"type": "null"}]
+    if len(ways) == 1:
+        return without_nulls(ways[0])
+    return {key: without_nulls(part) for key, part in schema.items()}
+
+
+def without_unknown_fields(schema: Any) -> Any:
+    """Of a schema of a CustomResourceDefinition: the API server's strict mode refuses them."""
+    if isinstance(schema, list):
+        return [without_unknown_fields(part) for part in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    strict = {key: without_unknown_fields(part) for key, part in schema.items()}
+    if isinstance(schema.get("properties"), Mapping) and schema.get("type") == "object":
+        strict["additionalProperties"] = False
+    return strict
+
+
+def schema_of_jobs() -> dict[str, Any]:
+    kinds: dict[str, Any] = {}
+    for model in (V1ObjectMeta, V1PersistentVolumeClaimSpec, V1PodTemplateSpec):
+        schema = model.model_json_schema(by_alias=True)
+        kinds |= schema.pop("$defs", {})
+        kinds[model.__name__] = schema
+    crd = yaml.safe_load(Path(os.environ["SCHEMA"]).read_text())
+    whole = {**without_unknown_fields(crd), "$defs": without_nulls(kinds)}
+    jsonschema.Draft202012Validator.check_schema(whole)
+    return whole
+
+
+SCHEMA = schema_of_jobs()
+
+
+def mistakes(job: object, schema: Mapping[str, Any] = SCHEMA) -> list[str]:
+    found = jsonschema.Draft202012Validator(schema).iter_errors(job)
+    return [f"{error.json_path}: {error.message}" for error in found]
+
+
+def printed(*options: str) -> dict[str, Any]:
+    command = [TRAINING, REGISTRY, *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    job: dict[str, Any] = yaml.safe_load(done.stdout)
+    return job
+
+
+@pytest.fixture(scope="module", name="job")
+def a_job_on_gpus() -> dict[str, Any]:
+    return printed("--workers=4", "--gpus=8", "digits", "--epochs=200")
+
+
+def pod(job: Mapping[str, Any]) -> Any:
+    return job["spec"]["tasks"][0]["template"]["spec"]
+
+
+def test_volcano_and_kubernetes_know_every_field(job: dict[str, Any]) -> None:
+    assert mistakes(job) == []
+    assert mistakes(printed()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "mistake"),
+    [
+        ("minAvailible", 2, "'minAvailible' was unexpected"),
+        ("minAvailable", "2", "'2' is not of type 'integer'"),
+        ("minAvailable", None, "None is not of type 'integer'"),
+        ("plugins.svc", "", "'' is not of type 'array'"),
+        ("policies.1.events.0", "PodKilled", "'PodKilled' is not one of"),
+        ("policies.1.retries", 3, "'retries' was unexpected"),
+        ("tasks.0.name", "Worker", "'Worker' does not match"),
+        ("tasks.0.replica", 2, "'replica' was unexpected"),
+        ("tasks.0.template.spec.container", [], "'container' was unexpected"),
+        ("tasks.0.template.spec.containers.0.name", None, "None is not of type 'string'"),
+        ("tasks.0.template.spec.containers.0.imagePolicy", "x", "'imagePolicy' was unexpected"),
+        ("tasks.0.template.spec.containers.0.command", "train", "'train' is not of type 'array'"),
+        ("tasks.0.template.spec.containers.0.resources.limits.cpu", 4, "4 is not of type 'string'"),
+        ("tasks.0.template.spec.containers.0.securityContext.runAsUser", "x", "'x' is not of type"),
+        ("tasks.0.template.spec.volumes.0.pvc", {}, "'pvc' was unexpected"),
+    ],
+)
+def test_mistakes_are_found(job: dict[str, Any], path: str, value: object, mistake: str) -> None:
+    wrong = copy.deepcopy(job)
+    place: Any = wrong["spec"]
+    *way, last = path.split(".")
+    for step in way:
+        place = place[int(step)] if step.isdigit() else place[step]
+    place[int(last) if last.isdigit() else last] = value
+    assert len(found := mistakes(wrong)) == 1
+    assert mistake in found[0]
+
+
+def test_what_is_missing_is_found(job: dict[str, Any]) -> None:
+    wrong = copy.deepcopy(job)
+    del pod(wrong)["containers"][0]["name"]
+    assert mistakes(wrong) == [
+        "$.spec.tasks[0].template.spec.containers[0]: 'name' is a required property"
+    ]
+
+
+def test_all_pods_or_none_and_again_after_a_failure(job: dict[str, Any]) -> None:
+    spec = job["spec"]
+    (task,) = spec["tasks"]
+    assert spec["schedulerName"] == "volcano"
+    assert spec["minAvailable"] == task["replicas"] == 4
+    assert {"env", "svc"} <= spec["plugins"].keys()
+    assert task["name"] == "worker"  # VC_WORKER_HOSTS
+    assert {"events": ["PodEvicted", "PodFailed"], "action": "RestartJob"} in spec["policies"]
+    assert task["policies"] == [{"event": "TaskCompleted", "action": "CompleteJob"}]
+    assert pod(job)["restartPolicy"] == "Never"  # Volcano restarts all of them, not the node one
+
+
+def test_the_image_that_was_built_by_its_digest(job: dict[str, Any]) -> None:
+    assert re.fullmatch("sha256:[0-9a-f]{64}", DIGEST)
+    assert pod(printed())["containers"][0]["image"] == f"registry.test:5000/paddle/train@{DIGEST}"
+    on_gpus = pod(job)["containers"][0]["image"]
+    assert on_gpus.startswith("registry.test:5000/paddle/train_gpu@sha256:")
+    assert not on_gpus.endswith(DIGEST)
+
+
+def test_gpus_and_processes(job: dict[str, Any]) -> None:
+    (container,) = pod(job)["containers"]
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == "8"
+    assert container["command"][:3] == ["train", "digits", "--epochs=200"]
+    assert "--processes=8" in container["command"]
+    (container,) = pod(printed())["containers"]
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == "0"
+    assert "--processes=1" in container["command"]
+
+
+def test_the_program_has_the_options_of_the_command(job: dict[str, Any]) -> None:
+    (container,) = pod(job)["containers"]
+    given = {word.partition("=")[0] for word in container["command"] if word.startswith("--")}
+    known = {name for option in train.main.params for name in option.opts}
+    assert given <= known
+    port = next(option for option in train.main.params if option.name == "port")
+    assert container["ports"][0]["containerPort"] == port.default
+
+
+def test_no_privilege_and_no_writable_root(job: dict[str, Any]) -> None:
+    spec = pod(job)
+    (container,) = spec["containers"]
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] == 65532
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert spec["automountServiceAccountToken"] is False
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    # All that the command writes lies in a volume.
+    writable = [m["mountPath"] for m in container["volumeMounts"] if not m.get("readOnly")]
+    paths = [word.partition("=")[2] for word in container["command"] if "=/" in word]
+    assert len(paths) == 3
+    assert all(any(path.startswith(f"{w}/") for w in writable) for path in paths)
+    assert {variable["name"]: variable["value"] for variable in container["env"]}[
+        "HOME"
+    ] in writable
+    assert {m["name"] for m in container["volumeMounts"]} == {v["name"] for v in spec["volumes"]}
+
+
+def test_the_volumes_that_the_job_claims(job: dict[str, Any]) -> None:
+    schema = without_nulls(V1PersistentVolumeClaim.model_json_schema(by_alias=True))
+    claims = list(yaml.safe_load_all(Path(os.environ["VOLUMES"]).read_text()))
+    for claim in claims:
+        assert mistakes(claim, schema) == []
+        assert mistakes({**claim, "specs": {}}, schema) != []
+        assert (claim["apiVersion"], claim["kind"]) == ("v1", "PersistentVolumeClaim")
+        assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    claimed = [volume.get("persistentVolumeClaim", {}) for volume in pod(job)["volumes"]]
+    names = [claim["claimName"] for claim in claimed if claim]
+    assert sorted(names) == sorted(claim["metadata"]["name"] for claim in claims)
+
+
+@pytest.mark.parametrize("content", ["", "latest", "sha256:12", "sha256:" + "x" * 64])
+def test_an_image_without_a_digest_is_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "digest").write_text(content)
+    with pytest.raises(click.UsageError, match="holds no digest"):
+        manifest.reference((f"train={tmp_path}/digest",), "train", "registry.test")
+    with pytest.raises(
+        click.UsageError, match=r"No image train_gpu is known here \(known: train\)"
+    ):
+        manifest.reference((f"train={tmp_path}/digest",), "train_gpu", "registry.test")
+
+
+def test_templates_and_values_fit(tmp_path: Path) -> None:
+    template = tmp_path / "template.yaml"
+    template.write_text("a: $one\n")
+    assert manifest.filled(template, {"one": "1"}) == "a: 1\n"
+    with pytest.raises(click.UsageError, match=r"asks for \$one"):
+        manifest.filled(template, {})
+    with pytest.raises(click.UsageError, match="no place for two"):
+        manifest.filled(template, {"one": "1", "two": "2"})
+
+
+def test_a_registry_is_asked_for() -> None:
+    done = subprocess.run([TRAINING], check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Missing option '--registry'" in done.stderr
