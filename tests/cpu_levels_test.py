@@ -62,7 +62,7 @@ def test_red_with_adam() -> None:
     ("arguments", "sentence"),
     [
         (["--level=z80"], "There is no level z80: take one of native, "),
-        (["--program=nothing"], "There is no nothing: take one of digits, "),
+        (["--program=nothing"], "There is no nothing: take one of chinese_ocr, digits, "),
         (["--inference", "--steps=3"], "--inference trains nothing: drop --without and --steps."),
     ],
 )
