@@ -9,7 +9,9 @@ in an image goes unnamed.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +30,10 @@ _TEXTS = re.compile(
     r"|models/[^/]+/[^/]+/metadata\.json"
 )
 _SPDX = get_spdx_licensing()
+_GNU_IN_WORDS = re.compile(
+    r"GNU\s+(Lesser\s+|Library\s+)?General\s+Public\s+License,\s+version\s+(\d+(?:\.\d+)?)"
+    r"(\s+\(or,\s+at\s+your\s+option,\s+any\s+later)?"
+)
 
 
 @dataclass
@@ -43,9 +49,9 @@ class File:
 class Component:
     """One thing with a version and a licence.
 
-    `kind` is deb, wheel, model, program or file; `licences` are SPDX expressions, or names that
-    SPDX does not know; `sha256` is that of the archive it came in, where the lock knows it, or of
-    the file itself; `size` in bytes is that of its files in the image.
+    `kind` is deb, wheel, vendored, model, program or file; `licences` are SPDX expressions, or
+    names that SPDX does not know; `sha256` is that of the archive it came in, where the lock knows
+    it, or of the file itself; `size` in bytes is that of its files in the image.
     """
 
     kind: str
@@ -86,7 +92,10 @@ def read(image: Image) -> tuple[dict[str, File], dict[str, bytes]]:
             files[path] = File(index, member.size, whole.hexdigest())
             if kept:
                 texts[path] = data
-    for link, target in links.items():  # packages of one source share a folder
+    for link in links:  # packages of one source share a folder
+        target = link
+        while target in links:
+            target = links[target]
         if f"{target}/copyright" in texts:
             texts[f"{link}/copyright"] = texts[f"{target}/copyright"]
     return files, texts
@@ -109,6 +118,11 @@ def components(
     for path in files.keys() - owners.keys():
         if owner := _beside(path, owners):
             owners[path] = owner
+    rest = sorted(files.keys() - owners.keys())
+    sources = [path for path in rest if path.startswith("app/")]
+    for component in _sources(image, files, sources):
+        owners |= dict.fromkeys(component.files, component)
+        found.append(component)
     for path in sorted(files.keys() - owners.keys()):
         owners[path] = Component("file", "/" + path, "0", [], sha256=files[path].sha256)
         found.append(owners[path])
@@ -150,7 +164,8 @@ def _debs(texts: Mapping[str, bytes], lock: Mapping[str, Any]) -> Iterator[Compo
 def debian_licences(copyright_text: str) -> list[str]:
     """The licences that a copyright file names (Debian's DEP-5), as SPDX has them.
 
-    Of files in free form only the references to /usr/share/common-licenses are understood.
+    Of files in free form only the references to /usr/share/common-licenses are understood, and
+    where there are none, GNU's licences by their full name.
     """
     if copyright_text.startswith("Format:"):
         names = re.findall(r"^License:[ \t]*(\S[^\n]*)$", copyright_text, re.MULTILINE)
@@ -160,6 +175,8 @@ def debian_licences(copyright_text: str) -> list[str]:
             r"/usr/share/common-licenses/([A-Za-z0-9.+-]*[A-Za-z0-9+])", copyright_text
         )
         names = [f"common-licenses/{name}" for name in named]
+        if not names and (gnu := _GNU_IN_WORDS.search(copyright_text)):
+            names = [f"{'LGPL' if gnu[1] else 'GPL'}-{gnu[2]}{'+' if gnu[3] else ''}"]
     return sorted({_spdx_of_debian(name.strip().rstrip(".")) for name in names if name.strip()})
 
 
@@ -199,13 +216,15 @@ def _wheels(
         version = fields["Version"]
         record = texts.get(path.removesuffix("METADATA") + "RECORD", b"").decode()
         rows = [line.split(",")[0] for line in record.splitlines()]
-        own = [str(PurePosixPath(site, row)) for row in rows if row]
+        # Scripts and data are outside of the folder for wheels: ../../../bin/NAME.
+        own = [posixpath.normpath(f"{site}/{row}") for row in rows if row]
         info = str(PurePosixPath(path).parent)
         own += [p for p in files if p.startswith(info + "/")]
         if not record:  # a part of a wheel, such as its engine alone: the rest is beside it
             own += [p for p in files if p.startswith(f"{site}/paddle/")]
         yield Component(
-            "wheel",
+            # A copy within another wheel, to which its files belong.
+            "vendored" if "/_vendor/" in path else "wheel",
             name.replace("_", "-"),
             version,
             wheel_licences(fields),
@@ -263,17 +282,38 @@ def _models(texts: Mapping[str, bytes], files: Mapping[str, File]) -> Iterator[C
         )
 
 
-def _programs(image: Image, files: Mapping[str, File]) -> Iterator[Component]:
+def _version_and_licences(image: Image) -> tuple[str, list[str]]:
+    """Of what this project put into the image."""
     annotations = image.manifest.get("annotations", {})
-    version = annotations.get("org.opencontainers.image.version", "0")
     licence = annotations.get("org.opencontainers.image.licenses")
+    return annotations.get("org.opencontainers.image.version", "0"), [licence] if licence else []
+
+
+def _sources(image: Image, files: Mapping[str, File], paths: list[str]) -> Iterator[Component]:
+    """Python packages of this project: a component for each folder of /app."""
+    version, licences = _version_and_licences(image)
+    for folder, group in itertools.groupby(paths, lambda path: path.split("/")[1]):
+        own = list(group)
+        lines = "".join(f"{files[path].sha256}  {path}\n" for path in own)
+        yield Component(
+            "program",
+            f"/app/{folder}",
+            version,
+            licences,
+            sha256=hashlib.sha256(lines.encode()).hexdigest(),
+            files=own,
+        )
+
+
+def _programs(image: Image, files: Mapping[str, File]) -> Iterator[Component]:
+    version, licences = _version_and_licences(image)
     for path in sorted(files):
         if path.startswith(("app/bin/", "app/lib/")):
             yield Component(
                 "program",
                 path.rpartition("/")[2],
                 version,
-                [licence] if licence else [],
+                licences,
                 sha256=files[path].sha256,
                 files=[path],
             )

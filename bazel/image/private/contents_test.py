@@ -19,6 +19,10 @@ def metadata(text: str) -> Any:
         ("Format: x\nLicense: GPL-2+ and Zlib\n", ["GPL-2.0-or-later", "Zlib"]),
         ("Format: x\nLicense: LGPL-2.1\n", ["LGPL-2.1-only"]),
         ("free form, see /usr/share/common-licenses/LGPL-2.1.\n", ["common-licenses/LGPL-2.1"]),
+        (
+            "GNU Lesser General Public\nLicense, version 2.1 (or, at your option, any later)",
+            ["LGPL-2.1-or-later"],
+        ),
         ("", []),
     ],
 )

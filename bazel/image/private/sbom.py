@@ -26,6 +26,7 @@ from cyclonedx.model.component import ComponentType
 from cyclonedx.model.contact import OrganizationalEntity
 from cyclonedx.model.license import DisjunctiveLicense
 from cyclonedx.output.json import JsonV1Dot5
+from cyclonedx.spdx import is_supported_id
 from packageurl import PackageURL
 from spdx_tools.spdx.model import (
     Actor,
@@ -70,6 +71,7 @@ def cyclonedx(image: Image, name: str, found: Sequence[Component]) -> str:
     types = {
         "deb": ComponentType.LIBRARY,
         "wheel": ComponentType.LIBRARY,
+        "vendored": ComponentType.LIBRARY,
         "model": ComponentType.MACHINE_LEARNING_MODEL,
         "program": ComponentType.APPLICATION,
         "file": ComponentType.FILE,
@@ -94,10 +96,10 @@ def cyclonedx(image: Image, name: str, found: Sequence[Component]) -> str:
             [licences.make_with_expression(" AND ".join(f"({c})" for c in known))]
             if known and not others and any(" " in c for c in known)
             else [
-                licences.make_from_string(c) if " " not in c else DisjunctiveLicense(name=c)
-                for c in known
+                # Beside others only identifiers: `GPL-2.0+` alone would be an expression.
+                licences.make_with_id(c) if is_supported_id(c) else DisjunctiveLicense(name=c)
+                for c in (*known, *others)
             ]
-            + [DisjunctiveLicense(name=c) for c in others]
         )
         parts.append(
             CdxComponent(
