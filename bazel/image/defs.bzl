@@ -21,7 +21,7 @@ paddle_registry = _paddle_registry
 paddle_verify = _paddle_verify
 user_layer = _user_layer
 
-def deb_layer(name, packages, exclude = [], **kwargs):
+def deb_layer(name, packages, exclude = [], below = [], **kwargs):
     """Debian packages, unpacked; maintainer scripts do not run.
 
     Manual pages, translations and documentation but the copyright files stay
@@ -32,9 +32,10 @@ def deb_layer(name, packages, exclude = [], **kwargs):
       name: of the target, and of the archive.
       packages: .deb files: `@debian//:PACKAGE`, `@debian//:SET`.
       exclude: glob patterns of paths in the image to leave out; `*` matches `/` too.
-      **kwargs: what all rules have.
+      below: layers below: the packages that they have stay out.
+      **kwargs: what all rules have, and attributes of the rule in private/layer.bzl.
     """
-    layer(name = name, packages = packages, exclude = exclude, **kwargs)
+    layer(name = name, packages = packages, exclude = exclude, below = below, **kwargs)
 
 def file_layer(name, files = {}, modes = {}, dirs = {}, symlinks = {}, owner = "0:0", **kwargs):
     """Files of the build.
@@ -51,19 +52,40 @@ def file_layer(name, files = {}, modes = {}, dirs = {}, symlinks = {}, owner = "
     """
     layer(name = name, files = files, modes = modes, dirs = dirs, symlinks = symlinks, owner = owner, **kwargs)
 
-def wheel_layer(name, wheels, path = "usr/lib/python3/dist-packages", drop = [], **kwargs):
-    """Python wheels, where Debian's Python finds them.
+# What only compilers, test runners and Windows read of a wheel.
+_UNREAD = ["*/tests/*"] + ["*." + suffix for suffix in [
+    "a",
+    "c",
+    "cc",
+    "cpp",
+    "cu",
+    "cuh",
+    "exe",
+    "h",
+    "hpp",
+    "pxd",
+    "pxi",
+    "pyx",
+]]
+
+def wheel_layer(name, wheels, below = [], drop = [], scripts = [], **kwargs):
+    """Python wheels, as pip would install them, byte-compiled.
+
+    RECORD tells of what is there: rows of files that are left out are not in it.
 
     Args:
       name: of the target, and of the archive.
-      wheels: `@pypi//NAME:site_packages` labels.
-      path: the folder in the image.
-      drop: glob patterns of paths below it to leave out, like `numpy/tests/*`.
-      **kwargs: what all rules have.
+      wheels: `@pypi//NAME` labels: the wheel with all that it requires; `@pypi//NAME:site_packages` is it alone.
+      below: layers below: the wheels that they have stay out.
+      drop: glob patterns of paths in a wheel to leave out, like `numpy/doc/*`, beside tests, headers and sources of C.
+      scripts: names of console scripts to make in /usr/local/bin; the others are `python -m MODULE`.
+      **kwargs: what all rules have, and attributes of the rule in private/layer.bzl.
     """
     layer(
         name = name,
-        drop = ["*/__pycache__/*"] + ["/" + pattern.lstrip("/") for pattern in drop],
-        files = {wheel: path for wheel in wheels},
+        below = below,
+        drop = _UNREAD + ["/" + pattern.lstrip("/") for pattern in drop],
+        scripts = scripts,
+        wheels = wheels,
         **kwargs
     )

@@ -12,28 +12,25 @@ def contract_test(name, image, contract, budget = {}, **kwargs):
       budget: `unpacked_mb`, `compressed_mb`.
       **kwargs: what all tests have.
     """
+    kwargs = {"size": "medium"} | kwargs
     for key in budget:
         if key not in ["unpacked_mb", "compressed_mb"]:
             fail("%s: budget has the key %r, known are unpacked_mb and compressed_mb" % (name, key))
     py_test(
         name = name,
-        size = "medium",
         srcs = ["//bazel/image/private:contract.py"],
         args = [
             "--layout=$(rootpath %s)" % image,
             "--contract=$(rootpath %s)" % contract,
-            "--bwrap=$(rootpath @debian_tools//:bin/bwrap)",
         ] + ["--%s=%d" % (key.replace("_", "-"), value) for key, value in budget.items()],
         data = [
             contract,
             image,
-            "@debian_tools//:bin/bwrap",
-            "@debian_tools//:root",
         ],
         main = "//bazel/image/private:contract.py",
         deps = [
             "//bazel/image/private:elf",
-            "//bazel/image/private:programs",
+            "//bazel/image/private:runtime",
             "@pypi//pyyaml",
         ],
         **kwargs

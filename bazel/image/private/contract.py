@@ -1,6 +1,6 @@
 """Holds an image to its contract: a YAML file beside it, and what every image promises.
 
-    contract --layout DIR --contract FILE --bwrap PROGRAM [--unpacked-mb N] [--compressed-mb N]
+    contract --layout DIR --contract FILE [--unpacked-mb N] [--compressed-mb N]
 
 docs/images.md has the keys. It names every broken promise, not only the first.
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from bazel.image.private import elf, run
+from bazel.image.private import elf, run, runtime
 from bazel.image.private.layout import Image, ImageError
 from bazel.image.private.processes import UserError
 
@@ -163,31 +163,64 @@ class Contract:
             got = {path.removeprefix(prefix) for path in records if not path.endswith(".md5sums")}
             self.equal("packages", sorted(got), sorted(self.terms["packages"]))
 
-    def check_commands(self, command: list[str]) -> None:
+    def check_commands(self, cache: Path) -> None:
         for term in self.terms.get("commands", []):
-            program, *arguments = term["run"]
-            what = " ".join(term["run"])
-            words = [*command, "--port=0", "--entrypoint", program, "--", *arguments]
+            what = described(term)
+            container = self.start(term, cache)
             try:
-                result = subprocess.run(
-                    words, capture_output=True, text=True, timeout=SECONDS, check=False
-                )
+                code = container.wait(SECONDS)
             except subprocess.TimeoutExpired:
-                self.check(False, f"`{what}` did not end within {SECONDS} s")
+                self.check(False, f"{what} did not end within {SECONDS} s")
                 continue
-            output = f"\n  stdout: {result.stdout.strip()}\n  stderr: {result.stderr.strip()}"
-            expected = term.get("exit", 0)
-            self.check(
-                result.returncode == expected,
-                f"`{what}` ended with {result.returncode}, not {expected}{output}",
-            )
-            for stream in ("stdout", "stderr"):
-                if stream in term:
-                    found = re.search(term[stream], getattr(result, stream))
-                    self.check(bool(found), f"`{what}`: no {term[stream]!r} in {stream}{output}")
+            self.check_end(term, container, code)
+
+    def check_services(self, cache: Path) -> None:
+        """Programs that answer HTTP requests until they are stopped."""
+        for term in self.terms.get("services", []):
+            what = described(term)
+            with self.start(term, cache) as container:
+                for request in term["requests"]:
+                    try:
+                        status, body = container.get(request["path"], SECONDS)
+                    except AssertionError as error:
+                        self.check(False, f"{what}: {error}")
+                        break
+                    said = f"{what}: {request['path']} answers {status}"
+                    self.check(status == request["status"], f"{said}, not {request['status']}")
+                    pattern = request.get("body", "")
+                    self.check(
+                        bool(re.search(pattern, body)), f"{said} without {pattern!r}: {body[:500]}"
+                    )
+                code = container.stop()
+            self.check_end(term, container, code)
+
+    def start(self, term: Json, cache: Path) -> runtime.Container:
+        options = ["--user", term["user"]] if "user" in term else []
+        options += [f"--env={name}={value}" for name, value in term.get("env", {}).items()]
+        program, *arguments = term["run"] if "run" in term else [None, *term["arguments"]]
+        options += ["--entrypoint", program] if program else []
+        return runtime.Container(
+            self.image.layout, cache=cache, arguments=arguments, options=options
+        )
+
+    def check_end(self, term: Json, container: runtime.Container, code: int) -> None:
+        what = described(term)
+        output = f"\n  stdout: {container.stdout.strip()}\n  stderr: {container.stderr.strip()}"
+        expected = term.get("exit", 0)
+        self.check(code == expected, f"{what} ended with {code}, not {expected}{output}")
+        for stream in ("stdout", "stderr"):
+            if stream in term:
+                found = re.search(term[stream], getattr(container, stream))
+                self.check(bool(found), f"{what}: no {term[stream]!r} in {stream}{output}")
 
 
-KEYS = {"labels", "annotations", "layers", "present", "absent", "packages", "commands"}
+def described(term: Json) -> str:
+    """A command as messages name it."""
+    words = term.get("run") or ["ENTRYPOINT", *term["arguments"]]
+    return f"`{' '.join(words)}`" + (f" as user {term['user']}" if "user" in term else "")
+
+
+KEYS = {"labels", "annotations", "layers", "present", "absent", "packages", "commands", "services"}
 
 
 def read_terms(path: Path) -> Json:
@@ -206,14 +239,13 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="contract", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--layout", type=Path, required=True)
     parser.add_argument("--contract", type=Path, required=True)
-    parser.add_argument("--bwrap", type=Path, required=True)
     parser.add_argument("--unpacked-mb", type=int)
     parser.add_argument("--compressed-mb", type=int)
     args = parser.parse_args(argv)
     image = Image(args.layout)
     cache = Path(os.environ.get("TEST_TMPDIR", "/tmp"))
     try:
-        with run.unpacked(image, "contract", cache) as root:
+        with run.unpacked(image, runtime.NAME, cache) as root:
             contract = Contract(image, root, read_terms(args.contract))
             contract.check_entries()
             contract.check_libraries()
@@ -222,9 +254,8 @@ def main(argv: list[str]) -> int:
             contract.check_config()
             contract.check_files()
             contract.check_packages()
-            command = [sys.executable, "-m", "bazel.image.private.run", "--name=contract"]
-            command += [f"--layout={args.layout}", f"--bwrap={args.bwrap}", f"--cache={cache}"]
-            contract.check_commands(command)
+            contract.check_commands(cache)
+            contract.check_services(cache)
     except (UserError, ImageError) as error:
         print(f"FAIL: {error}")
         return 1

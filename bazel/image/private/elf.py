@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class Elf:
 
     needed: list[str]
     runpath: list[str]
+    rpath: list[str]  # like runpath, but counts for what the needed ones need, too
     interpreter: str
 
 
@@ -67,9 +69,12 @@ def read(path: Path) -> Elf | None:
             starts = [value for tag, value in pairs if tag in tags]
             return [strings[at : strings.index(b"\0", at)].decode() for at in starts]
 
-        paths = texts(_DT_RUNPATH) or texts(_DT_RPATH)
-        runpath = [folder for path in paths for folder in path.split(":") if folder]
-        return Elf(texts(_DT_NEEDED), runpath, interpreter.rstrip(b"\0").decode())
+        runpath, rpath = (
+            [folder for path in texts(tag) for folder in path.split(":") if folder]
+            for tag in (_DT_RUNPATH, _DT_RPATH)
+        )
+        rpath = [] if runpath else rpath
+        return Elf(texts(_DT_NEEDED), runpath, rpath, interpreter.rstrip(b"\0").decode())
 
 
 def follow(root: Path, path: str) -> str:
@@ -84,47 +89,55 @@ def follow(root: Path, path: str) -> str:
     return ""
 
 
-def find(root: Path, path: str, elf: Elf, name: str) -> str:
-    """Where the loader finds what a file needs; "" if nowhere."""
+def _folders(path: str, folders: list[str]) -> list[str]:
+    origin = str(Path(path).parent)
+    return [folder.replace("$ORIGIN", origin).replace("${ORIGIN}", origin) for folder in folders]
+
+
+def find(root: Path, path: str, elf: Elf, name: str, inherited: Sequence[str] = ()) -> str:
+    """Where the loader finds what a file needs; "" if nowhere.
+
+    `inherited` is the rpath of those that the file was loaded for.
+    """
     if "/" in name:
         return follow(root, name)
-    origin = str(Path(path).parent)
-    runpath = [
-        folder.replace("$ORIGIN", origin).replace("${ORIGIN}", origin) for folder in elf.runpath
-    ]
-    places = (follow(root, f"{folder}/{name}") for folder in (*runpath, *DEFAULT_FOLDERS))
+    folders = [*_folders(path, elf.rpath), *inherited] if not elf.runpath else []
+    folders += [*_folders(path, elf.runpath), *DEFAULT_FOLDERS]
+    places = (follow(root, f"{folder}/{name}") for folder in folders)
     return next((place for place in places if place), "")
 
 
-def loaded_by(root: Path, program: str) -> set[str]:
-    """The names of all libraries that a program loads when it starts."""
+def loaded_by(root: Path, start: str, elves: Mapping[str, Elf]) -> set[str]:
+    """The names of all libraries that come with a program when it starts, or with a plug-in."""
     names: set[str] = set()
-    queue = [program]
+    queue: list[tuple[str, list[str]]] = [(start, [])]
     while queue:
-        path = queue.pop(0)
-        elf = read(root / path.lstrip("/"))
+        path, inherited = queue.pop(0)
+        elf = elves.get(path)
         for name in elf.needed if elf else []:
-            found = name not in names and elf and find(root, path, elf, name)
-            if found:
+            found = name not in names and elf and find(root, path, elf, name, inherited)
+            if found and elf:
                 names.add(name)
-                queue.append(found)
+                queue.append((found, [*_folders(path, elf.rpath), *inherited]))
     return names
 
 
 def missing(root: Path, paths: list[str]) -> dict[str, list[str]]:
     """What files of an image need and the image lacks.
 
-    A library may count on what every program that could load it has loaded
-    before, as plug-ins do.
+    A library may count on what comes with any program, or with any library that is loaded by itself
+    (a plug-in, a module of Python): what nobody needs by name.
     """
     elves = {path: elf for path in paths if (elf := read(root / path.lstrip("/")))}
-    programs = [path for path, elf in elves.items() if elf.interpreter and ".so" not in path]
-    loaded = [loaded_by(root, program) for program in programs]
+    programs = {path for path, elf in elves.items() if elf.interpreter and ".so" not in path}
+    needed = {name for elf in elves.values() for name in elf.needed}
+    starts = {path for path in elves if path in programs or Path(path).name not in needed}
+    loaded = set().union(*(loaded_by(root, start, elves) for start in sorted(starts)))
     result = {}
     for path, elf in elves.items():
         names = [name for name in elf.needed if not find(root, path, elf, name)]
         if path not in programs:
-            names = [name for name in names if not any(name in known for known in loaded)]
+            names = [name for name in names if name not in loaded]
         if elf.interpreter and not follow(root, elf.interpreter):
             names.append(elf.interpreter)
         if names:

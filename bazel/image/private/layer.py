@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import importlib.util
 import io
 import json
+import marshal
 import os
 import sys
 import tarfile
@@ -21,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from bazel.image.private import deb
+from bazel.image.private import deb, wheel
 from bazel.image.private.gzip_blocks import GzipWriter
 
 MERGED = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
@@ -39,6 +41,7 @@ UNREAD = (
 )
 CERTIFICATES = "usr/share/ca-certificates/"
 BUNDLE = "etc/ssl/certs/ca-certificates.crt"
+_CACHE_TAG = str(sys.implementation.cache_tag)
 
 
 class LayerError(Exception):
@@ -224,6 +227,39 @@ def add_tree(layer: Layer, root: Path, path: str, owner: tuple[int, int], drop: 
             layer.add(str(root), target, tarfile.REGTYPE, 0o644, owner=owner, content=content)
 
 
+def add_python_programs(layer: Layer, programs: dict[str, str]) -> None:
+    """Makes executables that run Python modules of /app as `python -m` does."""
+    for path, module in programs.items():
+        text = (
+            "#!/usr/bin/python3\n"
+            "import runpy\n\n"
+            f'runpy.run_module("{module}", run_name="__main__", alter_sys=True)\n'
+        )
+        layer.add(module, path, tarfile.REGTYPE, 0o755, content=text.encode())
+
+
+def compile_python(layer: Layer) -> None:
+    """Byte-compiles the modules that are not yet: a read-only image could not keep the result.
+
+    Python trusts these files without a look at the source (PEP 552, unchecked hashes): the date of
+    a source is 1970 like all dates here.
+    """
+    for path, entry in list(layer.entries.items()):
+        folder, _, name = path.rpartition("/")
+        compiled = f"{folder}/__pycache__/{name.removesuffix('.py')}.{_CACHE_TAG}.pyc"
+        if not name.endswith(".py") or not entry.info.isreg() or compiled in layer.entries:
+            continue
+        source = read(entry)
+        try:
+            code = compile(source, "/" + path, "exec", dont_inherit=True, optimize=0)
+        except (SyntaxError, ValueError):
+            continue  # a template, or of another Python: it stays as it is, as with pip
+        header = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little")
+        data = header + importlib.util.source_hash(source) + marshal.dumps(code)
+        owner = (entry.info.uid, entry.info.gid)
+        layer.add(entry.origin, compiled, tarfile.REGTYPE, 0o644, owner=owner, content=data)
+
+
 def parse_owner(text: str) -> tuple[int, int]:
     uid, _, gid = text.partition(":")
     return int(uid), int(gid or uid)
@@ -251,11 +287,18 @@ def build(recipe: dict[str, Any]) -> Layer:
         else:
             mode, content = modes.pop(path, 0o644), Path(source)
             layer.add(source, path, tarfile.REGTYPE, mode, owner=owner, content=content)
+    below = {path.lstrip("/"): Path(source) for path, source in recipe["below"]}
+    sites = [Path(site) for site in recipe["wheels"]]
+    folder = recipe["wheel_folder"].strip("/")
+    wheel.add_wheels(layer, sites, folder, recipe["drop"], below, recipe["scripts"])
+    add_python_programs(layer, recipe["python_programs"])
     for path, mode in modes.items():
         if path not in layer.entries:
             raise LayerError(f"`modes` names /{path}, but the layer has no such file")
         layer.entries[path].info.mode = mode & 0o1777
     layer.drop_excluded()
+    if recipe["compile_python"]:
+        compile_python(layer)
     return layer
 
 
@@ -265,7 +308,7 @@ def main(argv: list[str]) -> int:
         layer = build(recipe)
         with out.open("wb") as file, GzipWriter(file) as gzip:
             layer.write(gzip)  # type: ignore[arg-type]
-    except (LayerError, deb.DebError) as error:
+    except (LayerError, deb.DebError, wheel.WheelError) as error:
         print(f"{recipe['label']}: {error}", file=sys.stderr)
         return 1
     return 0

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
 import os
 import random
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bazel.image.private import deb, layer
+from bazel.image.private import deb, layer, wheel
 from bazel.image.private.gzip_blocks import BLOCK, GzipWriter
 
 Files = dict[str, bytes | str | int]  # content, link target or mode of a folder
@@ -56,7 +59,9 @@ def make_deb(path: Path, files: Files, modes: dict[str, int] | None = None, sums
 
 def recipe(**given: Any) -> dict[str, Any]:
     empty: dict[str, Any] = {key: {} for key in ("dirs", "modes", "symlinks", "texts")}
-    empty |= {key: [] for key in ("debs", "drop", "exclude", "files")}
+    empty |= {"python_programs": {}, "compile_python": False, "wheel_folder": "site"}
+    lists = ("below", "debs", "drop", "exclude", "files", "scripts", "wheels")
+    empty |= {key: [] for key in lists}
     return empty | {"owner": "0:0", "label": "//a:b"} | given
 
 
@@ -208,3 +213,85 @@ def test_gzip_is_the_same_on_any_number_of_threads(size: int) -> None:
     (result,) = results
     assert gzip.decompress(result) == data
     assert result[4:8] == b"\0\0\0\0", "no time"
+
+
+# Wheels
+
+
+def make_wheel(site: Path) -> Path:
+    files = {
+        "bin/tool": "#!python\nprint()\n",
+        "mine/__init__.py": "",
+        "mine/__pycache__/__init__.cpython-311.pyc": "compiled",
+        "mine/code.c": "int x;",
+        "mine/lib.so": "whole",
+        "mine/tests/test_mine.py": "",
+        "mine-1.dist-info/METADATA": "Name: mine\nVersion: 1\n",
+        "mine-1.dist-info/RECORD": "mine/__init__.py,sha256=x,0\n",
+        "mine-1.dist-info/entry_points.txt": "[console_scripts]\nrun-mine = mine:group.main [x]\n",
+        "share/mine/data": "data",
+    }
+    for name, text in files.items():
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text(text)
+    return site
+
+
+def test_a_wheel_is_installed_as_by_pip_and_record_tells_of_what_is_there(tmp_path: Path) -> None:
+    site = make_wheel(tmp_path / "site-packages")
+    stripped = tmp_path / "lib.so"
+    stripped.write_text("stripped")
+    folder = "usr/local/lib/python3.11/dist-packages"
+    data = write(
+        wheels=[str(site)],
+        wheel_folder=folder,
+        drop=["*/tests/*", "*.c"],
+        below=[[f"{folder}/mine/lib.so", str(stripped)]],
+        scripts=["run-mine"],
+    )
+    files = {name: entry.mode for name, entry in entries(data).items() if entry.isreg()}
+    assert files == {
+        "usr/local/bin/run-mine": 0o755,
+        "usr/local/bin/tool": 0o755,
+        f"{folder}/mine/__init__.py": 0o644,
+        f"{folder}/mine/__pycache__/__init__.cpython-311.pyc": 0o644,
+        f"{folder}/mine-1.dist-info/METADATA": 0o644,
+        f"{folder}/mine-1.dist-info/RECORD": 0o644,
+        f"{folder}/mine-1.dist-info/entry_points.txt": 0o644,
+        "usr/local/share/mine/data": 0o644,
+    }
+    assert content(data, "usr/local/bin/tool").startswith(b"#!/usr/bin/python3\n")
+    assert b"sys.exit(group.main())" in content(data, "usr/local/bin/run-mine")
+    rows = content(data, f"{folder}/mine-1.dist-info/RECORD").decode().splitlines()
+    recorded = {row.split(",")[0]: row.split(",")[1:] for row in rows}
+    there = {os.path.relpath(name, folder) for name in files if "__pycache__" not in name}
+    assert set(recorded) == there | {"mine/lib.so"}
+    digest = base64.urlsafe_b64encode(hashlib.sha256(b"stripped").digest()).rstrip(b"=").decode()
+    assert recorded["mine/lib.so"] == [f"sha256={digest}", "8"]
+
+
+def test_a_console_script_that_no_wheel_has_is_an_error(tmp_path: Path) -> None:
+    site = make_wheel(tmp_path / "site-packages")
+    with pytest.raises(wheel.WheelError, match="no wheel of this layer has the console script x"):
+        write(wheels=[str(site)], scripts=["x"])
+
+
+# Python
+
+
+def test_modules_are_compiled_once_and_python_trusts_it(tmp_path: Path) -> None:
+    source = tmp_path / "mine.py"
+    source.write_text("def answer():\n    return 42\n")
+    broken = tmp_path / "template.py"
+    broken.write_text("{% not python %}")
+    files = [["app/mine.py", str(source)], ["app/template.py", str(broken)]]
+    data = write(files=files, compile_python=True, python_programs={"app/bin/mine": "mine"})
+    compiled = content(data, "app/__pycache__/mine.cpython-311.pyc")
+    assert "app/__pycache__/template.cpython-311.pyc" not in entries(data)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/mine.pyc").write_bytes(compiled)
+    command = [sys.executable, "-c", "import mine; print(mine.answer(), mine.answer.__code__)"]
+    env = os.environ | {"PYTHONPATH": str(tmp_path / "out")}
+    said = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("42 ")
+    assert content(data, "app/bin/mine").startswith(b"#!/usr/bin/python3\n")

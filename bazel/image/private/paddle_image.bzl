@@ -8,6 +8,7 @@ load(":sbom.bzl", "image_referrers", "image_sbom", "sbom_test")
 load(":user_layer.bzl", "user_layer")
 
 USER = 65532
+_HOME = "/home/nonroot"
 
 def _model_name(label):
     """The name of a model's folder: that of its target."""
@@ -15,20 +16,24 @@ def _model_name(label):
 
 def paddle_image(
         name,
-        debian,
         contract,
-        engine = None,
+        layers = {},
+        debian = None,
         models = [],
         program = None,
+        python = False,
+        entrypoint = None,
         cmd = None,
         env = {},
         ports = [],
         volumes = [],
+        workdir = "/app",
         stop_signal = "SIGTERM",
         healthcheck = None,
         title = None,
         description = None,
         version = "0",
+        versions = {},
         license = None,
         budget = {},
         tags = [],
@@ -41,36 +46,46 @@ def paddle_image(
     - `<name>_push`: pushes it, to an embedded registry or with `-- --repository R --tag T`
     - `<name>_load`: loads it into the user's docker or podman
     - `<name>_run`: runs it under bubblewrap until Ctrl-C
-    - `<name>_sbom`: its bills of materials, SPDX and CycloneDX; they are pushed with it
+    - `<name>_sbom`: its bills of materials; `<name>_sbom_test` holds them to the formats
     - `<name>_test`: holds it to its contract
-    - `<name>_sbom_test`: holds the bills to their formats and to the image
 
     Its layers, the lowest first, are those that change least: base files,
-    Debian's libraries, engine, models, program.
+    `layers`, Debian's libraries, models, program.
 
     Args:
       name: of the image; it is pushed as paddle/<name>.
-      debian: set of debian.yaml with the libraries; the set `base` is below it.
       contract: YAML file of what the image promises; docs/images.md has its keys.
-      engine: files that go to /app, by their paths in their package.
+      layers: history -> layer, from the lowest; images with the same ones in the same order share them.
+      debian: set of debian.yaml with the libraries that `layers` lack.
       models: paddle_model targets; each becomes version 1 in /models/<target name>.
       program: executable that becomes /app/bin/<target name>, the entrypoint.
+      python: whether the program is a py_binary, whose wheels are in `layers`. Then the image is one to work in: its
+        volumes, HOME among them, belong to whoever runs it.
+      entrypoint: in place of the program alone.
       cmd: its arguments when the user gives none.
       env: environment.
       ports: TCP ports that the program listens on.
       volumes: folders for data of the user; empty ones belong to the user.
+      workdir: where the program starts.
       stop_signal: what stops the program.
       healthcheck: arguments of the program that say by the exit code whether it is well; Docker only.
       title: one line for people.
       description: a sentence for people.
       version: of the contents; also the tag that is pushed.
+      versions: of what is inside, for labels: `{"python": "3.11"}` is `paddle_images.version.python`.
       license: SPDX expression.
       budget: `unpacked_mb` and `compressed_mb` that the image may have, in units of 1,000,000 bytes.
       tags: of the targets.
       visibility: of the targets.
     """
     common = {"tags": tags, "visibility": ["//visibility:private"]}
-    layers = []
+    if python:
+        env = {
+            "HOME": _HOME,
+            "LANG": "C.UTF-8",
+            "PATH": "/app/bin:/usr/local/bin:/usr/bin",
+        } | env
+        volumes = sorted(volumes + [_HOME])
 
     user_layer(
         name = name + "_base",
@@ -90,36 +105,42 @@ def paddle_image(
         ],
         packages = ["@debian//:base"],
         uid = USER,
-        dirs = {
-            "app": "0755",
-        } | {
-            volume.lstrip("/"): "0755 %d:%d" % (USER, USER)
-            for volume in volumes
-        },
+        dirs = {"app": "0755"},
         **common
     )
-    layers.append(("base files", name + "_base"))
-    layer(
-        name = name + "_debian",
-        # Character sets that the programs here do not convert between.
-        exclude = ["usr/lib/x86_64-linux-gnu/gconv*"],
-        packages = ["@debian//:" + debian],
-        **common
-    )
-    layers.append(("Debian libraries", name + "_debian"))
-    if engine:
-        layer(name = name + "_engine", files = {engine: "app"}, **common)
-        layers.append(("Paddle engine", name + "_engine"))
+    stack = [("base files", name + "_base")] + layers.items()
+    below = layers.values()
+    if debian:
+        layer(
+            name = name + "_debian",
+            below = below,
+            exclude = ["usr/lib/x86_64-linux-gnu/gconv*"],  # as in //images/layers:c_library
+            packages = ["@debian//:" + debian],
+            **common
+        )
+        stack.append(("Debian libraries", name + "_debian"))
     if models:
         layer(
             name = name + "_models",
             files = {model: "models/%s/1" % _model_name(model) for model in models},
             **common
         )
-        layers.append(("models", name + "_models"))
-    if program:
-        layer(name = name + "_program", programs = [program], **common)
-        layers.append(("program", name + "_program"))
+        stack.append(("models", name + "_models"))
+    layer(
+        name = name + "_program",
+        below = below,
+        compile_python = python,
+        # The volumes are here and not in the base files, which all images share.
+        # In an image to work in whoever runs it may write there, like in /tmp.
+        dirs = {
+            volume.lstrip("/"): "%s %d:%d" % ("1777" if python else "0755", USER, USER)
+            for volume in volumes
+        },
+        programs = [] if python or not program else [program],
+        python_programs = [program] if python and program else [],
+        **common
+    )
+    stack.append(("program", name + "_program"))
 
     executable = "/app/bin/" + native.package_relative_label(program).name if program else None
     annotations = {
@@ -132,6 +153,9 @@ def paddle_image(
             ("version", version),
         ]
         if value
+    } | {
+        "paddle_images.version." + key: value
+        for key, value in versions.items()
     }
     health = {"Test": ["CMD", executable] + healthcheck} if healthcheck else None
     oci_image(
@@ -139,20 +163,20 @@ def paddle_image(
         annotations = annotations,
         architecture = "amd64",
         cmd = cmd,
-        entrypoint = [executable] if executable else None,
+        entrypoint = entrypoint or ([executable] if executable else None),
         env = {"PATH": "/app/bin:/usr/bin"} | env,
         exposed_ports = ["%d/tcp" % port for port in ports],
         labels = annotations,
         os = "linux",
         tags = tags,
-        tars = [tar for _, tar in layers],
+        tars = [tar for _, tar in stack],
         user = "%d:%d" % (USER, USER),
         visibility = visibility,
         volumes = volumes,
-        workdir = "/app",
+        workdir = workdir,
         # These are not in upstream's rules_oci: whoever takes that one deletes them.
         healthcheck = health,
-        history = [history for history, _ in layers],
+        history = [history for history, _ in stack],
         stop_signal = stop_signal,
     )
 
@@ -165,7 +189,14 @@ def paddle_image(
         sbom = name + "_sbom",
         **common
     )
-    sbom_test(name = name + "_sbom_test", image = name, sbom = name + "_sbom", tags = tags)
+    size = "large" if python else "medium"  # they read more than a gigabyte
+    sbom_test(
+        name = name + "_sbom_test",
+        size = size,
+        image = name,
+        sbom = name + "_sbom",
+        tags = tags,
+    )
     oci_push(name = name + "_oci_push", image = name, **common)
     oci_push(name = name + "_referrers_push", image = name + "_referrers", **common)
     image_program(
@@ -208,6 +239,7 @@ def paddle_image(
     )
     contract_test(
         name = name + "_test",
+        size = size,
         budget = budget,
         contract = contract,
         image = name,

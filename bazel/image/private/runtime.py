@@ -24,6 +24,9 @@ from pathlib import Path
 
 from bazel.image.private import processes
 from bazel.image.private import registry as embedded
+from bazel.image.private.layout import Image
+
+NAME = "test"  # of images in a cache
 
 
 def tool(name: str) -> Path:
@@ -61,9 +64,11 @@ class Container:
         `arguments` replace the image's own, `options` are those of the run
         program, like --volume. The image is unpacked into `cache`.
         """
-        command = [sys.executable, "-m", "bazel.image.private.run", "--name=test"]
+        command = [sys.executable, "-m", "bazel.image.private.run", f"--name={NAME}"]
         command += [f"--layout={layout}", f"--bwrap={tool('bwrap')}", f"--cache={cache}"]
-        command += [f"--port={port}"] if port or "--network=host" not in (options or []) else []
+        exposes = Image(layout).config["config"].get("ExposedPorts")
+        if port or (exposes and "--network=host" not in (options or [])):
+            command += [f"--port={port}"]
         command += options or []
         self._process = processes.start(
             [*command, "--", *(arguments or [])], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -116,6 +121,22 @@ class Container:
                 last = error
             time.sleep(0.05)
         raise AssertionError(f"{path} is not ready: {last}\n{self.stdout}{self.stderr}")
+
+    def get(self, path: str, seconds: float = 60) -> tuple[int, str]:
+        """Status and body of the answer to a GET, as soon as there is one."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        deadline = time.monotonic() + seconds
+        last: object = None
+        while self.running and time.monotonic() < deadline:
+            try:
+                with opener.open(self.url + path, timeout=10) as answer:
+                    return answer.status, answer.read().decode(errors="replace")
+            except urllib.error.HTTPError as error:
+                return error.code, error.read().decode(errors="replace")
+            except OSError as error:
+                last = error
+            time.sleep(0.1)
+        raise AssertionError(f"{path} does not answer: {last}\n{self.stdout}{self.stderr}")
 
     def stop(self, seconds: float = 30) -> int:
         """Sends SIGTERM, as Kubernetes would; gives the exit code."""

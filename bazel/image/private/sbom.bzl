@@ -92,9 +92,9 @@ def sbom_test(name, image, sbom, **kwargs):
       sbom: its image_sbom.
       **kwargs: what all tests have.
     """
+    kwargs = {"size": "medium"} | kwargs
     pytest_test(
         name = name,
-        size = "medium",
         srcs = ["//bazel/image/private:sbom_test.py"],
         data = [
             image,

@@ -1,0 +1,144 @@
+"""Adds unpacked wheels to a layer, as pip would install them.
+
+Files go to the layer's folder for wheels, those of the `data` and `scripts` schemes to /usr/local.
+RECORD tells of what is there: rows of files that are left out go, console scripts come.
+"""
+
+from __future__ import annotations
+
+import base64
+import configparser
+import fnmatch
+import hashlib
+import os
+import re
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from bazel.image.private.layer import Layer
+
+PREFIX = "usr/local"
+# What install.py made of a wheel's `scripts` and `data` schemes.
+_SCHEMES = ("bin", "etc", "share")
+_SCRIPT = """\
+#!/usr/bin/python3
+import sys
+
+from {module} import {name}
+
+sys.exit({function}())
+"""
+
+
+class WheelError(Exception):
+    """What is asked of the wheels of a layer and is not in them."""
+
+
+def add_wheels(
+    layer: Layer,
+    sites: list[Path],
+    folder: str,
+    drop: list[str],
+    below: Mapping[str, Path],
+    scripts: list[str],
+) -> None:
+    """Adds unpacked wheels.
+
+    Args:
+        layer: a layer.Layer.
+        sites: the folders of the unpacked wheels.
+        folder: where they go in the image.
+        drop: glob patterns of paths in a wheel, which begin with a slash, to leave out.
+        below: path in the image -> file, of what a layer below has of these wheels.
+        scripts: names of console scripts to make in /usr/local/bin.
+    """
+    missing = set(scripts)
+    for site in sites:
+        placed = _add_files(layer, site, folder, drop, below)
+        made = _add_scripts(layer, site, missing)
+        missing -= set(made)
+        _add_record(layer, site, folder, placed, made)
+    if missing:
+        raise WheelError(f"no wheel of this layer has the console script {', '.join(missing)}")
+
+
+def _place(relative: str, folder: str) -> str:
+    top = relative.split("/")[0]
+    return f"{PREFIX}/{relative}" if top in _SCHEMES else f"{folder}/{relative}"
+
+
+def _add_files(
+    layer: Layer, site: Path, folder: str, drop: list[str], below: Mapping[str, Path]
+) -> dict[str, Path]:
+    """Gives where each file is in the image, and the file itself."""
+    placed = {}
+    for parent, folders, names in os.walk(site):
+        folders.sort()
+        for name in sorted(names):
+            file = Path(parent, name)
+            relative = str(file.relative_to(site))
+            if any(fnmatch.fnmatchcase("/" + relative, pattern) for pattern in drop):
+                continue
+            path = _place(relative, folder)
+            if path in below:
+                placed[path] = below[path]
+                continue
+            placed[path] = file
+            if relative.endswith(".dist-info/RECORD"):
+                continue
+            mode, content = 0o644, cast(bytes | Path, file)
+            if relative.startswith("bin/"):
+                mode = 0o755
+                content = re.sub(rb"^#!\s*python\S*", b"#!/usr/bin/python3", file.read_bytes())
+            layer.add(str(site), path, tarfile.REGTYPE, mode, content=content)
+    return placed
+
+
+def _add_scripts(layer: Layer, site: Path, wanted: set[str]) -> list[str]:
+    made = []
+    for file in site.glob("*.dist-info/entry_points.txt"):
+        entries = configparser.ConfigParser(delimiters=("=",), interpolation=None)
+        entries.optionxform = str  # type: ignore[assignment, method-assign]
+        entries.read_string(file.read_text())
+        known = dict(entries["console_scripts"]) if entries.has_section("console_scripts") else {}
+        for name in sorted(wanted & known.keys()):
+            module, _, function = known[name].partition("[")[0].strip().partition(":")
+            text = _SCRIPT.format(module=module, name=function.split(".")[0], function=function)
+            path = f"{PREFIX}/bin/{name}"
+            layer.add(str(site), path, tarfile.REGTYPE, 0o755, content=text.encode())
+            made.append(name)
+    return made
+
+
+def _add_record(
+    layer: Layer, site: Path, folder: str, placed: Mapping[str, Path], scripts: list[str]
+) -> None:
+    for record in site.glob("*.dist-info/RECORD"):
+        own = _place(str(record.relative_to(site)), folder)
+        if own not in placed:
+            continue
+        rows = []
+        for path in sorted(placed):
+            if "/__pycache__/" in path:
+                continue  # made, not shipped
+            hash_and_size = "," if path == own else _hash_and_size(layer, path, placed[path])
+            rows.append(f"{_quoted(os.path.relpath(path, folder))},{hash_and_size}\n")
+        for name in scripts:
+            path = f"{PREFIX}/bin/{name}"
+            rows.append(f"{os.path.relpath(path, folder)},{_hash_and_size(layer, path)}\n")
+        layer.add(str(site), own, tarfile.REGTYPE, 0o644, content="".join(rows).encode())
+
+
+def _hash_and_size(layer: Layer, path: str, below: Path | None = None) -> str:
+    content = layer.entries[path].content if path in layer.entries else below
+    assert content is not None
+    data = content.read_bytes() if isinstance(content, Path) else content
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+    return f"sha256={digest},{len(data)}"
+
+
+def _quoted(path: str) -> str:
+    return f'"{path}"' if "," in path or '"' in path else path
