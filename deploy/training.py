@@ -62,7 +62,7 @@ def main(
         "command": json.dumps(command),
         "cpus": str(cpus),
         "gpus": str(gpus),
-        "image": manifest.reference(images, "train_gpu" if gpus else "train", registry),
+        "image": manifest.reference(images, "train_gpu" if gpus else "train_core", registry),
         "memory": memory,
         "name": name,
         "queue": queue,
