@@ -144,7 +144,9 @@ def test_all_pods_or_none_and_again_after_a_failure(job: dict[str, Any]) -> None
 
 def test_the_image_that_was_built_by_its_digest(job: dict[str, Any]) -> None:
     assert re.fullmatch("sha256:[0-9a-f]{64}", DIGEST)
-    assert pod(printed())["containers"][0]["image"] == f"registry.test:5000/paddle/train_core@{DIGEST}"
+    assert (
+        pod(printed())["containers"][0]["image"] == f"registry.test:5000/paddle/train_core@{DIGEST}"
+    )
     on_gpus = pod(job)["containers"][0]["image"]
     assert on_gpus.startswith("registry.test:5000/paddle/train_gpu@sha256:")
     assert not on_gpus.endswith(DIGEST)
