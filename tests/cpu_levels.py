@@ -21,7 +21,8 @@ from typing import Any, TypeVar
 import click
 from tqdm import tqdm
 
-from bazel.model.levels import altered, levels, parameters
+from bazel.model.levels import altered, levels
+from paddle_images import parameters
 
 # The best way to show each CPU here, then what trapping alone would miss: other silicon.
 LEVELS = (

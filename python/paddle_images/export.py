@@ -150,7 +150,7 @@ def finish(
         if not (raw / file).is_file():
             raise ModelError(f"the trainer wrote no {file}; it wrote: {_listing(raw)}")
     told = _read_metadata(raw / METADATA) if (raw / METADATA).is_file() else {}
-    program = _strip(_read_program(raw / PROGRAM))
+    program = _strip(read_program(raw / PROGRAM))
     files = {
         PROGRAM: program.SerializeToString(deterministic=True),
         PARAMETERS: (raw / PARAMETERS).read_bytes(),
@@ -171,7 +171,7 @@ def finish(
         "description": told.get("description"),
         "licence": told.get("licence"),
         "paddle_version": paddle.version.full_version,
-        "precision": "int8" if _is_quantised(program) else told.get("precision", "fp32"),
+        "precision": "int8" if is_quantised(program) else told.get("precision", "fp32"),
         "inputs": _describe(program, "feed", "Out"),
         "outputs": _describe(program, "fetch", "X"),
         "metrics": told.get("metrics", {}),
@@ -199,7 +199,7 @@ def build_paths(directory: Path) -> list[str]:
         data = file.read_bytes()
         found += [f"{where}: {m.decode(errors='replace')}" for m in _BUILD_TREE.findall(data)]
         if file.suffix == ".pdmodel":
-            texts = _strings(_read_program(file))
+            texts = _strings(read_program(file))
         elif file.suffix == ".json":
             texts = iter([data.decode()])
         else:  # weights are no text: only the plain marks above are looked for
@@ -244,10 +244,11 @@ def _listing(directory: Path) -> str:
     return ", ".join(sorted(p.name for p in directory.iterdir())) or "nothing"
 
 
-def _read_program(path: Path) -> Any:
-    program = framework_pb2.ProgramDesc()
+def read_program(path: Path) -> Any:
+    """The ProgramDesc of a file; ModelError if it is none, OSError if it cannot be read."""
+    program, content = framework_pb2.ProgramDesc(), path.read_bytes()
     try:
-        program.ParseFromString(path.read_bytes())
+        program.ParseFromString(content)
     except Exception as error:  # protobuf's DecodeError moves between modules by version
         raise ModelError(f"{path.name} is no program of Paddle: {error}") from error
     return program
@@ -265,7 +266,7 @@ def _strip(program: Any) -> Any:
     return program
 
 
-def _is_quantised(program: Any) -> bool:
+def is_quantised(program: Any) -> bool:
     """Whether the engine runs it in int8, by the sign that //cc/engine goes by."""
     return any(o.type == "quantize_linear" for o in program.blocks[0].ops)
 
@@ -298,7 +299,7 @@ def _describe(program: Any, kind: str, parameter: str) -> list[dict[str, Any]]:
 
 def name_outputs(path: Path, names: Sequence[str]) -> None:
     """Gives the outputs names to call them by, instead of save_infer_model/scale_0.tmp_0."""
-    program = _read_program(path)
+    program = read_program(path)
     inputs, old = _ends(program, "feed", "Out"), _ends(program, "fetch", "X")
     if len(old) != len(names):
         raise ModelError(f"the network has {len(old)} outputs, {len(names)} names were given")

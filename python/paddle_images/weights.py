@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from paddle_images import checkpoint
@@ -28,7 +27,7 @@ def read(path: Path, network: paddle.nn.Layer) -> dict[str, NDArray[Any]]:
             exported one was: an exported model knows parameters by Paddle's own names only.
 
     Raises:
-        checkpoint.CheckpointError: there is no sound checkpoint.
+        checkpoint.CheckpointError: there is no sound model or checkpoint.
     """
     if not is_model(path):
         arrays = checkpoint.read(path)[0].arrays
@@ -37,24 +36,12 @@ def read(path: Path, network: paddle.nn.Layer) -> dict[str, NDArray[Any]]:
             for key, array in arrays.items()
             if key.startswith("network/")
         }
-    exported = _exported(path)
+    # They import paddle.
+    from paddle_images import export, parameters
+
+    try:
+        _, exported = parameters.load(path)
+    except export.ModelError as error:
+        raise checkpoint.CheckpointError(str(error)) from error
     names = {key: tensor.name for key, tensor in network.state_dict().items()}
     return {key: exported[name] for key, name in names.items() if name in exported}
-
-
-def _exported(directory: Path) -> dict[str, NDArray[Any]]:
-    """By Paddle's names (conv2d_0.w_0), which paddle.jit.load does not tell."""
-    import paddle
-
-    scope = paddle.static.Scope()
-    paddle.enable_static()
-    try:
-        with paddle.static.scope_guard(scope):
-            program, _, _ = paddle.static.load_inference_model(
-                str(directory / "model"), paddle.static.Executor(paddle.CPUPlace())
-            )
-    finally:
-        paddle.disable_static()
-    names = [v.name for v in program.list_vars() if v.persistable]
-    found = {name: scope.find_var(name) for name in names if name not in ("feed", "fetch")}
-    return {name: np.array(variable.get_tensor()) for name, variable in found.items()}

@@ -8,7 +8,6 @@ order that does not depend on the run.
 from __future__ import annotations
 
 import heapq
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,8 @@ from numpy.typing import NDArray
 from paddle.base import core
 from paddle.base.proto import framework_pb2
 
-from paddle_images.export import PARAMETERS, PROGRAM, ModelError
+from paddle_images import parameters
+from paddle_images.export import PARAMETERS, PROGRAM, ModelError, is_quantised
 
 # The operators that oneDNN runs in int8, and the inputs that are quantised for them.
 INT8_OPERATORS = {
@@ -30,7 +30,6 @@ INT8_OPERATORS = {
     "mul": ("X", "Y"),
 }
 _TURNED = ("trans_y", "transpose_Y")  # says that a product's second matrix is transposed
-_ELEMENTS = {"FP32": np.float32, "INT8": np.int8, "INT32": np.int32, "INT64": np.int64}
 
 
 @dataclass
@@ -43,33 +42,11 @@ class Model:
     @classmethod
     def load(cls, directory: Path) -> Model:
         """Raises ModelError when a file is missing, or the two are not from one export."""
-        program = framework_pb2.ProgramDesc()
-        try:
-            program.ParseFromString((directory / PROGRAM).read_bytes())
-            data = (directory / PARAMETERS).read_bytes()
-        except OSError as error:
-            raise ModelError(
-                f"{directory}: {error.strerror}: {error.filename}. A model is a directory with "
-                f"{PROGRAM} and {PARAMETERS}, such as `./bazelw build //python/digits` makes."
-            ) from error
-        except Exception as error:  # protobuf's DecodeError moves between modules by version
-            raise ModelError(f"{directory / PROGRAM} is no program of Paddle: {error}") from error
-        parameters, at = {}, 0
-        for name in _parameter_names(program):
-            try:
-                parameters[name], at = _read_tensor(data, at)
-            except (struct.error, ValueError, KeyError) as error:
-                raise ModelError(
-                    f"{directory / PARAMETERS} does not hold {name} of {PROGRAM}: {error}. Take "
-                    "both from the same export."
-                ) from error
-        if at != len(data):
-            raise ModelError(f"{directory / PARAMETERS}: {len(data) - at} bytes too many")
-        return cls(program, parameters)
+        return cls(*parameters.load(directory))
 
     def save(self, directory: Path) -> None:
         """Writes the parameters that the program still names."""
-        data = b"".join(_write_tensor(self.parameters[n]) for n in _parameter_names(self.program))
+        data = parameters.serialised(self.parameters[n] for n in parameters.names(self.program))
         (directory / PROGRAM).write_bytes(self.program.SerializeToString(deterministic=True))
         (directory / PARAMETERS).write_bytes(data)
         # Paddle's pickle about the parameters, which would be of those before.
@@ -78,7 +55,7 @@ class Model:
     @property
     def parameter_bytes(self) -> int:
         """Of the elements alone, without the file's descriptions of them."""
-        return sum(self.parameters[name].nbytes for name in _parameter_names(self.program))
+        return sum(self.parameters[name].nbytes for name in parameters.names(self.program))
 
     @property
     def inputs(self) -> dict[str, list[int]]:
@@ -91,7 +68,7 @@ class Model:
     @property
     def quantised(self) -> bool:
         """Whether it is to run in int8."""
-        return any(o.type == "quantize_linear" for o in self.program.blocks[0].ops)
+        return is_quantised(self.program)
 
     def flop(self, shapes: Sequence[Sequence[int]]) -> int:
         """Floating point (or int8) operations of the convolutions and matrix products.
@@ -290,31 +267,3 @@ def _writes(operator: Any, name: str) -> bool:
 
 def _argument(slots: Iterable[Any], parameter: str) -> str:
     return str(next(s.arguments[0] for s in slots if s.parameter == parameter))
-
-
-def _parameter_names(program: Any) -> list[str]:
-    """In the order of model.pdiparams: by name."""
-    dense = framework_pb2.VarType.LOD_TENSOR
-    return sorted(v.name for v in program.blocks[0].vars if v.persistable and v.type.type == dense)
-
-
-def _read_tensor(data: bytes, at: int) -> tuple[NDArray[Any], int]:
-    """A parameter: u32 0, u64 0 (levels of detail), u32 0, i32 size, description, elements."""
-    version, levels, tensor_version, size = struct.unpack_from("<IQIi", data, at)
-    if (version, levels, tensor_version) != (0, 0, 0):
-        raise ValueError("an unknown format")
-    at += struct.calcsize("<IQIi")
-    description = framework_pb2.VarType.TensorDesc.FromString(data[at : at + size])
-    at += size
-    kind = np.dtype(_ELEMENTS[framework_pb2.VarType.Type.Name(description.data_type)])
-    count = int(np.prod(description.dims, dtype=np.int64))
-    array = np.frombuffer(data, kind, count, at).reshape(description.dims)
-    return array, at + array.nbytes
-
-
-def _write_tensor(array: NDArray[Any]) -> bytes:
-    name = next(n for n, kind in _ELEMENTS.items() if np.dtype(kind) == array.dtype)
-    description = framework_pb2.VarType.TensorDesc(
-        data_type=framework_pb2.VarType.Type.Value(name), dims=array.shape
-    ).SerializeToString(deterministic=True)
-    return struct.pack("<IQIi", 0, 0, 0, len(description)) + bytes(description) + array.tobytes()

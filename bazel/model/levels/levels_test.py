@@ -4,11 +4,9 @@ import os
 import subprocess
 from pathlib import Path
 
-import numpy as np
-import paddle
 import pytest
 
-from bazel.model.levels import levels, parameters
+from bazel.model.levels import levels
 
 # NumPy's own look at CPUID, and the kind of CPU that its OpenBLAS takes this one for.
 LOOK = """
@@ -127,19 +125,3 @@ def test_a_program_that_fails_tells_why() -> None:
         levels.ProgramError, match=r"exit status 1 at native\n.*no such option: --x"
     ):
         levels.run_python(["-c", "raise SystemExit('no such option: --x')"], levels.level("native"))
-
-
-def test_how_far_parameters_are_apart(tmp_path: Path) -> None:
-    network = paddle.nn.Linear(2, 3)
-    values = [[1.0, -4.0, 2.0], [0.5, 0.25, 0.0]]
-    for name, change in (("here", 0.0), ("there", 0.125)):
-        values[1][2] = change
-        network.weight.set_value(paddle.to_tensor(values))
-        spec = [paddle.static.InputSpec([None, 2], "float32", "x")]
-        paddle.jit.save(network, str(tmp_path / name), input_spec=spec)
-    here, there = tmp_path / "here.pdiparams", tmp_path / "there.pdiparams"
-    assert sorted(len(tensor) for tensor in parameters.read(here)) == [3, 6]
-    assert parameters.distance(here, here) == 0
-    assert parameters.distance(here, there) == pytest.approx(
-        0.125 / np.linalg.norm(values[0] + [0.5, 0.25])
-    )
