@@ -133,6 +133,12 @@ def compare_training(
                     files = levels.train(program, at, out, without)
                 except levels.NotShownError as reason:
                     missing[f"{program.name} on {at.name}"] = str(reason)
+                except levels.ProgramError as error:
+                    if not without:
+                        raise
+                    # It may need what was taken away, as slimming needs the network of its model.
+                    why = str(error).splitlines()[-1]
+                    missing[f"{program.name} on {at.name}"] = f"it fails without that: {why}"
                 else:
                     seconds = f"{cpu_seconds() - start:.1f}"
                     digest = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:12]
@@ -208,9 +214,16 @@ def programs(steps: int | None) -> dict[str, levels.Program]:
     for line in os.environ["PROGRAMS"].splitlines():
         name, start, *arguments = line.split()
         path = Path(start).absolute()
+        arguments = [absolute(argument) for argument in arguments]
         arguments += [f"--steps={steps}"] if steps else []  # the last one counts
         found[name] = levels.Program(name, path, path.with_name(f"{path.name}.py"), arguments)
     return found
+
+
+def absolute(argument: str) -> str:
+    """--OPTION=PATH as it is meant in any working directory; other arguments as they are."""
+    option, _, value = argument.partition("=")
+    return f"{option}={Path(value).absolute()}" if value and Path(value).exists() else argument
 
 
 def models() -> dict[str, tuple[Path, Path]]:
