@@ -93,7 +93,7 @@ def paddle_reproducible_test(name, trainer, main, args = [], cpus = _CPUS, **kwa
             "TRAINER": "$(rootpath %s)" % trainer,
             "TRAINER_ARGS": " ".join(args),
         },
-        timeout = kwargs.pop("timeout", "long"),
+        timeout = kwargs.pop("timeout", "eternal"),  # emulated and traced, on a busy machine
         deps = [
             trainer,
             "//bazel/model/levels",
@@ -128,6 +128,7 @@ def paddle_resume_test(name, trainer, module, steps, save_every, args = [], **kw
             "TRAINER": "$(rootpath %s)" % trainer,
             "TRAINER_ARGS": " ".join(args),
         },
+        timeout = kwargs.pop("timeout", "long"),
         deps = [trainer],
         **kwargs
     )
