@@ -228,7 +228,19 @@ def test_templates_and_values_fit(tmp_path: Path) -> None:
         manifest.filled(template, {"one": "1", "two": "2"})
 
 
-def test_a_registry_is_asked_for() -> None:
-    done = subprocess.run([TRAINING], check=False, capture_output=True, text=True)
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "Missing option '--registry'"),
+        (["--registry=https://registry.test"], "no such value as registry.example.org:5000"),
+        ([REGISTRY, "--gpu=8", "digits"], "No such option '--gpu'"),
+        ([REGISTRY, "--name=My Job"], "'My Job' is no such value as digits-2"),
+        ([REGISTRY, "--queue=a: b"], "'a: b' is no such value as default"),
+        ([REGISTRY, "--memory=8GB"], "'8GB' is no such value as 8Gi"),
+    ],
+)
+def test_mistakes_of_a_person_are_usage_errors(options: list[str], said: str) -> None:
+    done = subprocess.run([TRAINING, *options], check=False, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "Missing option '--registry'" in done.stderr
+    assert said in " ".join(done.stderr.split())
+    assert not done.stdout
