@@ -25,6 +25,12 @@ def main(model: Path, images: tuple[Path, ...]) -> None:
     runtime.start(0)
     import paddle
 
+    from paddle_images import export, parameters
+
+    try:
+        parameters.load(model)  # a damaged file ends Paddle with a trace of C++
+    except export.ModelError as error:
+        raise click.ClickException(str(error)) from error
     config = paddle.inference.Config(str(model / "model.pdmodel"), str(model / "model.pdiparams"))
     config.disable_glog_info()
     predictor = paddle.inference.create_predictor(config)

@@ -73,6 +73,12 @@ class Renderer:
         self._fonts = fonts
         self._classes = {character: i for i, character in enumerate(characters, BLANK + 1)}
         self._known = [[c for c in characters if c in font.characters] for font in fonts]
+        for font, known in zip(fonts, self._known, strict=True):
+            if len(known) < 2:  # of one no text may ever be on the wanted side of is_held_out
+                raise click.UsageError(
+                    f"{font.name} has {len(known)} of the characters, and lines need two different "
+                    "ones at least: give --characters a file with more."
+                )
 
     def draw(self, rows: int, numbers: np.random.RandomState, held_out: bool = False) -> Rendered:
         """So many lines; equal random numbers draw equal lines.

@@ -89,6 +89,11 @@ def test_a_font_that_lacks_some_is_used_without_them(capsys: pytest.CaptureFixtu
     assert "wqy-zenhei.ttc: drawn without 1 characters: \U0002a6a5" in capsys.readouterr().err
 
 
+def test_one_character_is_too_few() -> None:
+    with pytest.raises(click.UsageError, match=r"has 1 of the characters, and lines need two"):
+        render.Renderer(FONTS, ["一"])
+
+
 def test_no_font_for_the_characters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(click.UsageError, match=r"No font for the characters below .*--fonts"):
         render.find_fonts(tmp_path, CHARACTERS)

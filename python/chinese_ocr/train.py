@@ -30,7 +30,11 @@ _WARMUP = 60  # steps
 
 @training.program
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(2))
-@click.option("--learning-rate", type=float, help="[default: 0.02, with --lines 0.01]")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="[default: 0.02, with --lines 0.01]",
+)
 @click.option(
     "--held-out",
     default=512,

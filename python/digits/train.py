@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import click
-
 from paddle_images import classifier, training
 
 
 @training.program
-@click.option("--epochs", default=20, show_default=True, type=click.IntRange(1))
-@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1))
-@click.option("--learning-rate", default=0.05, show_default=True)
+@training.hyperparameters(epochs=20, learning_rate=0.05)
 def main(run: training.Run, epochs: int, batch_size: int, learning_rate: float) -> None:
     """Trains, measures, exports; its help text is this file's."""
     import paddle

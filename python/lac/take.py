@@ -17,7 +17,7 @@ import numpy as np
 
 from lac import sentences
 from lac.lexicon import FILES, Lexicon
-from paddle_images import runtime
+from paddle_images import runtime, training
 
 _DENSE, _INT64 = 7, 3  # VarType.LOD_TENSOR, VarType.INT64
 
@@ -83,11 +83,13 @@ def _save_samples(model: Path, lexicon: Lexicon, directory: Path) -> None:
     "--out",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
+    callback=training.made,
     help="Folder for the model.",
 )
 @click.option(
     "--samples",
     type=click.Path(file_okay=False, path_type=Path),
+    callback=training.made,
     help="Also write sentences and the model's outputs here (.npy).",
 )
 def main(out: Path, samples: Path | None) -> None:
@@ -96,7 +98,6 @@ def main(out: Path, samples: Path | None) -> None:
     from paddle_images import export
 
     package = _package()
-    out.mkdir(parents=True, exist_ok=True)
     _convert(package / "model", out)
     for file in FILES:
         shutil.copyfile(package / "conf" / file, out / file)

@@ -212,4 +212,8 @@ def _first_line(error: Exception) -> str:
 
 def lost_after() -> float:
     """Seconds to wait for other processes."""
-    return float(os.environ.get(LOST_AFTER, _LOST_AFTER_DEFAULT))
+    text = os.environ.get(LOST_AFTER, _LOST_AFTER_DEFAULT)
+    try:
+        return float(text)
+    except ValueError:
+        raise click.UsageError(f"{LOST_AFTER}={text} is no number of seconds.") from None

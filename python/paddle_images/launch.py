@@ -60,6 +60,14 @@ class Machines:
         )
 
 
+def parse_hosts(text: str) -> tuple[str, ...]:
+    """The machines of a list such as "10.0.0.1,10.0.0.2"."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise click.UsageError(f"--hosts {text!r} has an empty name: write A,B,... with no gaps.")
+    return names
+
+
 def volcano_hosts(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """The machines of a Volcano Job, as its plugin `svc` tells them; none elsewhere."""
     tasks = {
@@ -187,13 +195,18 @@ def _free_port() -> int:
 
 def _resolved(name: str) -> str:
     """The IPv4 address of a machine; names of pods may take a while to be known."""
-    last = time.monotonic() + distributed.lost_after()
+    seconds = distributed.lost_after()
+    last = time.monotonic() + seconds
+    told = False
     while True:
         try:
             return socket.gethostbyname(name)
         except OSError as error:
             if time.monotonic() > last:
                 raise click.UsageError(f"--hosts: {name}: {error.strerror}") from error
+            if not told:
+                click.echo(f"--hosts: {name}: {error.strerror}; tries for {seconds:g} s", err=True)
+                told = True
             time.sleep(1)
 
 

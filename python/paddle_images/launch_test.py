@@ -53,12 +53,25 @@ def test_the_interface_of_an_address() -> None:
     assert launch._interface_of("192.0.2.1") is None
 
 
+def test_a_list_of_machines() -> None:
+    assert launch.parse_hosts("a, b") == ("a", "b")
+    for text in ("a,", ",a", "a,,b"):  # an empty name would be this machine, whatever its address
+        with pytest.raises(click.UsageError, match="has an empty name"):
+            launch.parse_hosts(text)
+
+
 def test_a_machine_that_is_named_twice() -> None:
     with pytest.raises(click.UsageError, match=r"twice: 127\.0\.0\.1, 127\.0\.0\.1"):
         launch.run(launch.Machines(hosts=("127.0.0.1", "127.0.0.1")))
 
 
-def test_an_unknown_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PADDLE_IMAGES_LOST_AFTER", "0")
+def test_an_unknown_machine(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PADDLE_IMAGES_LOST_AFTER", "0.5")
     with pytest.raises(click.UsageError, match=r"--hosts: no\.such\.invalid: "):
+        launch._resolved("no.such.invalid")
+    assert "tries for 0.5 s" in capsys.readouterr().err
+    monkeypatch.setenv("PADDLE_IMAGES_LOST_AFTER", "5m")
+    with pytest.raises(click.UsageError, match="PADDLE_IMAGES_LOST_AFTER=5m is no number"):
         launch._resolved("no.such.invalid")

@@ -66,7 +66,7 @@ class Run:
         return step * 10 // steps != (step - 1) * 10 // steps
 
 
-def _made(_context: click.Context, _option: click.Parameter, directory: Path | None) -> Path | None:
+def made(_context: click.Context, _option: click.Parameter, directory: Path | None) -> Path | None:
     """Makes an option's directory before the training, not after it, when it cannot be made."""
     if directory:
         try:
@@ -94,7 +94,7 @@ def options(function: F) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def with_run(processes: int, hosts: str | None, port: int, **values: Any) -> Any:
-        names = tuple(hosts.split(",")) if hosts else launch.volcano_hosts()
+        names = launch.parse_hosts(hosts) if hosts else launch.volcano_hosts()
         machines = launch.Machines(processes, names, port)
         if machines.starts_others():
             launch.run(machines)
@@ -134,7 +134,7 @@ def options(function: F) -> Callable[..., Any]:
         click.option(
             "--log",
             type=directory,
-            callback=_made,
+            callback=made,
             help="Also write TensorBoard's event files here.",
         ),
         click.option(
@@ -148,7 +148,7 @@ def options(function: F) -> Callable[..., Any]:
         click.option(
             "--checkpoint",
             type=directory,
-            callback=_made,
+            callback=made,
             help="Write checkpoints here, and go on from the newest one here.",
         ),
         click.option(
@@ -172,13 +172,13 @@ def options(function: F) -> Callable[..., Any]:
         click.option(
             "--samples",
             type=directory,
-            callback=_made,
+            callback=made,
             help="Also write held-out inputs, labels and this run's outputs here (.npy).",
         ),
         click.option(
             "--out",
             type=directory,
-            callback=_made,
+            callback=made,
             required=True,
             help="Folder for the exported model.",
         ),
@@ -200,6 +200,30 @@ def program(function: Callable[..., Any]) -> click.Command:
         return function(run, **values)
 
     return click.command(help=sys.modules[function.__module__].__doc__)(options(started))
+
+
+def hyperparameters(
+    epochs: int, learning_rate: float, batch_size: int = 32
+) -> Callable[[F], F]:
+    """Gives a program --epochs, --batch-size and --learning-rate, with these defaults."""
+
+    def add(function: F) -> F:
+        for option in (
+            click.option(
+                "--learning-rate",
+                default=learning_rate,
+                show_default=True,
+                type=click.FloatRange(0, min_open=True),
+            ),
+            click.option(
+                "--batch-size", default=batch_size, show_default=True, type=click.IntRange(1)
+            ),
+            click.option("--epochs", default=epochs, show_default=True, type=click.IntRange(1)),
+        ):
+            function = option(function)
+        return function
+
+    return add
 
 
 def batches(rows: int, size: int, seed: int) -> Iterator[NDArray[np.int64]]:

@@ -22,9 +22,7 @@ def draw(
 
 
 @training.program
-@click.option("--epochs", default=2, show_default=True, type=click.IntRange(1))
-@click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1))
-@click.option("--learning-rate", default=0.0005, show_default=True)
+@training.hyperparameters(epochs=2, learning_rate=0.0005, batch_size=16)
 def main(run: training.Run, epochs: int, batch_size: int, learning_rate: float) -> None:
     """Trains, measures, exports; its help text is this file's."""
     import paddle

@@ -14,7 +14,7 @@ from slim import slimming
 
 @training.program
 @slimming.options
-@slimming.training_options(epochs=20, learning_rate=0.05)
+@training.hyperparameters(epochs=20, learning_rate=0.05)
 @click.option(
     "--temperature",
     default=2.0,

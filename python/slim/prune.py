@@ -14,7 +14,7 @@ from slim import slimming
 
 @training.program
 @slimming.options
-@slimming.training_options(epochs=10, learning_rate=0.02)
+@training.hyperparameters(epochs=10, learning_rate=0.02)
 @click.option(
     "--ratio",
     default=0.5,

@@ -11,7 +11,7 @@ from slim import slimming
 
 @training.program
 @slimming.options
-@slimming.training_options(epochs=3, learning_rate=0.005)
+@training.hyperparameters(epochs=3, learning_rate=0.005)
 def main(
     run: training.Run,
     task_name: str,

@@ -37,21 +37,6 @@ def options(function: F) -> F:
     return click.argument("task_name", metavar="TASK", type=click.Choice(list(TASKS)))(function)
 
 
-def training_options(epochs: int, learning_rate: float) -> Callable[[F], F]:
-    """How long and how quickly to train, by these defaults."""
-
-    def add(function: F) -> F:
-        for option in (
-            click.option("--learning-rate", default=learning_rate, show_default=True, type=float),
-            click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1)),
-            click.option("--epochs", default=epochs, show_default=True, type=click.IntRange(1)),
-        ):
-            function = option(function)
-        return function
-
-    return add
-
-
 def begin(name: str, directory: Path) -> Task:
     """Looks at the float model and gives the task; a usage error when it is none to make slim."""
     from paddle_images.export import ModelError

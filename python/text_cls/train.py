@@ -27,9 +27,7 @@ def batches(lengths: NDArray[np.int64], size: int, seed: int) -> Iterator[NDArra
 
 
 @training.program
-@click.option("--epochs", default=4, show_default=True, type=click.IntRange(1))
-@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1))
-@click.option("--learning-rate", default=0.01, show_default=True)
+@training.hyperparameters(epochs=4, learning_rate=0.01)
 @click.option(
     "--held-out",
     "measured",
