@@ -138,9 +138,7 @@ def test_two_machines_give_the_same_bits(tmp_path: Path, together: Trained) -> N
 
 
 @contextmanager
-def training(
-    place: Path, until: int, **environment: str
-) -> Iterator["subprocess.Popen[str]"]:
+def training(place: Path, until: int, **environment: str) -> Iterator["subprocess.Popen[str]"]:
     """Two processes with checkpoints, once they told of step `until`."""
     command = [TRAINER, *arguments(place), "--processes=2"]
     command += [f"--checkpoint={place}/checkpoints", "--checkpoint-every=4"]

@@ -56,7 +56,9 @@ def main(in_place: bool, port: int, notebooks: tuple[Path, ...]) -> None:
     sources = [Path(workspace, notebook) for notebook in notebooks]
     for source in sources:
         if not source.is_file():
-            raise click.UsageError(f"{source} is no file: give a notebook's path below {workspace}.")
+            raise click.UsageError(
+                f"{source} is no file: give a notebook's path below {workspace}."
+            )
     if in_place:
         for source in sources:
             click.echo(f"executing {source}", err=True)

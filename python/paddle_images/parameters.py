@@ -68,7 +68,7 @@ def read(file: Path) -> list[NDArray[Any]]:
         ModelError: it is damaged; OSError: it cannot be read.
     """
     data, at = file.read_bytes(), 0
-    tensors = []
+    tensors: list[NDArray[Any]] = []
     while at < len(data):
         try:
             tensor, after = _tensor(data, at)

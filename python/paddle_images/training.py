@@ -202,9 +202,7 @@ def program(function: Callable[..., Any]) -> click.Command:
     return click.command(help=sys.modules[function.__module__].__doc__)(options(started))
 
 
-def hyperparameters(
-    epochs: int, learning_rate: float, batch_size: int = 32
-) -> Callable[[F], F]:
+def hyperparameters(epochs: int, learning_rate: float, batch_size: int = 32) -> Callable[[F], F]:
     """Gives a program --epochs, --batch-size and --learning-rate, with these defaults."""
 
     def add(function: F) -> F:
