@@ -19,7 +19,7 @@ from lac import sentences
 from lac.lexicon import FILES, Lexicon
 from paddle_images import runtime, training
 
-_DENSE, _INT64 = 7, 3  # VarType.LOD_TENSOR, VarType.INT64
+_INT64 = 3  # VarType.INT64
 
 
 def _package() -> Path:
@@ -37,13 +37,14 @@ def _convert(model: Path, out: Path) -> None:
     """
     from paddle.base.proto import framework_pb2
 
-    from paddle_images import export
+    from paddle_images import export, parameters
 
     program = framework_pb2.ProgramDesc()
     program.ParseFromString((model / "__model__").read_bytes())
     variables = program.blocks[0].vars
-    parameters = sorted(v.name for v in variables if v.persistable and v.type.type == _DENSE)
-    (out / export.PARAMETERS).write_bytes(b"".join((model / p).read_bytes() for p in parameters))
+    (out / export.PARAMETERS).write_bytes(
+        b"".join((model / name).read_bytes() for name in parameters.names(program))
+    )
     # The program says FP32 of what crf_decoding gives, which is INT64.
     types: dict[str, Any] = {v.name: v.type.lod_tensor.tensor for v in variables}
     for operator in program.blocks[0].ops:
