@@ -24,6 +24,36 @@ stripped_library = rule(
     toolchains = use_cpp_toolchain(),
 )
 
+def _two_processors(_os, _inputs):
+    return {"cpu": 2}
+
+def _gpu_code_library_impl(ctx):
+    ctx.actions.run(
+        executable = ctx.executable._packer,
+        arguments = [ctx.file.src.path, ctx.outputs.out.path],
+        inputs = [ctx.file.src],
+        outputs = [ctx.outputs.out],
+        mnemonic = "GpuCode",
+        progress_message = "Compressing the GPU code of " + ctx.file.src.short_path,
+        resource_set = _two_processors,
+    )
+    return [DefaultInfo(files = depset([ctx.outputs.out]))]
+
+gpu_code_library = rule(
+    doc = "A shared library whose code for GPUs is compressed, as nvcc does on demand.",
+    implementation = _gpu_code_library_impl,
+    attrs = {
+        "out": attr.output(mandatory = True, doc = "The library to make."),
+        "src": attr.label(mandatory = True, allow_single_file = True, doc = "The library as it came."),
+        "_packer": attr.label(
+            default = "//bazel/paddle/private:gpu_code",
+            doc = "Writes the library.",
+            executable = True,
+            cfg = "exec",
+        ),
+    },
+)
+
 def _pystub_source_impl(ctx):
     toolchain = find_cpp_toolchain(ctx)
     ctx.actions.run(

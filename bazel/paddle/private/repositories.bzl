@@ -1,34 +1,53 @@
-"""Repository rule of the engine SDK: links into the unpacked wheel, laid out as images are."""
+"""Repository rule of the engine SDK: links into an unpacked wheel, laid out as images are."""
 
-# What a predictor needs of the wheel on a CPU; every other library of paddle/libs
+# Of the wheel for CPUs: what a predictor needs; every other library of paddle/libs
 # is for training or for other devices. libmklml_intel is dlopened, so no linker
 # would miss it.
-_LIBRARIES = {
-    "base/libpaddle.so": "paddle/base/libpaddle.so",
-    "libs/libcommon.so": "paddle/libs/libcommon.so",
-    "libs/libiomp5.so": "paddle/libs/libiomp5.so",
-    "libs/libmklml_intel.so": "paddle/libs/libmklml_intel.so",
-    # The BUILD file makes paddle/libs/libdnnl.so.3 of it, without its symbol
-    # table: 9 MB less.
-    "libs/libdnnl.so.3": "wheel/libdnnl.so.3",
-}
+_CPU = [
+    "base/libpaddle.so",
+    "libs/libcommon.so",
+    "libs/libdnnl.so.3",
+    "libs/libiomp5.so",
+    "libs/libmklml_intel.so",
+]
+
+# Of the wheel for GPUs: its kernels are in libphi.so.
+_GPU = _CPU + ["libs/libphi.so"]
+
+# Libraries that a build action shrinks, by what it takes out or packs.
+_STRIPPED = ["libs/libdnnl.so.3"]  # a symbol table of 9 MB
+_GPU_CODE = ["base/libpaddle.so", "libs/libphi.so"]
+_GPU_TRAINING = ["libs/libflashattn.so"]
 
 def _sdk_impl(rctx):
-    wheel = rctx.path(rctx.attr._wheel).dirname.get_child("site-packages")
-    info = "paddlepaddle-%s.dist-info" % rctx.attr.version
+    wheel = rctx.path(rctx.attr.wheel).dirname.get_child("site-packages")
+    info = "%s-%s.dist-info" % (rctx.attr.distribution, rctx.attr.version)
     if not wheel.get_child(info).exists:
-        fail("The unpacked wheel has no %s, but wheels_lock.json says paddlepaddle %s. Run `./bazelw run //:lock`." %
-             (info, rctx.attr.version))
+        fail("The unpacked wheel has no %s, but wheels_lock.json says %s %s. Run `./bazelw run //:lock`." %
+             (info, rctx.attr.distribution, rctx.attr.version))
 
     # By this file scanners know what the libraries are.
     rctx.symlink(wheel.get_child(info).get_child("METADATA"), info + "/METADATA")
-    for path, link in _LIBRARIES.items():
+    runtime, training = (_GPU, _GPU_TRAINING) if rctx.attr.gpu else (_CPU, [])
+    gpu_code = _GPU_CODE + _GPU_TRAINING if rctx.attr.gpu else []
+    for path in runtime + training:
         library = wheel.get_child("paddle").get_child(path.split("/")[0]).get_child(path.split("/")[1])
         if not library.exists:
-            fail("paddlepaddle %s has no paddle/%s. Adapt //bazel/paddle/private:repositories.bzl to this version; docs/engine.md says what each library is for." %
-                 (rctx.attr.version, path))
-        rctx.symlink(library, link)
-    rctx.file("version.bzl", "\"\"\"Version of the engine, from the lock.\"\"\"\n\nPADDLE_VERSION = %r\n" % rctx.attr.version)
+            fail("%s %s has no paddle/%s. Adapt //bazel/paddle/private:repositories.bzl to this version; docs/engine.md says what each library is for." %
+                 (rctx.attr.distribution, rctx.attr.version, path))
+        shrunk = path in _STRIPPED or path in gpu_code
+        rctx.symlink(library, ("wheel/" if shrunk else "paddle/") + path)
+    rctx.file("libraries.bzl", "\n".join([
+        "\"\"\"The libraries of the engine, by their paths in paddle/, and how they are shrunk.\"\"\"",
+        "",
+        "RUNTIME = %r" % runtime,
+        "TRAINING = %r" % training,
+        "STRIPPED = %r" % _STRIPPED,
+        "GPU_CODE = %r" % gpu_code,
+        "",
+    ]))
+    rctx.file("version.bzl", "\"\"\"Versions of the engine and of what it was built with, from the lock.\"\"\"\n\n" +
+                             "".join(["%s_VERSION = %r\n" % pair for pair in rctx.attr.versions.items()]))
     rctx.file("defs.bzl", rctx.read(rctx.attr._defs))
     rctx.file("BUILD.bazel", rctx.read(rctx.attr._build))
 
@@ -36,9 +55,12 @@ sdk_repository = repository_rule(
     doc = "The engine SDK: libraries of the wheel, the stub of libpython, the C++ library.",
     implementation = _sdk_impl,
     attrs = {
-        "version": attr.string(mandatory = True, doc = "Version of paddlepaddle in the lock."),
+        "distribution": attr.string(mandatory = True, doc = "The wheel's name, as its files have it."),
+        "gpu": attr.bool(doc = "Whether it is the wheel for GPUs."),
+        "version": attr.string(mandatory = True, doc = "Its version in the lock."),
+        "versions": attr.string_dict(mandatory = True, doc = "What -> version, for `version.bzl`."),
+        "wheel": attr.label(mandatory = True, doc = "A file beside the unpacked wheel."),
         "_build": attr.label(default = "//bazel/paddle/private:sdk.BUILD", doc = "BUILD file of the repository."),
         "_defs": attr.label(default = "//bazel/paddle/private:sdk_defs.bzl", doc = "Its `defs.bzl`."),
-        "_wheel": attr.label(default = "@pypi_paddlepaddle//:BUILD.bazel", doc = "A file beside the unpacked wheel."),
     },
 )
