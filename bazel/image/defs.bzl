@@ -68,7 +68,7 @@ _UNREAD = ["*/tests/*"] + ["*." + suffix for suffix in [
     "pyx",
 ]]
 
-def wheel_layer(name, wheels, below = [], drop = [], scripts = [], **kwargs):
+def wheel_layer(name, wheels, below = [], keep = [], drop = [], scripts = [], **kwargs):
     """Python wheels, as pip would install them, byte-compiled.
 
     RECORD tells of what is there: rows of files that are left out are not in it.
@@ -77,6 +77,7 @@ def wheel_layer(name, wheels, below = [], drop = [], scripts = [], **kwargs):
       name: of the target, and of the archive.
       wheels: `@pypi//NAME` labels: the wheel with all that it requires; `@pypi//NAME:site_packages` is it alone.
       below: layers below: the wheels that they have stay out.
+      keep: glob patterns of paths in a wheel, of all that is taken; by default everything.
       drop: glob patterns of paths in a wheel to leave out, like `numpy/doc/*`, beside tests, headers and sources of C.
       scripts: names of console scripts to make in /usr/local/bin; the others are `python -m MODULE`.
       **kwargs: what all rules have, and attributes of the rule in private/layer.bzl.
@@ -85,6 +86,7 @@ def wheel_layer(name, wheels, below = [], drop = [], scripts = [], **kwargs):
         name = name,
         below = below,
         drop = _UNREAD + ["/" + pattern.lstrip("/") for pattern in drop],
+        keep = ["/" + pattern.lstrip("/") for pattern in keep],
         scripts = scripts,
         wheels = wheels,
         **kwargs

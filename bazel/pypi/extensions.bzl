@@ -26,6 +26,11 @@ _amend = tag_class(
     },
 )
 
+_large = tag_class(
+    doc = "Wheels too large to be fetched for an analysis: see //bazel/pypi:stand_ins.",
+    attrs = {"wheels": attr.string_list(mandatory = True, doc = "Wheels, as named in the lock.")},
+)
+
 def _pypi_impl(mctx):
     module = mctx.modules[0]
     lock = json.decode(mctx.read(module.tags.lock[0].wheels))
@@ -48,10 +53,14 @@ def _pypi_impl(mctx):
             wheel = json.encode(wheel),
             requires = sorted(amended[wheel["name"]]),
         )
-    hub_repository(name = "pypi", wheels = names)
+    hub_repository(
+        name = "pypi",
+        large = [name for tag in module.tags.large for name in tag.wheels],
+        wheels = names,
+    )
 
 pypi = module_extension(
     doc = "Repositories of the wheels in the lock.",
     implementation = _pypi_impl,
-    tag_classes = {"lock": _lock, "amend": _amend},
+    tag_classes = {"lock": _lock, "amend": _amend, "large": _large},
 )

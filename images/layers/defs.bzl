@@ -6,6 +6,18 @@ ENGINE = {
     "Paddle engine": "//images/layers:engine",
 }
 
+# What an engine for GPUs needs to serve. It comes without cuFFT, cuRAND, NCCL and FlashAttention:
+# a model that needs one of them (a Fourier transform, say) says so; then add its layer to the stanza.
+ENGINE_GPU = {
+    "C library": "//images/layers:c_library",
+    "CUDA runtime": "//images/layers:cuda_runtime",
+    "cuBLAS": "//images/layers:cublas",
+    "cuDNN": "//images/layers:cudnn",
+    "cuSOLVER": "//images/layers:cusolver",
+    "cuSPARSE": "//images/layers:cusparse",
+    "Paddle engine for GPUs": "//images/layers:engine_gpu",
+}
+
 # Of every image with Python: all that the training programs import.
 PYTHON = ENGINE | {
     "CPython": "//images/layers:cpython",
@@ -17,8 +29,29 @@ PYTHON = ENGINE | {
     "requirements of the programs": "//images/layers:training",
 }
 
+# The same on GPUs.
+PYTHON_GPU = ENGINE_GPU | {
+    "cuDNN for training": "//images/layers:cudnn_train",
+    "cuFFT": "//images/layers:cufft",
+    "NCCL": "//images/layers:nccl",
+    "cuRAND": "//images/layers:curand",
+    "CUDA tools": "//images/layers:cuda_tools",
+    "FlashAttention": "//images/layers:flash_attention",
+    "CPython": "//images/layers:cpython",
+    "Paddle for GPUs": "//images/layers:paddle_gpu",
+} | {
+    history: layer
+    for history, layer in PYTHON.items()
+    if history not in ENGINE and history not in ["CPython", "Paddle"]
+}
+
 # Of the images that train.
 TRAIN = PYTHON | {
+    "SnowNLP": "//images/layers:snownlp",
+    "shell": "//images/layers:shell",
+}
+
+TRAIN_GPU = PYTHON_GPU | {
     "SnowNLP": "//images/layers:snownlp",
     "shell": "//images/layers:shell",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cli.gpu_check import gpu_check
 from cli.notebook import notebook
 from cli.programs import Programs, in_image, module, need_home
 
@@ -22,9 +23,15 @@ How to go on:
   train digits --out FOLDER                  trains; the model goes to FOLDER
   docker run -v models:/models IMAGE digits  the same in a container, for all models to keep
   docker run -p 8888:8888 IMAGE notebook     JupyterLab, in the image `train`
+  docker run --gpus all IMAGE gpu-check      which GPUs work, in the image `train_gpu`
 """
 
-main = Programs("train", PROGRAMS | {"notebook": lambda: notebook}, HELP, EPILOG)
+main = Programs(
+    "train",
+    PROGRAMS | {"notebook": lambda: notebook, "gpu-check": lambda: gpu_check},
+    HELP,
+    EPILOG,
+)
 
 
 def defaults() -> dict[str, dict[str, str]]:

@@ -290,7 +290,8 @@ def build(recipe: dict[str, Any]) -> Layer:
     below = {path.lstrip("/"): Path(source) for path, source in recipe["below"]}
     sites = [Path(site) for site in recipe["wheels"]]
     folder = recipe["wheel_folder"].strip("/")
-    wheel.add_wheels(layer, sites, folder, recipe["drop"], below, recipe["scripts"])
+    wanted = wheel.Wanted(recipe["keep"], recipe["drop"])
+    wheel.add_wheels(layer, sites, folder, wanted, below, recipe["scripts"])
     add_python_programs(layer, recipe["python_programs"])
     for path, mode in modes.items():
         if path not in layer.entries:

@@ -60,7 +60,7 @@ def make_deb(path: Path, files: Files, modes: dict[str, int] | None = None, sums
 def recipe(**given: Any) -> dict[str, Any]:
     empty: dict[str, Any] = {key: {} for key in ("dirs", "modes", "symlinks", "texts")}
     empty |= {"python_programs": {}, "compile_python": False, "wheel_folder": "site"}
-    lists = ("below", "debs", "drop", "exclude", "files", "scripts", "wheels")
+    lists = ("below", "debs", "drop", "exclude", "files", "keep", "scripts", "wheels")
     empty |= {key: [] for key in lists}
     return empty | {"owner": "0:0", "label": "//a:b"} | given
 

@@ -14,6 +14,7 @@ import os
 import re
 import tarfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -37,11 +38,23 @@ class WheelError(Exception):
     """What is asked of the wheels of a layer and is not in them."""
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is taken of a wheel, by glob patterns of paths in it, which begin with a slash."""
+
+    keep: list[str]  # all that is taken; none: everything
+    drop: list[str]  # left out all the same
+
+    def __call__(self, path: str) -> bool:
+        kept = not self.keep or any(fnmatch.fnmatchcase(path, pattern) for pattern in self.keep)
+        return kept and not any(fnmatch.fnmatchcase(path, pattern) for pattern in self.drop)
+
+
 def add_wheels(
     layer: Layer,
     sites: list[Path],
     folder: str,
-    drop: list[str],
+    wanted: Wanted,
     below: Mapping[str, Path],
     scripts: list[str],
 ) -> None:
@@ -51,13 +64,13 @@ def add_wheels(
         layer: a layer.Layer.
         sites: the folders of the unpacked wheels.
         folder: where they go in the image.
-        drop: glob patterns of paths in a wheel, which begin with a slash, to leave out.
+        wanted: says which files of a wheel are taken.
         below: path in the image -> file, of what a layer below has of these wheels.
         scripts: names of console scripts to make in /usr/local/bin.
     """
     missing = set(scripts)
     for site in sites:
-        placed = _add_files(layer, site, folder, drop, below)
+        placed = _add_files(layer, site, folder, wanted, below)
         made = _add_scripts(layer, site, missing)
         missing -= set(made)
         _add_record(layer, site, folder, placed, made)
@@ -71,7 +84,7 @@ def _place(relative: str, folder: str) -> str:
 
 
 def _add_files(
-    layer: Layer, site: Path, folder: str, drop: list[str], below: Mapping[str, Path]
+    layer: Layer, site: Path, folder: str, wanted: Wanted, below: Mapping[str, Path]
 ) -> dict[str, Path]:
     """Gives where each file is in the image, and the file itself."""
     placed = {}
@@ -80,7 +93,7 @@ def _add_files(
         for name in sorted(names):
             file = Path(parent, name)
             relative = str(file.relative_to(site))
-            if any(fnmatch.fnmatchcase("/" + relative, pattern) for pattern in drop):
+            if not wanted("/" + relative):
                 continue
             path = _place(relative, folder)
             if path in below:

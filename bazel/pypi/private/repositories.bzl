@@ -85,18 +85,33 @@ wheel_repository = repository_rule(
 _HUB_BUILD = """\
 package(default_visibility = ["//visibility:public"])
 
-alias(name = "{name}", actual = "@pypi_{name}//:library")
+alias(name = "{name}", actual = {library})
 
-alias(name = "site_packages", actual = "@pypi_{name}//:site_packages")
+alias(name = "site_packages", actual = {site_packages})
 """
+
+def _actual(label, large):
+    """What an alias stands for: a label, or where large wheels are not fetched the stand-in."""
+    return """select({{
+    "@@//bazel/pypi:stand_ins": "@@//bazel/pypi:stand_in",
+    "//conditions:default": "{}",
+}})""".format(label) if large else repr(label)
 
 def _hub_impl(rctx):
     for name in rctx.attr.wheels:
-        rctx.file(name + "/BUILD.bazel", _HUB_BUILD.format(name = name))
+        large = name in rctx.attr.large
+        rctx.file(name + "/BUILD.bazel", _HUB_BUILD.format(
+            name = name,
+            library = _actual("@pypi_%s//:library" % name, large),
+            site_packages = _actual("@pypi_%s//:site_packages" % name, large),
+        ))
     rctx.file("BUILD.bazel", "")
 
 hub_repository = repository_rule(
     doc = "`@pypi//NAME` for every wheel.",
     implementation = _hub_impl,
-    attrs = {"wheels": attr.string_list(doc = "Names of all wheels.")},
+    attrs = {
+        "large": attr.string_list(doc = "Names of those that a stand-in may stand for."),
+        "wheels": attr.string_list(doc = "Names of all wheels."),
+    },
 )
