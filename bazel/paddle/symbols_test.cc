@@ -79,6 +79,7 @@ TEST(Symbols, Config) {
   ExpectInLibrary("prog_file", &Config::prog_file);
   ExpectInLibrary("params_file", &Config::params_file);
   ExpectInLibrary("model_from_memory", &Config::model_from_memory);
+  ExpectInLibrary("EnableUseGpu", &Config::EnableUseGpu);
   ExpectInLibrary("DisableGpu", &Config::DisableGpu);
   ExpectInLibrary("use_gpu", &Config::use_gpu);
   ExpectInLibrary("SetCpuMathLibraryNumThreads",
@@ -156,6 +157,7 @@ TEST(Symbols, Predictor) {
   ExpectInLibrary("TryShrinkMemory", &Predictor::TryShrinkMemory);
   ExpectInLibrary("CreatePredictor", &paddle_infer::CreatePredictor);
   ExpectInLibrary("GetVersion", &paddle_infer::GetVersion);
+  ExpectInLibrary("IsCompiledWithCUDA", &paddle::pybind::IsCompiledWithCUDA);
   ExpectMangledInLibrary("PredictorPool",
                          "_ZN12paddle_infer8services13PredictorPoolC1ERKN6"
                          "paddle14AnalysisConfigEm");

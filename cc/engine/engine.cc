@@ -351,6 +351,11 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
         absl::StrCat("threads is ", options.threads, ", it must be from 1 to ",
                      kMaxThreads));
   }
+  if (options.gpu && !BuiltWithCuda()) {
+    return absl::FailedPreconditionError(
+        "a GPU was asked for, and this engine is built without CUDA: use the "
+        "image inference_gpu, or the CPU");
+  }
   const std::string program = options.model_dir + "/model.pdmodel";
   const std::string parameters = options.model_dir + "/model.pdiparams";
   absl::StatusOr<Signature> signature = CheckModelFiles(program, parameters);
@@ -369,7 +374,12 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
         config.DisableGlogInfo();
         config.SetCpuMathLibraryNumThreads(options.threads);
         std::optional<SilentCerr> silent;
-        if (!options.onednn) {
+        if (options.gpu) {
+          config.DisableMKLDNN();
+          config.EnableUseGpu(static_cast<uint64_t>(options.gpu_memory_mb),
+                              *options.gpu,
+                              paddle_infer::PrecisionType::kFloat32);
+        } else if (!options.onednn) {
           config.DisableMKLDNN();
         } else if (signature->quantised) {
           config.EnableMkldnnInt8({"conv2d", "depthwise_conv2d"});
@@ -457,5 +467,7 @@ std::string PaddleVersion() {
   const size_t begin = at + std::strlen(kKey);
   return text.substr(begin, text.find('\n', begin) - begin);
 }
+
+bool BuiltWithCuda() { return paddle::pybind::IsCompiledWithCUDA(); }
 
 }  // namespace engine

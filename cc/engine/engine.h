@@ -1,4 +1,4 @@
-// Loads an exported Paddle model and runs it on the CPU.
+// Loads an exported Paddle model and runs it on the CPU or on an NVIDIA GPU.
 //
 //   engine::Options options;
 //   options.model_dir = "/models/digits/1";
@@ -19,6 +19,7 @@
 #define CC_ENGINE_ENGINE_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,13 @@ struct Options {
   // Paddle's default. Off, the same model gives slightly other numbers, slower,
   // and a quantised one computes in float what it would in int8.
   bool onednn = true;
+  // The GPU to run on, as CUDA counts them; none: the CPU. Inputs and outputs
+  // are in the host's memory all the same. Neither `threads` nor `onednn` says
+  // anything about a GPU.
+  std::optional<int> gpu;
+  // The first memory that Paddle takes of a GPU, in MiB; it takes more as it
+  // needs. The first model of the process decides.
+  int gpu_memory_mb = 100;
 };
 
 // One instance of a loaded model. Not thread-safe: one thread at a time. For
@@ -46,7 +54,9 @@ class Engine {
  public:
   // NOT_FOUND: a file is missing. DATA_LOSS: a file is damaged, or the two are
   // not from one export. INVALID_ARGUMENT: the options, or a model that Paddle
-  // refuses. RESOURCE_EXHAUSTED: not enough memory.
+  // refuses. RESOURCE_EXHAUSTED: not enough memory. FAILED_PRECONDITION: a GPU
+  // was asked for, and the engine is built without CUDA; whether there is a GPU
+  // that it runs on is better asked of CudaDriver (cuda_driver.h) before.
   static absl::StatusOr<std::unique_ptr<Engine>> Load(const Options& options);
 
   Engine(const Engine&) = delete;
@@ -79,6 +89,9 @@ class Engine {
 
 // Version of the engine library, as "2.6.2".
 std::string PaddleVersion();
+
+// Whether the engine library can use GPUs: that of paddlepaddle-gpu can.
+bool BuiltWithCuda();
 
 }  // namespace engine
 

@@ -11,7 +11,8 @@ namespace server {
 
 struct Command {
   const CLI::App* app;  // the program's; says whether the command was given
-  // With the flags parsed; returns the exit code: 0 done, 1 failed.
+  // With the flags parsed; returns the exit code: 0 done, 1 failed, and what
+  // the command's --help says.
   std::function<int()> run;
 };
 
@@ -19,6 +20,7 @@ struct Command {
 Command AddServe(CLI::App* program);
 Command AddPredict(CLI::App* program);
 Command AddHealthCheck(CLI::App* program);
+Command AddGpuCheck(CLI::App* program);
 
 // Says on stderr what failed; returns 1.
 int Failed(const absl::Status& status);

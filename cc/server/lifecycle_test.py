@@ -217,6 +217,7 @@ def test_healthcheck(repository: Path) -> None:
         (["serve", "--port=1", "-h"], "[0 - 65535]=8080"),
         (["predict", "--help"], "--model TEXT REQUIRED"),
         (["healthcheck", "--help"], "--timeout_ms"),
+        (["gpu-check", "--help"], "4 this engine is built without CUDA"),
     ],
 )
 def test_help(arguments: list[str], output: str) -> None:
@@ -244,6 +245,7 @@ def test_help(arguments: list[str], output: str) -> None:
         (["predict", "--model=x", "--input", "a", "b"], "not expected: b"),
         (["predict", "--model=x", "--input=-", "--format=xml"], "--format: xml not in {json,npy}"),
         (["healthcheck", "--port=0"], "--port: Value 0 not in range 1 to 65535"),
+        (["serve", "--device=gpu:x"], '--device: "gpu:x" is not auto, cpu, gpu, or gpu:N[,N...]'),
     ],
 )
 def test_wrong_usage(arguments: list[str], error: str) -> None:
@@ -252,6 +254,33 @@ def test_wrong_usage(arguments: list[str], error: str) -> None:
     assert done.stderr.startswith("server: ")
     assert error in done.stderr
     assert done.stdout == ""
+
+
+def test_the_device_is_told(repository: Path) -> None:
+    with serving(f"--model_repository={repository}") as server:
+        (line,) = [line for line in server.log if line["msg"] == "device"]
+        assert line["device"] == "cpu"
+        assert "this engine is built without CUDA" in line["why"]
+
+
+def test_a_gpu_that_the_engine_cannot_use(repository: Path) -> None:
+    error = "--device=gpu:0: this engine is built without CUDA: use the image inference_gpu"
+    serve = run("serve", "--port=0", f"--model_repository={repository}", "--device=gpu:0")
+    predict = run("predict", f"--model={DIGITS}", "--input=-", "--device=gpu:0")
+    for done in (serve, predict):
+        assert done.returncode == 1
+        assert error in done.stderr
+
+
+def test_gpu_check_of_an_engine_without_cuda() -> None:
+    done = run("gpu-check")
+    assert done.returncode == 4
+    assert done.stdout.startswith("engine: Paddle 2.6.2, built without CUDA\ndriver: ")
+    assert done.stdout.endswith(
+        "result: this engine is built without CUDA: use the image inference_gpu;"
+        " models run on the CPU\n"
+    )
+    assert done.stderr == ""
 
 
 def test_flags_have_both_forms_and_the_last_one_counts() -> None:

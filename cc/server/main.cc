@@ -64,6 +64,7 @@ int Main(int argc, char** argv) {
       AddServe(&program),
       AddPredict(&program),
       AddHealthCheck(&program),
+      AddGpuCheck(&program),
   };
   // After the subcommands, which would take it over.
   program.footer("`server SUBCOMMAND --help` lists the flags of a subcommand.");

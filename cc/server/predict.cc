@@ -19,6 +19,7 @@
 #include "cc/engine/npy.h"
 #include "cc/server/commands.h"
 #include "cc/server/decode.h"
+#include "cc/server/device.h"
 #include "cc/server/encode.h"
 #include "cc/server/paddle_backend.h"
 #include "cc/server/protocol.h"
@@ -34,6 +35,7 @@ struct PredictFlags {
   std::string format;
   int64_t threads = 1;
   int64_t onednn = 1;
+  DeviceFlags device;
 
   void Register(CLI::App* app) {
     app->add_option("--model", model,
@@ -64,6 +66,7 @@ struct PredictFlags {
                     "1 computes with oneDNN; 0 without, slower, but with the "
                     "very bits of the dynamic graph.")
         ->check(CLI::Range(0, 1));
+    device.Register(app);
   }
 };
 
@@ -194,6 +197,10 @@ absl::Status PredictOnce(const PredictFlags& flags) {
   PaddleOptions options;
   options.threads = static_cast<int>(flags.threads);
   options.onednn = flags.onednn != 0;
+  auto devices = ChooseDevices(flags.device.device, PaddleHasCuda());
+  if (!devices.ok()) return devices.status();
+  if (!devices->gpus.empty()) options.gpus = {devices->gpus[0]};
+  options.gpu_memory_mb = static_cast<int>(flags.device.gpu_memory_mb);
   auto loaded = PaddleLoader(options)(flags.model);
   if (!loaded.ok()) return loaded.status();
   const ModelInfo model = Describe(flags.model, *loaded);

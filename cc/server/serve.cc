@@ -11,6 +11,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
 #include "cc/server/commands.h"
+#include "cc/server/device.h"
 #include "cc/server/http_server.h"
 #include "cc/server/log.h"
 #include "cc/server/metrics.h"
@@ -30,6 +31,7 @@ struct ServeFlags {
   int64_t instances = 1;
   int64_t threads = 1;
   int64_t onednn = 1;
+  DeviceFlags device;
   int64_t max_queue = 256;
   int64_t max_batch_size = 1024;
   int64_t max_request_bytes = 64 << 20;
@@ -53,7 +55,8 @@ struct ServeFlags {
                     "\"listening\" names.")
         ->check(CLI::Range(0, 65535));
     app->add_option("--instances", instances,
-                    "Requests that each model runs at the same time.")
+                    "Requests that each model runs at the same time; at least "
+                    "one on each GPU.")
         ->check(CLI::Range(1, 1024));
     app->add_option("--threads", threads,
                     "Threads that one request computes with.")
@@ -62,6 +65,7 @@ struct ServeFlags {
                     "1 computes with oneDNN; 0 without, slower, but with the "
                     "very bits of the dynamic graph.")
         ->check(CLI::Range(0, 1));
+    device.Register(app);
     app->add_option("--max_queue", max_queue,
                     "Requests that may wait for each model; further ones get "
                     "503.")
@@ -147,11 +151,13 @@ HttpServer::Options HttpOptions(const ServeFlags& flags) {
   return options;
 }
 
-PaddleOptions EngineOptions(const ServeFlags& flags) {
+PaddleOptions EngineOptions(const ServeFlags& flags, const Devices& devices) {
   PaddleOptions options;
   options.instances = static_cast<int>(flags.instances);
   options.threads = static_cast<int>(flags.threads);
   options.onednn = flags.onednn != 0;
+  options.gpus = devices.gpus;
+  options.gpu_memory_mb = static_cast<int>(flags.device.gpu_memory_mb);
   return options;
 }
 
@@ -159,9 +165,13 @@ int ServeModels(const ServeFlags& flags) {
   auto http = HttpServer::Bind(HttpOptions(flags));
   if (!http.ok()) return CannotServe(http.status());
   const auto start = Clock::now();
-  auto repository = ModelRepository::Load(flags.model_repository,
-                                          PaddleLoader(EngineOptions(flags)),
-                                          static_cast<size_t>(flags.max_queue));
+  const auto devices = ChooseDevices(flags.device.device, PaddleHasCuda());
+  if (!devices.ok()) return CannotServe(devices.status());
+  Log(LogLevel::kInfo, "device",
+      {{"device", devices->Name()}, {"why", devices->why}});
+  auto repository = ModelRepository::Load(
+      flags.model_repository, PaddleLoader(EngineOptions(flags, *devices)),
+      static_cast<size_t>(flags.max_queue));
   if (!repository.ok()) return CannotServe(repository.status());
   for (const Model* model : repository->All()) {
     Log(LogLevel::kInfo, "model loaded",
@@ -173,9 +183,11 @@ int ServeModels(const ServeFlags& flags) {
   RestHandler rest(&service, &registry);
   registry.AddGauge("paddle_server_connections", "Open connections.", {},
                     [&] { return (*http)->connections(); });
-  registry.AddGauge("paddle_server_info", "1, with the versions as labels.",
+  registry.AddGauge("paddle_server_info",
+                    "1, with the versions and the device as labels.",
                     {{"version", std::string(kServerVersion)},
-                     {"paddle_version", PaddleVersion()}},
+                     {"paddle_version", PaddleVersion()},
+                     {"device", devices->Name()}},
                     [] { return 1.0; });
   registry.AddText(ProcessMetricsText);
 

@@ -197,7 +197,10 @@ def test_metrics(server: Server) -> None:
     server.call("POST", INFER, REQUEST)
     assert server.metric(series) == before + 1
     assert server.metric("process_resident_memory_bytes") > 1e6
-    assert server.metric('paddle_server_info{version="0.1.0",paddle_version="2.6.2"}') == 1
+    assert (
+        server.metric('paddle_server_info{version="0.1.0",paddle_version="2.6.2",device="cpu"}')
+        == 1
+    )
     status, headers, _ = server.call("GET", "/metrics")
     assert status == 200
     assert headers["Content-Type"].startswith("text/plain; version=0.0.4")

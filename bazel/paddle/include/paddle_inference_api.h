@@ -5,7 +5,9 @@
 //   abi_test      object sizes, field offsets, virtual table slots, enum values
 //   symbols_test  every function declared here lives in libpaddle.so
 //
-// Only what an application on a CPU needs is declared. Use:
+// Only what an application needs on a CPU, and on NVIDIA's GPUs, is declared,
+// and only what the libraries of paddlepaddle and paddlepaddle-gpu both have:
+// one program runs with either. Use:
 //
 //   paddle_infer::Config config("model.pdmodel", "model.pdiparams");
 //   config.DisableGlogInfo();
@@ -82,7 +84,11 @@ class AnalysisConfig {
   const std::string& params_file() const;
   bool model_from_memory() const;
 
-  // The device. DisableGpu() is the default.
+  // The device. DisableGpu() is the default. EnableUseGpu wants a library with
+  // CUDA (without, it logs an error and stays on the CPU) and oneDNN off; it
+  // throws where there is no such device. memory_pool_mb: the pool's size at
+  // first, which the first predictor of the process decides.
+  void EnableUseGpu(uint64_t memory_pool_mb, int device, Precision precision);
   void DisableGpu();
   bool use_gpu() const;
   void SetCpuMathLibraryNumThreads(int threads);
@@ -153,6 +159,12 @@ class PaddlePredictor {
   virtual ~PaddlePredictor() = 0;
 };
 
+namespace pybind {
+
+// Whether this library can use NVIDIA's GPUs.
+bool IsCompiledWithCUDA();
+
+}  // namespace pybind
 }  // namespace paddle
 
 namespace paddle_infer {
