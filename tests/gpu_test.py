@@ -44,8 +44,8 @@ def opened(image: str, folder: Path) -> set[str]:
         cache=folder / "cache",
         arguments=["/app/paddle/libs/libphi.so", *functions().values()],
         options=[
-            f"--volume={folder / 'probe'}:/probe:ro",
-            "--entrypoint=/probe/gpu_libraries",
+            f"--volume={folder / 'probe'}:/logs:ro",
+            "--entrypoint=/logs/gpu_libraries",
             "--network=host",
         ],
     ) as container:
