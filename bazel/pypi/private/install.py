@@ -52,6 +52,10 @@ def take_sdist(folder: Path, dist_info: str) -> None:
     for pattern in ("LICEN[CS]E*", "COPYING*", "NOTICE*"):
         for path in filter(Path.is_file, tops[0].glob(pattern)):
             path.rename(info / path.name)
+    # What belongs to it, as an installer records it; the hashes are made where it is installed.
+    files = sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*") if path.is_file())
+    record = str((info / "RECORD").relative_to(SITE))
+    (info / "RECORD").write_text("".join(f"{name},,\n" for name in [*files, record]))
 
 
 if len(sys.argv) > 1:
