@@ -77,3 +77,13 @@ SLIM = {
     "Matplotlib": "//images/layers:matplotlib",
     "PaddleSlim": "//images/layers:paddleslim",
 }
+
+# What images are said to lie on, if they do.
+BASES = {
+    "engine": ENGINE,
+    "engine_gpu": ENGINE_GPU,
+    "python": PYTHON,
+    "python_gpu": PYTHON_GPU,
+    "train": TRAIN,
+    "train_gpu": TRAIN_GPU,
+}

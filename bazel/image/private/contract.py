@@ -132,7 +132,13 @@ class Contract:
             ("annotation", self.image.manifest.get("annotations", {})),
         ):
             for name, value in self.terms.get(holder + "s", {}).items():
-                self.equal(f"{holder} {name}", labels.get(name), value)
+                what, got = f"{holder} {name}", labels.get(name)
+                if not isinstance(value, dict):
+                    self.equal(what, got, value)
+                    continue
+                pattern = value["matches"]
+                good = got is not None and bool(re.fullmatch(pattern, got))
+                self.check(good, f"{what} is {got!r}, the contract says it matches {pattern!r}")
 
     def check_files(self) -> None:
         for path, facts in self.terms.get("present", {}).items():

@@ -2,6 +2,7 @@
 
 load("@rules_oci//oci:defs.bzl", "oci_image", "oci_load", "oci_push")
 load("//bazel/image/private:contract.bzl", "contract_test")
+load(":annotations.bzl", "image_annotations")
 load(":layer.bzl", "layer")
 load(":program.bzl", "image_program")
 load(":sbom.bzl", "image_referrers", "image_sbom", "sbom_test")
@@ -18,6 +19,7 @@ def paddle_image(
         name,
         contract,
         layers = {},
+        bases = {},
         debian = None,
         models = [],
         program = None,
@@ -56,6 +58,8 @@ def paddle_image(
       name: of the image; it is pushed as paddle/<name>.
       contract: YAML file of what the image promises; docs/images.md has its keys.
       layers: history -> layer, from the lowest; images with the same ones in the same order share them.
+      bases: name -> layers that images have in common. For those that `layers` begins with,
+        `paddle_images.layers.<name>` is the chain ID of the layers up to there.
       debian: set of debian.yaml with the libraries that `layers` lack.
       models: paddle_model targets; each becomes version 1 in /models/<target name>.
       program: executable that becomes /app/bin/<target name>, the entrypoint.
@@ -157,16 +161,17 @@ def paddle_image(
         "paddle_images.version." + key: value
         for key, value in versions.items()
     }
+    image_annotations(name = name + "_annotations", values = annotations, **common)
     health = {"Test": ["CMD", executable] + healthcheck} if healthcheck else None
     oci_image(
         name = name,
-        annotations = annotations,
+        annotations = name + "_annotations",
         architecture = "amd64",
         cmd = cmd,
         entrypoint = entrypoint or ([executable] if executable else None),
         env = {"PATH": "/app/bin:/usr/bin"} | env,
         exposed_ports = ["%d/tcp" % port for port in ports],
-        labels = annotations,
+        labels = name + "_annotations",
         os = "linux",
         tags = tags,
         tars = [tar for _, tar in stack],
@@ -176,6 +181,11 @@ def paddle_image(
         workdir = workdir,
         # These are not in upstream's rules_oci: whoever takes that one deletes them.
         healthcheck = health,
+        chain_ids = {
+            "paddle_images.layers." + base: str(1 + len(shared))
+            for base, shared in bases.items()
+            if shared.items() == layers.items()[:len(shared)]
+        },
         history = [history for history, _ in stack],
         stop_signal = stop_signal,
     )
@@ -205,8 +215,10 @@ def paddle_image(
         files = {
             name: "layout",
             name + "_oci_push": "oci-push",
+            name + "_referrers": "referrers",
             name + "_referrers_push": "referrers-push",
             "@debian_tools//:bin/docker-registry": "docker-registry",
+            "@debian_tools//:bin/skopeo": "skopeo",
         },
         program = "//bazel/image/private:push",
         tags = tags,

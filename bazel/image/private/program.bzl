@@ -92,6 +92,9 @@ def paddle_verify(name, images, **kwargs):
             label: "image=//%s:%s" % (label.package, label.name)
             for label in labels
         } | {
+            label.same_package_label(label.name + "_referrers"): "referrers=//%s:%s" % (label.package, label.name)
+            for label in labels
+        } | {
             lock: "lock=" + lock.removeprefix("//").removeprefix(":").replace(":", "/")
             for lock in _LOCKS
         },

@@ -2,6 +2,7 @@
 
 Without --repository it goes to the embedded registry. What pushes and pulls
 back is the oci_push target of the image; more flags go to it, as --FLAG=VALUE.
+With --sign-key the image and what is told beside it are signed.
 """
 
 from __future__ import annotations
@@ -10,14 +11,19 @@ import argparse
 import json
 import re
 import subprocess
+import tempfile
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
-from bazel.image.private import processes, registry
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from bazel.image.private import processes, registry, signing
 from bazel.image.private.layout import Image
 from bazel.image.private.processes import UserError, say
 from bazel.image.private.referrers import referrers_tag
+from bazel.image.private.skopeo import Missing, Skopeo
 
 
 def megabytes(size: int) -> str:
@@ -35,11 +41,40 @@ def has_blob(port: int, name: str, digest: str) -> bool:
         return False
 
 
-def push(args: argparse.Namespace, image: Image, repository: str, more: list[str]) -> None:
-    """Pushes the image, by digest and by tags, then what refers to it."""
+def push(
+    args: argparse.Namespace, image: Image, repository: str, name: str, more: list[str]
+) -> None:
+    """Pushes the image, by digest and by tags, then what refers to it, and signs both as `name`."""
     digestfile = ["--digestfile", str(args.digestfile)] if args.digestfile else []
+    # First, because a passphrase may be wrong.
+    key = args.sign_key and signing.read_private_key(
+        args.sign_key, signing.passphrase(args.sign_passphrase_file)
+    )
     run_push(args, args.oci_push, repository, args.tag, [*digestfile, *more])
     run_push(args, args.referrers_push, repository, [referrers_tag(image.digest)], more)
+    if key:
+        for digest in (image.digest, Image(args.referrers).digest):
+            sign(args, key, repository, name, digest, more)
+
+
+def sign(
+    args: argparse.Namespace,
+    key: ec.EllipticCurvePrivateKey,
+    repository: str,
+    name: str,
+    digest: str,
+    more: list[str],
+) -> None:
+    """Adds a signature of a digest to those that the repository has."""
+    skopeo = Skopeo(args.skopeo, args.authfile, args.insecure)
+    tag = signing.signature_tag(digest)
+    with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder:
+        known, out = None, Path(folder, "signatures")
+        with suppress(Missing):
+            known = skopeo.fetch(f"{repository}:{tag}", Path(folder, "known"))
+        if signing.sign(key, name, digest, known, out):
+            # An oci_push of another layout: of a flag given twice the last counts.
+            run_push(args, args.oci_push, repository, [tag], [*more, f"--layout={out}"])
 
 
 def run_push(
@@ -79,6 +114,9 @@ def report(args: argparse.Namespace, image: Image, repository: str, new: int | N
     for tag in args.tag:
         print(f"tag      {repository}:{tag}   pulled back: equal")
     print(f"beside   SPDX, CycloneDX, provenance: {repository}:{referrers_tag(image.digest)}")
+    if args.sign_key:
+        signed = f"{repository}:{signing.signature_tag(image.digest)}"
+        print(f"signed   by {args.sign_key.name}, the image and what is beside it: {signed}")
     ports = [port.partition("/")[0] for port in image.config["config"].get("ExposedPorts", {})]
     publish = "".join(f" -p {port}:{port}" for port in ports)
     docker = f"docker run --rm{publish} {reference}"
@@ -87,7 +125,7 @@ def report(args: argparse.Namespace, image: Image, repository: str, new: int | N
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="push", allow_abbrev=False, description=__doc__)
-    for name in ("layout", "oci-push", "referrers-push", "docker-registry"):
+    for name in ("layout", "referrers", "oci-push", "referrers-push", "docker-registry", "skopeo"):
         parser.add_argument("--" + name, type=Path, required=True, help=argparse.SUPPRESS)
     for name in ("name", "run-label", "default-tags"):
         parser.add_argument("--" + name, required=True, help=argparse.SUPPRESS)
@@ -97,6 +135,10 @@ def main() -> int:
     parser.add_argument("--insecure", action="store_true", help="accept HTTP and any certificate")
     parser.add_argument("--authfile", type=path, help="file of logins, instead of the user's own")
     parser.add_argument("--digestfile", type=path, help="write the digest to this file")
+    parser.add_argument("--sign-key", type=path, help="sign with this private key of cosign's")
+    parser.add_argument(
+        "--sign-passphrase-file", type=path, help="its passphrase; default: of $COSIGN_PASSWORD"
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="say what skopeo does")
     parser.set_defaults(parser=parser)
     args, more = parser.parse_known_args()
@@ -106,15 +148,16 @@ def main() -> int:
     image = Image(args.layout)
     args.tag = args.tag or json.loads(args.default_tags)
     if args.repository is not None:
-        push(args, image, args.repository, more)
+        push(args, image, args.repository, args.repository, more)
         report(args, image, args.repository, None)
         return 0
 
+    name = f"localhost:{registry.port_of_name()}/{args.name}"
     with registry.embedded(args.docker_registry, registry.storage_folder()) as port:
         digests = {layer["digest"] for layer in image.layers}
         new = sum(not has_blob(port, args.name, digest) for digest in digests)
-        push(args, image, f"localhost:{port}/{args.name}", more)
-    report(args, image, f"localhost:{registry.port_of_name()}/{args.name}", new)
+        push(args, image, f"localhost:{port}/{args.name}", name, more)
+    report(args, image, name, new)
     say("         (docker: while `./bazelw run //images:registry` serves it)")
     return 0
 

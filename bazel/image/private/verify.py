@@ -1,6 +1,6 @@
-"""Verifies a pushed image: its bytes, what is told beside it, and that it can be built again here.
+"""Verifies a pushed image: its signature, what is told beside it, that it can be built again here.
 
-    ./bazelw run //images:verify -- [REFERENCE ...]
+    ./bazelw run //images:verify -- [--key NAME.pub] [--deep] [REFERENCE ...]
 
 A REFERENCE is HOST/NAME@DIGEST or HOST/NAME:TAG. Without one the images of this workspace are
 verified in the embedded registry. Exits 1 when something differs.
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import re
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,14 +19,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bazel.image.private import processes, registry
-from bazel.image.private.layout import Image
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from bazel.image.private import contents, processes, registry, signing
+from bazel.image.private.layout import Image, Json
 from bazel.image.private.processes import UserError
 from bazel.image.private.referrers import CYCLONEDX, IN_TOTO, SLSA, SPDX, referrers_tag
+from bazel.image.private.skopeo import Missing, Skopeo
 
 _REFERENCE = re.compile(
     r"(?P<repository>[^@]+?/[^@]+?)(@(?P<digest>sha256:[0-9a-f]{64})|:(?P<tag>[\w.-]+))"
 )
+
+_PACKAGE_LOCKS = ("debian_lock.json", "wheels_lock.json")
 
 
 @dataclass
@@ -44,156 +49,210 @@ class Verdict:
         self.failed |= not good
 
 
-class Skopeo:
-    """Reads registries with skopeo and the user's logins."""
+@dataclass(frozen=True)
+class Built:
+    """An image that is built here, and what would be told beside it."""
 
-    def __init__(self, program: Path, authfile: Path | None, insecure: bool) -> None:
-        self._program = program
-        self._flags = [f"--authfile={authfile}"] if authfile else []
-        self._insecure = insecure
-
-    def run(self, command: list[str], source: str, *target: str) -> bytes:
-        verify = command[:1] == ["copy"]
-        loopback = re.match(r"docker://(localhost|127\.\d+\.\d+\.\d+)[:/]", source)
-        tls = "--src-tls-verify=false" if verify else "--tls-verify=false"
-        words = [str(self._program), "--insecure-policy", *command, *self._flags]
-        words += [tls] if self._insecure or loopback else []
-        done = subprocess.run([*words, source, *target], capture_output=True, check=False)
-        if done.returncode:
-            text = done.stderr.decode(errors="replace").strip().rpartition("msg=")[2]
-            raise UserError(f"{source.removeprefix('docker://')} cannot be read: {text}")
-        return done.stdout
-
-    def manifest(self, reference: str) -> bytes:
-        return self.run(["inspect", "--raw"], f"docker://{reference}")
-
-    def index(self, reference: str, layout: Path) -> dict[str, Any]:
-        """Fetches an index with all that it names; gives the index."""
-        command = ["copy", "--quiet", "--all", "--preserve-digests"]
-        self.run(command, f"docker://{reference}", f"oci:{layout}")
-        root = Image(layout)
-        return root.json(root.digest)
+    image: Image
+    told: Json
 
 
-def artifacts(skopeo: Skopeo, repository: str, digest: str, verdict: Verdict) -> dict[str, Any]:
-    """What refers to the image, by media type, each byte checked by its digest."""
-    found: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="paddle_images-") as directory:
-        layout = Path(directory, "referrers")
-        try:
-            index = skopeo.index(f"{repository}:{referrers_tag(digest)}", layout)
-        except UserError as error:
-            verdict.check("beside", False, "", f"nothing is told beside it: {error}")
-            return found
-        image = Image(layout)
-        for entry in index["manifests"]:
-            manifest = image.json(entry["digest"])
-            if manifest.get("subject", {}).get("digest") != digest:
-                verdict.check("beside", False, "", f"{entry['digest']} is of another image")
-                continue
-            for layer in manifest["layers"]:
-                found[layer["mediaType"]] = image.json(layer["digest"])
-    kinds = {SPDX: "SPDX", CYCLONEDX: "CycloneDX", IN_TOTO: "provenance"}
-    missing = [name for kind, name in kinds.items() if kind not in found]
-    verdict.check("beside", not missing, ", ".join(kinds.values()), f"lacks {', '.join(missing)}")
+def told_in(layout: Image, digest: str) -> Json:
+    """What a layout of referrers tells of an image, by media type."""
+    found: Json = {}
+    for entry in layout.json(layout.digest)["manifests"]:
+        manifest = layout.json(entry["digest"])
+        if manifest["subject"]["digest"] != digest:
+            raise UserError(f"{entry['digest']} beside it is of another image")
+        for layer in manifest["layers"]:
+            found[layer["mediaType"]] = layout.json(layer["digest"])
     return found
 
 
-def check_bills(told: dict[str, Any], digest: str, verdict: Verdict) -> None:
-    """Both bills are of this image and name the same things."""
-    if SPDX not in told or CYCLONEDX not in told:
-        return
-    packages = [p for p in told[SPDX]["packages"] if p["SPDXID"] != "SPDXRef-image"]
-    spdx = sorted((p["name"], p["versionInfo"]) for p in packages)
-    cyclonedx = sorted((c["name"], c["version"]) for c in told[CYCLONEDX]["components"])
-    of_it = told[CYCLONEDX]["metadata"]["component"]["version"] == digest
-    of_it &= str(told[SPDX]["name"]).endswith(digest)
-    verdict.check("bills", of_it, f"both of this image, {len(spdx)} components", "of another image")
-    verdict.check("bills", spdx == cyclonedx, "name the same things", "differ from each other")
+class Verifier:
+    """Verifies images of registries against those that are built here."""
 
+    def __init__(self, args: argparse.Namespace, folder: Path) -> None:
+        self.skopeo = Skopeo(args.skopeo, args.authfile, args.insecure)
+        self.key: ec.EllipticCurvePublicKey | None = None
+        self.key_name, self.deep, self._folder = "", bool(args.deep), folder
+        if args.key:
+            self.key, self.key_name = signing.read_public_key(args.key), args.key.name
+        self.locks = {path: Path(file) for path, file in pairs(args.lock)}
+        images = {target: Image(Path(path)) for target, path in pairs(args.image)}
+        self.built = {
+            target: Built(images[target], told_in(Image(Path(path)), images[target].digest))
+            for target, path in pairs(args.referrers)
+        }
 
-def check_provenance(
-    statement: dict[str, Any], digest: str, locks: dict[str, Path], verdict: Verdict
-) -> str:
-    """The statement is of this image and of the locks here; gives the target it names."""
-    subjects = [s["digest"]["sha256"] for s in statement["subject"]]
-    mine = digest.partition(":")[2] in subjects and statement["predicateType"] == SLSA
-    verdict.check("provenance", mine, "of this image", "of another image")
-    definition = statement["predicate"]["buildDefinition"]
-    told = {d["uri"]: d["digest"]["sha256"] for d in definition["resolvedDependencies"]}
-    for path, file in locks.items():
-        here = hashlib.sha256(file.read_bytes()).hexdigest()
-        verdict.check(
-            "lock",
-            told.get(f"file:{path}") == here,
-            f"{path} equal",
-            f"{path} differs from the one here: check out the commit that it was built from",
-        )
-    return str(definition["externalParameters"]["target"])
-
-
-def verify(
-    skopeo: Skopeo, reference: str, images: dict[str, Image], locks: dict[str, Path]
-) -> Verdict:
-    """Verifies one reference."""
-    matched = _REFERENCE.fullmatch(reference)
-    if not matched:
-        raise UserError(f"{reference} is no reference: write HOST/NAME@DIGEST or HOST/NAME:TAG")
-    verdict, repository = Verdict(), matched["repository"]
-    data = skopeo.manifest(reference)
-    digest = "sha256:" + hashlib.sha256(data).hexdigest()
-    verdict.say("image", f"{repository}@{digest}")
-    if matched["digest"]:
-        right = digest == matched["digest"]
-        verdict.check("manifest", right, "has the digest asked for", f"is not {reference}")
-    told = artifacts(skopeo, repository, digest, verdict)
-    check_bills(told, digest, verdict)
-    if IN_TOTO not in told:
+    def verify(self, reference: str) -> Verdict:
+        """Verifies one reference."""
+        matched = _REFERENCE.fullmatch(reference)
+        if not matched:
+            raise UserError(f"{reference} is no reference: write HOST/NAME@DIGEST or HOST/NAME:TAG")
+        verdict, repository = Verdict(), matched["repository"]
+        digest = self.skopeo.digest(reference)
+        verdict.say("image", f"{repository}@{digest}")
+        if matched["digest"]:
+            right = digest == matched["digest"]
+            verdict.check("manifest", right, "has the digest asked for", f"is not {reference}")
+        self.check_signature(repository, digest, "the image", verdict)
+        # Anybody may have pushed this: it need not be what it should.
+        try:
+            told = self.check_beside(repository, digest, verdict)
+            self.check_bills(told, digest, verdict)
+            target = self.check_provenance(told, digest, verdict)
+            self.check_rebuilt(target, told, digest, verdict)
+            if self.deep:
+                self.check_layers(f"{repository}@{digest}", told, verdict)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            verdict.check("beside", False, "", f"is not as it should be: {error!r}")
+        except UserError as error:
+            verdict.check("beside", False, "", str(error))
         return verdict
-    target = check_provenance(told[IN_TOTO], digest, locks, verdict)
-    if target in images:
-        built = images[target].digest
+
+    def check_signature(self, repository: str, digest: str, what: str, verdict: Verdict) -> None:
+        """By the key, if one was given."""
+        if not self.key:
+            verdict.say("signature", f"of {what}: not checked (--key NAME.pub does)")
+            return
+        reference = f"{repository}:{signing.signature_tag(digest)}"
+        try:
+            with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+                signatures = self.skopeo.fetch(reference, Path(folder, "signatures"))
+                trouble = signing.trouble(signatures, digest, self.key)
+        except Missing:
+            trouble = "there is none"
+        good = f"of {what}: by {self.key_name}"
+        verdict.check("signature", not trouble, good, f"of {what}: not by {self.key_name}: {trouble}")
+
+    def check_beside(self, repository: str, digest: str, verdict: Verdict) -> Json:
+        """What refers to the image, by media type, each byte checked by its digest."""
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            try:
+                reference = f"{repository}:{referrers_tag(digest)}"
+                layout = self.skopeo.fetch(reference, Path(folder, "referrers"))
+            except Missing as error:
+                raise UserError(f"nothing is told beside it: {error}") from error
+            self.check_signature(repository, layout.digest, "what is beside it", verdict)
+            told = told_in(layout, digest)
+        kinds = {SPDX: "SPDX", CYCLONEDX: "CycloneDX", IN_TOTO: "provenance"}
+        lacks = ", ".join(name for kind, name in kinds.items() if kind not in told)
+        if lacks:
+            raise UserError(f"lacks {lacks}")
+        verdict.say("beside", ", ".join(kinds.values()))
+        return told
+
+    def check_bills(self, told: Json, digest: str, verdict: Verdict) -> None:
+        """Both bills are of this image and name the same things."""
+        packages = [p for p in told[SPDX]["packages"] if p["SPDXID"] != "SPDXRef-image"]
+        spdx = sorted((p["name"], p["versionInfo"]) for p in packages)
+        cyclonedx = sorted((c["name"], c["version"]) for c in told[CYCLONEDX]["components"])
+        of_it = told[CYCLONEDX]["metadata"]["component"]["version"] == digest
+        of_it &= str(told[SPDX]["name"]).endswith(digest)
+        text = f"both of this image, {len(spdx)} components"
+        verdict.check("bills", of_it, text, "of another image")
+        same = spdx == cyclonedx
+        verdict.check("bills", same, "name the same things", "differ from each other")
+
+    def check_provenance(self, told: Json, digest: str, verdict: Verdict) -> str:
+        """The statement is of this image and of the locks here; gives the target it names."""
+        statement = told[IN_TOTO]
+        subjects = [s["digest"]["sha256"] for s in statement["subject"]]
+        mine = digest.partition(":")[2] in subjects and statement["predicateType"] == SLSA
+        verdict.check("provenance", mine, "of this image", "of another image")
+        definition = statement["predicate"]["buildDefinition"]
+        made_of = {d["uri"]: d["digest"] for d in definition["resolvedDependencies"]}
+        for path, file in self.locks.items():
+            here = hashlib.sha256(file.read_bytes()).hexdigest()
+            verdict.check(
+                "lock",
+                made_of.get(f"file:{path}", {}).get("sha256") == here,
+                f"{path} equal",
+                f"{path} differs from the one here: check out the commit that it was built from",
+            )
+        return str(definition["externalParameters"]["target"])
+
+    def check_rebuilt(self, target: str, told: Json, digest: str, verdict: Verdict) -> None:
+        """The build here has the same digest, and tells the same of what is inside."""
+        built = self.built.get(target)
+        if not built:
+            verdict.check("rebuilt", False, "", f"{target} is no image of this workspace")
+            return
+        same = built.image.digest == digest
+        other = f"{target} here: {built.image.digest}"
+        verdict.check("rebuilt", same, f"{target} here: equal", other)
+        if same:
+            bills = all(built.told[kind] == told[kind] for kind in (SPDX, CYCLONEDX))
+            verdict.check("rebuilt", bills, "its bills here: equal", "its bills here: other ones")
+
+    def check_layers(self, reference: str, told: Json, verdict: Verdict) -> None:
+        """The bills name what is in the layers, all of which are pulled."""
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            pulled = self.skopeo.fetch(reference, Path(folder, "image"))
+            locks = [json.loads(self.locks[lock].read_bytes()) for lock in _PACKAGE_LOCKS]
+            inside = contents.components(pulled, *locks)
+        found = {(c.name, c.version, f"{c.size} B") for c in inside}
+        billed = {
+            (component["name"], component["version"], f"{entry['value']} B")
+            for component in told[CYCLONEDX]["components"]
+            for entry in component["properties"]
+            if entry["name"] == "paddle_images:bytes"
+        }
+        words = [" ".join(entry) for entry in sorted(found ^ billed)]
         verdict.check(
-            "rebuilt", built == digest, f"{target} here: equal", f"{target} here: {built}"
+            "layers",
+            not words,
+            f"hold what the bills name, {len(found)} components, to the byte",
+            f"hold other things than the bills name: {', '.join(words[:5])}",
         )
-    else:
-        verdict.check("rebuilt", False, "", f"{target} is no image of this workspace")
-    return verdict
+
+
+def pairs(words: list[str]) -> list[tuple[str, str]]:
+    """Of words like KEY=VALUE."""
+    return [(key, value) for key, _, value in (word.partition("=") for word in words)]
 
 
 @contextmanager
-def places(args: argparse.Namespace, images: dict[str, Image]) -> Iterator[list[str]]:
+def places(args: argparse.Namespace, built: dict[str, Built]) -> Iterator[list[str]]:
     """The references to verify, while a registry serves them."""
     if args.references:
         yield args.references
         return
     with registry.embedded(args.docker_registry, registry.storage_folder()) as port:
         yield [
-            f"localhost:{port}/paddle/{target.rpartition(':')[2]}@{image.digest}"
-            for target, image in images.items()
+            f"localhost:{port}/paddle/{target.rpartition(':')[2]}@{here.image.digest}"
+            for target, here in built.items()
         ]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="verify", allow_abbrev=False, description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="verify",
+        allow_abbrev=False,
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     for name in ("skopeo", "docker-registry"):
         parser.add_argument("--" + name, type=Path, required=True, help=argparse.SUPPRESS)
-    for name in ("image", "lock"):
+    for name in ("image", "referrers", "lock"):
         parser.add_argument("--" + name, action="append", default=[], help=argparse.SUPPRESS)
-    parser.add_argument("--authfile", type=processes.user_path, help="file of logins")
+    path = processes.user_path
+    parser.add_argument("--authfile", type=path, help="file of logins")
+    parser.add_argument("--deep", action="store_true", help="pull, and hold the bills to the layers")
     parser.add_argument("--insecure", action="store_true", help="accept HTTP and any certificate")
+    parser.add_argument("--key", type=path, help="public key that must have signed it, PEM")
     parser.add_argument("references", nargs="*", metavar="REFERENCE")
     args = parser.parse_args()
-    images = {target: Image(Path(path)) for target, path in (i.split("=", 1) for i in args.image)}
-    locks = {path: Path(file) for path, file in (lock.split("=", 1) for lock in args.lock)}
-    skopeo = Skopeo(args.skopeo, args.authfile, args.insecure)
     failed = False
-    with places(args, images) as references:
-        for reference in references:
-            verdict = verify(skopeo, reference, images, locks)
-            for what, text in verdict.lines:
-                print(f"{what:<11}{text}")
-            failed |= verdict.failed
+    with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder:
+        verifier = Verifier(args, Path(folder))
+        with places(args, verifier.built) as references:
+            for reference in references:
+                verdict = verifier.verify(reference)
+                for what, text in verdict.lines:
+                    print(f"{what:<11}{text}")
+                failed |= verdict.failed
     print("verified" if not failed else "NOT verified: see above")
     return 1 if failed else 0
 

@@ -101,6 +101,8 @@ def _oci_image_impl(ctx):
         inputs.append(described)
         layers.append(layer)
     args.add_all(ctx.attr.history, format_each = "--history=%s")
+    for name, count in ctx.attr.chain_ids.items():
+        args.add("--chain-id=%s=%s" % (name, count))
 
     transitive = []
     if ctx.attr.base:
@@ -142,6 +144,10 @@ oci_image = rule(
         "base": attr.label(
             doc = "The image to build on, as an OCI layout.",
             allow_single_file = True,
+        ),
+        "chain_ids": attr.string_dict(
+            doc = "Label and annotation -> number of layers from the lowest: it gets their chain ID, " +
+                  "which says of images that they lie on the same layers. Not in upstream's API.",
         ),
         "history": attr.string_list(
             doc = "One text a layer, which `docker history` shows. Not in upstream's API.",

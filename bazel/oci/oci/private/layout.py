@@ -282,6 +282,26 @@ def configure(args: argparse.Namespace, image: Json) -> None:
         config["Healthcheck"] = json.loads(args.healthcheck.read_text())
 
 
+def chain_id(diff_ids: list[str]) -> str:
+    """The digest over layers, the lowest first: ChainID of the image specification's config.md."""
+    chain = diff_ids[0]
+    for diff_id in diff_ids[1:]:
+        chain = sha256(f"{chain} {diff_id}".encode())
+    return chain
+
+
+def chain_ids(wanted: list[str], diff_ids: list[str]) -> dict[str, str]:
+    """Annotations of NAME=COUNT: the chain id of so many layers."""
+    found = {}
+    for word in wanted:
+        name, _, text = word.rpartition("=")
+        count = int(text)
+        if not 0 < count <= len(diff_ids):
+            raise LayoutError(f"{name} is of {count} layers, but the image has {len(diff_ids)}")
+        found[name] = chain_id(diff_ids[:count])
+    return found
+
+
 def write_image(args: argparse.Namespace) -> None:
     layout = Layout(args.out)
     manifest, image = read_base(args.base, layout) if args.base else new_image(args)
@@ -303,11 +323,15 @@ def write_image(args: argparse.Namespace) -> None:
         # The label of the layer would make the digest depend on it.
         made_by = args.history[index] if index < len(args.history) else "oci_image"
         image.setdefault("history", []).append({"created": EPOCH, "created_by": made_by})
+    chains = chain_ids(args.chain_id, image["rootfs"]["diff_ids"])
+    if chains:
+        image["config"]["Labels"] = (image["config"].get("Labels") or {}) | chains
     config = layout.add(dump(image), DOCKER_CONFIG if docker else OCI_CONFIG)
     layers = manifest.pop("layers")
     annotations = manifest.pop("annotations", {})
     if args.annotations:
         annotations |= dict(pairs_of(args.annotations))
+    annotations |= chains
     manifest |= {"config": config, "layers": layers}
     manifest |= {"annotations": annotations} if annotations else {}
     descriptor = layout.add(dump(manifest), manifest.get("mediaType", OCI_MANIFEST))
@@ -365,6 +389,7 @@ def parser() -> argparse.ArgumentParser:
     image.add_argument("--base", type=Path)
     image.add_argument("--layer", nargs=2, action="append", default=[], metavar=("TAR", "JSON"))
     image.add_argument("--history", action="append", default=[])
+    image.add_argument("--chain-id", action="append", default=[], metavar="ANNOTATION=LAYERS")
     for name in ("os", "architecture", "variant", "user", "workdir", "stop-signal"):
         image.add_argument("--" + name, default="")
     for name in ("entrypoint", "cmd", "env", "labels", "exposed-ports", "volumes", "created"):

@@ -1,0 +1,57 @@
+"""image_annotations: what an image says of itself, as oci_image takes it."""
+
+load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
+
+def _image_annotations_impl(ctx):
+    values = dict(ctx.attr.values)
+    source = ctx.attr._source[BuildSettingInfo].value
+    if source:
+        values["org.opencontainers.image.source"] = source
+    out = ctx.actions.declare_file(ctx.label.name + ".txt")
+    known = ctx.actions.declare_file(ctx.label.name + ".known.txt") if ctx.attr.stamp else out
+    ctx.actions.write(known, "".join(["%s=%s\n" % (key, values[key]) for key in sorted(values)]))
+    if ctx.attr.stamp:
+        arguments = ctx.actions.args()
+        arguments.add_all(["--known", known, "--status", ctx.info_file, "--out", out])
+        ctx.actions.run(
+            executable = ctx.executable._tool,
+            arguments = [arguments],
+            inputs = [known, ctx.info_file],
+            outputs = [out],
+            mnemonic = "ImageAnnotations",
+        )
+    return [DefaultInfo(files = depset([out]))]
+
+_image_annotations = rule(
+    implementation = _image_annotations_impl,
+    doc = "A file of key=value lines, for labels and annotations; with `stamp` also the commit.",
+    attrs = {
+        "stamp": attr.bool(mandatory = True, doc = "Whether to name the commit."),
+        "values": attr.string_dict(mandatory = True, doc = "Key -> value."),
+        "_source": attr.label(default = "//bazel/image:source"),
+        "_tool": attr.label(
+            default = "//bazel/image/private:annotations",
+            doc = "Writes the file.",
+            cfg = "exec",
+            executable = True,
+        ),
+    },
+)
+
+def image_annotations(name, values, **kwargs):
+    """A file of key=value lines for labels and annotations; builds with --stamp add the commit.
+
+    Args:
+      name: of the target.
+      values: key -> value.
+      **kwargs: what all rules have.
+    """
+    _image_annotations(
+        name = name,
+        stamp = select({
+            "//bazel/image:stamped": True,
+            "//conditions:default": False,
+        }),
+        values = values,
+        **kwargs
+    )

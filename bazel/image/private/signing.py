@@ -1,0 +1,200 @@
+"""Signs images with a key and checks signatures, in cosign's format.
+
+A signature lies in the image's repository under the tag sha256-HEX.sig, as an artifact: a layer is
+a payload that names the digest ("simple signing"), its annotation the signature of those bytes,
+ECDSA P-256 with SHA-256. A private key is PKCS #8, encrypted by NaCl's secretbox with what scrypt
+makes of a passphrase.
+
+https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md
+https://github.com/secure-systems-lab/go-securesystemslib/tree/main/encrypted
+
+skopeo can sign so too, but not Debian's ("Debian-local change: sigstore disabled").
+"""
+
+from __future__ import annotations
+
+import base64
+import getpass
+import hashlib
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from nacl.exceptions import CryptoError
+from nacl.secret import SecretBox
+
+from bazel.image.private.layout import Image, Json
+from bazel.image.private.processes import UserError
+from bazel.image.private.referrers import MANIFEST, Layout, referrers_tag
+
+_ECDSA = ec.ECDSA(hashes.SHA256())
+_CONFIG = "application/vnd.oci.image.config.v1+json"
+_PAYLOAD = "application/vnd.dev.cosign.simplesigning.v1+json"
+_SIGNATURE = "dev.cosignproject.cosign/signature"
+_TYPE = "cosign container image signature"
+# cosign 1 writes the first, later ones write the second and read both.
+_PEM = re.compile(
+    rb"-----BEGIN ENCRYPTED (?:COSIGN|SIGSTORE) PRIVATE KEY-----(.*)-----END ENCRYPTED ", re.DOTALL
+)
+_SCRYPT = {"N": 32768, "r": 8, "p": 1}  # what every cosign reads
+_SCRYPT_BYTES = 256 << 20  # what it may take: N * r * 128, and somewhat more
+
+
+def signature_tag(digest: str) -> str:
+    """Where the signatures of a digest are."""
+    return f"{referrers_tag(digest)}.sig"
+
+
+# Keys
+
+
+def passphrase(file: Path | None, twice: bool = False) -> bytes:
+    """The passphrase of a key: of a file, of $COSIGN_PASSWORD, or of who sits at the terminal."""
+    if file:
+        return file.read_bytes().removesuffix(b"\n")
+    if (known := os.environ.get("COSIGN_PASSWORD")) is not None:
+        return known.encode()
+    if not sys.stdin.isatty():
+        raise UserError(
+            "the key has a passphrase: set COSIGN_PASSWORD, or name a file that holds it, "
+            "as in `-- --sign-passphrase-file FILE`"
+        )
+    typed = getpass.getpass("passphrase of the key: ")
+    if twice and getpass.getpass("once more: ") != typed:
+        raise UserError("the two passphrases differ: nothing was written")
+    return typed.encode()
+
+
+def _scrypt(word: bytes, salt: bytes, params: dict[str, int]) -> bytes:
+    cost = {"n": params["N"], "r": params["r"], "p": params["p"]}
+    return hashlib.scrypt(word, salt=salt, dklen=SecretBox.KEY_SIZE, maxmem=_SCRYPT_BYTES, **cost)
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def make_key(word: bytes) -> tuple[bytes, bytes]:
+    """A new key: the private half, encrypted with a passphrase, and the public one, as PEM."""
+    key, salt = ec.generate_private_key(ec.SECP256R1()), os.urandom(32)
+    plain = key.private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    box = SecretBox(_scrypt(word, salt, _SCRYPT)).encrypt(plain)
+    envelope = {
+        "kdf": {"name": "scrypt", "params": _SCRYPT, "salt": _base64(salt)},
+        "cipher": {"name": "nacl/secretbox", "nonce": _base64(box.nonce)},
+        "ciphertext": _base64(box.ciphertext),
+    }
+    text = _base64(json.dumps(envelope).encode())
+    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+    label = "ENCRYPTED SIGSTORE PRIVATE KEY"
+    private = "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""])
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return private.encode(), public
+
+
+def read_private_key(file: Path, word: bytes) -> ec.EllipticCurvePrivateKey:
+    """A private key as make_key and cosign write it."""
+    try:
+        found = _PEM.search(file.read_bytes())
+        envelope = json.loads(base64.b64decode(found[1])) if found else {}
+        kdf, cipher = envelope["kdf"], envelope["cipher"]
+        secret = _scrypt(word, base64.b64decode(kdf["salt"]), kdf["params"])
+        box = base64.b64decode(cipher["nonce"]) + base64.b64decode(envelope["ciphertext"])
+        plain = SecretBox(secret).decrypt(box)
+        key = serialization.load_der_private_key(plain, None)
+    except CryptoError as error:
+        raise UserError(f"the passphrase of {file} is another one") from error
+    except (KeyError, TypeError, ValueError, UnsupportedAlgorithm) as error:
+        raise UserError(
+            f"{file} is no private key of cosign: `./bazelw run //images:keygen -- NAME` makes one"
+        ) from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise UserError(f"{file} is no elliptic curve key, which is what signs here")
+    return key
+
+
+def read_public_key(file: Path) -> ec.EllipticCurvePublicKey:
+    """A public key, PEM."""
+    try:
+        key = serialization.load_pem_public_key(file.read_bytes())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise UserError(f"{file} is no public key (PEM): {error}") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise UserError(f"{file} is no elliptic curve key, which is what signs here")
+    return key
+
+
+# Signatures
+
+
+def payload(repository: str, digest: str) -> bytes:
+    """What is signed: that an image, under a name, has a digest."""
+    critical = {
+        "identity": {"docker-reference": repository},
+        "image": {"docker-manifest-digest": digest},
+        "type": _TYPE,
+    }
+    return json.dumps({"critical": critical, "optional": None}, separators=(",", ":")).encode()
+
+
+def trouble(signatures: Image, digest: str, key: ec.EllipticCurvePublicKey) -> str:
+    """Why none of the signatures says by this key that an image has this digest, or nothing."""
+    said = []
+    for layer in signatures.layers:
+        try:
+            claim = signatures.json(layer["digest"])["critical"]
+            signature = base64.b64decode(layer["annotations"][_SIGNATURE], validate=True)
+            key.verify(signature, signatures.blob(layer["digest"]).read_bytes(), _ECDSA)
+            signed = claim["image"]["docker-manifest-digest"]
+            if claim["type"] == _TYPE and signed == digest:
+                return ""
+            said.append(f"one is of {signed}")
+        except InvalidSignature:
+            said.append("one is of another key or of other bytes")
+        except (KeyError, TypeError, ValueError):
+            said.append("one is damaged")
+    return "; ".join(sorted(set(said))) or "there is none"
+
+
+def sign(
+    key: ec.EllipticCurvePrivateKey, repository: str, digest: str, known: Image | None, out: Path
+) -> bool:
+    """Writes the signatures of a digest: those known, and one by this key.
+
+    Gives False, and writes nothing, when the key has signed it already.
+    """
+    if known and not trouble(known, digest, key.public_key()):
+        return False
+    layout = Layout(out)
+    layers: list[Json] = []
+    for layer in known.layers if known else []:
+        layers.append(layer)
+        layout.blob(layer["mediaType"], known.blob(layer["digest"]).read_bytes())
+    data = payload(repository, digest)
+    signature = _base64(key.sign(data, _ECDSA))
+    layers.append(layout.blob(_PAYLOAD, data) | {"annotations": {_SIGNATURE: signature}})
+    config: Json = {
+        "architecture": "",
+        "os": "",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]},
+    }
+    manifest: Json = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": layout.json(_CONFIG, config),
+        "layers": layers,
+    }
+    layout.finish(layout.json(MANIFEST, manifest))
+    return True
