@@ -1,5 +1,6 @@
 """The images together: what they share, what an edit pushes, that they train as a build does."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -49,6 +50,21 @@ def test_all_images_lie_on_the_same_layers() -> None:
     for shared in zip(*(stack[:3] for stack in stacks), strict=True):
         assert len(set(shared)) == 1
     assert [title for title, _ in stacks[0][:3]] == ["base files", "C library", "Paddle engine"]
+
+
+@pytest.mark.parametrize(
+    ("base", "count", "others"), [("engine", 3, set()), ("python", 10, {"inference"})]
+)
+def test_images_say_what_they_lie_on(base: str, count: int, others: set[str]) -> None:
+    """By the chain id (the image specification's config.md) of their lowest layers."""
+    told = {name: image.manifest["annotations"] for name, image in IMAGES.items()}
+    found = {name: told[name].get(f"paddle_images.layers.{base}") for name in IMAGES}
+    assert {name for name, chain in found.items() if not chain} == others
+    chain = ""
+    for diff_id in IMAGES["train"].config["rootfs"]["diff_ids"][:count]:
+        both = f"{chain} {diff_id}".encode()
+        chain = f"sha256:{hashlib.sha256(both).hexdigest()}" if chain else diff_id
+    assert {chain} == {found[name] for name in IMAGES.keys() - others}
 
 
 def test_images_with_python_share_eight_tenths_of_the_smallest() -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bazel.image.private.layout import Image
+from bazel.image.private.processes import UserError
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -110,6 +111,18 @@ def write(image: Image, payloads: dict[str, bytes], out: Path) -> None:
         manifests.append(layout.json(MANIFEST, manifest) | named)
     index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
     layout.finish(layout.json(INDEX, index))
+
+
+def read(layout: Image, digest: str) -> Json:
+    """What such a layout tells of an image, by media type."""
+    told: Json = {}
+    for entry in layout.json(layout.digest)["manifests"]:
+        manifest = layout.json(entry["digest"])
+        if manifest["subject"]["digest"] != digest:
+            raise UserError(f"{entry['digest']} beside it is of another image")
+        for layer in manifest["layers"]:
+            told[layer["mediaType"]] = layout.json(layer["digest"])
+    return told
 
 
 def main(argv: Sequence[str]) -> int:

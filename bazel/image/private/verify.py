@@ -21,7 +21,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bazel.image.private import contents, processes, registry, signing
+from bazel.image.private import contents, processes, referrers, registry, signing
 from bazel.image.private.layout import Image, Json
 from bazel.image.private.processes import UserError
 from bazel.image.private.referrers import CYCLONEDX, IN_TOTO, SLSA, SPDX, referrers_tag
@@ -57,18 +57,6 @@ class Built:
     told: Json
 
 
-def told_in(layout: Image, digest: str) -> Json:
-    """What a layout of referrers tells of an image, by media type."""
-    found: Json = {}
-    for entry in layout.json(layout.digest)["manifests"]:
-        manifest = layout.json(entry["digest"])
-        if manifest["subject"]["digest"] != digest:
-            raise UserError(f"{entry['digest']} beside it is of another image")
-        for layer in manifest["layers"]:
-            found[layer["mediaType"]] = layout.json(layer["digest"])
-    return found
-
-
 class Verifier:
     """Verifies images of registries against those that are built here."""
 
@@ -81,7 +69,7 @@ class Verifier:
         self.locks = {path: Path(file) for path, file in pairs(args.lock)}
         images = {target: Image(Path(path)) for target, path in pairs(args.image)}
         self.built = {
-            target: Built(images[target], told_in(Image(Path(path)), images[target].digest))
+            target: Built(images[target], referrers.read(Image(Path(path)), images[target].digest))
             for target, path in pairs(args.referrers)
         }
 
@@ -135,7 +123,7 @@ class Verifier:
             except Missing as error:
                 raise UserError(f"nothing is told beside it: {error}") from error
             self.check_signature(repository, layout.digest, "what is beside it", verdict)
-            told = told_in(layout, digest)
+            told = referrers.read(layout, digest)
         kinds = {SPDX: "SPDX", CYCLONEDX: "CycloneDX", IN_TOTO: "provenance"}
         lacks = ", ".join(name for kind, name in kinds.items() if kind not in told)
         if lacks:

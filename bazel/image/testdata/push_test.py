@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import signal
 import subprocess
 import tarfile
+import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +17,8 @@ import pytest
 
 from bazel.image.private import registry as embedded
 from bazel.image.private import runtime
-from bazel.image.private.layout import Image
+from bazel.image.private.layout import Image, Json
+from bazel.image.private.referrers import CYCLONEDX, IN_TOTO, SPDX, read, referrers_tag, write
 from bazel.image.testdata.users import (
     HERE,
     SMALL,
@@ -93,13 +97,72 @@ def test_a_pushed_image_is_verified(home: dict[str, str]) -> None:
     verified = program("verify", env=home)
     assert verified.returncode == 0, verified.stdout + verified.stderr
     for line in (
+        "signature  of the image: not checked (--key NAME.pub does)",
         "beside     SPDX, CycloneDX, provenance",
+        "bills      name the same things",
         "provenance of this image",
         "lock       debian_lock.json equal",
         "rebuilt    //bazel/image/testdata:small here: equal",
+        "rebuilt    its bills here: equal",
         "verified",
     ):
         assert line in verified.stdout.splitlines()
+
+
+def test_bills_are_held_to_the_layers(home: dict[str, str], tmp_path: Path) -> None:
+    with runtime.registry(tmp_path / "elsewhere") as port:
+        to = f"localhost:{port}/team/name"
+        assert program("small_push", "--repository", to, "--tag=v1", env=home).returncode == 0
+        good = program("verify", "--deep", f"{to}:v1", env=home)
+        push_beside(to, lambda told: None)
+        same = program("verify", f"{to}:v1", env=home)
+        # Both bills forget a package.
+        push_beside(to, forget("zlib1g"))
+        shallow = program("verify", f"{to}:v1", env=home)
+        deep = program("verify", "--deep", f"{to}:v1", env=home)
+        push_beside(to, lambda told: told.pop(IN_TOTO))
+        lacking = program("verify", f"{to}:v1", env=home)
+        push_beside(to, lambda told: told[SPDX].pop("packages"))
+        broken = program("verify", f"{to}:v1", env=home)
+    assert good.returncode == 0, good.stdout + good.stderr
+    count = re.search(r"bills      both of this image, (\d+) components", good.stdout)
+    assert count
+    line = f"layers     hold what the bills name, {count[1]} components, to the byte"
+    assert line in good.stdout.splitlines()
+    assert same.returncode == 0, same.stdout + same.stderr
+    assert (shallow.returncode, deep.returncode) == (1, 1)
+    assert "bills      name the same things" in shallow.stdout.splitlines()
+    assert "rebuilt    its bills here: other ones" in shallow.stdout.splitlines()
+    assert "layers     hold other things than the bills name: zlib1g 1:1.2" in deep.stdout
+    assert lacking.returncode == 1
+    assert "beside     lacks provenance" in lacking.stdout.splitlines()
+    assert broken.returncode == 1
+    assert "beside     is not as it should be: KeyError('packages')" in broken.stdout.splitlines()
+    assert "Traceback" not in broken.stderr
+
+
+def forget(name: str) -> Callable[[Json], object]:
+    """Drops a package from both bills."""
+
+    def change(told: Json) -> None:
+        for kind, key in ((SPDX, "packages"), (CYCLONEDX, "components")):
+            told[kind][key] = [entry for entry in told[kind][key] if entry["name"] != name]
+
+    return change
+
+
+def push_beside(to: str, change: Callable[[Json], object]) -> None:
+    """Puts something else beside the image: what belongs there, changed."""
+    told = read(Image(HERE / "small_referrers"), Image(SMALL).digest)
+    change(told)
+    with tempfile.TemporaryDirectory() as folder:
+        layout = Path(folder, "layout")
+        payloads = {kind: json.dumps(value).encode() for kind, value in told.items()}
+        write(Image(SMALL), payloads, layout)
+        target = f"docker://{to}:{referrers_tag(Image(SMALL).digest)}"
+        command = [runtime.tool("skopeo"), "--insecure-policy", "copy", "--all", "--quiet"]
+        command += ["--dest-tls-verify=false", f"oci:{layout}", target]
+        subprocess.run(command, check=True)
 
 
 def test_another_image_is_not_verified(home: dict[str, str], tmp_path: Path) -> None:

@@ -127,6 +127,20 @@ class LayoutTest(unittest.TestCase):
         _, other = self.image("other", "--entrypoint", entrypoint, base="base")
         self.assertNotIn("Cmd", other["config"])
 
+    def test_chain_ids_of_layers(self) -> None:
+        layers = [*self.layer("a", b"one"), *self.layer("b", b"two"), *self.layer("c", b"three")]
+        ids = [layout.sha256(data) for data in (b"one", b"two", b"three")]
+        two = layout.sha256(f"{ids[0]} {ids[1]}".encode())
+        expected = {"low": ids[0], "all": layout.sha256(f"{two} {ids[2]}".encode())}
+        flags = ["--chain-id=low=1", "--chain-id=all=3"]
+        manifest, config = self.image("image", *layers, *flags)
+        self.assertEqual(manifest["annotations"], expected)
+        self.assertEqual(config["config"]["Labels"], expected)
+        out = ["--out", self.root / "x", "--digest-file", self.root / "y"]
+        platform = ["--os=linux", "--architecture=amd64"]
+        self.assertEqual(self.run_tool("image", *out, *platform, *layers, "--chain-id=more=4"), 1)
+        self.assertIn("more is of 4 layers, but the image has 3", self.errors.getvalue())
+
     def test_docker_base_gives_docker_layers(self) -> None:
         base = layout.Layout(self.root / "docker")
         rootfs = {"type": "layers", "diff_ids": []}

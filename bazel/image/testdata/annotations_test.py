@@ -1,0 +1,33 @@
+"""What images say of themselves: the commit, but only of builds with --stamp."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bazel.image.private import annotations
+from bazel.image.private.layout import Image
+from bazel.image.testdata.users import SMALL
+
+TITLE = "org.opencontainers.image.title"
+
+
+def write(tmp_path: Path, status: str) -> list[str]:
+    (tmp_path / "known").write_text(f"{TITLE}=it\n")
+    (tmp_path / "status").write_text(status)
+    flags = [f"--{name}={tmp_path / name}" for name in ("known", "status", "out")]
+    assert annotations.main(flags) == 0
+    return (tmp_path / "out").read_text().splitlines()
+
+
+def test_the_commit_is_named(tmp_path: Path) -> None:
+    status = "BUILD_HOST here\nBUILD_USER me\nSTABLE_REVISION 0123abc-dirty\n"
+    assert write(tmp_path, status) == [f"{annotations.REVISION}=0123abc-dirty", f"{TITLE}=it"]
+
+
+def test_outside_of_git_there_is_none(tmp_path: Path) -> None:
+    assert write(tmp_path, "BUILD_HOST here\nBUILD_USER me\n") == [f"{TITLE}=it"]
+
+
+def test_labels_are_annotations() -> None:
+    image = Image(SMALL)
+    assert image.config["config"]["Labels"] == image.manifest["annotations"]
