@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bazel.image.private.annotations import REVISION
 from bazel.image.private.layout import Image
 from bazel.image.private.processes import UserError
 
@@ -50,6 +51,11 @@ def provenance(
         for component in contents
         if component["purl"] and component["sha256"]
     ]
+    said = image.manifest.get("annotations", {})
+    if (commit := said.get(REVISION)) and not commit.endswith("-dirty"):
+        source: Json = {"name": "source", "digest": {"gitCommit": commit}}
+        where = said.get("org.opencontainers.image.source")
+        materials.append(source | ({"uri": f"git+{where}"} if where else {}))
     return {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": name, "digest": {"sha256": image.digest.partition(":")[2]}}],

@@ -150,12 +150,17 @@ class Verifier:
         mine = digest.partition(":")[2] in subjects and statement["predicateType"] == SLSA
         verdict.check("provenance", mine, "of this image", "of another image")
         definition = statement["predicate"]["buildDefinition"]
-        made_of = {d["uri"]: d["digest"] for d in definition["resolvedDependencies"]}
+        made_of = {}
+        for entry in definition["resolvedDependencies"]:
+            made_of[entry.get("uri")] = entry["digest"].get("sha256")
+            if commit := entry["digest"].get("gitCommit"):
+                again = "with --stamp, as in `./bazelw run --stamp //images:verify`, is it rebuilt"
+                verdict.say("source", f"commit {commit}: there, and {again}")
         for path, file in self.locks.items():
             here = hashlib.sha256(file.read_bytes()).hexdigest()
             verdict.check(
                 "lock",
-                made_of.get(f"file:{path}", {}).get("sha256") == here,
+                made_of.get(f"file:{path}") == here,
                 f"{path} equal",
                 f"{path} differs from the one here: check out the commit that it was built from",
             )
