@@ -52,7 +52,7 @@ class Podman:
         (config / "registries.conf").write_text(REGISTRY.format(port=port))
         (config / "hosts").write_text("127.0.0.1 localhost\n")
         (config / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
-        words = [runtime.tool("bwrap"), "--cap-add", "ALL", "--die-with-parent"]
+        words: list[str | Path] = [runtime.tool("bwrap"), "--cap-add", "ALL", "--die-with-parent"]
         words += ["--unshare-pid", "--unshare-ipc", "--unshare-uts"]
         for name in ("bin", "lib", "lib64", "sbin", "usr"):
             words += ["--ro-bind", ROOT / name, f"/{name}"]

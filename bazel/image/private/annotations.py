@@ -1,6 +1,6 @@
 """Writes what an image says of itself, as key=value lines: what is known, and the commit.
 
-    annotations --known FILE --status FILE --out FILE
+annotations --known FILE --status FILE --out FILE
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ def main() -> int:
     for file in (private, public):
         if file.exists():
             raise UserError(f"{file} is there already and stays: take another name")
-    key, told = signing.make_key(signing.passphrase(args.passphrase_file, twice=True))
+    word = signing.passphrase("--passphrase-file", args.passphrase_file, twice=True)
+    key, told = signing.make_key(word)
     write(private, key, 0o600)
     write(public, told, 0o644)
     print(f"private  {private}   for `-- --sign-key` of a push: keep it, and its passphrase, safe")

@@ -23,7 +23,7 @@ from bazel.image.private import processes, registry, signing
 from bazel.image.private.layout import Image
 from bazel.image.private.processes import UserError, say
 from bazel.image.private.referrers import referrers_tag
-from bazel.image.private.skopeo import Missing, Skopeo
+from bazel.image.private.skopeo import MissingError, Skopeo
 
 
 def megabytes(size: int) -> str:
@@ -48,7 +48,7 @@ def push(
     digestfile = ["--digestfile", str(args.digestfile)] if args.digestfile else []
     # First, because a passphrase may be wrong.
     key = args.sign_key and signing.read_private_key(
-        args.sign_key, signing.passphrase(args.sign_passphrase_file)
+        args.sign_key, signing.passphrase("--sign-passphrase-file", args.sign_passphrase_file)
     )
     run_push(args, args.oci_push, repository, args.tag, [*digestfile, *more])
     run_push(args, args.referrers_push, repository, [referrers_tag(image.digest)], more)
@@ -70,7 +70,7 @@ def sign(
     tag = signing.signature_tag(digest)
     with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder:
         known, out = None, Path(folder, "signatures")
-        with suppress(Missing):
+        with suppress(MissingError):
             known = skopeo.fetch(f"{repository}:{tag}", Path(folder, "known"))
         if signing.sign(key, name, digest, known, out):
             # An oci_push of another layout: of a flag given twice the last counts.

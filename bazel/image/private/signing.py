@@ -53,16 +53,22 @@ def signature_tag(digest: str) -> str:
 # Keys
 
 
-def passphrase(file: Path | None, twice: bool = False) -> bytes:
-    """The passphrase of a key: of a file, of $COSIGN_PASSWORD, or of who sits at the terminal."""
+def passphrase(option: str, file: Path | None, twice: bool = False) -> bytes:
+    """The passphrase of a key: of a file, of $COSIGN_PASSWORD, or of who sits at the terminal.
+
+    Args:
+        option: the one that names a file.
+        file: what it names.
+        twice: whether to have it typed twice.
+    """
     if file:
         return file.read_bytes().removesuffix(b"\n")
     if (known := os.environ.get("COSIGN_PASSWORD")) is not None:
         return known.encode()
     if not sys.stdin.isatty():
         raise UserError(
-            "the key has a passphrase: set COSIGN_PASSWORD, or name a file that holds it, "
-            "as in `-- --sign-passphrase-file FILE`"
+            "the key needs a passphrase: set COSIGN_PASSWORD, or name a file that holds it, "
+            f"as in `-- {option} FILE`"
         )
     typed = getpass.getpass("passphrase of the key: ")
     if twice and getpass.getpass("once more: ") != typed:
@@ -178,9 +184,10 @@ def sign(
         return False
     layout = Layout(out)
     layers: list[Json] = []
-    for layer in known.layers if known else []:
-        layers.append(layer)
-        layout.blob(layer["mediaType"], known.blob(layer["digest"]).read_bytes())
+    if known:
+        layers += known.layers
+        for layer in layers:
+            layout.blob(layer["mediaType"], known.blob(layer["digest"]).read_bytes())
     data = payload(repository, digest)
     signature = _base64(key.sign(data, _ECDSA))
     layers.append(layout.blob(_PAYLOAD, data) | {"annotations": {_SIGNATURE: signature}})

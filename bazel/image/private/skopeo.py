@@ -15,7 +15,7 @@ from bazel.image.private.processes import UserError, user_path
 _MISSING = re.compile("manifest unknown|name unknown|not known|not found|404", re.IGNORECASE)
 
 
-class Missing(UserError):
+class MissingError(UserError):
     """The registry answers, and does not have it."""
 
 
@@ -41,7 +41,7 @@ class Skopeo:
         done = subprocess.run([*words, source, *target], capture_output=True, check=False)
         if done.returncode:
             text = done.stderr.decode(errors="replace").strip().rpartition("msg=")[2]
-            error = Missing if _MISSING.search(text) else UserError
+            error = MissingError if _MISSING.search(text) else UserError
             raise error(f"{source.removeprefix('docker://')} cannot be read: {text}")
         return done.stdout
 

@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -25,7 +24,7 @@ from bazel.image.private import contents, processes, referrers, registry, signin
 from bazel.image.private.layout import Image, Json
 from bazel.image.private.processes import UserError
 from bazel.image.private.referrers import CYCLONEDX, IN_TOTO, SLSA, SPDX, referrers_tag
-from bazel.image.private.skopeo import Missing, Skopeo
+from bazel.image.private.skopeo import MissingError, Skopeo
 
 _REFERENCE = re.compile(
     r"(?P<repository>[^@]+?/[^@]+?)(@(?P<digest>sha256:[0-9a-f]{64})|:(?P<tag>[\w.-]+))"
@@ -109,10 +108,12 @@ class Verifier:
             with tempfile.TemporaryDirectory(dir=self._folder) as folder:
                 signatures = self.skopeo.fetch(reference, Path(folder, "signatures"))
                 trouble = signing.trouble(signatures, digest, self.key)
-        except Missing:
+        except MissingError:
             trouble = "there is none"
         good = f"of {what}: by {self.key_name}"
-        verdict.check("signature", not trouble, good, f"of {what}: not by {self.key_name}: {trouble}")
+        verdict.check(
+            "signature", not trouble, good, f"of {what}: not by {self.key_name}: {trouble}"
+        )
 
     def check_beside(self, repository: str, digest: str, verdict: Verdict) -> Json:
         """What refers to the image, by media type, each byte checked by its digest."""
@@ -120,7 +121,7 @@ class Verifier:
             try:
                 reference = f"{repository}:{referrers_tag(digest)}"
                 layout = self.skopeo.fetch(reference, Path(folder, "referrers"))
-            except Missing as error:
+            except MissingError as error:
                 raise UserError(f"nothing is told beside it: {error}") from error
             self.check_signature(repository, layout.digest, "what is beside it", verdict)
             told = referrers.read(layout, digest)
@@ -232,7 +233,9 @@ def main() -> int:
         parser.add_argument("--" + name, action="append", default=[], help=argparse.SUPPRESS)
     path = processes.user_path
     parser.add_argument("--authfile", type=path, help="file of logins")
-    parser.add_argument("--deep", action="store_true", help="pull, and hold the bills to the layers")
+    parser.add_argument(
+        "--deep", action="store_true", help="pull, and hold the bills to the layers"
+    )
     parser.add_argument("--insecure", action="store_true", help="accept HTTP and any certificate")
     parser.add_argument("--key", type=path, help="public key that must have signed it, PEM")
     parser.add_argument("references", nargs="*", metavar="REFERENCE")

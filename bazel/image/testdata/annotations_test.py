@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bazel.image.private import annotations
+from bazel.image.private import annotations as tool
 from bazel.image.private.layout import Image
 from bazel.image.testdata.users import SMALL
 
@@ -15,13 +15,13 @@ def write(tmp_path: Path, status: str) -> list[str]:
     (tmp_path / "known").write_text(f"{TITLE}=it\n")
     (tmp_path / "status").write_text(status)
     flags = [f"--{name}={tmp_path / name}" for name in ("known", "status", "out")]
-    assert annotations.main(flags) == 0
+    assert tool.main(flags) == 0
     return (tmp_path / "out").read_text().splitlines()
 
 
 def test_the_commit_is_named(tmp_path: Path) -> None:
     status = "BUILD_HOST here\nBUILD_USER me\nSTABLE_REVISION 0123abc-dirty\n"
-    assert write(tmp_path, status) == [f"{annotations.REVISION}=0123abc-dirty", f"{TITLE}=it"]
+    assert write(tmp_path, status) == [f"{tool.REVISION}=0123abc-dirty", f"{TITLE}=it"]
 
 
 def test_outside_of_git_there_is_none(tmp_path: Path) -> None:

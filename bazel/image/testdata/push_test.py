@@ -160,7 +160,7 @@ def push_beside(to: str, change: Callable[[Json], object]) -> None:
         payloads = {kind: json.dumps(value).encode() for kind, value in told.items()}
         write(Image(SMALL), payloads, layout)
         target = f"docker://{to}:{referrers_tag(Image(SMALL).digest)}"
-        command = [runtime.tool("skopeo"), "--insecure-policy", "copy", "--all", "--quiet"]
+        command = [str(runtime.tool("skopeo")), "--insecure-policy", "copy", "--all", "--quiet"]
         command += ["--dest-tls-verify=false", f"oci:{layout}", target]
         subprocess.run(command, check=True)
 

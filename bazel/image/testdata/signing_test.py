@@ -22,7 +22,8 @@ PASSPHRASE = b"hunter2"
 REPOSITORY = "localhost:5990/t/small"
 SIGNED = "sha256:3f7a93d077a5a4cbccea786b2525ebd73f9c40034f9b62f56cd22fa6a98eee4c"
 SIGNATURE = (
-    "MEUCIDID9MYKlEg39H3+aYUsQTVqa0INKRIWVBdrwFeGkb7aAiEAiTXm1syjhwefklbIMaxMJGj/swhOe/2De1VOGWCfYZE="
+    "MEUCIDID9MYKlEg39H3+aYUsQTVqa0INKRIWVBdrwFeGkb7aAiEAiTXm1syjhwef"
+    "klbIMaxMJGj/swhOe/2De1VOGWCfYZE="
 )
 
 
@@ -60,7 +61,7 @@ def verify(reference: str, env: dict[str, str], *options: str) -> list[str]:
 
 
 def skopeo(*words: str) -> None:
-    command = [runtime.tool("skopeo"), "--insecure-policy", *words]
+    command = [str(runtime.tool("skopeo")), "--insecure-policy", *words]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
@@ -168,9 +169,7 @@ def test_another_image_under_the_tag_is_refused(home: dict[str, str], port: int)
     assert verify(f"{to}@{DIGEST}", home, "--key=mine.pub") == GOOD
 
 
-def test_a_wrong_passphrase_pushes_nothing(
-    home: dict[str, str], port: int, tmp_path: Path
-) -> None:
+def test_a_wrong_passphrase_pushes_nothing(home: dict[str, str], port: int, tmp_path: Path) -> None:
     to = f"localhost:{port}/team/name"
     (tmp_path / "word").write_text("another word\n")
     refused = push(to, home, "--sign-key=mine.key", "--sign-passphrase-file=word")
