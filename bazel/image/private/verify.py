@@ -92,7 +92,7 @@ class Verifier:
             self.check_rebuilt(target, told, digest, verdict)
             if self.deep:
                 self.check_layers(f"{repository}@{digest}", told, verdict)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             verdict.check("beside", False, "", f"is not as it should be: {error!r}")
         except UserError as error:
             verdict.check("beside", False, "", str(error))
@@ -155,8 +155,8 @@ class Verifier:
         for entry in definition["resolvedDependencies"]:
             made_of[entry.get("uri")] = entry["digest"].get("sha256")
             if commit := entry["digest"].get("gitCommit"):
-                again = "with --stamp, as in `./bazelw run --stamp //images:verify`, is it rebuilt"
-                verdict.say("source", f"commit {commit}: there, and {again}")
+                again = "`./bazelw run --stamp //images:verify` rebuilds it there"
+                verdict.say("source", f"commit {commit}: {again}")
         for path, file in self.locks.items():
             here = hashlib.sha256(file.read_bytes()).hexdigest()
             verdict.check(
