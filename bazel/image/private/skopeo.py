@@ -6,8 +6,10 @@ import hashlib
 import os
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 
+from bazel.image.private import referrers
 from bazel.image.private.layout import Image, Json
 from bazel.image.private.processes import UserError, user_path
 
@@ -57,7 +59,15 @@ class Skopeo:
         self.run(command, f"docker://{reference}", f"oci:{layout}")
         return Image(layout)
 
-    def index(self, reference: str, layout: Path) -> Json:
-        """Fetches an index with all that it names; gives the index."""
-        root = self.fetch(reference, layout)
-        return root.json(root.digest)
+    def beside(self, repository: str, digest: str) -> tuple[str, Json]:
+        """What is told beside an image: the digest of all of it, and each by media type.
+
+        Every byte has its digest; what it says is whatever somebody pushed.
+        """
+        reference = f"{repository}:{referrers.referrers_tag(digest)}"
+        with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder:
+            try:
+                layout = self.fetch(reference, Path(folder, "referrers"))
+            except MissingError as error:
+                raise UserError(f"nothing is told beside it: {error}") from error
+            return layout.digest, referrers.read(layout, digest)

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from bazel.image.private import contents, processes, referrers, registry, signing
 from bazel.image.private.layout import Image, Json
 from bazel.image.private.processes import UserError
-from bazel.image.private.referrers import CYCLONEDX, IN_TOTO, SLSA, SPDX, referrers_tag
+from bazel.image.private.referrers import CYCLONEDX, IN_TOTO, SLSA, SPDX
 from bazel.image.private.skopeo import MissingError, Skopeo
 
 _REFERENCE = re.compile(
@@ -117,14 +117,8 @@ class Verifier:
 
     def check_beside(self, repository: str, digest: str, verdict: Verdict) -> Json:
         """What refers to the image, by media type, each byte checked by its digest."""
-        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-            try:
-                reference = f"{repository}:{referrers_tag(digest)}"
-                layout = self.skopeo.fetch(reference, Path(folder, "referrers"))
-            except MissingError as error:
-                raise UserError(f"nothing is told beside it: {error}") from error
-            self.check_signature(repository, layout.digest, "what is beside it", verdict)
-            told = referrers.read(layout, digest)
+        index, told = self.skopeo.beside(repository, digest)
+        self.check_signature(repository, index, "what is beside it", verdict)
         kinds = {SPDX: "SPDX", CYCLONEDX: "CycloneDX", IN_TOTO: "provenance"}
         lacks = ", ".join(name for kind, name in kinds.items() if kind not in told)
         if lacks:

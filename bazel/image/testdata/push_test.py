@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import tarfile
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +17,7 @@ import pytest
 from bazel.image.private import registry as embedded
 from bazel.image.private import runtime
 from bazel.image.private.layout import Image, Json
-from bazel.image.private.referrers import CYCLONEDX, IN_TOTO, SPDX, read, referrers_tag, write
+from bazel.image.private.referrers import CYCLONEDX, IN_TOTO, SPDX
 from bazel.image.testdata.users import (
     HERE,
     SMALL,
@@ -28,6 +27,7 @@ from bazel.image.testdata.users import (
     get,
     gone,
     program,
+    push_beside,
 )
 
 
@@ -149,20 +149,6 @@ def forget(name: str) -> Callable[[Json], object]:
             told[kind][key] = [entry for entry in told[kind][key] if entry["name"] != name]
 
     return change
-
-
-def push_beside(to: str, change: Callable[[Json], object]) -> None:
-    """Puts something else beside the image: what belongs there, changed."""
-    told = read(Image(HERE / "small_referrers"), Image(SMALL).digest)
-    change(told)
-    with tempfile.TemporaryDirectory() as folder:
-        layout = Path(folder, "layout")
-        payloads = {kind: json.dumps(value).encode() for kind, value in told.items()}
-        write(Image(SMALL), payloads, layout)
-        target = f"docker://{to}:{referrers_tag(Image(SMALL).digest)}"
-        command = [str(runtime.tool("skopeo")), "--insecure-policy", "copy", "--all", "--quiet"]
-        command += ["--dest-tls-verify=false", f"oci:{layout}", target]
-        subprocess.run(command, check=True)
 
 
 def test_another_image_is_not_verified(home: dict[str, str], tmp_path: Path) -> None:

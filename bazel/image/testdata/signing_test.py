@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -12,8 +13,8 @@ import pytest
 from bazel.image.private import runtime, signing
 from bazel.image.private.layout import Image
 from bazel.image.private.processes import UserError
-from bazel.image.private.referrers import Layout, referrers_tag
-from bazel.image.testdata.users import HERE, SMALL, environment, program
+from bazel.image.private.referrers import SPDX, Layout, referrers_tag
+from bazel.image.testdata.users import HERE, SMALL, environment, program, push_beside
 
 DIGEST = Image(SMALL).digest
 # Made by cosign 2.5: a key for this test alone, its passphrase, and what it signed with it.
@@ -27,15 +28,27 @@ SIGNATURE = (
 )
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> dict[str, str]:
-    """The environment of a user with two keys, mine and other."""
-    env = environment(tmp_path) | {"COSIGN_PASSWORD": "a word"}
-    env["BUILD_WORKING_DIRECTORY"] = str(tmp_path)
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two keys, mine and other."""
+    folder = tmp_path_factory.mktemp("keys")
     for name in ("mine", "other"):
-        made = keygen(name, env)
+        made = keygen(name, user(folder))
         assert made.returncode == 0, made.stderr
-    return env
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, keys: Path) -> dict[str, str]:
+    """The environment of a user who has the keys and stands where they are."""
+    for key in keys.iterdir():
+        shutil.copy(key, tmp_path)
+    return user(tmp_path)
+
+
+def user(folder: Path) -> dict[str, str]:
+    own = {"BUILD_WORKING_DIRECTORY": str(folder), "COSIGN_PASSWORD": "a word"}
+    return environment(folder) | own
 
 
 @pytest.fixture
@@ -156,6 +169,17 @@ def test_the_signature_of_another_image_is_refused(home: dict[str, str], port: i
     copy(signatures(to, beside), signatures(to))
     first = verify(f"{to}:v1", home, "--key=mine.pub")[0]
     assert first.endswith(f"not by mine.pub: one is of {beside}")
+
+
+def test_other_bills_beside_a_signed_image_are_refused(home: dict[str, str], port: int) -> None:
+    to = f"localhost:{port}/team/name"
+    assert push(to, home, "--sign-key=mine.key").returncode == 0
+    push_beside(to, lambda told: told[SPDX].update(comment="all is well"))
+    assert verify(f"{to}:v1", home, "--key=mine.pub") == [
+        GOOD[0],
+        "signature  of what is beside it: not by mine.pub: there is none",
+        "NOT verified: see above",
+    ]
 
 
 def test_another_image_under_the_tag_is_refused(home: dict[str, str], port: int) -> None:

@@ -1,12 +1,19 @@
-"""What tests about users share: their environment, their commands, their processes."""
+"""What tests about users share: their environment, commands, processes, and what others push."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+
+from bazel.image.private import runtime
+from bazel.image.private.layout import Image, Json
+from bazel.image.private.referrers import read, referrers_tag, write
 
 HERE = Path("bazel/image/testdata")
 SMALL = HERE / "small"
@@ -59,3 +66,17 @@ def command_of(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
+
+
+def push_beside(to: str, change: Callable[[Json], object]) -> None:
+    """Puts something else beside the image: what belongs there, changed."""
+    told = read(Image(HERE / "small_referrers"), Image(SMALL).digest)
+    change(told)
+    with tempfile.TemporaryDirectory() as folder:
+        layout = Path(folder, "layout")
+        payloads = {kind: json.dumps(value).encode() for kind, value in told.items()}
+        write(Image(SMALL), payloads, layout)
+        target = f"docker://{to}:{referrers_tag(Image(SMALL).digest)}"
+        command = [str(runtime.tool("skopeo")), "--insecure-policy", "copy", "--all", "--quiet"]
+        command += ["--dest-tls-verify=false", f"oci:{layout}", target]
+        subprocess.run(command, check=True)
