@@ -76,6 +76,14 @@ def copy_checkout(source: Path, target: Path) -> None:
                 copy.chmod(copy.stat().st_mode | 0o100)
 
 
+def revision(source: Path) -> str:
+    """The commit of a checkout, as images name it."""
+    told = subprocess.run(
+        ["sh", "bazel/status.sh"], cwd=source, check=True, capture_output=True, text=True
+    ).stdout
+    return told.removeprefix("STABLE_REVISION ").strip()
+
+
 def build(site: Site, source: Path, base: Path, cache: Path, targets: str) -> dict[str, Path]:
     """Builds all targets of a query; returns label -> output folder."""
     folder = base / site.folder
@@ -92,6 +100,8 @@ def build(site: Site, source: Path, base: Path, cache: Path, targets: str) -> di
         "NPM_CONFIG_USERCONFIG": str(user_home / ".npmrc"),
         "PADDLE_IMAGES_CACHE": str(cache),
         "XDG_CONFIG_HOME": str(user_home / ".config"),
+        # Copies have no git; with the commit they give the digests that the checkout gives.
+        "PADDLE_IMAGES_REVISION": revision(source),
         **os.environ,
         **site.env,
         "HOME": str(home),

@@ -8,9 +8,10 @@ def _image_annotations_impl(ctx):
     if source:
         values["org.opencontainers.image.source"] = source
     out = ctx.actions.declare_file(ctx.label.name + ".txt")
-    known = ctx.actions.declare_file(ctx.label.name + ".known.txt") if ctx.attr.stamp else out
+    stamp = ctx.attr._revision[BuildSettingInfo].value
+    known = ctx.actions.declare_file(ctx.label.name + ".known.txt") if stamp else out
     ctx.actions.write(known, "".join(["%s=%s\n" % (key, values[key]) for key in sorted(values)]))
-    if ctx.attr.stamp:
+    if stamp:
         arguments = ctx.actions.args()
         arguments.add_all(["--known", known, "--status", ctx.info_file, "--out", out])
         ctx.actions.run(
@@ -22,12 +23,12 @@ def _image_annotations_impl(ctx):
         )
     return [DefaultInfo(files = depset([out]))]
 
-_image_annotations = rule(
+image_annotations = rule(
     implementation = _image_annotations_impl,
-    doc = "A file of key=value lines, for labels and annotations; with `stamp` also the commit.",
+    doc = "A file of key=value lines, for labels and annotations: those given, and the commit.",
     attrs = {
-        "stamp": attr.bool(mandatory = True, doc = "Whether to name the commit."),
         "values": attr.string_dict(mandatory = True, doc = "Key -> value."),
+        "_revision": attr.label(default = "//bazel/image:revision"),
         "_source": attr.label(default = "//bazel/image:source"),
         "_tool": attr.label(
             default = "//bazel/image/private:annotations",
@@ -37,21 +38,3 @@ _image_annotations = rule(
         ),
     },
 )
-
-def image_annotations(name, values, **kwargs):
-    """A file of key=value lines for labels and annotations; builds with --stamp add the commit.
-
-    Args:
-      name: of the target.
-      values: key -> value.
-      **kwargs: what all rules have.
-    """
-    _image_annotations(
-        name = name,
-        stamp = select({
-            "//bazel/image:stamped": True,
-            "//conditions:default": False,
-        }),
-        values = values,
-        **kwargs
-    )

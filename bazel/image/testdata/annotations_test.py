@@ -1,4 +1,4 @@
-"""What images say of themselves: the commit, but only of builds with --stamp."""
+"""What images say of themselves: the commit, where there is one."""
 
 from __future__ import annotations
 
