@@ -1,4 +1,5 @@
-// Runs within an image: has Paddle's own loader open libraries, and says which it finds.
+// Runs within an image: has Paddle's own loader open libraries, and says which
+// it finds.
 //
 //   gpu_libraries LIBPHI FUNCTION...
 //

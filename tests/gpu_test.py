@@ -31,7 +31,7 @@ TRAINING_ONLY = {
 @cache
 def functions() -> dict[str, str]:
     """Name -> mangled function, of every library that Paddle opens by name."""
-    found = re.findall(rb"\0(_ZN3phi7dynload\d+Get(\w+)DsoHandleEv)\0", LIBPHI.read_bytes())
+    found = re.findall(rb"\0(_ZN3phi7dynload\d+Get(\w+)DsoHandleEv)(?=\0)", LIBPHI.read_bytes())
     return {name.decode(): symbol.decode() for symbol, name in found}
 
 

@@ -25,8 +25,8 @@ HOST_TOOLCHAINS = (
     *("/usr/bin/python3", "/usr/lib/python3", "/usr/lib/python3.11", "/usr/local/lib/python3"),
 )
 
-# Not those that `//...` leaves out: models whose training takes a quarter of an hour, of which there
-# are short ones beside them, and the images for GPUs with gigabytes of libraries.
+# Not those that `//...` leaves out: models whose training takes a quarter of an hour, which have
+# short ones beside them, and the images for GPUs with gigabytes of libraries.
 TARGETS = (
     'kind("^(oci_image|oci_image_index|_paddle_model_rule) rule$", //images/... + //python/...)'
     ' except attr(tags, "manual", //images/... + //python/...)'

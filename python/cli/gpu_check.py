@@ -94,7 +94,9 @@ class Driver:
             raise DriverError(NO_GPU, f"no driver: {error}. {_MEND_DRIVER}") from error
         if code := self._cuda.cuInit(0):
             text = _CU_ERRORS.get(code, f"the driver does not start: CUDA error {code}")
-            raise DriverError(NO_GPU if code == _CU_NO_DEVICE else BROKEN, f"{text}. {_MEND_DRIVER}")
+            raise DriverError(
+                NO_GPU if code == _CU_NO_DEVICE else BROKEN, f"{text}. {_MEND_DRIVER}"
+            )
 
     def _number(self, function: str, *arguments: int) -> int:
         number = ctypes.c_int()
@@ -124,9 +126,7 @@ class Driver:
 
 def has_code(capability: tuple[int, int]) -> bool:
     """Whether Paddle runs there: machine code does on the same major version, from its minor on."""
-    return any(
-        major == capability[0] and minor <= capability[1] for major, minor in ARCHITECTURES
-    )
+    return any(major == capability[0] and minor <= capability[1] for major, minor in ARCHITECTURES)
 
 
 def try_device(index: int) -> str:

@@ -76,7 +76,7 @@ def test_no_device_is_told_with_how_to_mend_it() -> None:
 
 
 def test_no_driver_is_told_with_how_to_mend_it() -> None:
-    with pytest.raises(DriverError, match="no driver: .*libnothere.*--gpus all") as caught:
+    with pytest.raises(DriverError, match=r"no driver: .*libnothere.*--gpus all") as caught:
         Driver("libnothere.so.1")
     assert caught.value.code == 3
 

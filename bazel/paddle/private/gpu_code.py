@@ -248,9 +248,7 @@ def _write(
         if segment is holder:
             cut = first_end - holder.offset
             new_table += [
-                Segment(
-                    _PT_LOAD, holder.flags, holder.offset, holder.address, cut, cut, _PAGE
-                ),
+                Segment(_PT_LOAD, holder.flags, holder.offset, holder.address, cut, cut, _PAGE),
                 rest,
             ]
             continue
