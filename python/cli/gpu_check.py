@@ -43,8 +43,10 @@ import paddle
 def run(device):
     paddle.device.set_device(device)
     paddle.seed(1)
-    x = paddle.to_tensor(numpy.linspace(-1, 1, 2 * 3 * 16 * 16, dtype="float32").reshape(2, 3, 16, 16))
-    w = paddle.to_tensor(numpy.linspace(-1, 1, 8 * 3 * 3 * 3, dtype="float32").reshape(8, 3, 3, 3))
+    x, w = (
+        paddle.to_tensor(numpy.linspace(-1, 1, numpy.prod(shape)).reshape(shape).astype("float32"))
+        for shape in ((2, 3, 16, 16), (8, 3, 3, 3))
+    )
     y = paddle.nn.functional.relu(paddle.nn.functional.conv2d(x, w)).flatten(1)
     return (y @ y.T).numpy()
 

@@ -1,6 +1,7 @@
 """A library with compressed GPU code is the library that it was."""
 
 import ctypes
+import itertools
 import os
 import struct
 import subprocess
@@ -62,7 +63,7 @@ def test_the_file_is_smaller_and_its_headers_are_true(packed: Path) -> None:
         assert section.kind == 8 or section.offset + section.size <= len(data)
     loads = [s for s in gpu_code.segments(data) if s.kind == 1]
     assert all(s.offset % 0x1000 == s.address % 0x1000 for s in loads)
-    assert all(a.address + a.memory_size <= b.address for a, b in zip(loads, loads[1:]))
+    assert all(a.address + a.memory_size <= b.address for a, b in itertools.pairwise(loads))
 
 
 def test_the_bytes_are_the_same_every_time(packed: Path, tmp_path: Path) -> None:
