@@ -5,7 +5,7 @@
 #include <functional>
 #include <iostream>
 #include <limits>
-#include <mutex>
+#include <map>
 #include <new>
 #include <optional>
 #include <stdexcept>
@@ -15,8 +15,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
 #include "cc/engine/model_files.h"
 #include "cc/engine/program.h"
+#include "cc/engine/thread.h"
 #include "paddle_inference_api.h"
 
 namespace engine {
@@ -165,25 +167,55 @@ absl::Status Guard(const std::string& action, absl::StatusCode blame,
   }
 }
 
+// The shield against what Paddle 2.6.2 does to its oneDNN cache, which is one
+// for the process (docs/engine.md, "What Paddle's cache does not bear"):
+//
+// - a thread that ends erases objects of the instance that it ran last, and
+//   leaves those of others behind, which a later thread of the same id takes
+//   for its own. So all that touches Paddle runs in threads that never end.
+// - a load erases everything. So no model runs while one is loaded.
+// - beyond a number of shapes the objects of one shape are erased, of all
+//   instances. So the cache is given no bound that it could reach, and an
+//   instance that has met kShapes replaces itself by a clone, whose cache is
+//   empty. So does one that comes to run in another thread, as after a fork.
+// - objects of recurrent layers are found by the shapes of the inputs and the
+//   longest sequence, and made for a number of sequences. So an instance that
+//   meets a shape again with other offsets (LoD) replaces itself too.
+
+// Paddle's own number.
+constexpr size_t kShapes = 10;
+
+// Held by whoever runs (shared) or loads (alone).
+absl::Mutex& RunOrLoad() {
+  static auto* const mutex = new absl::Mutex;
+  return *mutex;
+}
+
+// Calls f, which throws nothing, in a thread that never ends: the caller's if
+// it is one, else `thread`, which is taken where it is empty.
+void Enduring(std::unique_ptr<Thread>* thread, const std::function<void()>& f) {
+  if (Thread::Number() != 0) return f();
+  if (*thread == nullptr) *thread = std::make_unique<Thread>();
+  (*thread)->Run(f);
+}
+
+void Enduring(const std::function<void()>& f) {
+  std::unique_ptr<Thread> thread;
+  Enduring(&thread, f);
+}
+
 // Throws away what this process writes to std::cerr while it lives. The passes
 // that make an int8 graph tell there, in colours, of each kind of operator that
 // they found none of, whatever DisableGlogInfo says; nothing of ours, and
-// nothing else of Paddle's, writes to std::cerr.
+// nothing else of Paddle's, writes to std::cerr. One at a time.
 class SilentCerr {
  public:
-  SilentCerr() : lock_(Mutex()), buffer_(std::cerr.rdbuf(nullptr)) {}
+  SilentCerr() : buffer_(std::cerr.rdbuf(nullptr)) {}
   ~SilentCerr() { std::cerr.rdbuf(buffer_); }
   SilentCerr(const SilentCerr&) = delete;
   SilentCerr& operator=(const SilentCerr&) = delete;
 
  private:
-  // Two models may be loaded at once.
-  static std::mutex& Mutex() {
-    static auto* const mutex = new std::mutex;
-    return *mutex;
-  }
-
-  std::lock_guard<std::mutex> lock_;
   std::streambuf* const buffer_;
 };
 
@@ -260,7 +292,8 @@ absl::StatusOr<std::vector<TensorSpec>> Specs(
 
 }  // namespace
 
-// Throws what Paddle throws.
+// Throws what Paddle throws. Everything but the specs must be called, and it
+// must be destroyed, in a thread that never ends.
 class Engine::Impl {
  public:
   Impl(std::shared_ptr<paddle_infer::Predictor> predictor,
@@ -268,12 +301,7 @@ class Engine::Impl {
       : predictor_(std::move(predictor)),
         input_specs_(std::move(inputs)),
         output_specs_(std::move(outputs)) {
-    for (const TensorSpec& spec : input_specs_) {
-      inputs_.push_back(predictor_->GetInputHandle(spec.name));
-    }
-    for (const TensorSpec& spec : output_specs_) {
-      outputs_.push_back(predictor_->GetOutputHandle(spec.name));
-    }
+    Open();
   }
 
   std::unique_ptr<Impl> Clone() {
@@ -287,6 +315,16 @@ class Engine::Impl {
   // inputs[i] and shapes[i] belong to input_specs()[i].
   std::vector<Tensor> Run(const std::vector<const TensorView*>& inputs,
                           const std::vector<std::vector<int>>& shapes) {
+    std::vector<Lod> lods;
+    for (const TensorView* input : inputs) lods.push_back(input->lod);
+    const auto met = met_.find(shapes);
+    const bool elsewhere = thread_ != 0 && thread_ != Thread::Number();
+    if (elsewhere ||
+        (met == met_.end() ? met_.size() == kShapes : met->second != lods)) {
+      Renew();
+    }
+    thread_ = Thread::Number();
+    met_.emplace(shapes, std::move(lods));
     for (size_t i = 0; i < inputs.size(); ++i) {
       inputs_[i]->Reshape(shapes[i]);
       WithElement(inputs[i]->dtype, [&](auto* element) {
@@ -307,6 +345,27 @@ class Engine::Impl {
   }
 
  private:
+  void Open() {
+    for (const TensorSpec& spec : input_specs_) {
+      inputs_.push_back(predictor_->GetInputHandle(spec.name));
+    }
+    for (const TensorSpec& spec : output_specs_) {
+      outputs_.push_back(predictor_->GetOutputHandle(spec.name));
+    }
+  }
+
+  // With an executor of its own: what Paddle caches belongs to an executor and
+  // goes with it. 0.3 ms; a run with a shape that is new takes 6 ms.
+  void Renew() {
+    std::shared_ptr<paddle_infer::Predictor> clone =
+        predictor_->Clone(/*stream=*/nullptr);
+    inputs_.clear();
+    outputs_.clear();
+    met_.clear();
+    predictor_ = std::move(clone);
+    Open();
+  }
+
   // What a run left in an output. Type and shape are those of the run: a model
   // may declare less than it gives.
   static Tensor Read(const std::string& name,
@@ -337,10 +396,15 @@ class Engine::Impl {
   std::vector<TensorSpec> output_specs_;
   std::vector<std::unique_ptr<paddle_infer::Tensor>> inputs_;
   std::vector<std::unique_ptr<paddle_infer::Tensor>> outputs_;
+  // Shapes of inputs that Paddle may hold objects for, with their offsets.
+  std::map<std::vector<std::vector<int>>, std::vector<Lod>> met_;
+  uint64_t thread_ = 0;  // that it ran in; 0: it did not run
 };
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Engine::~Engine() = default;
+Engine::~Engine() {
+  Enduring(&thread_, [&] { impl_.reset(); });
+}
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
   if (options.model_dir.empty()) {
@@ -366,36 +430,50 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
   if (!outputs.ok()) return outputs.status();
 
   std::unique_ptr<Impl> impl;
-  absl::Status status = Guard(
-      absl::StrCat("loading the model ", options.model_dir, " with Paddle ",
-                   PaddleVersion()),
-      absl::StatusCode::kInvalidArgument, [&] {
-        paddle_infer::Config config(program, parameters);
-        config.DisableGlogInfo();
-        config.SetCpuMathLibraryNumThreads(options.threads);
-        std::optional<SilentCerr> silent;
-        if (options.gpu) {
-          config.DisableMKLDNN();
-          config.EnableUseGpu(static_cast<uint64_t>(options.gpu_memory_mb),
-                              *options.gpu,
-                              paddle_infer::PrecisionType::kFloat32);
-        } else if (!options.onednn) {
-          config.DisableMKLDNN();
-        } else if (signature->quantised) {
-          config.EnableMkldnnInt8({"conv2d", "depthwise_conv2d"});
-          silent.emplace();
-        }
-        impl = std::make_unique<Impl>(paddle_infer::CreatePredictor(config),
-                                      *std::move(inputs), *std::move(outputs));
-      });
+  const auto load = [&] {
+    return Guard(
+        absl::StrCat("loading the model ", options.model_dir, " with Paddle ",
+                     PaddleVersion()),
+        absl::StatusCode::kInvalidArgument, [&] {
+          paddle_infer::Config config(program, parameters);
+          config.DisableGlogInfo();
+          config.SetCpuMathLibraryNumThreads(options.threads);
+          // Not 0, no bound: then one key serves all shapes, and recurrent
+          // layers overrun their memory.
+          config.SetMkldnnCacheCapacity(std::numeric_limits<int>::max());
+          std::optional<SilentCerr> silent;
+          if (options.gpu) {
+            config.DisableMKLDNN();
+            config.EnableUseGpu(static_cast<uint64_t>(options.gpu_memory_mb),
+                                *options.gpu,
+                                paddle_infer::PrecisionType::kFloat32);
+          } else if (!options.onednn) {
+            config.DisableMKLDNN();
+          } else if (signature->quantised) {
+            config.EnableMkldnnInt8({"conv2d", "depthwise_conv2d"});
+            silent.emplace();
+          }
+          impl =
+              std::make_unique<Impl>(paddle_infer::CreatePredictor(config),
+                                     *std::move(inputs), *std::move(outputs));
+        });
+  };
+  absl::Status status;
+  Enduring([&] {
+    absl::MutexLock alone(&RunOrLoad());
+    status = load();
+  });
   if (!status.ok()) return status;
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Clone() {
   std::unique_ptr<Impl> clone;
-  absl::Status status = Guard("cloning the model", absl::StatusCode::kInternal,
-                              [&] { clone = impl_->Clone(); });
+  absl::Status status;
+  Enduring([&] {
+    status = Guard("cloning the model", absl::StatusCode::kInternal,
+                   [&] { clone = impl_->Clone(); });
+  });
   if (!status.ok()) return status;
   return std::unique_ptr<Engine>(new Engine(std::move(clone)));
 }
@@ -452,9 +530,12 @@ absl::StatusOr<std::vector<Tensor>> Engine::RunViews(
   std::vector<Tensor> outputs;
   // All that the model declares was checked: what Paddle still finds invalid is
   // in the dimensions that the model leaves open.
-  absl::Status status =
-      Guard("running the model", absl::StatusCode::kInvalidArgument,
-            [&] { outputs = impl_->Run(ordered, shapes); });
+  absl::Status status;
+  Enduring(&thread_, [&] {
+    absl::ReaderMutexLock with_others(&RunOrLoad());
+    status = Guard("running the model", absl::StatusCode::kInvalidArgument,
+                   [&] { outputs = impl_->Run(ordered, shapes); });
+  });
   if (!status.ok()) return status;
   return outputs;
 }

@@ -26,6 +26,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "cc/engine/tensor.h"
+#include "cc/engine/thread.h"
 
 namespace engine {
 
@@ -50,6 +51,11 @@ struct Options {
 // One instance of a loaded model. Not thread-safe: one thread at a time. For
 // more threads, give each a Clone(): clones share the weights, and may outlive
 // the instance that they were made from.
+//
+// Any thread may come and go: an instance has one of its own that never ends,
+// in which it runs. From an engine::Thread (thread.h) it runs in that very
+// thread, which saves the change. A load waits until nothing runs, and runs
+// wait for it.
 class Engine {
  public:
   // NOT_FOUND: a file is missing. DATA_LOSS: a file is damaged, or the two are
@@ -84,6 +90,7 @@ class Engine {
  private:
   class Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Thread> thread_;  // taken at the first run that needs it
   std::unique_ptr<Impl> impl_;
 };
 

@@ -12,7 +12,8 @@ Scheduler::Scheduler(std::vector<std::unique_ptr<Instance>> instances,
       max_queue_(max_queue),
       idle_(instances_.size()) {
   for (const auto& instance : instances_) {
-    threads_.emplace_back([this, i = instance.get()] { Work(i); });
+    threads_.push_back(std::make_unique<engine::Thread>());
+    threads_.back()->Start([this, i = instance.get()] { Work(i); });
   }
 }
 
@@ -23,8 +24,7 @@ void Scheduler::Stop() {
     stopping_ = true;
     dropped.swap(queue_);
   }
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
+  threads_.clear();  // waits
 }
 
 absl::Status Scheduler::Enqueue(InferTask task) {

@@ -8,13 +8,13 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "cc/engine/thread.h"
 #include "cc/server/backend.h"
 
 namespace server {
@@ -49,7 +49,7 @@ class Scheduler {
   absl::Status Enqueue(InferTask task);
 
   // Drops what is queued (its `done` is destroyed, not called), finishes what
-  // runs, and joins the threads. Nothing may be queued from now on.
+  // runs, and gives back the threads. Nothing may be queued from now on.
   void Stop();
 
   size_t queued() const;
@@ -73,7 +73,7 @@ class Scheduler {
   std::deque<Entry> queue_ ABSL_GUARDED_BY(mutex_);
   size_t idle_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::vector<std::thread> threads_;
+  std::vector<std::unique_ptr<engine::Thread>> threads_;
 };
 
 }  // namespace server

@@ -1,6 +1,7 @@
 #include "cc/server/scheduler.h"
 
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 

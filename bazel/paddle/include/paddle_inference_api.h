@@ -95,7 +95,8 @@ class AnalysisConfig {
   int cpu_math_library_num_threads() const;
 
   // oneDNN, which the library calls MKLDNN. It keeps one compiled kernel for
-  // each input shape; the capacity bounds how many shapes (10; 0 = no bound).
+  // each input shape; the capacity bounds how many shapes (10; 0: no bound, and
+  // no regard for shapes, which recurrent layers do not bear).
   void EnableMKLDNN();
   void DisableMKLDNN();
   bool mkldnn_enabled() const;

@@ -1,0 +1,137 @@
+// What docs/engine.md, "What Paddle's cache does not bear", tells of cannot be
+// met through the engine: threads end, models are loaded, and shapes are many,
+// all while others run. Without the shield runs fail here ("could not execute a
+// primitive"), and may end by a signal.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "cc/engine/engine.h"
+#include "cc/engine/test_main.h"
+#include "gtest/gtest.h"
+
+namespace engine {
+namespace {
+
+constexpr int kShapes = 24;
+
+Tensor Images(const std::string& name, int64_t batch) {
+  Tensor tensor{name, DataType::kFloat32, {batch, 3, 32, 32}, "", {}};
+  for (int64_t i = 0; i < batch * 3 * 32 * 32; ++i) {
+    const float value = static_cast<float>(i % 11) / 11;
+    tensor.data.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  }
+  return tensor;
+}
+
+// The outputs for batches of 1 to kShapes, of an instance that ran alone.
+std::vector<std::string> Expected(Engine* engine) {
+  std::vector<std::string> expected;
+  for (int batch = 1; batch <= kShapes; ++batch) {
+    const auto outputs = engine->Run({Images(engine->inputs()[0].name, batch)});
+    EXPECT_TRUE(outputs.ok()) << outputs.status();
+    expected.push_back(outputs.ok() ? (*outputs)[0].data : "");
+  }
+  return expected;
+}
+
+class Shield : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto loaded = LoadFrom(*trained_model);
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    first_ = *std::move(loaded);
+    expected_ = Expected(first_.get());
+  }
+
+  std::unique_ptr<Engine> Clone() {
+    auto clone = first_->Clone();
+    EXPECT_TRUE(clone.ok()) << clone.status();
+    return *std::move(clone);
+  }
+
+  // Runs batches of `from` to `to`; how many gave other bits.
+  int Wrong(Engine* engine, int from, int to) {
+    int wrong = 0;
+    for (int batch = from; batch <= to; ++batch) {
+      const auto outputs =
+          engine->Run({Images(engine->inputs()[0].name, batch)});
+      wrong += !outputs.ok() || (*outputs)[0].data != expected_[batch - 1];
+    }
+    return wrong;
+  }
+
+  std::unique_ptr<Engine> first_;
+  std::vector<std::string> expected_;
+};
+
+TEST_F(Shield, HoldsWhileThreadsEndModelsAreLoadedAndShapesAreMany) {
+  constexpr int kInstances = 4;
+  constexpr int kLives = 30;  // threads that use an instance, one after another
+  std::atomic<int> wrong{0};
+  std::atomic<int> running{kInstances};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kInstances; ++i) {
+    threads.emplace_back([&, i, instance = Clone().release()] {
+      for (int life = 0; life < kLives; ++life) {
+        const int from = 1 + (life * 5 + i) % (kShapes - 3);
+        std::thread([&] { wrong += Wrong(instance, from, from + 3); }).join();
+      }
+      delete instance;
+      --running;
+    });
+  }
+  int loads = 0;
+  for (; running > 0; ++loads) {
+    const auto other = LoadFrom(*trained_model);
+    EXPECT_TRUE(other.ok()) << other.status();
+    wrong += other.ok() ? Wrong(other->get(), 1, 2) : 1;
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_GT(loads, 0);
+}
+
+// One instance, used by threads that take turns, while another one's end.
+TEST_F(Shield, HoldsForAnInstanceThatThreadsPassOn) {
+  std::atomic<int> wrong{0};
+  const std::unique_ptr<Engine> passed = Clone();
+  std::atomic<bool> stop{false};
+  std::thread ends([&] {
+    const std::unique_ptr<Engine> other = Clone();
+    while (!stop) {
+      std::thread([&] { wrong += Wrong(other.get(), 1, 1); }).join();
+    }
+  });
+  for (int turn = 0; turn < 100; ++turn) {
+    std::thread([&] {
+      wrong += Wrong(passed.get(), 1 + turn % 12, 1 + turn % 12);
+    }).join();
+  }
+  stop = true;
+  ends.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+// A child has none of its parent's threads.
+TEST_F(Shield, HoldsInAChildProcess) {
+  const std::unique_ptr<Engine> clone = Clone();
+  ASSERT_EQ(Wrong(clone.get(), 1, 2), 0);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) _exit(Wrong(clone.get(), 1, 3) + Wrong(first_.get(), 2, 2));
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_EQ(Wrong(clone.get(), 1, 3), 0);
+}
+
+}  // namespace
+}  // namespace engine
