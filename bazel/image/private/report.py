@@ -26,8 +26,8 @@ from bazel.image.private import against, changes, facts, processes, treemap, upd
 from bazel.image.private.facts import Facts, Layer
 from bazel.image.private.layout import Image
 from bazel.image.private.processes import UserError, say
-from bazel.image.private.treemap import Node
 from bazel.image.private.skopeo import Skopeo
+from bazel.image.private.treemap import Node
 from bazel.launcher import site
 
 # Drawings for narrow, middling and wide windows: their labels are read at this scale.
@@ -388,10 +388,9 @@ def summary(
     if "problem" in told:
         yield f"{'updates':<13}not known: {told['problem']}"
     else:
-        names = {row["entry"].name for row in told["rows"]}
-        yield f"{'updates':<13}{len(names) or 'no'} security update{'' if len(names) == 1 else 's'} pending" + (
-            f": {', '.join(sorted(names))}" if names else ""
-        )
+        names = sorted({row["entry"].name for row in told["rows"]})
+        what = counted(len(names), "security update") if names else "no security updates"
+        yield f"{'updates':<13}{what} pending{': ' if names else ''}{', '.join(names)}"
     for change in differences:
         words = "equal" if change.equal else f"{counted(len(change.packages), 'package')} changed"
         if change.before is None:
