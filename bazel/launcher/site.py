@@ -71,6 +71,20 @@ def debian_mirrors(env: Mapping[str, str] = os.environ, root: Path = _ROOT) -> l
     return sorted(ranked, key=lambda url: -ranked[url])
 
 
+def debian_security_mirrors(env: Mapping[str, str] = os.environ, root: Path = _ROOT) -> list[str]:
+    """Archives of security suites: $DEBIAN_SECURITY_MIRROR, else apt's and those beside mirrors."""
+    if env.get("DEBIAN_SECURITY_MIRROR", "").strip():
+        return [url.rstrip("/") for url in env["DEBIAN_SECURITY_MIRROR"].split()]
+    found = [
+        url
+        for uri, suites, _ in _apt_entries(root)
+        if any(suite.endswith("-security") for suite in suites)
+        for url in _expand(uri, root)
+    ]
+    found += [mirror + "-security" for mirror in debian_mirrors(env, root)]
+    return list(dict.fromkeys(found))
+
+
 def pypi_index(env: Mapping[str, str] = os.environ, root: Path = _ROOT) -> str | None:
     """The simple index that pip is set to use; None: pip's own default."""
     for name in ("PYPI_INDEX", "PIP_INDEX_URL"):

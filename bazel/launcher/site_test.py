@@ -56,6 +56,26 @@ def test_debian_own_repository_goes_before_others(tmp_path: Path) -> None:
     assert site.debian_mirrors({}, tmp_path) == mirrors
 
 
+def test_debian_security_is_found_in_apt_and_beside_mirrors(tmp_path: Path) -> None:
+    _write(
+        tmp_path / "etc/apt/sources.list",
+        "deb http://a.test/debian bookworm main\n"
+        "deb http://security.test/debian-security/ bookworm-security main\n",
+    )
+    _write(
+        tmp_path / "etc/apt/sources.list.d/debian.sources",
+        "Types: deb\nURIs: http://b.test/updates\nSuites: bookworm-security\nComponents: main\n",
+    )
+    found = ["http://security.test/debian-security", "http://b.test/updates"]
+    assert site.debian_security_mirrors({}, tmp_path) == [*found, "http://a.test/debian-security"]
+    only = {"DEBIAN_SECURITY_MIRROR": "http://c.test/security/"}
+    assert site.debian_security_mirrors(only, tmp_path) == ["http://c.test/security"]
+    beside = {"DEBIAN_MIRROR": "http://d.test/debian"}
+    assert site.debian_security_mirrors(beside, tmp_path / "none") == [
+        "http://d.test/debian-security"
+    ]
+
+
 def test_debian_mirror_lists_and_files(tmp_path: Path) -> None:
     _write(
         tmp_path / "etc/apt/sources.list",

@@ -21,7 +21,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bazel.launcher import fetch, site
@@ -30,7 +30,7 @@ Report = Callable[[str], None]
 
 _PAUSES_SECONDS = (1, 3)  # before the second and the third attempt
 _BEGIN, _END = b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----END PGP SIGNATURE-----"
-_CURE = "Another mirror is taken by `DEBIAN_MIRROR=http://MIRROR/debian ./bazelw ...`."
+CURE = "Another mirror is taken by `DEBIAN_MIRROR=http://MIRROR/debian ./bazelw ...`."
 
 shown = fetch.without_credentials
 
@@ -88,6 +88,7 @@ class Package:
     depends: str  # Pre-Depends and Depends
     provides: str
     conflicts: str  # Conflicts and Breaks
+    source: tuple[str, str]  # the package that it is built from: name, version
 
     def lock_entry(self) -> dict[str, object]:
         """The fields of a lock line."""
@@ -106,16 +107,14 @@ class Fetcher:
             try:
                 return b"".join(self._client.get(url))
             except FileNotFoundError as error:
-                raise NotFoundError(
-                    f"{shown(url)}: the server has no such file. {_CURE}"
-                ) from error
+                raise NotFoundError(f"{shown(url)}: the server has no such file. {CURE}") from error
             except (OSError, http.client.HTTPException) as error:
                 problem = error
             if pause is not None:
                 time.sleep(pause)
         raise ArchiveError(
             f"{shown(url)} cannot be fetched: {problem or type(problem).__name__}. Check the "
-            f"network, the proxy and the CA bundle. {_CURE}"
+            f"network, the proxy and the CA bundle. {CURE}"
         ) from problem
 
 
@@ -132,7 +131,7 @@ def load_first(
 ) -> list[Package]:
     """Returns what the first mirror that serves all of the channels has."""
     if not mirrors:
-        raise ArchiveError(f"no Debian mirror is known: apt has none. {_CURE}")
+        raise ArchiveError(f"no Debian mirror is known: apt has none. {CURE}")
     for mirror in mirrors[:-1]:
         try:
             return load(mirror, channels, verifier, report=report)
@@ -149,29 +148,45 @@ def load(
     report: Report = lambda line: None,
 ) -> list[Package]:
     """Returns all packages of the channels, each checked back to the signature."""
+    return [
+        package
+        for channel in channels
+        for package in load_channel(
+            base_url(mirror, channel.suite), channel, verifier, arch, report
+        )
+    ]
+
+
+def load_channel(
+    archive: str,
+    channel: Channel,
+    verifier: Verifier,
+    arch: str = "amd64",
+    report: Report = lambda line: None,
+) -> list[Package]:
+    """Returns the packages of a channel; `archive` is the URL that its `dists` is in."""
     fetcher = Fetcher()
     packages: list[Package] = []
-    for channel in channels:
-        base = f"{base_url(mirror, channel.suite)}/dists/{channel.suite}"
-        report(f"fetching {shown(base)}/InRelease")
-        try:
-            signed = fetcher.get(f"{base}/InRelease")
-        except NotFoundError as error:
-            raise ChannelError(f"{channel}: {error}") from error
-        text = verify(signed, verifier, f"{shown(base)}/InRelease")
-        release = Release.parse(text, base, channel.suite)
-        if release.expired:
-            report(
-                f"note: the mirror's {channel.suite} is a copy from before {release.expired} (its "
-                "Valid-Until), as frozen mirrors have; what is newer is not there"
-            )
-        for component in channel.components:
-            path = f"{component}/binary-{arch}/Packages.xz"
-            if path not in release.files:
-                raise ChannelError(f"{channel}: {shown(base)}/InRelease names no {path}.")
-            report(f"fetching {shown(base)}/{path}")
-            index = lzma.decompress(release.fetch(path, fetcher)).decode()
-            packages += parse_packages(index, channel.suite)
+    base = f"{archive}/dists/{channel.suite}"
+    report(f"fetching {shown(base)}/InRelease")
+    try:
+        signed = fetcher.get(f"{base}/InRelease")
+    except NotFoundError as error:
+        raise ChannelError(f"{channel}: {error}") from error
+    text = verify(signed, verifier, f"{shown(base)}/InRelease")
+    release = Release.parse(text, base, channel.suite)
+    if release.expired:
+        report(
+            f"note: the mirror's {channel.suite} is a copy from before {release.expired} (its "
+            "Valid-Until), as frozen mirrors have; what is newer is not there"
+        )
+    for component in channel.components:
+        path = f"{component}/binary-{arch}/Packages.xz"
+        if path not in release.files:
+            raise ChannelError(f"{channel}: {shown(base)}/InRelease names no {path}.")
+        report(f"fetching {shown(base)}/{path}")
+        index = lzma.decompress(release.fetch(path, fetcher)).decode()
+        packages += parse_packages(index, channel.suite)
     return packages
 
 
@@ -202,7 +217,7 @@ def verify(signed: bytes, verifier: Verifier, origin: str) -> str:
         says = "gpgv says:\n" + done.stderr.strip()
     raise ArchiveError(
         f"{origin} does not carry a good signature of the Debian archive, so nothing of it was "
-        f"used. {_CURE} {says}"
+        f"used. {CURE} {says}"
     )
 
 
@@ -221,7 +236,7 @@ class Release:
         if suite not in (fields.get("Suite"), fields.get("Codename")):
             raise ArchiveError(
                 f"{shown(base)}/InRelease is of suite {fields.get('Codename')}, not of {suite}: "
-                f"the mirror serves the wrong file. {_CURE}"
+                f"the mirror serves the wrong file. {CURE}"
             )
         files = {}
         for line in fields.get("SHA256", "").splitlines():
@@ -256,7 +271,7 @@ class Release:
                 f"or a mirror in the middle of an update):\n"
                 f"  expected sha256 {sha256}, {size} bytes\n"
                 f"  got sha256      {got}, {len(body)} bytes\n"
-                f"Nothing of it was used. Try again in some minutes. {_CURE}"
+                f"Nothing of it was used. Try again in some minutes. {CURE}"
             )
         return body
 
@@ -276,7 +291,17 @@ def parse_packages(text: str, suite: str) -> Iterator[Package]:
             depends=_join(fields.get("Pre-Depends"), fields.get("Depends")),
             provides=fields.get("Provides", ""),
             conflicts=_join(fields.get("Conflicts"), fields.get("Breaks")),
+            source=source_of(fields),
         )
+
+
+def source_of(fields: Mapping[str, str]) -> tuple[str, str]:
+    """Name and version of the source of a binary package, by its fields (Debian Policy 5.6.1).
+
+    The field is left out where both are the same, and its version where only that is.
+    """
+    name, _, version = fields.get("Source", "").partition(" ")
+    return name or fields["Package"], version.strip("()") or fields["Version"]
 
 
 def _join(*relations: str | None) -> str:

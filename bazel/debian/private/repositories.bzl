@@ -82,8 +82,8 @@ exports_files(["root"] + {bins})
 [filegroup(name = tool, srcs = ["bin/" + tool, "root"]) for tool in {tools}]
 """
 
-def _delete_dangling_links(rctx, root):
-    """Deletes links to what the set leaves out: Bazel refuses them in a directory."""
+def _delete_refused_links(rctx, root):
+    """Deletes links that Bazel refuses in a directory: to what the set leaves out, and to a folder around them."""
     folders = [root]
     for _ in range(1000000):  # Starlark has no `while`
         if not folders:
@@ -94,6 +94,8 @@ def _delete_dangling_links(rctx, root):
                 rctx.delete(child)
             elif child.is_dir and child.realpath == folder.realpath.get_child(child.basename):
                 folders.append(child)
+            elif child.is_dir and (str(folder.realpath) + "/").startswith(str(child.realpath) + "/"):
+                rctx.delete(child)  # as usr/bin/X11 of x11-common
 
 # What is asked for and not locked yet fails when it is used, not before: else
 # `./bazelw run //:lock`, which locks it, could not start.
@@ -121,7 +123,7 @@ def _root_impl(rctx):
     rctx.delete("debs")
     for path in _DROPPED:
         rctx.delete("root/" + path)
-    _delete_dangling_links(rctx, rctx.path("root"))
+    _delete_refused_links(rctx, rctx.path("root"))
 
     for name in _LINKER_SCRIPTS:
         path = rctx.path("root/usr/lib/%s/%s" % (_LIB, name))

@@ -1,5 +1,6 @@
 """paddle_image: a whole image with its commands and its test, from one stanza."""
 
+load("@bazel_skylib//rules:write_file.bzl", "write_file")
 load("@rules_oci//oci:defs.bzl", "oci_image", "oci_load", "oci_push")
 load("//bazel/image/private:contract.bzl", "contract_test")
 load(":annotations.bzl", "image_annotations")
@@ -49,6 +50,7 @@ def paddle_image(
     - `<name>_load`: loads it into the user's docker or podman
     - `<name>_run`: runs it under bubblewrap until Ctrl-C
     - `<name>_sbom`: its bills of materials; `<name>_sbom_test` holds them to the formats
+    - `<name>_budget`: its budget as JSON, for paddle_report
     - `<name>_test`: holds it to its contract
 
     Its layers, the lowest first, are those that change least: base files,
@@ -197,6 +199,12 @@ def paddle_image(
         image = name,
         repository = repository,
         sbom = name + "_sbom",
+        **common
+    )
+    write_file(
+        name = name + "_budget",
+        out = name + ".budget.json",
+        content = [json.encode(budget), ""],
         **common
     )
     size = "large" if python else "medium"  # they read more than a gigabyte

@@ -101,3 +101,31 @@ def paddle_verify(name, images, **kwargs):
         program = "//bazel/image/private:verify",
         **kwargs
     )
+
+def paddle_report(name, images, **kwargs):
+    """Writes one HTML page about images with `bazel run`: space, layers, packages, changes, security updates.
+
+    Args:
+      name: of the target.
+      images: paddle_image targets, in the order of the page.
+      **kwargs: what all rules have.
+    """
+    files = {
+        "@debian_tools//:bin/gpgv": "gpgv",
+        "@debian_tools//:bin/skopeo": "skopeo",
+        "@debian_tools//:root": "keyrings",
+    }
+    for image in images:
+        label = native.package_relative_label(image)
+        target = "//%s:%s" % (label.package, label.name)
+        files |= {
+            target: "image=" + target,
+            target + "_budget": "budget=" + target,
+            target + "_sbom": "sbom=" + target,
+        }
+    image_program(
+        name = name,
+        files = files,
+        program = "//bazel/image/private:report",
+        **kwargs
+    )

@@ -1,0 +1,145 @@
+"""Finds what the images were: built at another git revision, or told beside a pushed image."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from bazel.image.private import facts, processes
+from bazel.image.private.facts import Facts
+from bazel.image.private.processes import UserError, say
+from bazel.image.private.referrers import CYCLONEDX, IN_TOTO
+from bazel.image.private.skopeo import Skopeo
+
+# HOST/NAME@DIGEST or HOST/NAME:TAG; no revision has such a name.
+_REFERENCE = re.compile(r"([^@]+/[^@]+?)(?:@(sha256:[0-9a-f]{64})|:[\w.-]+)")
+
+
+def is_reference(text: str) -> bool:
+    return bool(_REFERENCE.fullmatch(text))
+
+
+def pushed(skopeo: Skopeo, reference: str) -> tuple[str, Facts]:
+    """The target that a pushed image was built from, and what is told beside the image."""
+    matched = _REFERENCE.fullmatch(reference)
+    assert matched
+    say(f"reading {reference}")
+    data = skopeo.manifest(reference)
+    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+    if matched[2] and digest != matched[2]:
+        raise UserError(f"{reference}: the registry sent a manifest of digest {digest}")
+    try:
+        return _told(skopeo, matched[1], digest, data)
+    except UserError as error:
+        raise UserError(
+            f"{reference} cannot be compared: {error}. A push by `./bazelw run"
+            " //images:NAME_push` takes the bills of materials along."
+        ) from error
+    # Anybody may have pushed this: it need not be what it should.
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UserError(f"{reference}: what is told beside it is damaged: {error!r}") from error
+
+
+def _told(skopeo: Skopeo, repository: str, digest: str, data: bytes) -> tuple[str, Facts]:
+    manifest = json.loads(data)
+    if "layers" not in manifest:
+        raise UserError("it is an index of images; give the digest of one of them")
+    _, told = skopeo.beside(repository, digest)
+    config = skopeo.run(["inspect", "--config", "--raw"], f"docker://{repository}@{digest}")
+    target = told[IN_TOTO]["predicate"]["buildDefinition"]["externalParameters"]["target"]
+    layers = facts.layers(manifest, json.loads(config))
+    sizes = {layer.digest: layer.compressed for layer in layers}
+    return str(target), Facts(
+        repository.rpartition("/")[2],
+        digest,
+        layers,
+        facts.of_cyclonedx(told[CYCLONEDX]),
+        sum(sizes.values()) + int(manifest["config"]["size"]) + len(data),
+        None,
+    )
+
+
+def _git(folder: Path, *words: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError as error:
+        raise UserError("git is not installed: `apt-get install git`") from error
+    if done.returncode:
+        raise UserError(f"git {words[0]}: {done.stderr.strip().removeprefix('fatal: ')}")
+    return done.stdout.strip()
+
+
+def commit_of(workspace: Path, revision: str) -> str:
+    """The full hash of a revision."""
+    try:
+        return _git(workspace, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    except UserError as error:
+        raise UserError(
+            f"{revision} is neither a revision of {workspace} (`git log --oneline` lists some) nor"
+            " a reference, HOST/NAME@sha256:... or HOST/NAME:TAG"
+        ) from error
+
+
+def check_out(workspace: Path, commit: str) -> Path:
+    """A worktree of the commit in the user's cache, one for each repository."""
+    common = Path(workspace, _git(workspace, "rev-parse", "--git-common-dir")).resolve()
+    key = hashlib.sha256(os.fsencode(common)).hexdigest()[:12]
+    folder = processes.cache_folder() / "against" / key
+    if (folder / ".git").exists():
+        _git(folder, "checkout", "--quiet", "--detach", "--force", commit)
+    else:
+        _git(workspace, "worktree", "prune")
+        _git(workspace, "worktree", "add", "--quiet", "--detach", "--force", str(folder), commit)
+    own, copied = workspace / "user.bazelrc", folder / "user.bazelrc"
+    copied.unlink(missing_ok=True)
+    if own.exists():  # the user's settings are not of a revision
+        copied.write_bytes(own.read_bytes())
+    return folder
+
+
+def _bazel(folder: Path, *words: str) -> str:
+    """Runs the checkout's own Bazel; its progress goes where ours goes."""
+    # It ends soon by itself: it is another server, of another workspace.
+    command = ["./bazelw", "--max_idle_secs=60", *words]
+    process = processes.start(command, cwd=folder, stdout=subprocess.PIPE)
+    try:
+        output, _ = process.communicate()
+    finally:
+        processes.stop(process)
+    if process.returncode:
+        raise UserError(f"`{' '.join(command)}` failed in {folder}; its last lines above say why")
+    return output.decode()
+
+
+def built(workspace: Path, revision: str, targets: Sequence[str]) -> dict[str, Facts]:
+    """The images of another revision, built there; those of `targets` that it has."""
+    commit = commit_of(workspace, revision)
+    lock = processes.cache_folder() / "against.lock"
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # another report's checkout
+        folder = check_out(workspace, commit)
+        say(f"building the images of {revision} ({commit[:12]}) in {folder}")
+        packages = sorted({target.partition(":")[0] for target in targets})
+        query = " + ".join(f'kind("image_sbom rule", {package}:all)' for package in packages)
+        labels = _bazel(folder, "query", "--noshow_progress", "--keep_going", query).split()
+        there = [target for target in targets if f"{target}_sbom" in labels]
+        if not there:
+            raise UserError(
+                f"{revision} ({commit[:12]}) builds no bills of materials of {', '.join(targets)}:"
+                " take a later revision"
+            )
+        _bazel(folder, "build", *there, *(f"{target}_sbom" for target in there))
+        found = {}
+        for target in there:
+            package, _, name = target.removeprefix("//").partition(":")
+            outputs = folder / "bazel-bin" / package
+            found[target] = facts.of_layout(name, outputs / name, outputs / f"{name}_sbom")
+        return found
