@@ -3,6 +3,8 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <ostream>
+#include <streambuf>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "cc/engine/engine.h"
+#include "cc/engine/gpu_report.h"
 #include "pybind11/numpy.h"
 #include "pybind11/pybind11.h"
 #include "pybind11/stl.h"
@@ -241,6 +244,45 @@ class Engine {
   std::unique_ptr<engine::Engine> engine_;
 };
 
+// Gives Python each line when it is whole.
+class Lines : public std::streambuf {
+ public:
+  explicit Lines(const py::function& say) : say_(say) {}
+
+ protected:
+  int overflow(int c) override {
+    if (c == '\n') {
+      say_(line_);
+      line_.clear();
+    } else if (c != traits_type::eof()) {
+      line_.push_back(static_cast<char>(c));
+    }
+    return 0;
+  }
+
+ private:
+  const py::function& say_;
+  std::string line_;
+};
+
+int ReportGpus(const py::function& run_model, const py::function& say) {
+  engine::GpuCheck check;
+  check.paddle_version = PADDLE_VERSION;
+  check.engine_has_cuda = engine::BuiltWithCuda();
+  check.run_model = [&](int gpu) -> absl::StatusOr<std::string> {
+    try {
+      return run_model(gpu).cast<std::string>();
+    } catch (py::error_already_set& error) {
+      if (!error.matches(engine_error)) throw;
+      return absl::InternalError(py::str(error.value()).cast<std::string>());
+    }
+  };
+  Lines lines(say);
+  std::ostream out(&lines);
+  out.exceptions(std::ios::badbit);  // what Python throws comes through
+  return engine::ReportGpus(check, out);
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_engine, module) {
@@ -288,4 +330,6 @@ PYBIND11_MODULE(_engine, module) {
       .def("run", &Engine::Run, py::arg("inputs"),
            "Runs the model on arrays by name and returns its outputs by name.")
       .attr("__module__") = "paddle_engine";
+  module.def("report_gpus", &ReportGpus, py::arg("run_model"), py::arg("say"),
+             "Says what there is of GPUs; see the package.");
 }

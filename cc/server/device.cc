@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "cc/engine/cuda_driver.h"
+#include "cc/engine/gpu_report.h"
 
 namespace server {
 namespace {
@@ -98,7 +99,7 @@ absl::StatusOr<Devices> ChooseDevices(absl::string_view flag,
                                       bool engine_has_cuda) {
   if (flag == "cpu") return Devices{{}, "--device=cpu"};
   const bool automatic = flag == "auto";
-  absl::StatusOr<Devices> devices = absl::FailedPreconditionError(kNoCuda);
+  absl::StatusOr<Devices> devices = absl::FailedPreconditionError(engine::kNoCuda);
   if (engine_has_cuda) {
     std::vector<int> wanted;
     if (absl::StartsWith(flag, "gpu:")) {

@@ -27,10 +27,6 @@ struct Devices {
   std::string Name() const;
 };
 
-// What every place says where the engine has no CUDA.
-inline constexpr absl::string_view kNoCuda =
-    "this engine is built without CUDA: use the image inference_gpu";
-
 // What `flag` means on this machine: "auto" takes the GPUs that work with this
 // engine, else the CPU; "gpu" those, "gpu:0,1" exactly these, or an error that
 // says what is missing and how to mend it. The driver is asked only if the

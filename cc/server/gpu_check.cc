@@ -15,7 +15,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "cc/server/commands.h"
-#include "cc/server/gpu_report.h"
 #include "cc/server/paddle_backend.h"
 
 namespace server {
@@ -163,11 +162,11 @@ Command AddGpuCheck(CLI::App* program) {
                   "each GPU; by default the first of /models/NAME/VERSION.")
       ->default_str("");
   return {app, [model]() -> int {
-            GpuCheck check;
+            engine::GpuCheck check;
             check.paddle_version = PaddleVersion();
             check.engine_has_cuda = PaddleHasCuda();
             check.run_model = [&](int gpu) { return RunModel(*model, gpu); };
-            return ReportGpus(check, std::cout);
+            return engine::ReportGpus(check, std::cout);
           }};
 }
 

@@ -20,6 +20,10 @@ Threads: one instance runs in one thread at a time; a second one waits. To run a
 give each thread a `clone()`, which shares the weights. The GIL is released while a model is loaded,
 cloned or run, so leave the inputs alone until `run` returns.
 
+GPUs: `report_gpus(run_model, say)` is what the server's gpu-check says, line by line to `say`; it
+gives the exit code. It calls `run_model(gpu)` for each GPU, which tells what came out, or raises an
+EngineError that says what went wrong.
+
 Errors: ValueError for wrong inputs and options, FileNotFoundError for a missing file, EngineError
 for all else.
 
@@ -57,6 +61,7 @@ from ._engine import (  # noqa: E402
     EngineError,
     LoDTensor,
     TensorSpec,
+    report_gpus,
 )
 
-__all__ = ["PADDLE_VERSION", "Engine", "EngineError", "LoDTensor", "TensorSpec"]
+__all__ = ["PADDLE_VERSION", "Engine", "EngineError", "LoDTensor", "TensorSpec", "report_gpus"]

@@ -1,5 +1,5 @@
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, final, overload
 
 import numpy as np
@@ -45,3 +45,5 @@ class Engine:
     def run(
         self, inputs: dict[str, LoDTensor] | dict[str, NDArray[Any] | LoDTensor]
     ) -> dict[str, NDArray[Any] | LoDTensor]: ...
+
+def report_gpus(run_model: Callable[[int], str], say: Callable[[str], object]) -> int: ...

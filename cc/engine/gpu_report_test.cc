@@ -1,5 +1,5 @@
 // The driver is //cc/engine/testdata's; FAKE_CUDA says what it plays.
-#include "cc/server/gpu_report.h"
+#include "cc/engine/gpu_report.h"
 
 #include <cstdlib>
 #include <sstream>
@@ -9,7 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace server {
+namespace engine {
 namespace {
 
 using testing::ElementsAre;
@@ -48,7 +48,7 @@ TEST(GpuReport, AllWork) {
             "engine: Paddle 2.6.2, built with CUDA 11.8\n"
             "CUDA runtime: inside the engine (libcudart.so.11.0 is not here)\n"
             "cuDNN: not found (libcudnn.so.8): convolutions will fail; use the "
-            "image inference_gpu as it is\n"
+            "image as it is\n"
             "driver: knows CUDA up to 12.2, sees 2 GPUs\n"
             "GPU 0 (Fake A10): compute capability 8.6, 24576 MiB\n"
             "GPU 0 (Fake A10): a tensor went there and back\n"
@@ -77,7 +77,7 @@ TEST(GpuReport, EngineWithoutCuda) {
   EXPECT_THAT(report.text, HasSubstr("GPU 1 (Fake T4): a tensor went there"));
   EXPECT_THAT(report.text,
               HasSubstr("result: this engine is built without CUDA: use the "
-                        "image inference_gpu; models run on the CPU"));
+                        "image inference_gpu or train_gpu; models run on the CPU"));
   EXPECT_EQ(Play("none", absl::OkStatus(), false).result, kEngineHasNoCuda);
 }
 
@@ -123,4 +123,4 @@ TEST(GpuReport, WithoutAModelSaysSo) {
 }
 
 }  // namespace
-}  // namespace server
+}  // namespace engine

@@ -1,16 +1,16 @@
-// What `server gpu-check` says: the engine, NVIDIA's libraries, the driver,
-// each GPU, and what is missing and how to mend it. python/ has a sibling of
-// the same words and codes.
-#ifndef CC_SERVER_GPU_REPORT_H_
-#define CC_SERVER_GPU_REPORT_H_
+// What `gpu-check` says, of the server and of `train`: the engine, NVIDIA's
+// libraries, the driver, each GPU, and what is missing and how to mend it.
+#ifndef CC_ENGINE_GPU_REPORT_H_
+#define CC_ENGINE_GPU_REPORT_H_
 
 #include <functional>
 #include <ostream>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
-namespace server {
+namespace engine {
 
 // Exit codes.
 enum GpuResult {
@@ -20,6 +20,11 @@ enum GpuResult {
   kEngineHasNoCuda = 4,  // the GPUs may be fine
   kGpuBroken = 5,        // the driver or a GPU is there and does not work
 };
+
+// What every place says where the engine has no CUDA.
+inline constexpr absl::string_view kNoCuda =
+    "this engine is built without CUDA: use the image inference_gpu or "
+    "train_gpu";
 
 struct GpuCheck {
   std::string paddle_version;
@@ -32,6 +37,6 @@ struct GpuCheck {
 // Writes line by line, as it finds out.
 GpuResult ReportGpus(const GpuCheck& check, std::ostream& out);
 
-}  // namespace server
+}  // namespace engine
 
-#endif  // CC_SERVER_GPU_REPORT_H_
+#endif  // CC_ENGINE_GPU_REPORT_H_

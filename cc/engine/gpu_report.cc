@@ -1,4 +1,4 @@
-#include "cc/server/gpu_report.h"
+#include "cc/engine/gpu_report.h"
 
 #include <dlfcn.h>
 #include <link.h>
@@ -9,9 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "cc/engine/cuda_driver.h"
-#include "cc/server/device.h"
 
-namespace server {
+namespace engine {
 namespace {
 
 // Opens a library of NVIDIA's as Paddle would: by its name, or where the wheels
@@ -65,7 +64,7 @@ std::string CudnnVersion() {
               : nullptr;
   if (get == nullptr) {
     return "not found (libcudnn.so.8): convolutions will fail; use the image "
-           "inference_gpu as it is";
+           "as it is";
   }
   const size_t version = get();
   return absl::StrCat(version / 1000, ".", version % 1000 / 100, ".",
@@ -95,7 +94,7 @@ GpuResult ReportGpus(const GpuCheck& check, std::ostream& out) {
     out << "CUDA runtime: " << CudaRuntimeVersion() << std::endl;
     out << "cuDNN: " << CudnnVersion() << std::endl;
   }
-  const auto driver = engine::CudaDriver::Open();
+  const auto driver = CudaDriver::Open();
   if (!driver.ok()) {
     out << "driver: " << driver.status().message() << std::endl;
   } else {
@@ -107,8 +106,8 @@ GpuResult ReportGpus(const GpuCheck& check, std::ostream& out) {
   bool unknown = false;
   for (int i = 0; driver.ok() && i < static_cast<int>(driver->gpus().size());
        ++i) {
-    const engine::Gpu& gpu = driver->gpus()[i];
-    const std::string name = engine::NameOf(i, gpu);
+    const Gpu& gpu = driver->gpus()[i];
+    const std::string name = NameOf(i, gpu);
     out << name << ": compute capability " << gpu.major << "." << gpu.minor
         << ", " << (gpu.memory >> 20) << " MiB" << std::endl;
     const auto fails = [&](absl::string_view what, const absl::Status& status) {
@@ -120,7 +119,7 @@ GpuResult ReportGpus(const GpuCheck& check, std::ostream& out) {
       continue;
     }
     out << name << ": a tensor went there and back" << std::endl;
-    if (const absl::Status fit = engine::CheckCapability(gpu); !fit.ok()) {
+    if (const absl::Status fit = CheckCapability(gpu); !fit.ok()) {
       fails("does not run this engine: ", fit);
       continue;
     }
@@ -159,4 +158,4 @@ GpuResult ReportGpus(const GpuCheck& check, std::ostream& out) {
   return Conclude(out, kGpusWork, "all GPUs work");
 }
 
-}  // namespace server
+}  // namespace engine
