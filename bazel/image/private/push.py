@@ -103,9 +103,7 @@ def run_push(
 
 def report(args: argparse.Namespace, image: Image, repository: str, new: int | None) -> None:
     reference = f"{repository}@{image.digest}"
-    size = f"{megabytes(image.compressed_size)} compressed"
-    if image.unpacked_size is not None:
-        size = f"{megabytes(image.unpacked_size)} ({size})"
+    size = f"{megabytes(image.unpacked_size)} ({megabytes(image.compressed_size)} compressed)"
     layers = f"{len({layer['digest'] for layer in image.layers})} layers"
     if new is not None:
         layers += f", {new} new"

@@ -1,7 +1,10 @@
 """The bills of materials of an image are valid, whole, and agree with the locks; see sbom.bzl."""
 
+import hashlib
 import json
 import os
+from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,8 @@ from cyclonedx.validation.json import JsonStrictValidator
 from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
-from bazel.image.private import contents
+from bazel.image.private import contents, layer_contents
+from bazel.image.private.layer_contents import LayerContents
 from bazel.image.private.layout import Image
 
 IMAGE = Image(Path(os.environ["LAYOUT"]))
@@ -29,6 +33,26 @@ LOCKED = {
     )
     for entry in json.loads(Path(os.environ[lock]).read_text())[key]
 }
+
+
+TOLD = [layer_contents.load(Path(path)) for path in os.environ["CONTENTS"].split()]
+
+
+@cache
+def read() -> list[LayerContents]:
+    """What is in the layers, by their archives."""
+    layers = []
+    for index, layer in enumerate(IMAGE.layers):
+        diff_id = IMAGE.config["rootfs"]["diff_ids"][index]
+        found = LayerContents(digest=layer["digest"], diff_id=diff_id)
+        for member, content in IMAGE.open_layer(index):  # checks digest and diff id
+            whole, text = hashlib.sha256(), b""
+            while block := content.read(1 << 20) if content else b"":
+                whole.update(block)
+                text += block if layer_contents.is_text(member.name) else b""
+            found.add(member, whole.hexdigest(), text)
+        layers.append(found)
+    return layers
 
 
 def kind_of(component: dict[str, Any]) -> str:
@@ -58,11 +82,18 @@ def test_both_name_the_same_things() -> None:
     assert ours == sorted((p["name"], p["versionInfo"]) for p in packages)
 
 
+def test_what_the_layers_told_is_in_their_archives() -> None:
+    assert read() == TOLD
+
+
 def test_every_file_of_the_image_belongs_to_something() -> None:
-    files, _ = contents.read(IMAGE)
+    files, _ = contents.merge(read())
     listed = json.loads((SBOM / "contents.json").read_text())
     assert sorted(path for component in listed for path in component["files"]) == sorted(files)
     assert sum(component["size"] for component in listed) == sum(f.size for f in files.values())
+    for component in listed:
+        found = Counter(str(files[path].layer) for path in component["files"])
+        assert component["layers"] == found
 
 
 def test_packages_are_those_of_the_locks() -> None:
