@@ -56,7 +56,8 @@ class Buildah:
         for name in ("etc", "var/tmp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "etc/policy.json").write_text(_POLICY)
-        (self.folder / "hosts").write_text("127.0.0.1 localhost\n")
+        (self.folder / "etc/hosts").write_text("127.0.0.1 localhost\n")
+        (self.folder / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
         self.driver = "overlay"
 
     def make_base(self) -> None:
@@ -107,7 +108,8 @@ class Buildah:
         root = Path(os.environ["CONTAINERS_ROOT"]).resolve()
         binds = ["--dev-bind", self.folder, self.folder, "--bind", self.folder / "var", "/var"]
         binds += ["--ro-bind", self.folder / "etc", "/etc/containers"]
-        binds += ["--ro-bind", self.folder / "hosts", "/etc/hosts"]
+        for name in ("hosts", "passwd"):
+            binds += ["--ro-bind", self.folder / "etc" / name, f"/etc/{name}"]
         storage = [f"--root={self.folder}/storage", f"--runroot={self.folder}/run"]
         command = ["buildah", *storage, f"--storage-driver={self.driver}", *words]
         _run(_box(root, binds, command), self.folder / "log")
