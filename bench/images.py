@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import statistics
-import subprocess
 import time
 import urllib.request
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from pathlib import Path
 from bazel.image.private import processes, registry
 from bazel.image.private.processes import UserError, say
 from bazel.launcher.site import Site
-from bench.mirror import serve
+from bench.mirror import Mirror, serve
 from bench.peer import Buildah
 from tests.reproduce import copy_checkout
 
@@ -120,18 +119,18 @@ class Peer:
         (self.python / "requirements.txt").write_text("".join(lines))
 
 
-def other_version(mirror: str, lock: Path) -> tuple[str, str, str]:
-    """Version in the lock of WHEEL, another one, and the hash of that."""
-    (wheel,) = (w for w in json.loads(lock.read_text())["wheels"] if w["name"] == WHEEL)
-    page = f"{mirror}/simple/{WHEEL}/"
+def other_version(mirror: str, version: str) -> tuple[str, str]:
+    """A version of WHEEL that is not the given one, and its hash; the mirror has it then."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(page) as answer:
+    with opener.open(f"{mirror}/simple/{WHEEL}/") as answer:
         text = answer.read().decode()
-    found = re.findall(rf"/{WHEEL}-([\d.]+)-py3-none-any\.whl#sha256=([0-9a-f]+)", text)
-    others = [(version, sha256) for version, sha256 in found if version != wheel["version"]]
+    link = rf'href="([^"]*/{WHEEL}-([\d.]+)-py3-none-any\.whl)#sha256=([0-9a-f]+)"'
+    others = [found for found in re.findall(link, text) if found[1] != version]
     if not others:
-        raise UserError(f"{page} has no other version of {WHEEL} with a hash")
-    return wheel["version"], *others[-1]
+        raise UserError(f"the index has no other version of {WHEEL} with a hash")
+    path, other, sha256 = others[-1]
+    opener.open(mirror + path).read()
+    return other, sha256
 
 
 @dataclass
@@ -191,10 +190,16 @@ class Bench:
             raise UserError(f"{path} has no line like {old!r} to edit any more")
         path.write_text(text)
 
-    def measure_cold(self) -> None:
-        self._ours.reset()
-        self._peer.buildah.reset()
-        self.cold.measure(self._our("//bench:predictor_push"), self._their(self._peer.cpp))
+    def measure_cold(self, rounds: int, mirror: Mirror) -> None:
+        while len(self.cold.seconds[0]) < rounds:
+            fetched = mirror.fetched
+            self._ours.reset()
+            self._peer.buildah.reset()
+            self.cold.measure(self._our("//bench:predictor_push"), self._their(self._peer.cpp))
+            if mirror.fetched != fetched:
+                say("that does not count: the mirror was not warm")
+                for values in (*self.cold.seconds, *self.cold.digests):
+                    values.pop()
 
     def measure_cpp(self, rounds: int) -> None:
         ours, theirs = self._our("//bench:predictor_push"), self._their(self._peer.cpp)
@@ -219,27 +224,25 @@ class Bench:
         self._peer.take_python(self._ours)
         theirs()
         lock = self._ours.checkout / "wheels_lock.json"
-        pin, other, sha256 = other_version(mirror, lock)
         (wheel,) = (w for w in json.loads(lock.read_text())["wheels"] if w["name"] == WHEEL)
-        requirements = self._peer.python / "requirements.txt"
-        for round_ in range(rounds):
+        now = wheel["version"], wheel["sha256"]
+        then = other_version(mirror, now[0])
+        for _ in range(rounds):
             for folder in (self._ours.checkout, self._peer.python):
                 self._edit(folder / "python/digits/train.py", r'^"""(edit \d+ )?', '"""edit {} ')
             self.python.measure(ours, theirs)
-            if round_ % 2 == 0:
-                self._edit(lock, wheel["sha256"], sha256)
-                self._edit(lock, f'"{WHEEL}", "version": "{pin}"', f'"{WHEEL}", "version": "{other}"')
-                self._edit(lock, f"{WHEEL}-{pin}-", f"{WHEEL}-{other}-")
-                self._edit(requirements, f"{WHEEL}==.*", f"{WHEEL}=={other}")
-            else:
-                self._edit(lock, sha256, wheel["sha256"])
-                self._edit(lock, f'"{WHEEL}", "version": "{other}"', f'"{WHEEL}", "version": "{pin}"')
-                self._edit(lock, f"{WHEEL}-{other}-", f"{WHEEL}-{pin}-")
-                self._edit(requirements, f"{WHEEL}==.*", f"{WHEEL}=={pin}")
+            line = f'"{WHEEL}", "version": "'
+            self._edit(lock, f"{line}{now[0]}", f"{line}{then[0]}")
+            self._edit(lock, f"{WHEEL}-{now[0]}-", f"{WHEEL}-{then[0]}-")
+            self._edit(lock, now[1], then[1])
+            self._edit(self._peer.python / "requirements.txt", now[0], then[0])
+            now, then = then, now
             self.wheel.measure(ours, theirs)
 
     def report(self) -> None:
-        print("| to a pushed image | ours | buildah | ratio | goal |\n| --- | --- | --- | --- | --- |")
+        print(
+            "| to a pushed image | ours | buildah | ratio | goal |\n| --- | --- | --- | --- | --- |"
+        )
         for row in self.rows:
             if row.seconds[0]:
                 print(row.line())
@@ -270,20 +273,17 @@ def main() -> int:
         shutil.rmtree(folder / "registry", ignore_errors=True)
         program = Path(os.environ["DOCKER_REGISTRY"]).absolute()
         port = stack.enter_context(registry.serve(program, folder / "registry"))
-        ours = Ours(folder / "ours", mirror)
+        ours = Ours(folder / "ours", mirror.url)
         stack.callback(ours.stop)
-        peer = Peer(Buildah(folder / "buildah", mirror))
+        peer = Peer(Buildah(folder / "buildah", mirror.url))
         say("making the base image of buildah, and what both build from (not measured)")
         peer.buildah.make_base()
         bench = Bench(ours, peer, port)
         stack.callback(bench.report)
-        bench.measure_cold()  # warms the mirror
-        bench.cold = bench.rows[0] = Row(bench.cold.title, bench.cold.goal)
-        for _ in range(args.cold_rounds):
-            bench.measure_cold()
+        bench.measure_cold(args.cold_rounds, mirror)
         bench.measure_cpp(args.rounds)
+        bench.measure_python(args.rounds, mirror.url)
         bench.measure_server(args.rounds)
-        bench.measure_python(args.rounds, mirror)
     return 0
 
 

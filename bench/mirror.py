@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import html
 import re
@@ -33,6 +32,8 @@ class Mirror:
         self._folder, self._debian, self._pypi = folder, debian.rstrip("/"), pypi.rstrip("/")
         self._context = ssl.create_default_context(cafile=ca_bundle and str(ca_bundle))
         self._locks: dict[Path, threading.Lock] = {}
+        self.url = ""
+        self.fetched = 0  # files that it had to fetch since it started
         folder.mkdir(parents=True, exist_ok=True)
 
     def file(self, path: str) -> Path:
@@ -41,7 +42,7 @@ class Mirror:
         if kind == "debian":
             return self._fetch(f"{self._debian}/{rest}")
         if kind == "file":
-            return self._fetch(base64.urlsafe_b64decode(rest.partition("/")[0]).decode())
+            return self._fetch(bytes.fromhex(rest.partition("/")[0]).decode())
         if kind == "simple":
             return self._index(rest.strip("/"))
         raise urllib.error.HTTPError(path, 404, "not of this mirror", None, None)  # type: ignore[arg-type]
@@ -52,7 +53,7 @@ class Mirror:
         links = []
         for link, text in _LINK.findall(page.read_text()):
             url, mark, digest = urllib.parse.urljoin(address, html.unescape(link)).partition("#")
-            coded = base64.urlsafe_b64encode(url.encode()).decode()
+            coded = url.encode().hex()
             links.append(f'<a href="/file/{coded}/{text.strip()}{mark}{digest}">{text.strip()}</a>')
         ours = page.with_suffix(".html")
         ours.write_text("<!DOCTYPE html>\n" + "<br>\n".join(links))
@@ -69,12 +70,13 @@ class Mirror:
                 ):
                     shutil.copyfileobj(answer, out, 1 << 20)
                 Path(out.name).rename(path)
+                self.fetched += 1
         return path
 
 
 @contextmanager
-def serve(folder: Path, site: Site, port: int) -> Iterator[str]:
-    """Serves a mirror for the time of a `with`; gives its address."""
+def serve(folder: Path, site: Site, port: int) -> Iterator[Mirror]:
+    """Serves a mirror for the time of a `with`."""
     mirror = Mirror(folder, site.debian_mirrors[0], site.pypi_index or "", site.ca_bundle)
 
     class Handler(BaseHTTPRequestHandler):
@@ -101,7 +103,8 @@ def serve(folder: Path, site: Site, port: int) -> Iterator[str]:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            mirror.url = f"http://127.0.0.1:{server.server_port}"
+            yield mirror
         finally:
             server.shutdown()
             thread.join()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +22,12 @@ _PIP = "[global]\nindex-url = {mirror}/simple\ntrusted-host = 127.0.0.1\n"
 
 def _box(root: Path, binds: Sequence[Path | str], words: Sequence[Path | str]) -> list[str]:
     """The command that runs `words` with the programs of a root."""
-    command: list[Path | str] = [Path(os.environ["BWRAP"]).absolute(), "--cap-add", "ALL", "--die-with-parent"]
+    command: list[Path | str] = [
+        Path(os.environ["BWRAP"]).absolute(),
+        "--cap-add",
+        "ALL",
+        "--die-with-parent",
+    ]
     command += ["--unshare-pid", "--proc", "/proc", "--dev-bind", "/dev", "/dev"]
     command += ["--bind", "/sys", "/sys", "--tmpfs", "/run", "--tmpfs", "/tmp"]
     for name in ("bin", "lib", "lib64", "sbin", "usr"):
@@ -70,7 +74,7 @@ class Buildah:
         root.mkdir()
         programs = Path(os.environ["DEBOOTSTRAP_ROOT"]).resolve()
         words = ["debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm"]
-        binds = ["--dev-bind", root, root, "--bind", self.folder / "var", "/var"]
+        binds: list[Path | str] = ["--dev-bind", root, root, "--bind", self.folder / "var", "/var"]
         _run(_box(programs, binds, [*words, root, f"{self.mirror}/debian"]), self.folder / "log")
         (root / "etc/pip.conf").write_text(_PIP.format(mirror=self.mirror))
         with tarfile.open(archive, "w") as out:
@@ -106,7 +110,8 @@ class Buildah:
 
     def _buildah(self, *words: str | Path) -> None:
         root = Path(os.environ["CONTAINERS_ROOT"]).resolve()
-        binds = ["--dev-bind", self.folder, self.folder, "--bind", self.folder / "var", "/var"]
+        binds: list[Path | str] = ["--dev-bind", self.folder, self.folder]
+        binds += ["--bind", self.folder / "var", "/var"]
         binds += ["--ro-bind", self.folder / "etc", "/etc/containers"]
         for name in ("hosts", "passwd"):
             binds += ["--ro-bind", self.folder / "etc" / name, f"/etc/{name}"]

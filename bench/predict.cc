@@ -1,4 +1,5 @@
-// A predictor as one writes it first: loads a model, runs it once, prints the scores.
+// A predictor as one writes it first: loads a model, runs it once, prints the
+// scores.
 #include <cstdio>
 #include <string>
 #include <vector>

@@ -33,4 +33,5 @@ def writer(kind: str, out: Out, threads: int = 0) -> Writer:
         ZSTD_LEVEL, threads=threads, write_checksum=True
     )
     compressor = zstandard.ZstdCompressor(compression_params=parameters)
-    return compressor.stream_writer(out, closefd=False)
+    stream: Writer = compressor.stream_writer(out, closefd=False)  # type: ignore[arg-type]
+    return stream

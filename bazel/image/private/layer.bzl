@@ -2,6 +2,7 @@
 
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("@rules_python//python:defs.bzl", "PyInfo")
+load(":worker.bzl", "run_worker")
 
 LayerInfo = provider(
     doc = "What is in a layer, and what it and those below it have, so that no layer above brings it again.",
@@ -129,9 +130,9 @@ def _layer_impl(ctx):
     out = ctx.actions.declare_file("%s.tar.%s" % (ctx.label.name, _SUFFIXES[compression]))
     descriptor = ctx.actions.declare_file(ctx.label.name + ".descriptor.json")
     contents = ctx.actions.declare_file(ctx.label.name + ".contents.json")
-    ctx.actions.run(
-        executable = ctx.executable._tool,
-        arguments = [recipe.path, out.path, descriptor.path, contents.path],
+    run_worker(
+        ctx,
+        ctx.actions.args().add_all([recipe, out, descriptor, contents]),
         inputs = [recipe] + packages + wheels + inputs + ctx.files.files + ctx.files.below_files,
         outputs = [out, descriptor, contents],
         mnemonic = "ImageLayer",

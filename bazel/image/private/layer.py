@@ -26,10 +26,11 @@ import sys
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from bazel.image.private import compress, deb, wheel
+from bazel.image.private import compress, deb, wheel, worker
 from bazel.image.private.gzip_blocks import Out
 from bazel.image.private.layer_contents import LayerContents, is_text
 
@@ -74,7 +75,7 @@ class Entry:
         return self.content == other.content or _sha256(self) == _sha256(other)
 
 
-def _open(entry: Entry) -> IO[bytes]:
+def _open(entry: Entry) -> BufferedReader | io.BytesIO:
     if isinstance(entry.content, Path):
         return entry.content.open("rb")
     assert not callable(entry.content)
@@ -214,7 +215,7 @@ class Layer:
                     entry.info.size = len(entry.content)
                 with _open(entry) as file:
                     hashed = Hashed(file, keep=is_text(path))
-                    archive.addfile(entry.info, hashed)  # type: ignore[arg-type]
+                    archive.addfile(entry.info, hashed)
                 told.add(entry.info, hashed.sha256, hashed.kept)
         told.diff_id = f"sha256:{stream.sha256}"
         return told
@@ -400,4 +401,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    worker.run(main)

@@ -2,6 +2,7 @@
 
 load("//bazel/pypi:defs.bzl", "pytest_test")
 load(":layer.bzl", "LayerInfo")
+load(":worker.bzl", "run_worker")
 
 def _image_sbom_impl(ctx):
     out = ctx.actions.declare_directory(ctx.label.name)
@@ -13,9 +14,9 @@ def _image_sbom_impl(ctx):
     arguments.add("--debian-lock", ctx.file._debian_lock)
     arguments.add("--wheels-lock", ctx.file._wheels_lock)
     arguments.add_all("--out", [out], expand_directories = False)
-    ctx.actions.run(
-        executable = ctx.executable._tool,
-        arguments = [arguments],
+    run_worker(
+        ctx,
+        arguments,
         inputs = [ctx.file.image, ctx.file._debian_lock, ctx.file._wheels_lock] + contents,
         outputs = [out],
         mnemonic = "ImageSbom",
@@ -60,9 +61,9 @@ def _image_referrers_impl(ctx):
         before_each = "--lock",
     )
     arguments.add_all("--out", [out], expand_directories = False)
-    ctx.actions.run(
-        executable = ctx.executable._tool,
-        arguments = [arguments],
+    run_worker(
+        ctx,
+        arguments,
         inputs = [ctx.file.image, ctx.file.sbom] + ctx.files._locks,
         outputs = [out],
         mnemonic = "ImageReferrers",

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -48,7 +47,7 @@ from spdx_tools.spdx.model import (
 )
 from spdx_tools.spdx.writer.json import json_writer
 
-from bazel.image.private import contents, layer_contents
+from bazel.image.private import contents, layer_contents, worker
 from bazel.image.private.contents import Component
 from bazel.image.private.layout import Image
 
@@ -230,4 +229,4 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    worker.run(main)

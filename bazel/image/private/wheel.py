@@ -134,7 +134,9 @@ def _add_record(
         own = _place(str(record.relative_to(site)), folder)
         if own not in placed:
             continue
-        paths = [path for path in sorted(placed) if "/__pycache__/" not in path]  # made, not shipped
+        paths = [
+            path for path in sorted(placed) if "/__pycache__/" not in path
+        ]  # made, not shipped
         paths += [f"{PREFIX}/bin/{name}" for name in scripts]
         below = {path: file for path, file in placed.items() if path not in layer.entries}
         tell = partial(_record, own, folder, paths, below)

@@ -15,12 +15,12 @@ def test_pushed_pulled_and_run(tmp_path: Path) -> None:
     env = environment(tmp_path)
     with runtime.registry(tmp_path / "registry") as port:
         to = f"localhost:{port}/test/zstd"
-        push = [HERE / "push_zstd_push.sh", "--repository", to, "--verify"]
+        push: list[str | Path] = [HERE / "push_zstd_push.sh", "--repository", to, "--verify"]
         subprocess.run(push, env=env, check=True)
-        skopeo = [runtime.tool("skopeo"), "--insecure-policy", "copy", "--src-tls-verify=false"]
+        pull: list[str | Path] = [runtime.tool("skopeo"), "--insecure-policy", "copy"]
+        pull += ["--src-tls-verify=false", f"docker://{to}@{image.digest}"]
         pulled = tmp_path / "pulled"
-        source = f"docker://{to}@{image.digest}"
-        subprocess.run([*skopeo, source, f"oci:{pulled}"], env=env, check=True)
+        subprocess.run([*pull, f"oci:{pulled}"], env=env, check=True)
     assert Image(pulled).digest == image.digest
     plain = sum(layer_size(image, index) for index in range(len(image.layers)))
     assert image.unpacked_size == plain

@@ -11,7 +11,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from oci.private.layout import LayoutError, read_blob, read_manifest_descriptor
