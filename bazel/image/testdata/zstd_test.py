@@ -5,11 +5,11 @@ from pathlib import Path
 
 from bazel.image.private import runtime
 from bazel.image.private.layout import Image
-from bazel.image.testdata.users import HERE, SMALL, environment
+from bazel.image.testdata.users import HERE, environment
 
 
 def test_pushed_pulled_and_run(tmp_path: Path) -> None:
-    image = Image(SMALL)
+    image = Image(HERE / "renamed")
     kinds = {layer["mediaType"] for layer in image.layers}
     assert kinds == {"application/vnd.oci.image.layer.v1.tar+zstd"}
     env = environment(tmp_path)
