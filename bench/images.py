@@ -119,18 +119,18 @@ class Peer:
         (self.python / "requirements.txt").write_text("".join(lines))
 
 
-def other_version(mirror: str, version: str) -> tuple[str, str]:
-    """A version of WHEEL that is not the given one, and its hash; the mirror has it then."""
+def other_versions(mirror: str, version: str, number: int) -> list[tuple[str, str]]:
+    """Versions of WHEEL that are not the given one, and their hashes; the mirror has them then."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"{mirror}/simple/{WHEEL}/") as answer:
         text = answer.read().decode()
     link = rf'href="([^"]*/{WHEEL}-([\d.]+)-py3-none-any\.whl)#sha256=([0-9a-f]+)"'
-    others = [found for found in re.findall(link, text) if found[1] != version]
-    if not others:
-        raise UserError(f"the index has no other version of {WHEEL} with a hash")
-    path, other, sha256 = others[-1]
-    opener.open(mirror + path).read()
-    return other, sha256
+    others = [found for found in re.findall(link, text) if found[1] != version][-number:]
+    if len(others) < number:
+        raise UserError(f"the index has only {len(others)} other versions of {WHEEL}, not {number}")
+    for path, _, _ in others:
+        opener.open(mirror + path).read()
+    return [(other, sha256) for _, other, sha256 in others]
 
 
 @dataclass
@@ -226,8 +226,8 @@ class Bench:
         lock = self._ours.checkout / "wheels_lock.json"
         (wheel,) = (w for w in json.loads(lock.read_text())["wheels"] if w["name"] == WHEEL)
         now = wheel["version"], wheel["sha256"]
-        then = other_version(mirror, now[0])
-        for _ in range(rounds):
+        # One that never was: buildah has the layers of those that were.
+        for then in other_versions(mirror, now[0], rounds):
             for folder in (self._ours.checkout, self._peer.python):
                 self._edit(folder / "python/digits/train.py", r'^"""(edit \d+ )?', '"""edit {} ')
             self.python.measure(ours, theirs)
@@ -235,8 +235,9 @@ class Bench:
             self._edit(lock, f"{line}{now[0]}", f"{line}{then[0]}")
             self._edit(lock, f"{WHEEL}-{now[0]}-", f"{WHEEL}-{then[0]}-")
             self._edit(lock, now[1], then[1])
-            self._edit(self._peer.python / "requirements.txt", now[0], then[0])
-            now, then = then, now
+            pin = f"{WHEEL}=="
+            self._edit(self._peer.python / "requirements.txt", pin + now[0], pin + then[0])
+            now = then
             self.wheel.measure(ours, theirs)
 
     def report(self) -> None:

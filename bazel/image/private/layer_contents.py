@@ -1,7 +1,7 @@
 """What is in one layer: the layer tool tells it while it writes, and so need nobody read it again.
 
-`contents.py` merges those of an image's layers. Its `read` takes the archives themselves: the test of
-an image's bills does, and `verify --deep`.
+`contents.py` merges those of an image's layers. Its `read` takes the archives themselves, for the
+test of an image's bills and for `verify --deep`.
 """
 
 from __future__ import annotations
