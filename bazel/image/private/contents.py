@@ -4,6 +4,8 @@ Debian packages say so in /var/lib/dpkg/status.d (as in images without a package
 *.dist-info/METADATA, models in /models/NAME/VERSION/metadata.json; programs are the files of
 /app/bin and /app/lib. A file that none of them accounts for is a component of its own, so nothing
 in an image goes unnamed.
+
+All that is asked of the files was told by the actions that wrote the layers; see layer_contents.py.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import itertools
 import json
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.parser import HeaderParser
 from pathlib import PurePosixPath
@@ -22,13 +25,10 @@ from typing import Any
 from boolean.boolean import ParseError
 from license_expression import ExpressionError, get_spdx_licensing
 
-from bazel.image.private.layout import Image
+from bazel.image.private.layer_contents import LayerContents, is_text
+from bazel.image.private.layout import Image, ImageError
 
 STATUS, DIST_INFO = "var/lib/dpkg/status.d/", ".dist-info/METADATA"
-_TEXTS = re.compile(
-    r"var/lib/dpkg/status\.d/[^/]+|usr/share/doc/[^/]+/copyright|.*\.dist-info/(METADATA|RECORD)"
-    r"|models/[^/]+/[^/]+/metadata\.json"
-)
 _SPDX = get_spdx_licensing()
 _GNU_IN_WORDS = re.compile(
     r"GNU\s+(Lesser\s+|Library\s+)?General\s+Public\s+License,\s+version\s+(\d+(?:\.\d+)?)"
@@ -51,7 +51,8 @@ class Component:
 
     `kind` is deb, wheel, vendored, model, program or file; `licences` are SPDX expressions, or
     names that SPDX does not know; `sha256` is that of the archive it came in, where the lock knows
-    it, or of the file itself; `size` in bytes is that of its files in the image.
+    it, or of the file itself; `size` in bytes is that of its files in the image, `layers` says how
+    many of them are in which layer, the lowest being 0.
     """
 
     kind: str
@@ -64,34 +65,46 @@ class Component:
     source: str | None = None  # where its licence can be read in the image
     size: int = 0
     files: list[str] = field(default_factory=list)
+    layers: dict[int, int] = field(default_factory=dict)
 
 
-def read(image: Image) -> tuple[dict[str, File], dict[str, bytes]]:
+def read(image: Image) -> list[LayerContents]:
+    """What is in the layers of an image by their archives, for who trusts nobody's word."""
+    layers = []
+    for index, layer in enumerate(image.layers):
+        diff_id = image.config["rootfs"]["diff_ids"][index]
+        found = LayerContents(digest=layer["digest"], diff_id=diff_id)
+        for member, content in image.open_layer(index):  # checks digest and diff id
+            whole, text = hashlib.sha256(), b""
+            while block := content.read(1 << 20) if content else b"":
+                whole.update(block)
+                text += block if is_text(member.name) else b""
+            found.add(member, whole.hexdigest(), text)
+        layers.append(found)
+    return layers
+
+
+def of_image(image: Image, layers: Iterable[LayerContents]) -> list[LayerContents]:
+    """What was told of an image's layers, from the lowest; refuses what is of other layers."""
+    told = list(layers)
+    digests = [layer["digest"] for layer in image.layers]
+    if [layer.digest for layer in told] != digests:
+        raise ImageError(f"{image.layout} has other layers than those whose contents are given")
+    return told
+
+
+def merge(layers: Iterable[LayerContents]) -> tuple[dict[str, File], dict[str, str]]:
     """All regular files of an image, and the contents of those that tell what is in it."""
     files: dict[str, File] = {}
-    texts: dict[str, bytes] = {}
+    texts: dict[str, str] = {}
     links: dict[str, str] = {}
-    for index in range(len(image.layers)):
-        for member, content in image.open_layer(index):
-            path = member.name.rstrip("/")
-            name = PurePosixPath(path)
-            if name.name.startswith(".wh."):
-                hidden = str(name.with_name(name.name.removeprefix(".wh.")))
-                for gone in [f for f in files if f == hidden or f.startswith(hidden + "/")]:
-                    del files[gone]
-                continue
-            if member.issym() and path.startswith("usr/share/doc/"):
-                links[path] = f"usr/share/doc/{member.linkname}"
-            if content is None:
-                continue
-            whole, kept = hashlib.sha256(), _TEXTS.fullmatch(path)
-            data = b""
-            while block := content.read(1 << 20):
-                whole.update(block)
-                data += block if kept else b""
-            files[path] = File(index, member.size, whole.hexdigest())
-            if kept:
-                texts[path] = data
+    for index, layer in enumerate(layers):
+        for hidden in layer.gone:
+            for gone in [f for f in files if f == hidden or f.startswith(hidden + "/")]:
+                del files[gone]
+        files |= {path: File(index, *facts) for path, facts in layer.files.items()}
+        texts |= layer.texts
+        links |= layer.doc_links
     for link in links:  # packages of one source share a folder
         target = link
         while target in links:
@@ -103,12 +116,12 @@ def read(image: Image) -> tuple[dict[str, File], dict[str, bytes]]:
 
 def components(
     image: Image,
+    layers: Iterable[LayerContents],
     debian_lock: Mapping[str, Any],
     wheels_lock: Mapping[str, Any],
-    known: tuple[dict[str, File], dict[str, bytes]] | None = None,
 ) -> list[Component]:
     """What the image holds, by kind and name; every regular file belongs to one of them."""
-    files, texts = known or read(image)
+    files, texts = merge(of_image(image, layers))
     found = [*_debs(texts, debian_lock), *_wheels(texts, wheels_lock, files)]
     found += [*_models(texts, files), *_programs(image, files)]
     owners: dict[str, Component] = {}
@@ -126,17 +139,21 @@ def components(
     for path in sorted(files.keys() - owners.keys()):
         owners[path] = Component("file", "/" + path, "0", [], sha256=files[path].sha256)
         found.append(owners[path])
+    own: dict[int, list[str]] = {id(component): [] for component in found}
+    for path in sorted(files):
+        own[id(owners[path])].append(path)
     for component in found:
-        component.files = sorted(p for p in files if owners[p] is component)
+        component.files = own[id(component)]
         component.size = sum(files[p].size for p in component.files)
+        component.layers = dict(sorted(Counter(files[p].layer for p in component.files).items()))
     return found
 
 
-def _fields(text: bytes) -> Any:
-    return HeaderParser().parsestr(text.decode(errors="replace"))
+def _fields(text: str) -> Any:
+    return HeaderParser().parsestr(text)
 
 
-def _debs(texts: Mapping[str, bytes], lock: Mapping[str, Any]) -> Iterator[Component]:
+def _debs(texts: Mapping[str, str], lock: Mapping[str, Any]) -> Iterator[Component]:
     locked = {(p["name"], p["version"]): p["sha256"] for p in lock["packages"]}
     for path in sorted(texts):
         name = path.removeprefix(STATUS)
@@ -144,14 +161,14 @@ def _debs(texts: Mapping[str, bytes], lock: Mapping[str, Any]) -> Iterator[Compo
             continue
         fields = _fields(texts[path])
         version = fields["Version"]
-        sums = texts.get(f"{path}.md5sums", b"").decode().splitlines()
+        sums = texts.get(f"{path}.md5sums", "").splitlines()
         doc = f"usr/share/doc/{name}/copyright"
         purl_version = version.replace("+", "%2B").replace(":", "%3A")
         yield Component(
             "deb",
             name,
             version,
-            debian_licences(texts.get(doc, b"").decode(errors="replace")),
+            debian_licences(texts.get(doc, "")),
             purl=f"pkg:deb/debian/{name.replace('+', '%2B')}@{purl_version}"
             f"?arch={fields['Architecture']}&distro=debian-12",
             sha256=locked.get((name, version)),
@@ -204,7 +221,7 @@ def parse(expression: str) -> Any:
 
 
 def _wheels(
-    texts: Mapping[str, bytes], lock: Mapping[str, Any], files: Mapping[str, File]
+    texts: Mapping[str, str], lock: Mapping[str, Any], files: Mapping[str, File]
 ) -> Iterator[Component]:
     locked = {(w["name"], w["version"]): w["sha256"] for w in lock["wheels"]}
     for path in sorted(texts):
@@ -214,7 +231,7 @@ def _wheels(
         fields = _fields(texts[path])
         name = re.sub(r"[-_.]+", "_", fields["Name"]).lower()
         version = fields["Version"]
-        record = texts.get(path.removesuffix("METADATA") + "RECORD", b"").decode()
+        record = texts.get(path.removesuffix("METADATA") + "RECORD", "")
         rows = [line.split(",")[0] for line in record.splitlines()]
         # Scripts and data are outside of the folder for wheels: ../../../bin/NAME.
         own = [posixpath.normpath(f"{site}/{row}") for row in rows if row]
@@ -261,7 +278,7 @@ def wheel_licences(fields: Any) -> list[str]:
     return [stated] if stated and len(stated) < 60 and "\n" not in stated else []
 
 
-def _models(texts: Mapping[str, bytes], files: Mapping[str, File]) -> Iterator[Component]:
+def _models(texts: Mapping[str, str], files: Mapping[str, File]) -> Iterator[Component]:
     for path in sorted(texts):
         if not path.startswith("models/"):
             continue

@@ -12,7 +12,7 @@ import struct
 import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import BinaryIO
+from typing import Protocol
 
 BLOCK = 1 << 19
 WINDOW = 1 << 15
@@ -30,10 +30,16 @@ def _deflate(block: bytes, dictionary: bytes, last: bool) -> bytes:
     return encoder.compress(block) + encoder.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)
 
 
+class Out(Protocol):
+    """What can be written to."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
 class GzipWriter:
     """A file to write to, whose gzip goes to `out`; a context manager."""
 
-    def __init__(self, out: BinaryIO, threads: int = 0) -> None:
+    def __init__(self, out: Out, threads: int = 0) -> None:
         self._out = out
         self._threads = threads or len(os.sched_getaffinity(0))
         self._pool = ThreadPoolExecutor(self._threads)
@@ -57,8 +63,10 @@ class GzipWriter:
         self._size += len(data)
         self._buffer += data
         while len(self._buffer) > BLOCK:  # the last block stays for close()
-            self._submit(bytes(self._buffer[:BLOCK]), last=False)
+            with memoryview(self._buffer) as view:
+                block = bytes(view[:BLOCK])
             del self._buffer[:BLOCK]
+            self._submit(block, last=False)
         return len(data)
 
     def close(self) -> None:

@@ -1,10 +1,13 @@
 """The rule of all layers: a recipe for the layer tool, and the tool's run."""
 
+load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("@rules_python//python:defs.bzl", "PyInfo")
+load(":worker.bzl", "run_worker")
 
 LayerInfo = provider(
-    doc = "What a layer and those below it have, so that no layer above brings it again.",
+    doc = "What is in a layer, and what it and those below it have, so that no layer above brings it again.",
     fields = {
+        "contents": "File of what is in the layer itself; see layer_contents.py.",
         "packages": "depset of .deb files",
         "wheels": "depset of unpacked wheels, directories",
     },
@@ -61,6 +64,8 @@ def _module_of(ctx, target, sources):
             return inside.removesuffix(".py").replace("/", ".")
     return fail("%s: %s has no source %s, which an image could run" % (ctx.label, target.label, main))
 
+_SUFFIXES = {"gzip": "gz", "zstd": "zst"}
+
 # It compresses on all processors.
 def _two_processors(_os, _inputs):
     return {"cpu": 2}
@@ -100,10 +105,12 @@ def _layer_impl(ctx):
         files += [[path, file.path] for path, file in sources.items()]
         inputs += sources.values()
 
+    compression = ctx.attr._compression[BuildSettingInfo].value
     recipe = ctx.actions.declare_file(ctx.label.name + ".recipe.json")
     ctx.actions.write(recipe, json.encode_indent({
         "below": [entry for target, path in ctx.attr.below_files.items() for entry in _entries(path, target)],
         "compile_python": ctx.attr.compile_python,
+        "compression": compression,
         "debs": [file.path for file in packages],
         "dirs": ctx.attr.dirs,
         "drop": ctx.attr.drop,
@@ -120,19 +127,24 @@ def _layer_impl(ctx):
         "wheel_folder": ctx.attr.wheel_folder,
         "wheels": [file.path for file in wheels],
     }))
-    out = ctx.actions.declare_file(ctx.label.name + ".tar.gz")
-    ctx.actions.run(
-        executable = ctx.executable._tool,
-        arguments = [recipe.path, out.path],
+    out = ctx.actions.declare_file("%s.tar.%s" % (ctx.label.name, _SUFFIXES[compression]))
+    descriptor = ctx.actions.declare_file(ctx.label.name + ".descriptor.json")
+    contents = ctx.actions.declare_file(ctx.label.name + ".contents.json")
+    run_worker(
+        ctx,
+        ctx.actions.args().add_all([recipe, out, descriptor, contents]),
         inputs = [recipe] + packages + wheels + inputs + ctx.files.files + ctx.files.below_files,
-        outputs = [out],
+        outputs = [out, descriptor, contents],
         mnemonic = "ImageLayer",
         progress_message = "Writing image layer %{label}",
         resource_set = _two_processors,
     )
     return [
         DefaultInfo(files = depset([out])),
+        # oci_image of bazel/oci takes it, so the layer is hashed once.
+        OutputGroupInfo(oci_descriptor = depset([descriptor])),
         LayerInfo(
+            contents = contents,
             packages = depset(packages, transitive = [info.packages for info in below]),
             wheels = depset(wheels, transitive = [info.wheels for info in below]),
         ),
@@ -176,6 +188,7 @@ layer = rule(
             default = "usr/local/lib/python3.11/dist-packages",
         ),
         "wheels": attr.label_list(doc = "`@pypi//NAME`, with all that it requires; `@pypi//NAME:site_packages`, it alone."),
+        "_compression": attr.label(default = "//bazel/image:compression"),
         "_tool": attr.label(
             doc = "Writes the archive.",
             default = "//bazel/image/private:layer",

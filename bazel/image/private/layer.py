@@ -1,11 +1,16 @@
 """Makes one layer of an image: a tar archive whose bytes depend on its contents alone.
 
-    layer RECIPE OUT
+    layer RECIPE OUT DESCRIPTOR CONTENTS
 
 The recipe is JSON, written by the rule in layer.bzl. Entries are sorted, owned
 by root unless told otherwise, and dated 1970; no file may set a user or group
 id on execution. Paths follow Debian's merged /usr: what a package ships in
 /lib goes to /usr/lib, and /lib is a link.
+
+It is one stream: every file is read once and goes through its own hash, the
+archive's (the diff id), the compression and the hash of what that writes (the
+digest). DESCRIPTOR tells of these, as `layout descriptor` of bazel/oci would;
+CONTENTS is a layer_contents.LayerContents.
 """
 
 from __future__ import annotations
@@ -19,12 +24,15 @@ import marshal
 import os
 import sys
 import tarfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from bazel.image.private import deb, wheel
-from bazel.image.private.gzip_blocks import GzipWriter
+from bazel.image.private import compress, deb, wheel, worker
+from bazel.image.private.gzip_blocks import Out
+from bazel.image.private.layer_contents import LayerContents, is_text
 
 MERGED = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
 # Read by people and developers' tools, not by a program that runs in an image.
@@ -41,7 +49,11 @@ UNREAD = (
 )
 CERTIFICATES = "usr/share/ca-certificates/"
 BUNDLE = "etc/ssl/certs/ca-certificates.crt"
+CHUNK = 1 << 20
 _CACHE_TAG = str(sys.implementation.cache_tag)
+
+# Size and sha256 of the files that are written so far -> bytes: see Layer.write.
+Late = Callable[[Mapping[str, tuple[int, str]]], bytes]
 
 
 class LayerError(Exception):
@@ -50,21 +62,64 @@ class LayerError(Exception):
 
 @dataclass
 class Entry:
-    """One entry of the archive; its content is bytes or a file to read."""
+    """One entry of the archive; its content is bytes, a file to read, or told by other files."""
 
     origin: str
     info: tarfile.TarInfo
-    content: bytes | Path | None = None
+    content: bytes | Path | Late | None = None
 
     def same(self, other: Entry) -> bool:
         fields = ("type", "mode", "uid", "gid", "linkname")
         if any(getattr(self.info, key) != getattr(other.info, key) for key in fields):
             return False
-        return self.content == other.content or read(self) == read(other)
+        return self.content == other.content or _sha256(self) == _sha256(other)
+
+
+def _open(entry: Entry) -> BufferedReader | io.BytesIO:
+    if isinstance(entry.content, Path):
+        return entry.content.open("rb")
+    assert not callable(entry.content)
+    return io.BytesIO(entry.content or b"")
+
+
+def _sha256(entry: Entry) -> str:
+    with _open(entry) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read(entry: Entry) -> bytes:
-    return entry.content.read_bytes() if isinstance(entry.content, Path) else entry.content or b""
+    with _open(entry) as file:
+        return file.read()
+
+
+class Hashed:
+    """Hashes and counts what goes through, to or from a file; small texts it keeps."""
+
+    def __init__(self, file: Any, keep: bool = False) -> None:
+        self._file, self._hash, self.size = file, hashlib.sha256(), 0
+        self._keep, self.kept = keep, b""
+
+    def _pass(self, data: bytes) -> None:
+        self._hash.update(data)
+        self.size += len(data)
+        self.kept += data if self._keep else b""
+
+    def write(self, data: bytes) -> int:
+        self._pass(data)
+        self._file.write(data)
+        return len(data)
+
+    def read(self, size: int = -1) -> bytes:
+        data: bytes = self._file.read(size)
+        self._pass(data)
+        return data
+
+    def tell(self) -> int:
+        return self.size
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
 
 
 def merged(path: str) -> str:
@@ -86,7 +141,7 @@ class Layer:
         mode: int,
         *,
         owner: tuple[int, int] = (0, 0),
-        content: bytes | Path | None = None,
+        content: bytes | Path | Late | None = None,
         target: str = "",
     ) -> None:
         path = os.path.normpath(path.lstrip("/"))
@@ -100,7 +155,7 @@ class Layer:
         info.type, info.linkname = kind, target
         info.mode = mode & 0o1777  # no setuid, no setgid
         info.uid, info.gid = owner
-        if content is not None:
+        if content is not None and not callable(content):
             info.size = content.stat().st_size if isinstance(content, Path) else len(content)
         entry = Entry(origin, info, content)
         known = self.entries.get(path)
@@ -138,18 +193,32 @@ class Layer:
         for path in [path for path in self.entries if self.excludes(path)]:
             del self.entries[path]
 
-    def write(self, out: BinaryIO) -> None:
+    def write(self, out: Out) -> LayerContents:
+        """Writes the archive, and tells what is in it.
+
+        What is told by other files' hashes, as RECORD of wheels, comes last, so none is read twice.
+        """
         self.add_parents()
-        with tarfile.open(
-            fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, bufsize=1 << 20
+        told = LayerContents()
+        stream = Hashed(out)
+        with tarfile.TarFile(
+            fileobj=stream,  # type: ignore[arg-type]
+            mode="w",
+            format=tarfile.PAX_FORMAT,
+            copybufsize=CHUNK,
         ) as archive:
-            for path in sorted(self.entries, key=lambda path: path.split("/")):
+            order = sorted(self.entries, key=lambda path: path.split("/"))
+            for path in sorted(order, key=lambda path: callable(self.entries[path].content)):
                 entry = self.entries[path]
-                if isinstance(entry.content, Path):
-                    with entry.content.open("rb") as file:
-                        archive.addfile(entry.info, file)
-                else:
-                    archive.addfile(entry.info, io.BytesIO(entry.content or b""))
+                if callable(entry.content):
+                    entry.content = entry.content(told.files)
+                    entry.info.size = len(entry.content)
+                with _open(entry) as file:
+                    hashed = Hashed(file, keep=is_text(path))
+                    archive.addfile(entry.info, hashed)
+                told.add(entry.info, hashed.sha256, hashed.kept)
+        told.diff_id = f"sha256:{stream.sha256}"
+        return told
 
 
 # Debian packages
@@ -303,17 +372,33 @@ def build(recipe: dict[str, Any]) -> Layer:
     return layer
 
 
+def write(layer: Layer, compression: str, out: Path) -> tuple[LayerContents, dict[str, Any]]:
+    """Writes a layer to a file; gives what is in it, and its descriptor."""
+    with out.open("wb") as file:
+        packed = Hashed(file)
+        with compress.writer(compression, packed) as writer:
+            told = layer.write(writer)
+    told.digest = f"sha256:{packed.sha256}"
+    return told, {
+        "compression": compression,
+        "diff_id": told.diff_id,
+        "digest": told.digest,
+        "size": packed.size,
+    }
+
+
 def main(argv: list[str]) -> int:
-    recipe, out = json.loads(Path(argv[0]).read_text()), Path(argv[1])
+    recipe = json.loads(Path(argv[0]).read_text())
+    out, descriptor, contents = (Path(path) for path in argv[1:])
     try:
-        layer = build(recipe)
-        with out.open("wb") as file, GzipWriter(file) as gzip:
-            layer.write(gzip)  # type: ignore[arg-type]
+        told, described = write(build(recipe), recipe["compression"], out)
     except (LayerError, deb.DebError, wheel.WheelError) as error:
         print(f"{recipe['label']}: {error}", file=sys.stderr)
         return 1
+    descriptor.write_text(json.dumps(described))
+    told.write(contents)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    worker.run(main)

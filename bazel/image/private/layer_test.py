@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import io
+import json
 import os
 import random
 import subprocess
@@ -15,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
-from bazel.image.private import deb, layer, wheel
+from bazel.image.private import compress, deb, layer, layer_contents, wheel
 from bazel.image.private.gzip_blocks import BLOCK, GzipWriter
 
 Files = dict[str, bytes | str | int]  # content, link target or mode of a folder
@@ -213,6 +215,76 @@ def test_gzip_is_the_same_on_any_number_of_threads(size: int) -> None:
     (result,) = results
     assert gzip.decompress(result) == data
     assert result[4:8] == b"\0\0\0\0", "no time"
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 25) + 7])
+def test_zstd_is_the_same_on_any_number_of_threads(size: int) -> None:
+    """The biggest is cut into several jobs."""
+    data = (random.Random(size).randbytes(size // 2) + b"text " * size)[:size]
+    results = set()
+    for threads, chunk in ((1, 1 << 20), (2, 100_003), (5, 1 << 22)):
+        out = io.BytesIO()
+        with compress.writer("zstd", out, threads) as writer:
+            for at in range(0, size, chunk):
+                writer.write(data[at : at + chunk])
+        results.add(out.getvalue())
+    (result,) = results
+    with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(result)) as reader:
+        assert reader.read() == data
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+def test_what_is_told_of_a_layer_is_what_was_written(tmp_path: Path, compression: str) -> None:
+    big = tmp_path / "big"
+    big.write_bytes(random.Random(0).randbytes(3 * layer.CHUNK + 1))
+    site = make_wheel(tmp_path / "site-packages")
+    package = make_deb(tmp_path / "one.deb", {"usr/share/doc/one/copyright": b"free"})
+    recipe_file, out = tmp_path / "recipe.json", tmp_path / "layer.tar"
+    given = recipe(
+        compression=compression,
+        debs=[str(package)],
+        files=[["app/big", str(big)]],
+        symlinks={"usr/share/doc/two": "one"},
+        wheels=[str(site)],
+    )
+    recipe_file.write_text(json.dumps(given))
+    told, described = tmp_path / "contents.json", tmp_path / "descriptor.json"
+    assert layer.main([str(path) for path in (recipe_file, out, described, told)]) == 0
+
+    packed = out.read_bytes()
+    plain = io.BytesIO()
+    if compression == "zstd":
+        zstandard.ZstdDecompressor().copy_stream(io.BytesIO(packed), plain)
+    else:
+        plain.write(gzip.decompress(packed))
+    digest, diff_id = (
+        "sha256:" + hashlib.sha256(data).hexdigest() for data in (packed, plain.getvalue())
+    )
+    assert json.loads(described.read_text()) == {
+        "compression": compression,
+        "diff_id": diff_id,
+        "digest": digest,
+        "size": len(packed),
+    }
+    contents = layer_contents.load(told)
+    assert (contents.digest, contents.diff_id) == (digest, diff_id)
+    assert contents.doc_links == {"usr/share/doc/two": "usr/share/doc/one"}
+    files = {
+        name: (entry.size, hashlib.sha256(content(plain.getvalue(), name)).hexdigest())
+        for name, entry in entries(plain.getvalue()).items()
+        if entry.isreg()
+    }
+    assert contents.files == files
+    assert contents.texts == {
+        name: content(plain.getvalue(), name).decode()
+        for name in (
+            "site/mine-1.dist-info/METADATA",
+            "site/mine-1.dist-info/RECORD",
+            "usr/share/doc/one/copyright",
+            "var/lib/dpkg/status.d/one",
+            "var/lib/dpkg/status.d/one.md5sums",
+        )
+    }
 
 
 # Wheels

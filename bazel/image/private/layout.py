@@ -15,6 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, cast
 
+import zstandard
+
 from bazel.image.private.processes import UserError
 
 Json = dict[str, Any]
@@ -35,7 +37,7 @@ class _Hashed:
     def read(self, size: int = -1) -> bytes:
         try:
             data = self._file.read(size)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        except (gzip.BadGzipFile, EOFError, zlib.error, zstandard.ZstdError) as error:
             raise ImageError(f"{self._name} is damaged: {error}") from error
         self.hash.update(data)
         return data
@@ -44,6 +46,16 @@ class _Hashed:
         while self.read(CHUNK):
             pass
         return "sha256:" + self.hash.hexdigest()
+
+
+def _decompressed(file: IO[bytes], media_type: str) -> IO[bytes]:
+    if media_type.endswith("gzip"):
+        return cast(IO[bytes], gzip.GzipFile(fileobj=file))
+    if media_type.endswith("zstd"):
+        # Layers of others may be of several frames.
+        decoder = zstandard.ZstdDecompressor()
+        return cast(IO[bytes], decoder.stream_reader(file, read_across_frames=True, closefd=False))
+    return file
 
 
 @dataclass(frozen=True)
@@ -101,32 +113,27 @@ class Image:
         return sum(sizes.values()) + config + self.blob(self.digest).stat().st_size
 
     @property
-    def unpacked_size(self) -> int | None:
-        """The size of the layers' archives; unknown for zstd layers."""
-        sizes: dict[str, int] = {}
-        for layer in self.layers:
-            if layer["mediaType"].endswith("zstd"):
-                return None
-            sizes[layer["digest"]] = int(layer["size"])
+    def unpacked_size(self) -> int:
+        """The size of the layers' archives."""
+        return sum({layer["digest"]: self._unpacked(layer) for layer in self.layers}.values())
+
+    def _unpacked(self, layer: Json) -> int:
+        with self.blob(layer["digest"]).open("rb") as file:
             if layer["mediaType"].endswith("gzip"):
-                with self.blob(layer["digest"]).open("rb") as file:
-                    file.seek(-4, os.SEEK_END)  # gzip ends with the size, modulo 4 GiB
-                    sizes[layer["digest"]] = int.from_bytes(file.read(4), "little")
-        return sum(sizes.values())
+                file.seek(-4, os.SEEK_END)  # gzip ends with the size, modulo 4 GiB
+                return int.from_bytes(file.read(4), "little")
+            if layer["mediaType"].endswith("zstd"):  # the size of a stream is nowhere
+                plain = _decompressed(file, layer["mediaType"])
+                return sum(map(len, iter(lambda: plain.read(CHUNK), b"")))
+            return int(layer["size"])
 
     def open_layer(self, index: int) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
         """The entries of a layer; its digest and diff id are checked at the end."""
         layer, diff_id = self.layers[index], self.config["rootfs"]["diff_ids"][index]
-        if layer["mediaType"].endswith("zstd"):
-            raise ImageError(
-                "zstd layers cannot be unpacked here: build the image with gzip layers"
-            )
         name = f"layer {index} ({self.blob(layer['digest'])})"
         with self.blob(layer["digest"]).open("rb") as raw:
             packed = _Hashed(raw, name)
-            compressed = layer["mediaType"].endswith("gzip")
-            stream = gzip.GzipFile(fileobj=cast(IO[bytes], packed)) if compressed else packed
-            plain = _Hashed(cast(IO[bytes], stream), name)
+            plain = _Hashed(_decompressed(cast(IO[bytes], packed), layer["mediaType"]), name)
             file = cast(IO[bytes], plain)
             try:
                 with tarfile.open(fileobj=file, mode="r|", bufsize=CHUNK) as archive:

@@ -193,7 +193,13 @@ def paddle_image(
     )
 
     repository = "paddle/" + name
-    image_sbom(name = name + "_sbom", image = name, repository = repository, **common)
+    image_sbom(
+        name = name + "_sbom",
+        image = name,
+        layers = [tar for _, tar in stack],
+        repository = repository,
+        **common
+    )
     image_referrers(
         name = name + "_referrers",
         image = name,

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import urllib.error
 import urllib.request
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -44,14 +44,19 @@ def has_blob(port: int, name: str, digest: str) -> bool:
 def push(
     args: argparse.Namespace, image: Image, repository: str, name: str, more: list[str]
 ) -> None:
-    """Pushes the image, by digest and by tags, then what refers to it, and signs both as `name`."""
+    """Pushes the image, by digest and by tags, and what refers to it; signs both as `name`."""
     digestfile = ["--digestfile", str(args.digestfile)] if args.digestfile else []
     # First, because a passphrase may be wrong.
     key = args.sign_key and signing.read_private_key(
         args.sign_key, signing.passphrase("--sign-passphrase-file", args.sign_passphrase_file)
     )
-    run_push(args, args.oci_push, repository, args.tag, [*digestfile, *more])
-    run_push(args, args.referrers_push, repository, [referrers_tag(image.digest)], more)
+    beside = [referrers_tag(image.digest)]
+    run_pushes(
+        args,
+        repository,
+        (args.oci_push, args.tag, [*digestfile, *more]),
+        (args.referrers_push, beside, more),
+    )
     if key:
         for digest in (image.digest, Image(args.referrers).digest):
             sign(args, key, repository, name, digest, more)
@@ -74,13 +79,27 @@ def sign(
             known = skopeo.fetch(f"{repository}:{tag}", Path(folder, "known"))
         if signing.sign(key, name, digest, known, out):
             # An oci_push of another layout: of a flag given twice the last counts.
-            run_push(args, args.oci_push, repository, [tag], [*more, f"--layout={out}"])
+            run_pushes(args, repository, (args.oci_push, [tag], [*more, f"--layout={out}"]))
 
 
-def run_push(
-    args: argparse.Namespace, program: Path, repository: str, tags: list[str], more: list[str]
+def run_pushes(
+    args: argparse.Namespace, repository: str, *pushes: tuple[Path, list[str], list[str]]
 ) -> None:
-    """Runs an oci_push: by digest and by tags, each pulled back and compared."""
+    """Runs oci_push programs, with tags and flags each, at the same time."""
+    with ExitStack() as stack:
+        running = [
+            start_push(args, program, repository, tags, more) for program, tags, more in pushes
+        ]
+        for process in running:
+            stack.callback(processes.stop, process)
+        for process in running:
+            finish_push(args, process)
+
+
+def start_push(
+    args: argparse.Namespace, program: Path, repository: str, tags: list[str], more: list[str]
+) -> subprocess.Popen[bytes]:
+    """Starts an oci_push: by digest and by tags, each pulled back and compared."""
     command = [str(program), "--repository", repository, "--verify", *more]
     for tag in tags:
         command += ["--tag", tag]
@@ -89,11 +108,12 @@ def run_push(
     command += ["--insecure"] * args.insecure + ["--verbose"] * args.verbose
     # What the registry client says matters only when it fails.
     quiet = None if args.verbose else subprocess.PIPE
-    process = processes.start(command, stdout=subprocess.PIPE, stderr=quiet)
-    try:
-        _, errors = process.communicate()
-    finally:
-        processes.stop(process)
+    return processes.start(command, stdout=subprocess.DEVNULL, stderr=quiet)
+
+
+def finish_push(args: argparse.Namespace, process: subprocess.Popen[bytes]) -> None:
+    """Waits for the end of an oci_push; tells why it failed."""
+    _, errors = process.communicate()
     text = (errors or b"").decode(errors="replace").strip()
     if process.returncode == 2:  # it does not know an argument
         args.parser.error(text.rpartition("error: ")[2])
@@ -103,9 +123,7 @@ def run_push(
 
 def report(args: argparse.Namespace, image: Image, repository: str, new: int | None) -> None:
     reference = f"{repository}@{image.digest}"
-    size = f"{megabytes(image.compressed_size)} compressed"
-    if image.unpacked_size is not None:
-        size = f"{megabytes(image.unpacked_size)} ({size})"
+    size = f"{megabytes(image.unpacked_size)} ({megabytes(image.compressed_size)} compressed)"
     layers = f"{len({layer['digest'] for layer in image.layers})} layers"
     if new is not None:
         layers += f", {new} new"

@@ -13,11 +13,11 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bazel.image.private import worker
 from bazel.image.private.annotations import REVISION
 from bazel.image.private.layout import Image
 from bazel.image.private.processes import UserError
@@ -153,4 +153,4 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    worker.run(main)

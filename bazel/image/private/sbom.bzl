@@ -1,30 +1,42 @@
 """What is told of an image beside it: its bills of materials and its provenance."""
 
 load("//bazel/pypi:defs.bzl", "pytest_test")
+load(":layer.bzl", "LayerInfo")
+load(":worker.bzl", "run_worker")
 
 def _image_sbom_impl(ctx):
     out = ctx.actions.declare_directory(ctx.label.name)
+    contents = [layer[LayerInfo].contents for layer in ctx.attr.layers]
     arguments = ctx.actions.args()
     arguments.add_all("--layout", [ctx.file.image], expand_directories = False)
+    arguments.add_all(contents, before_each = "--layer")
     arguments.add("--name", ctx.attr.repository)
     arguments.add("--debian-lock", ctx.file._debian_lock)
     arguments.add("--wheels-lock", ctx.file._wheels_lock)
     arguments.add_all("--out", [out], expand_directories = False)
-    ctx.actions.run(
-        executable = ctx.executable._tool,
-        arguments = [arguments],
-        inputs = [ctx.file.image, ctx.file._debian_lock, ctx.file._wheels_lock],
+    run_worker(
+        ctx,
+        arguments,
+        inputs = [ctx.file.image, ctx.file._debian_lock, ctx.file._wheels_lock] + contents,
         outputs = [out],
         mnemonic = "ImageSbom",
         progress_message = "Writing bills of materials %{label}",
     )
-    return [DefaultInfo(files = depset([out]), runfiles = ctx.runfiles([out]))]
+    return [
+        DefaultInfo(files = depset([out]), runfiles = ctx.runfiles([out])),
+        OutputGroupInfo(contents = depset(contents)),
+    ]
 
 image_sbom = rule(
     implementation = _image_sbom_impl,
     doc = "A directory with `spdx.json` (2.3), `cyclonedx.json` (1.5) and `contents.json` of an image.",
     attrs = {
         "image": attr.label(mandatory = True, allow_single_file = True, doc = "The image, an OCI layout."),
+        "layers": attr.label_list(
+            mandatory = True,
+            providers = [LayerInfo],
+            doc = "Its layers, the lowest first: they tell what is in them, so that the image need not be read.",
+        ),
         "repository": attr.string(mandatory = True, doc = "Name of the image, as it is pushed."),
         "_debian_lock": attr.label(default = "//:debian_lock.json", allow_single_file = True),
         "_tool": attr.label(
@@ -49,9 +61,9 @@ def _image_referrers_impl(ctx):
         before_each = "--lock",
     )
     arguments.add_all("--out", [out], expand_directories = False)
-    ctx.actions.run(
-        executable = ctx.executable._tool,
-        arguments = [arguments],
+    run_worker(
+        ctx,
+        arguments,
         inputs = [ctx.file.image, ctx.file.sbom] + ctx.files._locks,
         outputs = [out],
         mnemonic = "ImageReferrers",
@@ -93,16 +105,25 @@ def sbom_test(name, image, sbom, **kwargs):
       **kwargs: what all tests have.
     """
     kwargs = {"size": "medium"} | kwargs
+    native.filegroup(
+        name = name + "_contents",
+        testonly = True,
+        srcs = [sbom],
+        output_group = "contents",
+        tags = ["manual"],
+    )
     pytest_test(
         name = name,
         srcs = ["//bazel/image/private:sbom_test.py"],
         data = [
             image,
+            name + "_contents",
             sbom,
             "//:debian_lock.json",
             "//:wheels_lock.json",
         ],
         env = {
+            "CONTENTS": "$(rootpaths %s_contents)" % name,
             "DEBIAN_LOCK": "$(rootpath //:debian_lock.json)",
             "LAYOUT": "$(rootpath %s)" % image,
             "SBOM": "$(rootpath %s)" % sbom,

@@ -1,6 +1,8 @@
 """Writes an image's bills of materials, SPDX 2.3 and CycloneDX 1.5, and says what went into it.
 
-    sbom --layout LAYOUT --name NAME --debian-lock F --wheels-lock F --out DIRECTORY
+    sbom --layout LAYOUT --layer F ... --name NAME --debian-lock F --wheels-lock F --out DIRECTORY
+
+Each --layer is what the layer tool told of one layer, the lowest first.
 
 DIRECTORY gets spdx.json, cyclonedx.json and contents.json. They depend on the image and the locks
 alone: identifiers come from the image's digest, and the date is that of the image's config.
@@ -11,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -46,7 +47,7 @@ from spdx_tools.spdx.model import (
 )
 from spdx_tools.spdx.writer.json import json_writer
 
-from bazel.image.private import contents
+from bazel.image.private import contents, layer_contents, worker
 from bazel.image.private.contents import Component
 from bazel.image.private.layout import Image
 
@@ -209,11 +210,13 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="sbom", description=__doc__)
     for flag in ("layout", "debian-lock", "wheels-lock", "out"):
         parser.add_argument(f"--{flag}", type=Path, required=True)
+    parser.add_argument("--layer", type=Path, action="append", default=[])
     parser.add_argument("--name", required=True)
     args = parser.parse_args(argv)
     image = Image(args.layout)
     found = contents.components(
         image,
+        map(layer_contents.load, args.layer),
         json.loads(args.debian_lock.read_text()),
         json.loads(args.wheels_lock.read_text()),
     )
@@ -226,4 +229,4 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    worker.run(main)

@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ from cyclonedx.validation.json import JsonStrictValidator
 from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
-from bazel.image.private import contents
+from bazel.image.private import contents, layer_contents
+from bazel.image.private.layer_contents import LayerContents
 from bazel.image.private.layout import Image
 
 IMAGE = Image(Path(os.environ["LAYOUT"]))
@@ -29,6 +32,14 @@ LOCKED = {
     )
     for entry in json.loads(Path(os.environ[lock]).read_text())[key]
 }
+
+
+TOLD = [layer_contents.load(Path(path)) for path in os.environ["CONTENTS"].split()]
+
+
+@cache
+def read() -> list[LayerContents]:
+    return contents.read(IMAGE)
 
 
 def kind_of(component: dict[str, Any]) -> str:
@@ -58,11 +69,19 @@ def test_both_name_the_same_things() -> None:
     assert ours == sorted((p["name"], p["versionInfo"]) for p in packages)
 
 
+def test_what_the_layers_told_is_in_their_archives() -> None:
+    told = {layer.digest: layer for layer in TOLD}
+    assert {layer.digest: layer for layer in read()} == told
+
+
 def test_every_file_of_the_image_belongs_to_something() -> None:
-    files, _ = contents.read(IMAGE)
+    files, _ = contents.merge(read())
     listed = json.loads((SBOM / "contents.json").read_text())
     assert sorted(path for component in listed for path in component["files"]) == sorted(files)
     assert sum(component["size"] for component in listed) == sum(f.size for f in files.values())
+    for component in listed:
+        found = Counter(str(files[path].layer) for path in component["files"])
+        assert component["layers"] == found
 
 
 def test_packages_are_those_of_the_locks() -> None:

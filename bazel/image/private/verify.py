@@ -178,7 +178,7 @@ class Verifier:
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
             pulled = self.skopeo.fetch(reference, Path(folder, "image"))
             locks = [json.loads(self.locks[lock].read_bytes()) for lock in _PACKAGE_LOCKS]
-            inside = contents.components(pulled, *locks)
+            inside = contents.components(pulled, contents.read(pulled), *locks)
         found = {(c.name, c.version, f"{c.size} B") for c in inside}
         billed = {
             (component["name"], component["version"], f"{entry['value']} B")

@@ -15,6 +15,7 @@ import re
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -100,8 +101,8 @@ def _add_files(
                 placed[path] = below[path]
                 continue
             placed[path] = file
-            if relative.endswith(".dist-info/RECORD"):
-                continue
+            if re.fullmatch(r"[^/]+\.dist-info/RECORD", relative):
+                continue  # it is written anew
             mode, content = 0o644, cast(bytes | Path, file)
             if relative.startswith("bin/"):
                 mode = 0o755
@@ -133,24 +134,42 @@ def _add_record(
         own = _place(str(record.relative_to(site)), folder)
         if own not in placed:
             continue
-        rows = []
-        for path in sorted(placed):
-            if "/__pycache__/" in path:
-                continue  # made, not shipped
-            hash_and_size = "," if path == own else _hash_and_size(layer, path, placed[path])
-            rows.append(f"{_quoted(os.path.relpath(path, folder))},{hash_and_size}\n")
-        for name in scripts:
-            path = f"{PREFIX}/bin/{name}"
-            rows.append(f"{os.path.relpath(path, folder)},{_hash_and_size(layer, path)}\n")
-        layer.add(str(site), own, tarfile.REGTYPE, 0o644, content="".join(rows).encode())
+        paths = [
+            path for path in sorted(placed) if "/__pycache__/" not in path
+        ]  # made, not shipped
+        paths += [f"{PREFIX}/bin/{name}" for name in scripts]
+        below = {path: file for path, file in placed.items() if path not in layer.entries}
+        tell = partial(_record, own, folder, paths, below)
+        layer.add(str(site), own, tarfile.REGTYPE, 0o644, content=tell)
 
 
-def _hash_and_size(layer: Layer, path: str, below: Path | None = None) -> str:
-    content = layer.entries[path].content if path in layer.entries else below
-    assert content is not None
-    data = content.read_bytes() if isinstance(content, Path) else content
-    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-    return f"sha256={digest},{len(data)}"
+def _record(
+    own: str,
+    folder: str,
+    paths: list[str],
+    below: Mapping[str, Path],
+    files: Mapping[str, tuple[int, str]],
+) -> bytes:
+    """RECORD at `own`: a row for each of `paths` that is in this layer (`files`) or below it."""
+    rows = []
+    for path in paths:
+        if path == own:
+            hash_and_size = ","
+        elif path in files:
+            hash_and_size = _hash_and_size(*files[path])
+        elif path in below:
+            with below[path].open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            hash_and_size = _hash_and_size(below[path].stat().st_size, digest)
+        else:
+            continue  # left out by `exclude`
+        rows.append(f"{_quoted(os.path.relpath(path, folder))},{hash_and_size}\n")
+    return "".join(rows).encode()
+
+
+def _hash_and_size(size: int, sha256: str) -> str:
+    digest = base64.urlsafe_b64encode(bytes.fromhex(sha256)).rstrip(b"=").decode()
+    return f"sha256={digest},{size}"
 
 
 def _quoted(path: str) -> str:

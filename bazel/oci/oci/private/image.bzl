@@ -56,6 +56,20 @@ _FILES = {
     "volumes": "File of a comma-separated list: folders.",
 }
 
+def _descriptors_of(target):
+    """Layer -> file of its descriptor, of a rule that tells; others' layers are described here.
+
+    Whoever writes a layer can hash it on the way. The output group `oci_descriptor` has the files,
+    one for each of the target, in the same order, as `layout.py descriptor` would write them.
+    """
+    if OutputGroupInfo not in target or not hasattr(target[OutputGroupInfo], "oci_descriptor"):
+        return {}
+    layers = target[DefaultInfo].files.to_list()
+    descriptors = target[OutputGroupInfo].oci_descriptor.to_list()
+    if len(descriptors) != len(layers):
+        fail("%s has %d layers and %d descriptors in `oci_descriptor`" % (target.label, len(layers), len(descriptors)))
+    return dict(zip(layers, descriptors))
+
 def _describe(ctx, layer, index):
     described = ctx.actions.declare_file("%s_layers/%d.json" % (ctx.label.name, index))
     args = ctx.actions.args()
@@ -94,9 +108,12 @@ def _oci_image_impl(ctx):
     args.add_all([layout], before_each = "--out", expand_directories = False)
     args.add("--digest-file", digest)
 
+    descriptors = {}
+    for target in ctx.attr.tars:
+        descriptors |= _descriptors_of(target)
     inputs, layers = [], []
     for index, layer in enumerate(ctx.files.tars):
-        described = _describe(ctx, layer, index)
+        described = descriptors.get(layer) or _describe(ctx, layer, index)
         args.add_all("--layer", [layer, described])
         inputs.append(described)
         layers.append(layer)

@@ -11,7 +11,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from oci.private.layout import LayoutError, read_blob, read_manifest_descriptor
@@ -187,19 +186,26 @@ class SkopeoError(LayoutError):
     """What skopeo says of itself; it may be about its command line."""
 
 
-def skopeo(words: list[str], cwd: Path, verbose: bool, stdout: int | None) -> bytes:
-    result = subprocess.run(
+Skopeo = subprocess.Popen[bytes]
+
+
+def start(words: list[str], cwd: Path, verbose: bool, stdout: int | None = None) -> Skopeo:
+    return subprocess.Popen(
         words,
         cwd=cwd,
         stdout=sys.stderr if stdout is None else stdout,
         stderr=None if verbose else subprocess.PIPE,
         preexec_fn=die_with_parent,
-        check=False,
     )
-    if result.returncode:
-        errors = (result.stderr or b"").decode(errors="replace")
-        raise SkopeoError(fatal(errors) or "skopeo says why above")
-    return result.stdout or b""
+
+
+def finish(process: Skopeo) -> bytes:
+    """What a skopeo printed, at its end."""
+    data, errors = process.communicate()
+    if process.returncode:
+        text = (errors or b"").decode(errors="replace")
+        raise SkopeoError(fatal(text) or "skopeo says why above")
+    return data or b""
 
 
 # Push
@@ -213,34 +219,37 @@ def _verify(expected: str, data: bytes, name: str) -> None:
 
 def steps(
     args: argparse.Namespace, more: list[str], repository: str, tags: list[str], digest: str
-) -> Iterator[tuple[list[str], str, str]]:
-    """The commands of a push: words, the digest of what they print, a name for it."""
+) -> tuple[list[list[str]], list[tuple[list[str], str, str]]]:
+    """The commands of a push: those that copy, one after the other, and those that check.
+
+    The latter with the digest of what they print, and a name for it.
+    """
     layout = args.layout.resolve()
-    start = [str(args.skopeo), "--insecure-policy"] + ["--debug"] * args.verbose
+    program = [str(args.skopeo), "--insecure-policy"] + ["--debug"] * args.verbose
     for name, part in zip(("os", "arch", "variant"), args.platform, strict=False):
-        start.append(f"--override-{name}={part}")
+        program.append(f"--override-{name}={part}")
     access = [flag for flag in more if _ACCESS.match(flag)]
     # The default files are left to skopeo, which looks into one after the other.
     files = login_files(args.authfile)
     access += [f"--dest-authfile={files[0]}"] * (len(files) == 1)
     if args.insecure or _LOOPBACK.fullmatch(repository.partition("/")[0]):
         access.append("--dest-tls-verify=false")
-    copy = [*start, "copy", "--preserve-digests", *access]
+    copy = [*program, "copy", "--preserve-digests", *access]
     copy += [flag for flag in more if not _ACCESS.match(flag)]
     copy += [] if args.platform else ["--all"]
     copy += [] if args.verbose or sys.stderr.isatty() else ["--quiet"]
     # The image by its digest first, so that a tag never names half an image.
     references = [f"{repository}@{digest}", *(f"{repository}:{tag}" for tag in tags)]
-    for reference in references:
-        # skopeo splits oci:PATH at a colon, so it runs beside the layout.
-        yield [*copy, f"oci:{layout.name}", f"docker://{reference}"], "", reference
+    # skopeo splits oci:PATH at a colon, so it runs beside the layout.
+    copies = [[*copy, f"oci:{layout.name}", f"docker://{name}"] for name in references]
+    checks = []
     if args.verify:
-        inspect = [*start, "inspect", "--raw", *(flag.replace("-dest", "", 1) for flag in access)]
-        for reference in references:
-            yield [*inspect, f"docker://{reference}"], digest, reference
+        inspect = [*program, "inspect", "--raw", *(flag.replace("-dest", "", 1) for flag in access)]
+        checks = [([*inspect, f"docker://{name}"], digest, name) for name in references]
         if config := read_blob(layout, digest).get("config"):
             words = [*inspect, "--config", f"docker://{references[0]}"]
-            yield words, config["digest"], f"the config of {references[0]}"
+            checks.append((words, config["digest"], f"the config of {references[0]}"))
+    return copies, checks
 
 
 def push(args: argparse.Namespace, more: list[str]) -> int:
@@ -249,11 +258,14 @@ def push(args: argparse.Namespace, more: list[str]) -> int:
     tags = tags_of(args)
     digest = chosen_digest(args.layout, args.platform)
     try:
-        for words, expected, name in steps(args, more, repository, tags, digest):
-            stdout = subprocess.PIPE if expected else None
-            data = skopeo(words, args.layout.resolve().parent, args.verbose, stdout)
-            if expected:
-                _verify(expected, data, name)
+        copies, checks = steps(args, more, repository, tags, digest)
+        folder = args.layout.resolve().parent
+        for words in copies:
+            finish(start(words, folder, args.verbose))
+        # All at once: each is a program that starts and asks one thing.
+        asked = [start(words, folder, args.verbose, subprocess.PIPE) for words, _, _ in checks]
+        for process, (_, expected, name) in zip(asked, checks, strict=True):
+            _verify(expected, finish(process), name)
     except SkopeoError as error:
         if re.match("unknown .*flag", str(error)):
             args.parser.error(str(error))
