@@ -261,6 +261,7 @@ def test_an_sdist_is_taken_as_it_stands(workspace: Workspace, mirror: Mirror) ->
     assert sorted(str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()) == [
         "spoken-1.0.dist-info/LICENSE",
         "spoken-1.0.dist-info/METADATA",
+        "spoken-1.0.dist-info/RECORD",
         "spoken/__init__.py",
         "spoken/__pycache__/__init__.cpython-311.pyc",
         "spoken/words.txt",

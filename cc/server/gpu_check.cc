@@ -14,6 +14,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "cc/engine/gpu_report.h"
 #include "cc/server/commands.h"
 #include "cc/server/paddle_backend.h"
 
