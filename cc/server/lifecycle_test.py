@@ -278,7 +278,7 @@ def test_gpu_check_of_an_engine_without_cuda() -> None:
     assert done.stdout.startswith("engine: Paddle 2.6.2, built without CUDA\ndriver: ")
     assert done.stdout.endswith(
         "result: this engine is built without CUDA: use the image inference_gpu or"
-        " models run on the CPU\n"
+        " train_gpu; models run on the CPU\n"
     )
     assert done.stderr == ""
 
