@@ -1,5 +1,6 @@
 """The images for GPUs, as far as can be seen without one."""
 
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from bazel.paddle.private import gpu_code
 IMAGES = {name: Image(Path("images", name)) for name in os.environ["IMAGES"].split()}
 LIBPHI = Path(os.environ["LIBPHI"])
 PROBE = Path(os.environ["PROBE"])
+CONTENTS = Path(os.environ["SBOM"], "contents.json")
 
 # What Paddle can open: phi::dynload::Get<NAME>DsoHandle().
 DRIVER = {"CUDA"}
@@ -100,6 +102,14 @@ def test_python_lies_in_the_layers_of_the_images_for_cpus() -> None:
     shared = here.keys() & there.keys()
     assert {"CPython", "NumPy", "SciPy", "requirements of Paddle", "program"} <= shared
     assert all(here[title] == there[title] for title in shared)
+
+
+def test_a_wheel_in_two_layers_is_one_in_the_bill_of_materials() -> None:
+    listing = json.loads(CONTENTS.read_text())
+    (cudnn,) = (c for c in listing if c["name"] == "nvidia-cudnn-cu11")
+    libraries = {Path(path).name for path in cudnn["files"]}
+    assert {"libcudnn_cnn_infer.so.8", "libcudnn_cnn_train.so.8"} <= libraries
+    assert not [c["name"] for c in listing if c["kind"] == "program" and "nvidia" in c["name"]]
 
 
 @pytest.mark.parametrize("image", ["inference_gpu", "train_gpu"])

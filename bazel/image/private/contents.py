@@ -128,8 +128,9 @@ def components(
     for component in found:
         for path in component.files:
             owners.setdefault(path, component)
+    folders = _folders_of_wheels(owners)
     for path in files.keys() - owners.keys():
-        if owner := _beside(path, owners):
+        if owner := _beside(path, owners) or folders.get(posixpath.dirname(path)):
             owners[path] = owner
     rest = sorted(files.keys() - owners.keys())
     sources = [path for path in rest if path.startswith("app/")]
@@ -334,6 +335,19 @@ def _programs(image: Image, files: Mapping[str, File]) -> Iterator[Component]:
                 sha256=files[path].sha256,
                 files=[path],
             )
+
+
+def _folders_of_wheels(owners: Mapping[str, Component]) -> dict[str, Component | None]:
+    """Folder -> the one wheel that all known files in it are of.
+
+    A part of a wheel may be in a layer without its metadata: then it lies beside the other part.
+    """
+    found: dict[str, Component | None] = {}
+    for path, owner in owners.items():
+        folder = posixpath.dirname(path)
+        wheel = owner if owner.kind == "wheel" else None
+        found[folder] = wheel if found.get(folder, wheel) is wheel else None
+    return found
 
 
 def _beside(path: str, owners: Mapping[str, Component]) -> Component | None:

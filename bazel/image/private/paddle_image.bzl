@@ -198,7 +198,8 @@ def paddle_image(
         image = name,
         layers = [tar for _, tar in stack],
         repository = repository,
-        **common
+        tags = tags,
+        visibility = visibility,
     )
     image_referrers(
         name = name + "_referrers",
