@@ -75,9 +75,10 @@ TEST(GpuReport, EngineWithoutCuda) {
   EXPECT_EQ(report.result, kEngineHasNoCuda);
   EXPECT_THAT(report.ran, ElementsAre());
   EXPECT_THAT(report.text, HasSubstr("GPU 1 (Fake T4): a tensor went there"));
-  EXPECT_THAT(report.text,
-              HasSubstr("result: this engine is built without CUDA: use the "
-                        "image inference_gpu or train_gpu; models run on the CPU"));
+  EXPECT_THAT(
+      report.text,
+      HasSubstr("result: this engine is built without CUDA: use the "
+                "image inference_gpu or train_gpu; models run on the CPU"));
   EXPECT_EQ(Play("none", absl::OkStatus(), false).result, kEngineHasNoCuda);
 }
 

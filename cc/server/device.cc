@@ -99,7 +99,8 @@ absl::StatusOr<Devices> ChooseDevices(absl::string_view flag,
                                       bool engine_has_cuda) {
   if (flag == "cpu") return Devices{{}, "--device=cpu"};
   const bool automatic = flag == "auto";
-  absl::StatusOr<Devices> devices = absl::FailedPreconditionError(engine::kNoCuda);
+  absl::StatusOr<Devices> devices =
+      absl::FailedPreconditionError(engine::kNoCuda);
   if (engine_has_cuda) {
     std::vector<int> wanted;
     if (absl::StartsWith(flag, "gpu:")) {

@@ -1,9 +1,9 @@
 """`train gpu-check` says what the server's says; //cc/engine:gpu_report_test has all cases."""
 
+import paddle_engine
 import pytest
 from click.testing import CliRunner
 
-import paddle_engine
 from cli import gpu_check
 
 
@@ -16,7 +16,7 @@ def test_paddle_for_cpus_is_told() -> None:
 
 def test_a_trial_runs_paddle_and_tells_what_fails() -> None:
     """Here Paddle is the one for CPUs, so no GPU can be had of it."""
-    with pytest.raises(paddle_engine.EngineError, match="(?i)gpu"):
+    with pytest.raises(paddle_engine.EngineError, match=r"(?i)gpu"):
         gpu_check.try_gpu(0)
 
 
