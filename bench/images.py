@@ -27,7 +27,7 @@ from bazel.image.private import processes, registry
 from bazel.image.private.processes import UserError, say
 from bazel.launcher.site import Site
 from bench.mirror import Mirror, serve
-from bench.peer import Buildah
+from bench.peer import Buildah, run
 from tests.reproduce import copy_checkout
 
 WHEEL = "tqdm"  # it is small, and pure Python
@@ -49,18 +49,7 @@ class Ours:
     def _bazel(self, *words: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         command = ["./bazelw", f"--output_base={self.folder}/output_base", *words]
-        log = self.folder / "log"
-        with log.open("ab") as output:
-            process = processes.start(
-                command, cwd=self.checkout, env=os.environ, stdout=output, stderr=output
-            )
-            try:
-                code = process.wait()
-            finally:
-                processes.stop(process)
-        if code:
-            last = log.read_text(errors="replace").strip().splitlines()[-5:]
-            raise UserError(f"our side failed ({code}); {log} says:\n  " + "\n  ".join(last))
+        run("our", command, self.folder / "log", os.environ, self.checkout)
 
     def stop(self) -> None:
         self._bazel("shutdown")

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bazel.image.private import processes
+from bazel.image.private import processes, sandbox
 from bazel.image.private.processes import UserError
 
 _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}\n'
@@ -30,23 +30,28 @@ def _box(root: Path, binds: Sequence[Path | str], words: Sequence[Path | str]) -
     ]
     command += ["--unshare-pid", "--proc", "/proc", "--dev-bind", "/dev", "/dev"]
     command += ["--bind", "/sys", "/sys", "--tmpfs", "/run", "--tmpfs", "/tmp"]
-    for name in ("bin", "lib", "lib64", "sbin", "usr"):
-        command += ["--ro-bind", root / name, f"/{name}"]
-    command += ["--ro-bind", root, root]  # links of the root are absolute
+    command += sandbox.system(root)
     return [str(word) for word in [*command, *binds, "--", *words]]
 
 
-def _run(command: list[str], log: Path) -> None:
-    env = {"HOME": "/tmp", "LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+def run(
+    side: str, command: list[str], log: Path, env: Mapping[str, str], cwd: Path | None = None
+) -> None:
+    """Runs a command of one side; what it says goes to the end of a log."""
     with log.open("ab") as output:
-        process = processes.start(command, env=env, stdout=output, stderr=output)
+        process = processes.start(command, cwd=cwd, env=env, stdout=output, stderr=output)
         try:
             code = process.wait()
         finally:
             processes.stop(process)
     if code:
         last = log.read_text(errors="replace").strip().splitlines()[-5:]
-        raise UserError(f"buildah's side failed ({code}); {log} says:\n  " + "\n  ".join(last))
+        raise UserError(f"{side} side failed ({code}); {log} says:\n  " + "\n  ".join(last))
+
+
+def _run(command: list[str], log: Path) -> None:
+    env = {"HOME": "/tmp", "LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    run("buildah's", command, log, env)
 
 
 @dataclass

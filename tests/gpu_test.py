@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bazel.image.private import runtime
+from bazel.image.private import facts, runtime
 from bazel.image.private.layout import Image
 from bazel.paddle.private import gpu_code
 
@@ -84,11 +84,8 @@ def test_gpu_check_knows_what_paddle_has_code_for() -> None:
 def layers(name: str) -> dict[str, tuple[str, int]]:
     """History -> digest and compressed size."""
     image = IMAGES[name]
-    history = [entry["created_by"] for entry in image.config["history"]]
-    return {
-        title: (layer["digest"], layer["size"])
-        for title, layer in zip(history, image.layers, strict=True)
-    }
+    found = facts.layers(image.manifest, image.config)
+    return {layer.history: (layer.digest, layer.compressed) for layer in found}
 
 
 def test_what_both_hold_is_one_layer() -> None:

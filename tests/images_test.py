@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bazel.image.private import runtime
+from bazel.image.private import facts, runtime
 from bazel.image.private.layout import Image
 
 IMAGES = {name: Image(Path("images", name)) for name in os.environ["IMAGES"].split()}
@@ -21,11 +21,8 @@ TRAINER = Path(os.environ["TRAINER"]).absolute()
 def layers(name: str) -> dict[str, tuple[str, int]]:
     """History -> digest and compressed size, from the lowest."""
     image = IMAGES[name]
-    history = [entry["created_by"] for entry in image.config["history"]]
-    return {
-        title: (layer["digest"], layer["size"])
-        for title, layer in zip(history, image.layers, strict=True)
-    }
+    found = facts.layers(image.manifest, image.config)
+    return {layer.history: (layer.digest, layer.compressed) for layer in found}
 
 
 @cache

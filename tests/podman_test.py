@@ -54,10 +54,7 @@ class Podman:
         (config / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
         words: list[str | Path] = [runtime.tool("bwrap"), "--cap-add", "ALL", "--die-with-parent"]
         words += ["--unshare-pid", "--unshare-ipc", "--unshare-uts"]
-        for name in ("bin", "lib", "lib64", "sbin", "usr"):
-            words += ["--ro-bind", ROOT / name, f"/{name}"]
-        # Links of the repository are absolute.
-        words += ["--ro-bind", ROOT, ROOT, "--proc", "/proc", "--dev-bind", "/dev", "/dev"]
+        words += [*sandbox.system(ROOT), "--proc", "/proc", "--dev-bind", "/dev", "/dev"]
         # No cgroups: crun refuses machines that have both versions, and needs none.
         words += ["--bind", "/sys", "/sys", "--tmpfs", "/sys/fs/cgroup"]
         words += ["--tmpfs", "/run", "--tmpfs", "/tmp", "--bind", var, "/var"]

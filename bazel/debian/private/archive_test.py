@@ -6,17 +6,16 @@ faked time of 2024-01-01. keyring.gpg has the first public key, as an older keyr
 has not yet the newest one; the private keys are gone.
 """
 
-import functools
 import http.server
 import os
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bazel.debian.private import archive, resolve
+from bazel.debian.private.served import served
 
 DATA = Path(__file__).parent / "testdata"
 INRELEASE, PACKAGES = "dists/test/InRelease", "dists/test/main/binary-amd64/Packages.xz"
@@ -57,13 +56,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(folder: Path) -> Iterator[_Server]:
-    handler = functools.partial(_Handler, directory=str(folder.parent))
-    with _Server(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
+    with served(folder.parent, _Server, _Handler) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,27 +14,25 @@ from bazel.image.private import facts, processes
 from bazel.image.private.facts import Facts
 from bazel.image.private.processes import UserError, say
 from bazel.image.private.referrers import CYCLONEDX, IN_TOTO
-from bazel.image.private.skopeo import Skopeo
-
-# HOST/NAME@DIGEST or HOST/NAME:TAG; no revision has such a name.
-_REFERENCE = re.compile(r"([^@]+/[^@]+?)(?:@(sha256:[0-9a-f]{64})|:[\w.-]+)")
+from bazel.image.private.skopeo import REFERENCE, Skopeo
 
 
 def is_reference(text: str) -> bool:
-    return bool(_REFERENCE.fullmatch(text))
+    """Whether it is HOST/NAME@DIGEST or HOST/NAME:TAG; no revision has such a name."""
+    return bool(REFERENCE.fullmatch(text))
 
 
 def pushed(skopeo: Skopeo, reference: str) -> tuple[str, Facts]:
     """The target that a pushed image was built from, and what is told beside the image."""
-    matched = _REFERENCE.fullmatch(reference)
+    matched = REFERENCE.fullmatch(reference)
     assert matched
     say(f"reading {reference}")
     data = skopeo.manifest(reference)
     digest = "sha256:" + hashlib.sha256(data).hexdigest()
-    if matched[2] and digest != matched[2]:
+    if matched["digest"] and digest != matched["digest"]:
         raise UserError(f"{reference}: the registry sent a manifest of digest {digest}")
     try:
-        return _told(skopeo, matched[1], digest, data)
+        return _told(skopeo, matched["repository"], digest, data)
     except UserError as error:
         raise UserError(
             f"{reference} cannot be compared: {error}. A push by `./bazelw run"

@@ -170,7 +170,7 @@ layer = rule(
             doc = "File -> path in the image; a directory's contents go below the path.",
             allow_files = True,
         ),
-        "keep": attr.string_list(doc = "Glob patterns, within `wheels`, of all that is taken; by default everything."),
+        "keep": attr.string_list(doc = "Glob patterns, within the directories of `files` and `wheels`, of all that is taken; by default everything."),
         "modes": attr.string_dict(doc = "Path -> mode; 0644 where nothing is said."),
         "owner": attr.string(doc = "UID:GID of what `dirs`, `files` and `texts` make.", default = "0:0"),
         "packages": attr.label_list(doc = "Debian packages.", allow_files = [".deb"]),

@@ -283,13 +283,15 @@ def add_certificates(layer: Layer) -> None:
 # Files of the build
 
 
-def add_tree(layer: Layer, root: Path, path: str, owner: tuple[int, int], drop: list[str]) -> None:
+def add_tree(
+    layer: Layer, root: Path, path: str, owner: tuple[int, int], wanted: wheel.Wanted
+) -> None:
     for folder, folders, files in os.walk(root):
         folders.sort()
         inside = os.path.relpath(folder, root)
         for name in sorted(files):
             relative = str(Path(inside, name))
-            if any(fnmatch.fnmatchcase("/" + relative, pattern) for pattern in drop):
+            if not wanted("/" + relative):
                 continue
             content = Path(folder, name)
             target = f"{path}/{relative}"
@@ -337,6 +339,7 @@ def parse_owner(text: str) -> tuple[int, int]:
 def build(recipe: dict[str, Any]) -> Layer:
     layer = Layer(recipe["exclude"])
     owner = parse_owner(recipe["owner"])
+    wanted = wheel.Wanted(recipe["keep"], recipe["drop"])
     modes = {path.lstrip("/"): int(mode, 8) for path, mode in recipe["modes"].items()}
     for path in recipe["debs"]:
         add_deb(layer, Path(path))
@@ -352,14 +355,13 @@ def build(recipe: dict[str, Any]) -> Layer:
     for path, source in recipe["files"]:
         path = path.lstrip("/")
         if Path(source).is_dir():
-            add_tree(layer, Path(source), path, owner, recipe["drop"])
+            add_tree(layer, Path(source), path, owner, wanted)
         else:
             mode, content = modes.pop(path, 0o644), Path(source)
             layer.add(source, path, tarfile.REGTYPE, mode, owner=owner, content=content)
     below = {path.lstrip("/"): Path(source) for path, source in recipe["below"]}
     sites = [Path(site) for site in recipe["wheels"]]
     folder = recipe["wheel_folder"].strip("/")
-    wanted = wheel.Wanted(recipe["keep"], recipe["drop"])
     wheel.add_wheels(layer, sites, folder, wanted, below, recipe["scripts"])
     add_python_programs(layer, recipe["python_programs"])
     for path, mode in modes.items():

@@ -96,6 +96,14 @@ def command_line(bwrap: Path, image: Image, root: Path, options: Options) -> lis
     return [*words, *command]
 
 
+def system(root: Path) -> list[str]:
+    """Flags of bubblewrap that make an unpacked package set the system of the programs."""
+    words = []
+    for name in ("bin", "lib", "lib64", "sbin", "usr"):
+        words += ["--ro-bind", str(root / name), f"/{name}"]
+    return [*words, "--ro-bind", str(root), str(root)]  # links of the root are absolute
+
+
 def no_namespaces(error: str) -> UserError:
     return UserError(
         f"this machine lets you make no user namespace ({error}), which running an image without "

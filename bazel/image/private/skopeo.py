@@ -13,6 +13,10 @@ from bazel.image.private import referrers
 from bazel.image.private.layout import Image, Json
 from bazel.image.private.processes import UserError, user_path
 
+# HOST/NAME@DIGEST or HOST/NAME:TAG.
+REFERENCE = re.compile(
+    r"(?P<repository>[^@]+?/[^@]+?)(@(?P<digest>sha256:[0-9a-f]{64})|:(?P<tag>[\w.-]+))"
+)
 # What registries say of a manifest or a repository that they do not have.
 _MISSING = re.compile("manifest unknown|name unknown|not known|not found|404", re.IGNORECASE)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bazel.debian.private import archive
+from bazel.debian.private.served import url_of
 from bazel.image.private import updates
 from bazel.image.private.processes import UserError
 from bazel.image.private.updates import Installed, Update, pending
@@ -72,13 +70,8 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(archive, "_PAUSES_SECONDS", (0, 0))
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(_DATA))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+    with url_of(_DATA) as url:
+        yield url
 
 
 def _verifier(keyring: str = "keyring.gpg") -> archive.Verifier:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,11 +23,7 @@ from bazel.image.private import contents, processes, referrers, registry, signin
 from bazel.image.private.layout import Image, Json
 from bazel.image.private.processes import UserError
 from bazel.image.private.referrers import CYCLONEDX, IN_TOTO, SLSA, SPDX
-from bazel.image.private.skopeo import MissingError, Skopeo
-
-_REFERENCE = re.compile(
-    r"(?P<repository>[^@]+?/[^@]+?)(@(?P<digest>sha256:[0-9a-f]{64})|:(?P<tag>[\w.-]+))"
-)
+from bazel.image.private.skopeo import REFERENCE, MissingError, Skopeo
 
 _PACKAGE_LOCKS = ("debian_lock.json", "wheels_lock.json")
 
@@ -74,7 +69,7 @@ class Verifier:
 
     def verify(self, reference: str) -> Verdict:
         """Verifies one reference."""
-        matched = _REFERENCE.fullmatch(reference)
+        matched = REFERENCE.fullmatch(reference)
         if not matched:
             raise UserError(f"{reference} is no reference: write HOST/NAME@DIGEST or HOST/NAME:TAG")
         verdict, repository = Verdict(), matched["repository"]

@@ -41,7 +41,7 @@ class WheelError(Exception):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is taken of a wheel, by glob patterns of paths in it, which begin with a slash."""
+    """What is taken of a directory, by glob patterns of paths in it, which begin with a slash."""
 
     keep: list[str]  # all that is taken; none: everything
     drop: list[str]  # left out all the same

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from bazel.debian.private.served import url_of
 from bazel.image.private import against, facts, runtime
 from bazel.image.private.layout import Image
 from bazel.image.private.skopeo import Skopeo
@@ -26,13 +24,8 @@ def home(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def archive() -> Iterator[str]:
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(_DATA))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+    with url_of(_DATA) as url:
+        yield url
 
 
 def test_a_page_where_the_user_stands_and_a_few_lines(home: dict[str, str], tmp_path: Path) -> None:

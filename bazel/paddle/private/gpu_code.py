@@ -42,7 +42,7 @@ _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SEGMENT = struct.Struct("<IIQQQQQQ")
 _RELOCATION = struct.Struct("<QQq")
 _SYMBOL = struct.Struct("<IBBHQQ")
-_PT_LOAD, _PT_GNU_STACK = 1, 0x6474E551
+_PT_LOAD = 1
 _SHT_RELA, _SHT_DYNSYM = 4, 11
 _R_X86_64_RELATIVE = 8
 
