@@ -24,6 +24,7 @@ _PROJECT = _HERE.parent.parent
 
 # Part of the folder's name; raise it when the way of installing changes.
 _LAYOUT = b"2"
+_SITE_LAYOUT = 1  # the same for what startup.py writes
 
 
 # Bazel's own exit code for "something about this machine".
@@ -53,6 +54,7 @@ def _start(arguments: list[str]) -> NoReturn:
     if Path(chosen).parent.name.startswith("site-"):
         chosen = ""
     kind = "bazelisk" if chosen else "bazel"
+    real = os.environ.pop("BAZEL_REAL", "")  # what tools/bazel was to stand in for
     prefix = cache / f"{kind}-{hashlib.sha256(_LAYOUT + lock).hexdigest()[:16]}"
     site = Site.find(_PROJECT)
     if contents.damaged(prefix):  # or not there
@@ -79,7 +81,9 @@ def _start(arguments: list[str]) -> NoReturn:
     os.environ["PYPI_INDEX"] = site.pypi_index or ""
     os.environ["NPM_REGISTRY"] = site.npm_registry or ""
     program = f"{prefix}/bazelisk"
+    os.environ["BAZELISK_SKIP_WRAPPER"] = "true"  # tools/bazel would lead back to here
     if chosen:
+        program = real if os.access(real, os.X_OK) else program
         os.execv(program, [program, f"--bazelrc={folder}/bazelrc", *arguments])
     os.environ["USE_BAZEL_VERSION"] = f"{folder}/bazel"
     os.execv(program, [program, *arguments])
@@ -130,7 +134,7 @@ def _key(site: Site) -> str:
     """Names a site: the same values and the same CAs give the same key."""
     assert site.ca_bundle
     certificates = hashlib.sha256(site.ca_bundle.read_bytes()).hexdigest()
-    values = [site.debian_mirrors, site.pypi_index, site.npm_registry, certificates]
+    values = [_SITE_LAYOUT, site.debian_mirrors, site.pypi_index, site.npm_registry, certificates]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
 
 
