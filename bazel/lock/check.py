@@ -18,7 +18,7 @@ from bazel.launcher import forky, update
 from bazel.lock import debian_lock, pypi_lock, security_lock
 
 _VERSION, _LAUNCHER = ".bazelversion", str(update.LOCK)
-_FILES = (
+FILES = (
     *(debian_lock.SPEC, debian_lock.LOCK, security_lock.LOCK),
     *(pypi_lock.SPEC, pypi_lock.LOCK, pypi_lock.SDISTS, pypi_lock.WHEELS),
     *(_VERSION, _LAUNCHER),
@@ -32,7 +32,7 @@ def problems(workspace: Path) -> list[str]:
     Raises ArchiveError for a spec that cannot be read: only its author can mend it.
     """
     texts = {}
-    for name in _FILES:
+    for name in FILES:
         path = workspace / name
         if not path.exists():
             return [f"{name} does not exist"]
