@@ -232,6 +232,7 @@ def paddle_image(
             name + "_oci_push": "oci-push",
             name + "_referrers": "referrers",
             name + "_referrers_push": "referrers-push",
+            "//:security_lock.json": "security-lock",
             "@debian_tools//:bin/docker-registry": "docker-registry",
             "@debian_tools//:bin/skopeo": "skopeo",
         },

@@ -1,6 +1,6 @@
 """Writes an image's bills of materials, SPDX 2.3 and CycloneDX 1.5, and says what went into it.
 
-    sbom --layout LAYOUT --layer F ... --name NAME --debian-lock F --wheels-lock F --out DIRECTORY
+    sbom --layout LAYOUT --layer F ... --name NAME --debian-lock F ... --wheels-lock F --out DIRECTORY
 
 Each --layer is what the layer tool told of one layer, the lowest first.
 
@@ -47,7 +47,7 @@ from spdx_tools.spdx.model import (
 )
 from spdx_tools.spdx.writer.json import json_writer
 
-from bazel.image.private import contents, layer_contents, worker
+from bazel.image.private import contents, layer_contents, security, worker
 from bazel.image.private.contents import Component
 from bazel.image.private.layout import Image
 
@@ -87,6 +87,7 @@ def cyclonedx(image: Image, name: str, found: Sequence[Component]) -> str:
         bom_ref=image.digest,
         purl=PackageURL.from_string(image_purl(name, image.digest)),
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=image.digest.partition(":")[2])],
+        properties=[Property(name=security.LABEL, value=security.updates_of(image) or "base")],
     )
     parts = []
     for component in found:
@@ -208,8 +209,9 @@ def _purl(purl: str) -> ExternalPackageRef:
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="sbom", description=__doc__)
-    for flag in ("layout", "debian-lock", "wheels-lock", "out"):
+    for flag in ("layout", "wheels-lock", "out"):
         parser.add_argument(f"--{flag}", type=Path, required=True)
+    parser.add_argument("--debian-lock", type=Path, action="append", required=True)
     parser.add_argument("--layer", type=Path, action="append", default=[])
     parser.add_argument("--name", required=True)
     args = parser.parse_args(argv)
@@ -217,7 +219,7 @@ def main(argv: Sequence[str]) -> int:
     found = contents.components(
         image,
         map(layer_contents.load, args.layer),
-        json.loads(args.debian_lock.read_text()),
+        {"packages": [p for f in args.debian_lock for p in json.loads(f.read_text())["packages"]]},
         json.loads(args.wheels_lock.read_text()),
     )
     args.out.mkdir(parents=True, exist_ok=True)
