@@ -75,7 +75,7 @@ def _integrity(name: str, version: str) -> str:
     if not registry:
         raise site.Problem("no npm registry is known. Start this by `./bazelw run //:lock`.")
     client = fetch.Client(site.ca_bundle())
-    body = b"".join(client.get(f"{registry}/{name.replace('/', '%2f')}"))
+    body = b"".join(client.get(f"{registry}/{name.replace('/', '%2f')}", fetch.LARGEST))
     return str(json.loads(body)["versions"][version]["dist"]["integrity"])
 
 

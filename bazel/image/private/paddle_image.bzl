@@ -89,7 +89,10 @@ def paddle_image(
         env = {
             "HOME": _HOME,
             "LANG": "C.UTF-8",
+            # A name for whoever runs it: passwd does not know every user, and programs ask.
+            "LOGNAME": "nonroot",
             "PATH": "/app/bin:/usr/local/bin:/usr/bin",
+            "USER": "nonroot",
         } | env
         volumes = sorted(volumes + [_HOME])
 

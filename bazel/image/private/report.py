@@ -34,6 +34,7 @@ from bazel.launcher import site
 # Drawings for narrow, middling and wide windows: their labels are read at this scale.
 DRAWINGS = {"narrow": (360, 620), "middling": (740, 480), "wide": (1120, 460)}
 _KINDS = {
+    "os": "system",
     "deb": "deb",
     "wheel": "wheel",
     "vendored": "in a wheel",

@@ -124,8 +124,9 @@ class Verifier:
     def check_bills(self, told: Json, digest: str, verdict: Verdict) -> None:
         """Both bills are of this image and name the same things."""
         packages = [p for p in told[SPDX]["packages"] if p["SPDXID"] != "SPDXRef-image"]
-        spdx = sorted((p["name"], p["versionInfo"]) for p in packages)
-        cyclonedx = sorted((c["name"], c["version"]) for c in told[CYCLONEDX]["components"])
+        spdx = sorted((p["name"], p.get("versionInfo", "")) for p in packages)
+        components = contents.flat(told[CYCLONEDX])
+        cyclonedx = sorted((c["name"], c.get("version", "")) for c in components)
         of_it = told[CYCLONEDX]["metadata"]["component"]["version"] == digest
         of_it &= str(told[SPDX]["name"]).endswith(digest)
         text = f"both of this image, {len(spdx)} components"
@@ -182,8 +183,8 @@ class Verifier:
             inside = contents.components(pulled, contents.read(pulled), *locks)
         found = {(c.name, c.version, f"{c.size} B") for c in inside}
         billed = {
-            (component["name"], component["version"], f"{entry['value']} B")
-            for component in told[CYCLONEDX]["components"]
+            (component["name"], component.get("version", ""), f"{entry['value']} B")
+            for component in contents.flat(told[CYCLONEDX])
             for entry in component["properties"]
             if entry["name"] == "paddle_images:bytes"
         }
