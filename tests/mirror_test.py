@@ -115,12 +115,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def mirror() -> Iterator[Mirror]:
+def serving() -> Iterator[Mirror]:
     with Mirror() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
+
+
+@pytest.fixture
+def mirror() -> Iterator[Mirror]:
+    yield from serving()
 
 
 class Workspace:
@@ -143,7 +147,7 @@ class Workspace:
             "sha256": DEB_SHA256,
             "sets": ["everything"],
         }
-        self._write("debian_lock.json", {"packages": [package]})
+        self.write("debian_lock.json", {"packages": [package]})
         wheel = {
             "name": "greeting",
             "version": "1.0",
@@ -158,9 +162,9 @@ class Workspace:
             "sha256": hashlib.sha256(SDIST).hexdigest(),
             "requires": [],
         }
-        self._write("wheels_lock.json", {"wheels": [wheel, spoken]})
+        self.write("wheels_lock.json", {"wheels": [wheel, spoken]})
 
-    def _write(self, name: str, content: object) -> None:
+    def write(self, name: str, content: object) -> None:
         (self.folder / name).write_text(json.dumps(content))
 
     def bazel(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -173,7 +177,7 @@ class Workspace:
         )
 
     def fetch(
-        self, target: str, mirror: str, cache: Path | None = None
+        self, target: str, mirror: str, cache: Path | None = None, flags: tuple[str, ...] = ()
     ) -> subprocess.CompletedProcess[str]:
         # The launcher hands Bazel the site's mirrors in the same way.
         result = self.bazel(
@@ -183,6 +187,7 @@ class Workspace:
             *("--spawn_strategy=local", "--noshow_progress", "--color=no"),
             f"--repository_cache={cache or ''}",
             "--experimental_repository_downloader_retries=0",
+            *flags,
             target,
         )
         print(result.stderr)
