@@ -24,11 +24,16 @@ BAZEL = Path(os.environ["BAZEL"]).resolve()
 PYTHON = Path(os.environ["PYTHON_ROOT"]).resolve().parent
 RULES = [Path(path) for path in os.environ["RULES"].split()]
 
+pytestmark = pytest.mark.skipif(
+    not BAZEL.stat().st_size,
+    reason="needs a Bazel that brings its modules along, as that of `./bazelw test` does",
+)
+
 MODULE = """\
 module(name = "site")
 bazel_dep(name = "rules_python", version = "0.22.1")
 bazel_dep(name = "rules_cc", version = "0.0.11")
-bazel_dep(name = "bazel_skylib", version = "1.9.1")
+bazel_dep(name = "bazel_skylib", version = "1.9.0")
 bazel_dep(name = "platforms", version = "0.0.10")
 debian = use_extension("//bazel/debian:extensions.bzl", "debian")
 debian.lock(file = "//:debian_lock.json")

@@ -18,10 +18,10 @@ import pytest
 
 from bazel.debian.private import archive
 from bazel.launcher import forky, update
-from bazel.lock import check, debian_lock, lock, pypi_lock
+from bazel.lock import check, debian_lock, lock, pypi_lock, security_lock
 
 ARCHIVE = Path("bazel/debian/private/testdata")
-PINS = (debian_lock.LOCK, pypi_lock.LOCK, pypi_lock.WHEELS)
+PINS = (debian_lock.LOCK, security_lock.LOCK, pypi_lock.LOCK, pypi_lock.WHEELS)
 
 DEBIAN_YAML = """\
 version: 1
@@ -205,6 +205,7 @@ def test_resolves_prints_a_diff_and_is_idempotent(
     assert run("debian", "pypi") == 0
     assert capsys.readouterr().out == (
         "debian_lock.json: 2 added\n  + libc 2.36-9\n  + libtls 3.0-1\n"
+        "security_lock.json: written anew, no entry changed\n"
         "requirements_lock.txt: 3 added\n  + core 1.0\n  + speed 2.0\n  + web 1.0\n"
         "wheels_lock.json: 4 added\n  + core 1.0\n  + plain_source 1.0\n  + speed 2.0\n"
         "  + web 1.0\n"

@@ -14,7 +14,8 @@ from pathlib import Path
 
 # The files that say what others are.
 _TEXTS = re.compile(
-    r"var/lib/dpkg/status\.d/[^/]+|usr/share/doc/[^/]+/copyright|.*\.dist-info/(METADATA|RECORD)"
+    r"var/lib/dpkg/status\.d/[^/]+|usr/share/doc/[^/]+/copyright|usr/lib/os-release"
+    r"|.*\.dist-info/(METADATA|RECORD|sboms/[^/]+\.json)"
     r"|models/[^/]+/[^/]+/metadata\.json"
 )
 _DOC = "usr/share/doc/"

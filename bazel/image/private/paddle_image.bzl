@@ -89,7 +89,10 @@ def paddle_image(
         env = {
             "HOME": _HOME,
             "LANG": "C.UTF-8",
+            # A name for whoever runs it: passwd does not know every user, and programs ask.
+            "LOGNAME": "nonroot",
             "PATH": "/app/bin:/usr/local/bin:/usr/bin",
+            "USER": "nonroot",
         } | env
         volumes = sorted(volumes + [_HOME])
 
@@ -232,6 +235,7 @@ def paddle_image(
             name + "_oci_push": "oci-push",
             name + "_referrers": "referrers",
             name + "_referrers_push": "referrers-push",
+            "//:security_lock.json": "security-lock",
             "@debian_tools//:bin/docker-registry": "docker-registry",
             "@debian_tools//:bin/skopeo": "skopeo",
         },

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bazel.image.private import contents, processes, referrers, registry, signing
+from bazel.image.private import contents, processes, referrers, registry, security, signing
 from bazel.image.private.layout import Image, Json
 from bazel.image.private.processes import UserError
 from bazel.image.private.referrers import CYCLONEDX, IN_TOTO, SLSA, SPDX
@@ -124,8 +124,9 @@ class Verifier:
     def check_bills(self, told: Json, digest: str, verdict: Verdict) -> None:
         """Both bills are of this image and name the same things."""
         packages = [p for p in told[SPDX]["packages"] if p["SPDXID"] != "SPDXRef-image"]
-        spdx = sorted((p["name"], p["versionInfo"]) for p in packages)
-        cyclonedx = sorted((c["name"], c["version"]) for c in told[CYCLONEDX]["components"])
+        spdx = sorted((p["name"], p.get("versionInfo", "")) for p in packages)
+        components = contents.flat(told[CYCLONEDX])
+        cyclonedx = sorted((c["name"], c.get("version", "")) for c in components)
         of_it = told[CYCLONEDX]["metadata"]["component"]["version"] == digest
         of_it &= str(told[SPDX]["name"]).endswith(digest)
         text = f"both of this image, {len(spdx)} components"
@@ -145,7 +146,13 @@ class Verifier:
             made_of[entry.get("uri")] = entry["digest"].get("sha256")
             if commit := entry["digest"].get("gitCommit"):
                 verdict.say("source", f"commit {commit}: verify there, digests name it")
+        patched = f"file:{security.LOCK}" in made_of
+        if patched != (security.LOCK in self.locks):
+            how = f"with{'' if patched else 'out'} `--config=patched`"
+            verdict.check("lock", False, "", f"it was built {how}: verify it {how} too")
         for path, file in self.locks.items():
+            if path == security.LOCK and not patched:
+                continue
             here = hashlib.sha256(file.read_bytes()).hexdigest()
             verdict.check(
                 "lock",
@@ -176,8 +183,8 @@ class Verifier:
             inside = contents.components(pulled, contents.read(pulled), *locks)
         found = {(c.name, c.version, f"{c.size} B") for c in inside}
         billed = {
-            (component["name"], component["version"], f"{entry['value']} B")
-            for component in told[CYCLONEDX]["components"]
+            (component["name"], component.get("version", ""), f"{entry['value']} B")
+            for component in contents.flat(told[CYCLONEDX])
             for entry in component["properties"]
             if entry["name"] == "paddle_images:bytes"
         }
