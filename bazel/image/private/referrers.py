@@ -1,4 +1,4 @@
-"""Makes the referrers of an image: its bills of materials and its provenance, as an OCI layout.
+"""Makes the referrers of an image: bills of materials, provenance, OpenVEX, as an OCI layout.
 
     referrers --layout LAYOUT --sbom DIRECTORY --name NAME --label LABEL --lock PATH=FILE --out L
 
@@ -27,6 +27,7 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 EMPTY = "application/vnd.oci.empty.v1+json"
 SPDX, CYCLONEDX = "application/spdx+json", "application/vnd.cyclonedx+json"
 IN_TOTO = "application/vnd.in-toto+json"
+OPENVEX = "application/vnd.openvex+json"
 SLSA = "https://slsa.dev/provenance/v1"
 BUILDER = "urn:paddle_images:bazel"
 
@@ -148,6 +149,8 @@ def main(argv: Sequence[str]) -> int:
         CYCLONEDX: (args.sbom / "cyclonedx.json").read_bytes(),
         IN_TOTO: (json.dumps(statement, indent=1) + "\n").encode(),
     }
+    if (known := args.sbom / "openvex.json").exists():
+        payloads[OPENVEX] = known.read_bytes()
     write(image, payloads, args.out)
     return 0
 
