@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bazel.debian.private import archive, resolve
-from bazel.launcher.fetch import without_credentials
-from bazel.launcher.site import Problem, Site
+from bazel.launcher.site import Problem, Site, without_credentials
 
 SUITE = "forky"
 

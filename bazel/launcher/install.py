@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 
 from bazel.launcher import contents, fetch, forky, modules
 from bazel.launcher.contents import Say
-from bazel.launcher.site import Problem, Site
+from bazel.launcher.site import Problem, Site, without_credentials
 
 Package = dict[str, Any]  # an entry of the lock
 
@@ -61,6 +61,11 @@ def install(prefix: Path, lock: dict[str, Any], site: Site, say: Say, with_bazel
         for stale in cache.glob("new-*"):
             shutil.rmtree(stale)  # of a start that was killed
         contents.put_away(prefix, cache / f"new-{prefix.name}", say)
+        for place in {_place(other) for other in cache.glob("bazel*-*")} - {cache, None}:
+            say(
+                f"this cache was moved or copied from {place}; Bazel is installed anew for it",
+                False,
+            )
         started = time.monotonic()
         build = cache / f"new-{os.getpid()}"
         try:
@@ -82,6 +87,14 @@ def install(prefix: Path, lock: dict[str, Any], site: Site, say: Say, with_bazel
         say(f"{what} ready (first start: {many})", False)
 
 
+def _place(prefix: Path) -> Path | None:
+    """The cache that a Bazel was installed in."""
+    try:
+        return Path((prefix / "place").read_text(encoding="utf-8", errors="surrogateescape"))
+    except OSError:
+        return None
+
+
 def _install(
     prefix: Path,
     build: Path,
@@ -99,6 +112,14 @@ def _install(
     try:
         _fetch_packages(packages, build, downloads, site, say)
     except fetch.GoneError as gone:
+        if os.environ.get("PADDLE_IMAGES_LOCKED", "0") not in ("", "0"):
+            raise Problem(
+                f"{gone} of Bazel's lock is not on the mirror any more, and PADDLE_IMAGES_LOCKED"
+                " forbids to take what the mirror has now. Where it is allowed, take that into the"
+                " lock and commit it: `PADDLE_IMAGES_LOCKED=0 ./bazelw run //:lock launcher`. Or"
+                " name a mirror that still has it: `DEBIAN_MIRROR=http://MIRROR/debian ./bazelw"
+                " info`."
+            ) from gone
         say(f"{gone} is not on the mirror any more; resolving what the mirror has now", False)
         shutil.rmtree(build)
         build.mkdir()
@@ -117,6 +138,8 @@ def _install(
     defaults = _write_defaults(build)
     _fetch_bazelisk(lock["npm"], build, downloads, site.completed(build, defaults))
     (build / "packages.json").write_text(json.dumps(packages, indent=1))
+    place = str(prefix.parent)
+    (build / "place").write_text(place, encoding="utf-8", errors="surrogateescape")
     contents.record(build)
     os.sync()  # the rename must not reach the disk before the files
     build.rename(prefix)
@@ -164,7 +187,7 @@ def _fetch_packages(
         )
         for p in packages
     ]
-    fetch.fetch_all(items, downloads, site.ca_bundle, done, progress)
+    fetch.fetch_all(items, downloads, site.ca_bundle, done, progress, debian=True)
 
 
 def unpack(deb: Path, root: Path) -> None:
@@ -218,7 +241,7 @@ def _relocate(build: Path, prefix: Path) -> None:
         _patch(program, build, prefix, [java / "lib", build / _LIB])
     listing = build / "usr/share/bazel/bazel_classpath_debian_depends.txt"
     jars = _class_path(build, listing.read_text().split())
-    listing.write_text("".join(f"{prefix}/{jar}\n" for jar in jars))
+    listing.write_bytes(os.fsencode("".join(f"{prefix}/{jar}\n" for jar in jars)))
 
 
 def _patch(program: Path, build: Path, prefix: Path, libraries: list[Path]) -> None:
@@ -305,6 +328,6 @@ def _fetch_bazelisk(npm: list[Package], build: Path, downloads: Path, site: Site
         fetch.fetch_all([item], downloads, site.ca_bundle, done, fetch.Progress())
     except fetch.GoneError as gone:
         raise Problem(
-            f"{gone} is not on the npm registry ({fetch.without_credentials(url)}: 404). Name one"
+            f"{gone} is not on the npm registry ({without_credentials(url)}: 404). Name one"
             " that mirrors the public registry: `NPM_REGISTRY=https://REGISTRY ./bazelw info`."
         ) from gone

@@ -1,6 +1,6 @@
 """Writes an image's bills of materials, SPDX 2.3 and CycloneDX 1.5, and says what went into it.
 
-    sbom --layout LAYOUT --layer F ... --name NAME --debian-lock F --wheels-lock F [--vex F]
+    sbom --layout LAYOUT --layer F ... --name NAME --debian-lock F ... --wheels-lock F [--vex F]
         --out DIRECTORY
 
 Each --layer is what the layer tool told of one layer, the lowest first.
@@ -48,7 +48,7 @@ from spdx_tools.spdx.model import (
 )
 from spdx_tools.spdx.writer.json import json_writer
 
-from bazel.image.private import contents, layer_contents, vex, worker
+from bazel.image.private import contents, layer_contents, security, vex, worker
 from bazel.image.private.contents import Component
 from bazel.image.private.layout import Image
 
@@ -116,6 +116,7 @@ def cyclonedx(image: Image, name: str, found: Sequence[Component]) -> str:
         bom_ref=image.digest,
         purl=PackageURL.from_string(contents.oci_purl(name, image.digest)),
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=image.digest.partition(":")[2])],
+        properties=[Property(name=security.LABEL, value=security.updates_of(image) or "base")],
     )
     parts: dict[int, CdxComponent] = {}
     for component in found:
@@ -253,8 +254,9 @@ def _purl(purl: str) -> ExternalPackageRef:
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="sbom", description=__doc__)
-    for flag in ("layout", "debian-lock", "wheels-lock", "out"):
+    for flag in ("layout", "wheels-lock", "out"):
         parser.add_argument(f"--{flag}", type=Path, required=True)
+    parser.add_argument("--debian-lock", type=Path, action="append", required=True)
     parser.add_argument("--layer", type=Path, action="append", default=[])
     parser.add_argument("--name", required=True)
     parser.add_argument("--vex", type=Path, help="statements about vulnerabilities; see vex.py")
@@ -263,7 +265,7 @@ def main(argv: Sequence[str]) -> int:
     found = contents.components(
         image,
         map(layer_contents.load, args.layer),
-        json.loads(args.debian_lock.read_text()),
+        {"packages": [p for f in args.debian_lock for p in json.loads(f.read_text())["packages"]]},
         json.loads(args.wheels_lock.read_text()),
     )
     args.out.mkdir(parents=True, exist_ok=True)

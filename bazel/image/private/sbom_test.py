@@ -29,10 +29,11 @@ LOCKED = {
         entry["version"],
     ): entry["sha256"]
     for kind, lock, key in (
-        ("deb", "DEBIAN_LOCK", "packages"),
+        ("deb", "DEBIAN_LOCKS", "packages"),
         ("wheel", "WHEELS_LOCK", "wheels"),
     )
-    for entry in json.loads(Path(os.environ[lock]).read_text())[key]
+    for file in os.environ[lock].split()
+    for entry in json.loads(Path(file).read_text())[key]
 }
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bazel.image.private import contents, processes, referrers, registry, signing
+from bazel.image.private import contents, processes, referrers, registry, security, signing
 from bazel.image.private.layout import LIMITS, Image, Json
 from bazel.image.private.processes import UserError
 from bazel.image.private.referrers import CYCLONEDX, IN_TOTO, SLSA, SPDX
@@ -152,7 +152,13 @@ class Verifier:
             made_of[entry.get("uri")] = entry["digest"].get("sha256")
             if commit := entry["digest"].get("gitCommit"):
                 verdict.say("source", f"commit {commit}: verify there, digests name it")
+        patched = f"file:{security.LOCK}" in made_of
+        if patched != (security.LOCK in self.locks):
+            how = f"with{'' if patched else 'out'} `--config=patched`"
+            verdict.check("lock", False, "", f"it was built {how}: verify it {how} too")
         for path, file in self.locks.items():
+            if path == security.LOCK and not patched:
+                continue
             here = hashlib.sha256(file.read_bytes()).hexdigest()
             verdict.check(
                 "lock",
