@@ -13,14 +13,13 @@ from bazel.launcher import fetch, site
 # Debian's website, not a mirror of packages: no lock depends on what it says.
 TRACKER = "https://security-tracker.debian.org/tracker/data/json"
 
-_LIMIT = 1 << 30  # bytes, which it is far from
 Data = Mapping[str, Any]
 
 
 def load(url: str) -> Data:
     """The tracker's data, by source package; Problem where it cannot be had."""
     try:
-        data = json.loads(b"".join(fetch.Client(site.ca_bundle()).get(url, _LIMIT)))
+        data = json.loads(b"".join(fetch.Client(site.ca_bundle()).get(url, fetch.LARGEST)))
     except (OSError, http.client.HTTPException, fetch.TooLargeError, ValueError) as error:
         raise site.Problem(f"{url} cannot be read: {error or type(error).__name__}") from error
     return data if isinstance(data, dict) else {}
