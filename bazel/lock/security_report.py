@@ -33,14 +33,16 @@ class Change:
 
 
 def images(workspace: Path) -> Members:
-    """What the images of the workspace take of debian.yaml; nothing where Bazel cannot tell."""
+    """What the images of the workspace take of debian.yaml; Problem where Bazel cannot tell."""
     command = [str(workspace / "bazelw"), "query", "--noshow_progress"]
     command += ["--output=streamed_jsonproto", _QUERY]
     try:
-        done = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=True)
-        return members(map(json.loads, done.stdout.splitlines()))
-    except (OSError, ValueError, subprocess.CalledProcessError):
-        return {}
+        done = subprocess.run(command, cwd=workspace, capture_output=True, text=True)
+    except OSError as error:
+        raise site.Problem(str(error)) from error
+    if done.returncode:
+        raise site.Problem(done.stderr.strip().rpartition("\n")[2])
+    return members(map(json.loads, done.stdout.splitlines()))
 
 
 def members(targets: Iterable[Mapping[str, object]]) -> Members:
@@ -140,9 +142,10 @@ def tell(
     if not changed:
         return
     report("asking Bazel which images these are in")
-    inside = images(workspace)
-    if not inside:
-        report("note: Bazel cannot load //images, so what follows is by set of debian.yaml")
+    try:
+        inside = images(workspace)
+    except site.Problem as problem:
+        report(f"note: Bazel cannot tell ({problem}), so what follows is by set of debian.yaml")
         inside = {name: frozenset({name}) for change in changed for name in change.sets}
     release = lock["channel"].partition("-")[0]
     yield from lines(changed, inside, answered(changed, release, known, archives, report))
