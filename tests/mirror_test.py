@@ -27,11 +27,16 @@ BAZEL = Path(os.environ["BAZEL"]).resolve()
 PYTHON = Path(os.environ["PYTHON_ROOT"]).resolve().parent
 RULES = [Path(path) for path in os.environ["RULES"].split()]
 
+pytestmark = pytest.mark.skipif(
+    not BAZEL.stat().st_size,
+    reason="needs a Bazel that brings its modules along, as that of `./bazelw test` does",
+)
+
 MODULE = """\
 module(name = "site")
 bazel_dep(name = "rules_python", version = "0.22.1")
 bazel_dep(name = "rules_cc", version = "0.0.11")
-bazel_dep(name = "bazel_skylib", version = "1.9.1")
+bazel_dep(name = "bazel_skylib", version = "1.9.0")
 bazel_dep(name = "platforms", version = "0.0.10")
 debian = use_extension("//bazel/debian:extensions.bzl", "debian")
 debian.lock(file = "//:debian_lock.json")
@@ -115,12 +120,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def mirror() -> Iterator[Mirror]:
+def serving() -> Iterator[Mirror]:
     with Mirror() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
+
+
+@pytest.fixture
+def mirror() -> Iterator[Mirror]:
+    yield from serving()
 
 
 class Workspace:
@@ -143,7 +152,7 @@ class Workspace:
             "sha256": DEB_SHA256,
             "sets": ["everything"],
         }
-        self._write("debian_lock.json", {"packages": [package]})
+        self.write("debian_lock.json", {"packages": [package]})
         wheel = {
             "name": "greeting",
             "version": "1.0",
@@ -158,9 +167,9 @@ class Workspace:
             "sha256": hashlib.sha256(SDIST).hexdigest(),
             "requires": [],
         }
-        self._write("wheels_lock.json", {"wheels": [wheel, spoken]})
+        self.write("wheels_lock.json", {"wheels": [wheel, spoken]})
 
-    def _write(self, name: str, content: object) -> None:
+    def write(self, name: str, content: object) -> None:
         (self.folder / name).write_text(json.dumps(content))
 
     def bazel(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -173,7 +182,7 @@ class Workspace:
         )
 
     def fetch(
-        self, target: str, mirror: str, cache: Path | None = None
+        self, target: str, mirror: str, cache: Path | None = None, flags: tuple[str, ...] = ()
     ) -> subprocess.CompletedProcess[str]:
         # The launcher hands Bazel the site's mirrors in the same way.
         result = self.bazel(
@@ -183,6 +192,7 @@ class Workspace:
             *("--spawn_strategy=local", "--noshow_progress", "--color=no"),
             f"--repository_cache={cache or ''}",
             "--experimental_repository_downloader_retries=0",
+            *flags,
             target,
         )
         print(result.stderr)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import io
 import json
-import lzma
 import os
 import posixpath
 import re
@@ -21,7 +20,7 @@ import tempfile
 import time
 import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from bazel.debian.private import archive
 from bazel.launcher import contents, fetch, forky, modules
@@ -246,7 +245,7 @@ def unpack(deb: Path, root: Path) -> None:
 
     Absolute links become relative, so that they stay in `root`.
     """
-    with deb.open("rb") as file, tarfile.open(fileobj=_data(file)) as tar:
+    with deb.open("rb") as file, tarfile.open(fileobj=archive.data_tar(file)) as tar:
         for member in tar:
             name = posixpath.normpath(member.name)
             if not _KEPT.fullmatch(name) or _DROPPED.fullmatch(name):
@@ -264,20 +263,6 @@ def unpack(deb: Path, root: Path) -> None:
                 with path.open("wb") as out:
                     shutil.copyfileobj(tar.extractfile(member) or io.BytesIO(), out, 1 << 20)
                 path.chmod(0o755 if member.mode & 0o100 else 0o644)
-
-
-def _data(file: BinaryIO) -> io.BytesIO:
-    """The uncompressed data.tar of a .deb, which is an ar archive."""
-    if file.read(8) != b"!<arch>\n":
-        raise Problem(f"{file.name} is no Debian package.")
-    while header := file.read(60):
-        name, size = header[:16].decode().strip().rstrip("/"), int(header[48:58])
-        if name == "data.tar.xz":
-            return io.BytesIO(lzma.decompress(file.read(size)))
-        if name.startswith("data.tar"):
-            raise Problem(f"{file.name}: {name} is compressed in a way that is not supported.")
-        file.seek(size + size % 2, os.SEEK_CUR)
-    raise Problem(f"{file.name} holds no data.tar.")
 
 
 def _relocate(build: Path, prefix: Path) -> None:

@@ -26,6 +26,7 @@ _PROJECT = _HERE.parent.parent
 
 # Part of the folder's name; raise it when the way of installing changes.
 _LAYOUT = b"3"
+_SITE_LAYOUT = 1  # the same for what startup.py writes
 
 
 # Bazel's own exit code for "something about this machine".
@@ -55,6 +56,7 @@ def _start(arguments: list[str]) -> NoReturn:
     if Path(chosen).parent.name.startswith("site-"):
         chosen = ""
     kind = "bazelisk" if chosen else "bazel"
+    real = os.environ.pop("BAZEL_REAL", "")  # what tools/bazel was to stand in for
     # The cache's place is part of the name: what is installed works nowhere else.
     made_of = _LAYOUT + lock + os.fsencode(cache)
     prefix = cache / f"{kind}-{hashlib.sha256(made_of).hexdigest()[:16]}"
@@ -81,7 +83,9 @@ def _start(arguments: list[str]) -> NoReturn:
     os.environ["PYPI_INDEX"] = site.pypi_index or ""
     os.environ["NPM_REGISTRY"] = site.npm_registry or ""
     program = f"{prefix}/bazelisk"
+    os.environ["BAZELISK_SKIP_WRAPPER"] = "true"  # tools/bazel would lead back to here
     if chosen:
+        program = real if os.access(real, os.X_OK) else program
         os.execv(program, [program, f"--bazelrc={folder}/bazelrc", *arguments])
     os.environ["USE_BAZEL_VERSION"] = f"{folder}/bazel"
     os.execv(program, [program, *arguments])
@@ -171,7 +175,7 @@ def _key(site: Site) -> str:
         site.pypi_index,
         site.npm_registry,
     ]
-    values = [mirrors, site.logins(), site.proxies(), certificates]
+    values = [_SITE_LAYOUT, mirrors, site.logins(), site.proxies(), certificates]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
 
 

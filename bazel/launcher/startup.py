@@ -30,11 +30,13 @@ def _write(folder: Path, prefix: Path, site: Site, with_bazel: bool) -> None:
     temporary = Path(tempfile.mkdtemp(prefix="new-", dir=folder.parent))
     temporary.chmod(0o755)
     lines = _site_lines(site) + _credential_lines(site, temporary, folder)
+    assert site.ca_bundle
+    pem = site.ca_bundle.read_text(encoding="ascii", errors="replace")
+    (temporary / "trust.jks").write_bytes(trust_store(pem, site.ca_bundle))
+    trust = f"-Djavax.net.ssl.trustStore={folder / 'trust.jks'}"
+    lines.append(_line("startup", f"--host_jvm_args={trust}"))
     if with_bazel:
-        lines += _bazel_lines(prefix, folder / "trust.jks")
-        assert site.ca_bundle
-        pem = site.ca_bundle.read_text(encoding="ascii", errors="replace")
-        (temporary / "trust.jks").write_bytes(trust_store(pem, site.ca_bundle))
+        lines += _bazel_lines(prefix)
         program, named = shlex.quote(f"{prefix}/usr/bin/bazel"), shlex.quote(f"{folder}/bazelrc")
         script = temporary / "bazel"
         script.write_text(f'#!/bin/sh\nexec {program} --nosystem_rc --bazelrc={named} "$@"\n')
@@ -77,15 +79,15 @@ def _credential_lines(site: Site, temporary: Path, folder: Path) -> list[str]:
     return lines
 
 
-def _bazel_lines(prefix: Path, trust: Path) -> list[str]:
+def _bazel_lines(prefix: Path) -> list[str]:
     home = prefix / "usr/share/bazel"
     startup = [
         f"--install_base={home}",
         "--trust_install_base",
         f"--server_javabase={prefix}/java",
-        f"--host_jvm_args=-Djavax.net.ssl.trustStore={trust}",
     ]
     common = [f"--registry=file://{urllib.parse.quote(str(prefix / 'registry'))}"]
+    common.append("--lockfile_mode=off")  # this build writes an empty one, and cannot read others
     if Path("/tmp") in prefix.parents:
         # The sandbox has a /tmp of its own, where actions would miss Bazel's tools.
         common.append(f"--sandbox_add_mount_pair={prefix}")
