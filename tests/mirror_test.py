@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from bazel.launcher import site, startup
+from bazel.launcher import fake_site, site, startup
 
 BAZEL = Path(os.environ["BAZEL"]).resolve()
 PYTHON = Path(os.environ["PYTHON_ROOT"]).resolve().parent
@@ -202,10 +202,14 @@ class Workspace:
         self, target: str, mirror: str, folder: Path
     ) -> subprocess.CompletedProcess[str]:
         """As under ./bazelw, whose settings for this site Bazel gets."""
-        here = site.Site((mirror,), (f"{mirror}-security",), None, None, None)
+        (folder / "ca.pem").write_text(fake_site.PEM)
+        here = site.Site((mirror,), (f"{mirror}-security",), None, None, folder / "ca.pem")
         startup.write(folder / "site", folder, here, lambda *_: None, with_bazel=False)
+        # Without what would start another server.
+        lines = (folder / "site/bazelrc").read_text().splitlines()
+        (folder / "rc").write_text("\n".join(line for line in lines if line[:7] == "common "))
         result = self.bazel(
-            f"--bazelrc={folder}/site/bazelrc",
+            f"--bazelrc={folder}/rc",
             "build",
             *("--lockfile_mode=off", "--spawn_strategy=local", "--noshow_progress", "--color=no"),
             *("--repository_cache=", "--experimental_repository_downloader_retries=0"),
