@@ -56,6 +56,7 @@ def push(
     Gives why the registry refuses what refers to it, or nothing.
     """
     digestfile = ["--digestfile", str(args.digestfile)] if args.digestfile else []
+<<<<<<< HEAD
     key = args.sign_key and read_key(args)  # first, because a passphrase may be wrong
     refused = ""
     with ExitStack() as both:
@@ -75,6 +76,21 @@ def push(
                 raise UserError(
                     f"{name}@{image.digest} is pushed, what is told beside it is not: {error}"
                 ) from error
+=======
+    # First, because a passphrase may be wrong.
+    key = args.sign_key and signing.read_private_key(
+        args.sign_key, signing.passphrase("--sign-passphrase-file", args.sign_passphrase_file)
+    )
+    beside = [referrers_tag(image.digest)]
+    with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder:
+        signed = sign_beside(args, key, repository, image, Path(folder))
+        run_pushes(
+            args,
+            repository,
+            (args.oci_push, args.tag, [*digestfile, *more]),
+            (args.referrers_push, beside, [*more, f"--layout={signed}"]),
+        )
+>>>>>>> main
     if key:
         signed = [image] if refused or not args.bills else [image, Image(args.referrers)]
         for digest in (layout.digest for layout in signed):
@@ -91,6 +107,22 @@ def read_key(args: argparse.Namespace) -> ec.EllipticCurvePrivateKey:
         )
     word = signing.passphrase("--sign-passphrase-file", args.sign_passphrase_file)
     return signing.read_private_key(args.sign_key, word)
+
+
+def sign_beside(
+    args: argparse.Namespace,
+    key: ec.EllipticCurvePrivateKey | None,
+    repository: str,
+    image: Image,
+    folder: Path,
+) -> Path:
+    """The layout of what refers to the image, with the signatures that the repository has."""
+    skopeo = Skopeo(args.skopeo, args.authfile, args.insecure)
+    known = None
+    with suppress(MissingError):
+        tag = referrers_tag(image.digest)
+        known = skopeo.fetch(f"{repository}:{tag}", folder / "known")
+    return signing.sign_beside(key, image, Image(args.referrers), known, folder / "signed")
 
 
 def sign(
