@@ -17,11 +17,15 @@ from kubernetes.client.models.v1_persistent_volume_claim import V1PersistentVolu
 from kubernetes.client.models.v1_persistent_volume_claim_spec import V1PersistentVolumeClaimSpec
 from kubernetes.client.models.v1_pod_template_spec import V1PodTemplateSpec
 
+from bazel.image.private import runtime
 from deploy import manifest
 from digits import train
 
 DIGEST = Path(os.environ["DIGEST"]).read_text().strip()
-TRAINING = str(Path(os.environ["TRAINING"]).absolute())
+SMALL = Path(os.environ["SMALL"])
+TRAINING, TRAINING_GPU = (
+    str(Path(os.environ[name]).absolute()) for name in ("TRAINING", "TRAINING_GPU")
+)
 REGISTRY = "--registry=registry.test:5000"
 
 
@@ -69,17 +73,21 @@ def mistakes(job: object, schema: Mapping[str, Any] = SCHEMA) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in found]
 
 
-def printed(*options: str) -> dict[str, Any]:
-    command = [TRAINING, REGISTRY, *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def run(program: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([program, *options], capture_output=True, text=True, check=False)
+
+
+def printed(*options: str, program: str = TRAINING) -> dict[str, Any]:
+    done = run(program, REGISTRY, "--offline", *options)
+    assert (done.returncode, done.stderr) == (0, "")
     job: dict[str, Any] = yaml.safe_load(done.stdout)
     return job
 
 
 @pytest.fixture(scope="module", name="job")
 def a_job_on_gpus() -> dict[str, Any]:
-    return printed("--workers=4", "--gpus=8", "digits", "--epochs=200")
+    words = ("--workers=4", "--gpus=8", "digits", "--epochs=200")
+    return printed(*words, program=TRAINING_GPU)
 
 
 def pod(job: Mapping[str, Any]) -> Any:
@@ -89,6 +97,7 @@ def pod(job: Mapping[str, Any]) -> Any:
 def test_volcano_and_kubernetes_know_every_field(job: dict[str, Any]) -> None:
     assert mistakes(job) == []
     assert mistakes(printed()) == []
+    assert mistakes(printed("--namespace=team", "--pull-secret=a", "--pull-secret=b.c")) == []
 
 
 @pytest.mark.parametrize(
@@ -150,6 +159,59 @@ def test_the_image_that_was_built_by_its_digest(job: dict[str, Any]) -> None:
     on_gpus = pod(job)["containers"][0]["image"]
     assert on_gpus.startswith("registry.test:5000/paddle/train_gpu@sha256:")
     assert not on_gpus.endswith(DIGEST)
+
+
+def test_a_repository_of_ones_own(job: dict[str, Any]) -> None:
+    options = ("--offline", "--repository=registry.test/team/ours")
+    (container,) = pod(yaml.safe_load(run(TRAINING, *options).stdout))["containers"]
+    assert container["image"] == f"registry.test/team/ours@{DIGEST}"
+
+
+def test_a_namespace_and_secrets_for_the_registry(job: dict[str, Any]) -> None:
+    assert "namespace" not in job["metadata"]
+    assert "imagePullSecrets" not in pod(job)
+    other = printed("--namespace=team", "--pull-secret=a", "--pull-secret=b.c")
+    assert other["metadata"]["namespace"] == "team"
+    assert pod(other)["imagePullSecrets"] == [{"name": "a"}, {"name": "b.c"}]
+
+
+def test_the_examples_of_the_help_text_work() -> None:
+    help_text = run(TRAINING, "--help").stdout
+    examples = re.findall(r"//deploy:(\w+) -- (.*) \|", help_text)
+    assert [target for target, _ in examples] == ["training", "training_gpu"]
+    for program, (_, words) in zip((TRAINING, TRAINING_GPU), examples, strict=True):
+        done = run(program, "--offline", *words.split())
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_target_for_the_number_of_gpus_is_named() -> None:
+    done = run(TRAINING, REGISTRY, "--gpus=8", "digits")
+    assert done.returncode == 2
+    assert "run `./bazelw run //deploy:training_gpu -- ...`" in " ".join(done.stderr.split())
+    done = run(TRAINING_GPU, REGISTRY, "digits")
+    assert done.returncode == 2
+    assert "run `./bazelw run //deploy:training -- ...`" in " ".join(done.stderr.split())
+
+
+def test_an_image_that_was_not_pushed_is_told_before_the_cluster_asks(tmp_path: Path) -> None:
+    with runtime.registry(tmp_path / "registry") as port:
+        repository = f"localhost:{port}/team/ours"
+        options = ("--gpus=1", f"--repository={repository}")
+        done = run(TRAINING_GPU, *options)
+        assert (done.returncode, done.stdout) == (1, "")
+        push = f"`./bazelw run //images:train_gpu_push -- --repository {repository}`"
+        assert f"is not in its registry. Push it: {push}." in done.stderr
+        copy = ["copy", "--quiet", "--dest-tls-verify=false", f"oci:{SMALL}"]
+        skopeo = [str(runtime.tool("skopeo")), "--insecure-policy", *copy]
+        subprocess.run([*skopeo, f"docker://{repository}:1"], check=True)
+        done = run(TRAINING_GPU, *options)
+        assert (done.returncode, done.stderr) == (0, "")
+    # Gone again: what cannot be asked stops nobody.
+    done = run(TRAINING_GPU, *options)
+    assert done.returncode == 0
+    assert yaml.safe_load(done.stdout)["kind"] == "Job"
+    assert "not checked that the image was pushed" in done.stderr
+    assert push in done.stderr
 
 
 def test_gpus_and_processes(job: dict[str, Any]) -> None:
@@ -222,6 +284,7 @@ def test_templates_and_values_fit(tmp_path: Path) -> None:
     template = tmp_path / "template.yaml"
     template.write_text("a: $one\n")
     assert manifest.filled(template, {"one": "1"}) == "a: 1\n"
+    assert manifest.filled(template, {"one": ""}) == ""
     with pytest.raises(click.UsageError, match=r"asks for \$one"):
         manifest.filled(template, {})
     with pytest.raises(click.UsageError, match="no place for two"):
@@ -231,7 +294,11 @@ def test_templates_and_values_fit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([], "Missing option '--registry'"),
+        ([], "Give one of --registry HOST and --repository HOST/NAME."),
+        ([REGISTRY, "--repository=registry.test/a"], "Give one of --registry"),
+        (["--repository=registry.test"], "no such value as registry.example.org/team/train"),
+        ([REGISTRY, "--namespace=a.b"], "'a.b' is no such value as training"),
+        ([REGISTRY, "--pull-secret=My Login"], "'My Login' is no such value as registry-login"),
         (["--registry=https://registry.test"], "no such value as registry.example.org:5000"),
         ([REGISTRY, "--gpu=8", "digits"], "No such option '--gpu'"),
         ([REGISTRY, "--name=My Job"], "'My Job' is no such value as digits-2"),
@@ -240,7 +307,7 @@ def test_templates_and_values_fit(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_of_a_person_are_usage_errors(options: list[str], said: str) -> None:
-    done = subprocess.run([TRAINING, *options], check=False, capture_output=True, text=True)
+    done = run(TRAINING, *options)
     assert done.returncode == 2
     assert said in " ".join(done.stderr.split())
     assert not done.stdout

@@ -1,21 +1,25 @@
-"""Module extension that makes repositories of the packages in debian_lock.json.
+"""Module extension that makes repositories of the packages in Debian's locks.
 
 ```starlark
 debian = use_extension("//bazel/debian:extensions.bzl", "debian")
-debian.lock(file = "//:debian_lock.json")
+debian.lock(file = "//:debian_lock.json", security = "//:security_lock.json")
 debian.root(name = "debian_tools", set = "tools", tools = {"skopeo": "usr/bin/skopeo"})
 use_repo(debian, "debian", "debian_tools")
 ```
 
 `@debian//:libc6` is the package's .deb file, `@debian//:inference` those of a
-whole set; `@debian_tools//:root` is a set unpacked into one directory.
+whole set; with `--//bazel/debian:patched` they are what the security lock has
+in their place. `@debian_tools//:root` is a set unpacked into one directory.
 """
 
 load("//bazel/debian/private:repositories.bzl", "deb_repository", "hub_repository", "repository_of", "root_repository")
 
 _lock = tag_class(
-    doc = "The lock that packages come from.",
-    attrs = {"file": attr.label(mandatory = True, doc = "debian_lock.json")},
+    doc = "The locks that packages come from.",
+    attrs = {
+        "file": attr.label(mandatory = True, doc = "debian_lock.json"),
+        "security": attr.label(doc = "security_lock.json: what takes the place of packages of the other one."),
+    },
 )
 
 _root = tag_class(
@@ -38,10 +42,16 @@ def _debian_impl(mctx):
         deb_repository(name = repository_of(package["name"]), package = json.encode(package))
         for name in package["sets"]:
             sets.setdefault(name, []).append(package)
+    security = module.tags.lock[0].security
+    updates = json.decode(mctx.read(security)) if security else {"date": "", "packages": []}
+    for package in updates["packages"]:
+        deb_repository(name = repository_of(package["name"], updated = True), package = json.encode(package))
     hub_repository(
         name = "debian",
         packages = [package["name"] for package in lock["packages"]],
+        security_date = updates["date"],
         sets = {name: [p["name"] for p in packages] for name, packages in sets.items()},
+        updates = {package["name"]: package["sets"] for package in updates["packages"]},
     )
     for root in module.tags.root:
         root_repository(
@@ -54,7 +64,7 @@ def _debian_impl(mctx):
         )
 
 debian = module_extension(
-    doc = "Repositories of the Debian packages in the lock.",
+    doc = "Repositories of the Debian packages in the locks.",
     implementation = _debian_impl,
     tag_classes = {"lock": _lock, "root": _root},
 )

@@ -6,7 +6,6 @@ import base64
 import errno
 import hashlib
 import http.client
-import netrc
 import ssl
 import threading
 import time
@@ -17,13 +16,16 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bazel.launcher.site import Problem
+from bazel.launcher import apt, site
+from bazel.launcher.site import Problem, without_credentials
 
 CONNECTIONS = 8
 _ATTEMPTS = 3
 _CONNECT_SECONDS = 15
 _READ_SECONDS = 60
 _CHUNK = 1 << 18
+# Of what has no size in a lock: far above what is fetched, far below what fills a disk.
+LARGEST = 1 << 28
 _STOPPED = Problem("stopped, because another download failed.")
 
 
@@ -46,7 +48,7 @@ class Item:
     urls: tuple[str, ...]
     digest: str
     setting: str
-    size: int = 0
+    size: int = 0  # 0: not known
     algorithm: str = "sha256"
 
 
@@ -68,11 +70,13 @@ def fetch_all(
     ca_bundle: Path | None,
     done: Callable[[Item, Path], None],
     progress: Progress,
+    debian: bool = False,
 ) -> None:
     """Fetches the items into `folder`, file names being their digests.
 
     A file that a killed start left there is checked and used again. `done` is
-    called with each item and its path, in the thread that fetched it.
+    called with each item and its path, in the thread that fetched it. `debian`:
+    they come from Debian's mirrors, for which apt's proxies and logins hold.
     """
     local = threading.local()
     stop = threading.Event()
@@ -82,7 +86,7 @@ def fetch_all(
             return
         try:
             if not hasattr(local, "client"):
-                local.client = Client(ca_bundle)
+                local.client = Client(ca_bundle, debian)
             done(item, _fetch(local.client, item, folder, progress, stop))
         except BaseException:
             stop.set()
@@ -112,16 +116,19 @@ def _fetch(
             return target
         target.unlink()
     partial = folder / f"{item.digest}.{threading.get_ident()}"
-    missing: set[str] = set()
+    missing: set[str] = set()  # asking again would not help
+    refused = ""
     wrong = ""
     broken = ""
     for attempt in range(_ATTEMPTS):
+        broken = ""
         for url in [u for u in item.urls if u not in missing]:
             counted = 0
             checksum = hashlib.new(item.algorithm)
+            too_large = False
             try:
                 with partial.open("wb") as file:
-                    for chunk in client.get(url):
+                    for chunk in client.get(url, item.size or LARGEST):
                         if stop.is_set():
                             raise _STOPPED
                         file.write(chunk)
@@ -131,19 +138,26 @@ def _fetch(
             except FileNotFoundError:
                 missing.add(url)
                 continue
+            except PermissionError as error:
+                missing.add(url)
+                refused = f"{without_credentials(url)}: {error}"
+                continue
+            except TooLargeError:
+                too_large = True
             except (OSError, http.client.HTTPException) as error:
                 progress.add(-counted)
                 if getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                     raise
                 broken = f"{without_credentials(url)}: {error or type(error).__name__}"
                 continue
-            if checksum.hexdigest() == item.digest:
+            if not too_large and checksum.hexdigest() == item.digest:
                 return partial.rename(target)
             progress.add(-counted)
             missing.add(url)
+            got = f"{item.algorithm} {checksum.hexdigest()}"
             wrong = (
                 f"  expected {item.algorithm} {item.digest}\n"
-                f"  got      {item.algorithm} {checksum.hexdigest()}\n"
+                f"  got      {f'more than its {item.size} bytes' if too_large else got}\n"
                 f"  from     {without_credentials(url)}"
             )
         if len(missing) == len(item.urls):
@@ -155,26 +169,37 @@ def _fetch(
             f"{item.name}: the mirror sent wrong bytes.\n{wrong}\nNothing of it was used. Try"
             f" again, or take another mirror: `{item.setting} ./bazelw info`."
         )
-    # A mirror that answers "no such file" outweighs one that does not answer.
-    if broken and not missing:
+    if broken or refused:  # this mirror may have the file, whatever others said
         raise Problem(
-            f"{item.name} cannot be fetched: {broken}. Check the network, the proxy (HTTPS_PROXY,"
-            " NO_PROXY) and the CA bundle (SSL_CERT_FILE), or take another mirror:"
+            f"{item.name} cannot be fetched: {broken or refused}. Check the network, the proxy"
+            " (HTTPS_PROXY, NO_PROXY) and the CA bundle (SSL_CERT_FILE), or take another mirror:"
             f" `{item.setting} ./bazelw info`."
         )
     raise GoneError(item)
 
 
-class Client:
-    """Gets URLs over kept connections; one client a thread."""
+class TooLargeError(Exception):
+    """More bytes came than the file that is wanted has."""
 
-    def __init__(self, ca_bundle: Path | None) -> None:
+
+class Client:
+    """Gets URLs over kept connections; one client a thread.
+
+    `debian`: the URLs are of Debian's mirrors, for which apt's proxies and logins hold.
+    """
+
+    def __init__(self, ca_bundle: Path | None, debian: bool = False) -> None:
         self._ca_bundle = ca_bundle
+        self._debian = debian
         self._kept: dict[str, http.client.HTTPConnection] = {}  # idle
         self._proxies = urllib.request.getproxies()
 
-    def get(self, url: str) -> Iterator[bytes]:
-        """Yields the body; FileNotFoundError when the server has no such file."""
+    def get(self, url: str, limit: int) -> Iterator[bytes]:
+        """Yields the body, of `limit` bytes at most.
+
+        FileNotFoundError when the server has no such file, PermissionError when it
+        gives none to us, TooLargeError when it sends more; no error shows a login.
+        """
         if url.startswith("file://"):
             path = urllib.request.url2pathname(urllib.parse.urlsplit(url).path)
             with Path(path).open("rb") as file:
@@ -183,20 +208,31 @@ class Client:
             return
         for _ in range(10):
             key, connection, response = self._request(url)
-            location = response.getheader("Location")
-            moved = response.status in (301, 302, 303, 307, 308) and location
-            while chunk := response.read(_CHUNK):
+            came = 0
+            while came < _CHUNK or response.status == 200:  # pages with errors may be cut
+                chunk = response.read(_CHUNK)
+                came += len(chunk)
+                if not chunk:
+                    break
                 if response.status == 200:
+                    if came > limit:
+                        connection.close()
+                        raise TooLargeError
                     yield chunk
-            if response.length:
+            if response.isclosed() and not response.length:
+                self._kept[key] = connection
+            else:
                 connection.close()
+            if response.status == 200 and response.length:
                 raise OSError(f"the connection broke {response.length} bytes before the end")
-            self._kept[key] = connection
-            if moved:
-                url = urllib.parse.urljoin(url, location)
+            location = response.getheader("Location")
+            if response.status in (301, 302, 303, 307, 308) and location:
+                url = _moved(url, location)
                 continue
             if response.status in (404, 410):
-                raise FileNotFoundError(url)
+                raise FileNotFoundError(without_credentials(url))
+            if response.status in (401, 403, 407):
+                raise PermissionError(_refusal(response.status, response.reason))
             if response.status != 200:
                 raise OSError(f"the server answered {response.status} {response.reason}")
             return
@@ -207,15 +243,19 @@ class Client:
     ) -> tuple[str, http.client.HTTPConnection, http.client.HTTPResponse]:
         parts = urllib.parse.urlsplit(url)
         headers = {"User-Agent": "paddle_images", "Accept-Encoding": "identity"}
-        headers.update(authorization(parts) or self._netrc(parts.hostname))
+        login = site.login(url, debian=self._debian)
+        if login:
+            headers["Authorization"] = basic(*login)
         host = parts.netloc.rpartition("@")[2]
         target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
         proxy = self._proxies.get(parts.scheme)
+        if not proxy and self._debian:
+            proxy = apt.proxy(url)
         if proxy and urllib.request.proxy_bypass(parts.hostname or ""):
             proxy = None
         if proxy and parts.scheme == "http":
             target = f"http://{host}{target}"
-            headers.update(authorization(_proxy(proxy), "Proxy-Authorization"))
+            headers.update(_proxy_authorization(_proxy(proxy)))
         key = f"{parts.scheme}://{host}"
         while True:
             kept = self._kept.pop(key, None)
@@ -228,19 +268,13 @@ class Client:
                 if not kept:  # a kept one may have been closed by the server meanwhile
                     raise
 
-    def _netrc(self, host: str | None) -> dict[str, str]:
-        """What ~/.netrc has for a host, as pip, curl and Bazel use it."""
-        try:
-            entry = netrc.netrc().authenticators(host or "")
-        except (OSError, netrc.NetrcParseError):
-            return {}
-        return _basic(entry[0] or "", entry[2] or "", "Authorization") if entry else {}
-
     def _connect(
         self, parts: urllib.parse.SplitResult, proxy: str | None
     ) -> http.client.HTTPConnection:
         connection: http.client.HTTPConnection
         server = _proxy(proxy) if proxy else parts
+        if proxy and server.scheme != "http":
+            raise OSError(f"the proxy is of a kind that is not supported, {server.scheme}")
         host = server.hostname or ""
         if parts.scheme == "https":
             context = ssl.create_default_context(cafile=self._ca_bundle)
@@ -248,8 +282,8 @@ class Client:
                 host, server.port, timeout=_CONNECT_SECONDS, context=context
             )
             if proxy:
-                headers = authorization(server, "Proxy-Authorization")
-                connection.set_tunnel(parts.hostname or "", parts.port or 443, headers)
+                port = parts.port or 443
+                connection.set_tunnel(parts.hostname or "", port, _proxy_authorization(server))
         else:
             connection = http.client.HTTPConnection(host, server.port, timeout=_CONNECT_SECONDS)
         connection.connect()
@@ -262,22 +296,37 @@ def hex_of_integrity(integrity: str) -> str:
     return base64.b64decode(integrity.removeprefix("sha512-")).hex()
 
 
-def without_credentials(url: str) -> str:
-    """The URL as it may be shown."""
-    parts = urllib.parse.urlsplit(url)
-    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+def basic(user: str, password: str) -> str:
+    """The value of an Authorization header."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-def authorization(url: urllib.parse.SplitResult, header: str = "Authorization") -> dict[str, str]:
-    """The header that hands over a URL's credentials; {} where it has none."""
-    unquote = urllib.parse.unquote
-    return (
-        _basic(unquote(url.username), unquote(url.password or ""), header) if url.username else {}
-    )
+def _proxy_authorization(proxy: urllib.parse.SplitResult) -> dict[str, str]:
+    login = site.login(proxy.geturl(), {}) if proxy.username else None
+    return {"Proxy-Authorization": basic(*login)} if login else {}
 
 
-def _basic(user: str, password: str, header: str) -> dict[str, str]:
-    return {header: "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+def _moved(url: str, location: str) -> str:
+    """Where a redirection leads; a login in the URL stays on its host."""
+    old = urllib.parse.urlsplit(url)
+    new = urllib.parse.urlsplit(urllib.parse.urljoin(without_credentials(url), location))
+    # The same server, or the same host that wants TLS from now on.
+    upgraded = (old.scheme, old.port, new.scheme, new.port) == ("http", None, "https", None)
+    same = (old.scheme, old.port) == (new.scheme, new.port) or upgraded
+    login = old.netloc.rpartition("@")[0]
+    if login and old.hostname == new.hostname and same and not new.username:
+        new = new._replace(netloc=f"{login}@{new.netloc}")
+    return new.geturl()
+
+
+def _refusal(status: int, reason: str) -> str:
+    says = f"the server answered {status} {reason}"
+    if status == 401:
+        says += (
+            "; a login is taken from the URL (http://USER:PASSWORD@HOST/...), from ~/.netrc and,"
+            " for Debian's mirrors, from apt's auth.conf"
+        )
+    return says
 
 
 def _proxy(value: str) -> urllib.parse.SplitResult:

@@ -9,21 +9,25 @@ from __future__ import annotations
 import errno
 import io
 import json
-import lzma
 import os
 import posixpath
 import re
+import shlex
 import shutil
 import subprocess
 import tarfile
+import tempfile
 import time
 import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from bazel.debian.private import archive
 from bazel.launcher import contents, fetch, forky, modules
 from bazel.launcher.contents import Say
-from bazel.launcher.site import Problem, Site
+from bazel.launcher.site import Problem, Site, without_credentials
+
+_PROJECT = Path(__file__).resolve().parents[2]
 
 Package = dict[str, Any]  # an entry of the lock
 
@@ -34,11 +38,23 @@ _NPM_INDEX = "usr/share/nodejs/registry-url/index.js"
 
 # The parts of the packages that are used; the rest is not unpacked.
 _KEPT = re.compile(
-    r"usr/bin/(bazel|patchelf)|usr/libexec/.*|usr/share/(bazel|java|ca-certificates)/.*"
+    r"usr/bin/(bazel|gpgv|patchelf)|usr/share/keyrings/.*|lib/x86_64-linux-gnu/[^/]*|usr/libexec/.*|usr/share/(bazel|java|ca-certificates)/.*"
     rf"|{_LIB}/[^/]*|{_LIB}/bazel/.*|usr/lib/jvm/.*|etc/java-[^/]*/.*"
     rf"|{re.escape(_PIP_INDEX)}|{re.escape(_NPM_INDEX)}"
 )
 _DROPPED = re.compile(r"usr/lib/jvm/[^/]*/(legal|man|docs)(/.*)?")
+
+# Packages of debian_lock.json that check Debian's signature, where the machine has
+# nothing that does. Bookworm's pool keeps them.
+VERIFIER = (
+    "debian-archive-keyring",
+    "gpgv",
+    "libbz2-1.0",
+    "libc6",
+    "libgcrypt20",
+    "libgpg-error0",
+    "zlib1g",
+)
 
 # Packages that hold the default registries and the CAs.
 _FOR_SITE = ("ca-certificates", "node-registry-url", "python3-pip")
@@ -61,6 +77,11 @@ def install(prefix: Path, lock: dict[str, Any], site: Site, say: Say, with_bazel
         for stale in cache.glob("new-*"):
             shutil.rmtree(stale)  # of a start that was killed
         contents.put_away(prefix, cache / f"new-{prefix.name}", say)
+        for place in {_place(other) for other in cache.glob("bazel*-*")} - {cache, None}:
+            say(
+                f"this cache was moved or copied from {place}; Bazel is installed anew for it",
+                False,
+            )
         started = time.monotonic()
         build = cache / f"new-{os.getpid()}"
         try:
@@ -82,6 +103,14 @@ def install(prefix: Path, lock: dict[str, Any], site: Site, say: Say, with_bazel
         say(f"{what} ready (first start: {many})", False)
 
 
+def _place(prefix: Path) -> Path | None:
+    """The cache that a Bazel was installed in."""
+    try:
+        return Path((prefix / "place").read_text(encoding="utf-8", errors="surrogateescape"))
+    except OSError:
+        return None
+
+
 def _install(
     prefix: Path,
     build: Path,
@@ -99,17 +128,29 @@ def _install(
     try:
         _fetch_packages(packages, build, downloads, site, say)
     except fetch.GoneError as gone:
+        if os.environ.get("PADDLE_IMAGES_LOCKED", "0") not in ("", "0"):
+            raise Problem(
+                f"{gone} of Bazel's lock is not on the mirror any more, and PADDLE_IMAGES_LOCKED"
+                " forbids to take what the mirror has now. Where it is allowed, take that into the"
+                " lock and commit it: `PADDLE_IMAGES_LOCKED=0 ./bazelw run //:lock launcher`. Or"
+                " name a mirror that still has it: `DEBIAN_MIRROR=http://MIRROR/debian ./bazelw"
+                " info`."
+            ) from gone
         say(f"{gone} is not on the mirror any more; resolving what the mirror has now", False)
         shutil.rmtree(build)
         build.mkdir()
-        packages = _chosen(forky.resolve_again(lock["packages"], site, say), with_bazel)
+        with tempfile.TemporaryDirectory(prefix="new-", dir=build.parent) as folder:
+            own = forky.host_verifier()
+            verifier = own or _locked_verifier(Path(folder), downloads, site)
+            again = forky.resolve_again(lock["packages"], site, verifier, say)
+        packages = _chosen(again, with_bazel)
         try:
             _fetch_packages(packages, build, downloads, site, say)
-        except fetch.GoneError as again:
+        except fetch.GoneError as twice:
             raise Problem(
-                f"{again} is in the mirror's index but not on the mirror, which is perhaps being"
+                f"{twice} is in the mirror's index but not on the mirror, which is perhaps being"
                 " updated. Try again in some minutes: `./bazelw info`."
-            ) from again
+            ) from twice
     if with_bazel:
         _relocate(build, prefix)
         modules.write_registry(build, prefix, {p["name"]: p["version"] for p in packages})
@@ -117,6 +158,8 @@ def _install(
     defaults = _write_defaults(build)
     _fetch_bazelisk(lock["npm"], build, downloads, site.completed(build, defaults))
     (build / "packages.json").write_text(json.dumps(packages, indent=1))
+    place = str(prefix.parent)
+    (build / "place").write_text(place, encoding="utf-8", errors="surrogateescape")
     contents.record(build)
     os.sync()  # the rename must not reach the disk before the files
     build.rename(prefix)
@@ -154,7 +197,12 @@ def _fetch_packages(
         count = f"{len(unpacked)} of {len(packages)} packages"
         say(f"Bazel: {count}, {progress.arrived // 10**6} of {total} MB", True)
 
-    items = [
+    items = _items(packages, site)
+    fetch.fetch_all(items, downloads, site.ca_bundle, done, progress, debian=True)
+
+
+def _items(packages: list[Package], site: Site) -> list[fetch.Item]:
+    return [
         fetch.Item(
             name=f"{p['name']} {p['version']}",
             urls=tuple(f"{mirror}/pool/{p['pool']}" for mirror in site.debian_mirrors),
@@ -164,7 +212,32 @@ def _fetch_packages(
         )
         for p in packages
     ]
-    fetch.fetch_all(items, downloads, site.ca_bundle, done, progress)
+
+
+def _locked_verifier(folder: Path, downloads: Path, site: Site) -> archive.Verifier:
+    """gpgv and Debian's keys out of debian_lock.json, unpacked in `folder`."""
+    lock = json.loads((_PROJECT / "debian_lock.json").read_bytes())
+    items = _items([p for p in lock["packages"] if p["name"] in VERIFIER], site)
+
+    def done(_: fetch.Item, path: Path) -> None:
+        unpack(path, folder)
+
+    try:
+        fetch.fetch_all(items, downloads, site.ca_bundle, done, fetch.Progress(), debian=True)
+    except fetch.GoneError as gone:
+        raise Problem(
+            "the mirror does not have the locked packages any more, and what it has now cannot be"
+            f" verified: gpgv or Debian's archive keyring is missing here, and {gone} on the"
+            " mirror. Install what checks Debian's signature (`apt-get install gpgv"
+            " debian-archive-keyring`), or name a keyring by DEBIAN_KEYRING."
+        ) from gone
+    libraries = f"{folder}/lib/x86_64-linux-gnu"
+    words = [f"{libraries}/ld-linux-x86-64.so.2", "--library-path", f"{libraries}:{folder / _LIB}"]
+    program = folder / "run"
+    program.write_text(f'#!/bin/sh\nexec {shlex.join([*words, f"{folder}/usr/bin/gpgv"])} "$@"\n')
+    program.chmod(0o755)
+    keyring = "usr/share/keyrings/debian-archive-keyring.gpg"
+    return archive.Verifier(str(program), os.environ.get("DEBIAN_KEYRING") or str(folder / keyring))
 
 
 def unpack(deb: Path, root: Path) -> None:
@@ -172,7 +245,7 @@ def unpack(deb: Path, root: Path) -> None:
 
     Absolute links become relative, so that they stay in `root`.
     """
-    with deb.open("rb") as file, tarfile.open(fileobj=_data(file)) as tar:
+    with deb.open("rb") as file, tarfile.open(fileobj=archive.data_tar(file)) as tar:
         for member in tar:
             name = posixpath.normpath(member.name)
             if not _KEPT.fullmatch(name) or _DROPPED.fullmatch(name):
@@ -192,20 +265,6 @@ def unpack(deb: Path, root: Path) -> None:
                 path.chmod(0o755 if member.mode & 0o100 else 0o644)
 
 
-def _data(file: BinaryIO) -> io.BytesIO:
-    """The uncompressed data.tar of a .deb, which is an ar archive."""
-    if file.read(8) != b"!<arch>\n":
-        raise Problem(f"{file.name} is no Debian package.")
-    while header := file.read(60):
-        name, size = header[:16].decode().strip().rstrip("/"), int(header[48:58])
-        if name == "data.tar.xz":
-            return io.BytesIO(lzma.decompress(file.read(size)))
-        if name.startswith("data.tar"):
-            raise Problem(f"{file.name}: {name} is compressed in a way that is not supported.")
-        file.seek(size + size % 2, os.SEEK_CUR)
-    raise Problem(f"{file.name} holds no data.tar.")
-
-
 def _relocate(build: Path, prefix: Path) -> None:
     """Makes the programs run from `prefix` on the packages' own libraries."""
     machines = [p for p in (build / "usr/lib/jvm").iterdir() if p.is_dir() and not p.is_symlink()]
@@ -218,7 +277,7 @@ def _relocate(build: Path, prefix: Path) -> None:
         _patch(program, build, prefix, [java / "lib", build / _LIB])
     listing = build / "usr/share/bazel/bazel_classpath_debian_depends.txt"
     jars = _class_path(build, listing.read_text().split())
-    listing.write_text("".join(f"{prefix}/{jar}\n" for jar in jars))
+    listing.write_bytes(os.fsencode("".join(f"{prefix}/{jar}\n" for jar in jars)))
 
 
 def _patch(program: Path, build: Path, prefix: Path, libraries: list[Path]) -> None:
@@ -305,6 +364,6 @@ def _fetch_bazelisk(npm: list[Package], build: Path, downloads: Path, site: Site
         fetch.fetch_all([item], downloads, site.ca_bundle, done, fetch.Progress())
     except fetch.GoneError as gone:
         raise Problem(
-            f"{gone} is not on the npm registry ({fetch.without_credentials(url)}: 404). Name one"
+            f"{gone} is not on the npm registry ({without_credentials(url)}: 404). Name one"
             " that mirrors the public registry: `NPM_REGISTRY=https://REGISTRY ./bazelw info`."
         ) from gone

@@ -6,17 +6,19 @@ used: a start without it costs the user about 0.1 s.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
+import stat
 import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bazel.launcher import contents
+from bazel.launcher import contents, mirrors
 from bazel.launcher.site import Problem, Site
 
 _HERE = Path(__file__).resolve().parent
@@ -24,6 +26,7 @@ _PROJECT = _HERE.parent.parent
 
 # Part of the folder's name; raise it when the way of installing changes.
 _LAYOUT = b"2"
+_SITE_LAYOUT = 1  # the same for what startup.py writes
 
 
 # Bazel's own exit code for "something about this machine".
@@ -53,17 +56,17 @@ def _start(arguments: list[str]) -> NoReturn:
     if Path(chosen).parent.name.startswith("site-"):
         chosen = ""
     kind = "bazelisk" if chosen else "bazel"
-    prefix = cache / f"{kind}-{hashlib.sha256(_LAYOUT + lock).hexdigest()[:16]}"
-    site = Site.find(_PROJECT)
-    if contents.damaged(prefix):  # or not there
-        if not site.debian_mirrors:
-            raise Problem(
-                "no Debian mirror is known: apt's sources on this machine (/etc/apt) name none. Say"
-                " which one to use: `DEBIAN_MIRROR=http://MIRROR/debian ./bazelw info`."
-            )
+    real = os.environ.pop("BAZEL_REAL", "")  # what tools/bazel was to stand in for
+    # The cache's place is part of the name: what is installed works nowhere else.
+    made_of = _LAYOUT + lock + os.fsencode(cache)
+    prefix = cache / f"{kind}-{hashlib.sha256(made_of).hexdigest()[:16]}"
+    missing = bool(contents.damaged(prefix))
+    if missing:
+        _make(cache)
+    site = mirrors.complete(Site.find(_PROJECT), cache, Reporter().say, anew=missing)
+    if missing:
         from bazel.launcher import install
 
-        _make(cache)
         install.install(prefix, _parse(lock), site, Reporter().say, with_bazel=not chosen)
     site = site.completed(prefix, json.loads((prefix / "defaults.json").read_bytes()))
     folder = prefix / f"site-{_key(site)}"
@@ -76,10 +79,13 @@ def _start(arguments: list[str]) -> NoReturn:
         os.utime(prefix)  # in use: install.py removes what is not
     # Programs under `bazel run` (//:lock, a nested ./bazelw) find the same site.
     os.environ["DEBIAN_MIRROR"] = " ".join(site.debian_mirrors)
+    os.environ["DEBIAN_SECURITY_MIRROR"] = " ".join(site.debian_security_mirrors)
     os.environ["PYPI_INDEX"] = site.pypi_index or ""
     os.environ["NPM_REGISTRY"] = site.npm_registry or ""
     program = f"{prefix}/bazelisk"
+    os.environ["BAZELISK_SKIP_WRAPPER"] = "true"  # tools/bazel would lead back to here
     if chosen:
+        program = real if os.access(real, os.X_OK) else program
         os.execv(program, [program, f"--bazelrc={folder}/bazelrc", *arguments])
     os.environ["USE_BAZEL_VERSION"] = f"{folder}/bazel"
     os.execv(program, [program, *arguments])
@@ -98,20 +104,53 @@ def _parse(lock: bytes) -> dict[str, Any]:
 
 def _cache() -> Path:
     """The folder that everything lies in; sees to it that Bazel has one too."""
-    home = os.environ.get("HOME")
-    if not home:
+    if not os.environ.get("HOME") or not os.environ.get("USER"):
         import pwd
 
         try:
-            home = pwd.getpwuid(os.getuid()).pw_dir
+            user = pwd.getpwuid(os.getuid())
+            name, home = user.pw_name, user.pw_dir
         except KeyError:
-            home = "/nonexistent"
-        os.environ["HOME"] = home  # Bazel wants it
-    parent = os.environ.get("XDG_CACHE_HOME") or f"{home}/.cache"
-    cache = Path(os.environ.get("PADDLE_IMAGES_CACHE") or f"{parent}/paddle_images").resolve()
-    if not os.environ.get("XDG_CACHE_HOME") and not os.access(home, os.W_OK):
+            name, home = str(os.getuid()), "/nonexistent"
+        # Bazel wants both, and its glibc finds no users of LDAP and the like.
+        os.environ["USER"] = os.environ.get("USER") or name
+        os.environ["HOME"] = os.environ.get("HOME") or home
+    named = os.environ.get("PADDLE_IMAGES_CACHE")
+    shared = os.environ.get("XDG_CACHE_HOME") or f"{os.environ['HOME']}/.cache"
+    elsewhere = bool(os.environ.get("XDG_CACHE_HOME"))
+    homeless = not os.access(os.environ["HOME"], os.F_OK)  # none is made, even by root
+    if not named and not elsewhere and (homeless or not _can_be_made(f"{shared}/paddle_images")):
+        named = _own_folder(f"/var/tmp/paddle_images-{os.getuid()}")
+    cache = Path(named or f"{shared}/paddle_images").resolve()
+    if not elsewhere and (homeless or not _can_be_made(f"{shared}/bazel")):
         os.environ["XDG_CACHE_HOME"] = str(cache)  # bazelisk and Bazel keep their files there
     return cache / "launcher"  # beside what other parts of the project keep
+
+
+def _can_be_made(folder: str) -> bool:
+    """Says whether a folder, if it is not there, could be made, and be written to."""
+    path = Path(folder).absolute()
+    while not os.access(path, os.F_OK):  # unlike exists(), no error where one may not look
+        path = path.parent
+    return os.access(path, os.W_OK | os.X_OK)
+
+
+def _own_folder(path: str) -> str:
+    """Makes a folder where everybody may make one, so that it must be nobody else's."""
+    with contextlib.suppress(OSError):
+        Path(path).mkdir(0o700)
+    try:
+        status = Path(path).lstat()
+        owned = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+    except OSError:
+        owned = False
+    if not owned:
+        raise Problem(
+            f"the home folder {os.environ['HOME']} cannot be written, and {path} cannot be had in"
+            " its place. Name a folder to keep files in: `PADDLE_IMAGES_CACHE=/FOLDER ./bazelw"
+            " info`."
+        )
+    return path
 
 
 def _make(folder: Path) -> None:
@@ -130,7 +169,13 @@ def _key(site: Site) -> str:
     """Names a site: the same values and the same CAs give the same key."""
     assert site.ca_bundle
     certificates = hashlib.sha256(site.ca_bundle.read_bytes()).hexdigest()
-    values = [site.debian_mirrors, site.pypi_index, site.npm_registry, certificates]
+    mirrors = [
+        site.debian_mirrors,
+        site.debian_security_mirrors,
+        site.pypi_index,
+        site.npm_registry,
+    ]
+    values = [_SITE_LAYOUT, mirrors, site.logins(), site.proxies(), certificates]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
 
 

@@ -9,11 +9,16 @@ Values are URLs without a trailing slash; credentials in a URL are kept.
 
 from __future__ import annotations
 
+import netrc
 import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from bazel.launcher import apt
+from bazel.launcher.apt import lines as _lines
 
 # The suites of Debian's main archive; others' repositories use names of their
 # own or are told apart by their path.
@@ -24,6 +29,7 @@ _ROOT = Path("/")
 _CA_BUNDLES = (
     "etc/ssl/certs/ca-certificates.crt",
     "etc/pki/tls/certs/ca-bundle.crt",
+    "etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
     "etc/ssl/ca-bundle.pem",
     "etc/ssl/cert.pem",
 )
@@ -38,6 +44,7 @@ class Site:
     """Where this site gets things from; None stands for a tool's own default."""
 
     debian_mirrors: tuple[str, ...]
+    debian_security_mirrors: tuple[str, ...]
     pypi_index: str | None
     npm_registry: str | None
     ca_bundle: Path | None
@@ -45,27 +52,87 @@ class Site:
     @staticmethod
     def find(project: str | Path) -> Site:
         registry = npm_registry(project=Path(project))
-        return Site(tuple(debian_mirrors()), pypi_index(), registry, ca_bundle())
+        mirrors, security = tuple(debian_mirrors()), tuple(debian_security_mirrors())
+        return Site(mirrors, security, pypi_index(), registry, ca_bundle())
 
     def completed(self, prefix: Path, defaults: Mapping[str, str]) -> Site:
         """With what an installed Bazel's folder has in place of None."""
-        return Site(
-            self.debian_mirrors,
-            self.pypi_index or defaults["PYPI_INDEX"],
-            self.npm_registry or defaults["NPM_REGISTRY"],
-            self.ca_bundle or prefix / "ca-certificates.crt",
+        return replace(
+            self,
+            pypi_index=self.pypi_index or defaults["PYPI_INDEX"],
+            npm_registry=self.npm_registry or defaults["NPM_REGISTRY"],
+            ca_bundle=self.ca_bundle or prefix / "ca-certificates.crt",
         )
+
+    def with_mirrors(self, mirrors: Sequence[str]) -> Site:
+        """With these mirrors of Debian, which apt does not name, as if it did."""
+        security = self.debian_security_mirrors or [mirror + "-security" for mirror in mirrors]
+        return replace(self, debian_mirrors=tuple(mirrors), debian_security_mirrors=tuple(security))
+
+    def logins(
+        self, env: Mapping[str, str] = os.environ, root: Path = _ROOT
+    ) -> list[tuple[str, str, str, str]]:
+        """(host, beginning of the URL, user, password), for Bazel, which looks for none.
+
+        The first that fits a URL counts. The beginning is "" for what holds for a
+        whole host: files of an index may lie anywhere on it.
+        """
+        debian = (*self.debian_mirrors, *self.debian_security_mirrors)
+        found = []
+        for url in (*debian, *self._others()):
+            host = urllib.parse.urlsplit(url).hostname
+            named = login(url, env, root, debian=url in debian)
+            if host and named:
+                found.append((host, without_credentials(url), *named))
+        for url in (*self._others(), *debian):
+            parts = urllib.parse.urlsplit(url)
+            if parts.hostname and parts.username:
+                found.append((parts.hostname, "", *_of_url(parts)))
+        for host, (user, _, password) in _netrc(env).items():
+            if host != "default":  # which is no host's own; above it counted for this site's
+                found.append((host, "", user or "", password or ""))
+        return list(dict.fromkeys(found))
+
+    def proxies(self, env: Mapping[str, str] = os.environ, root: Path = _ROOT) -> dict[str, str]:
+        """Variables by which Bazel takes apt's proxies, for Debian's mirrors alone.
+
+        Empty where the environment has proxies of its own, or apt has none.
+        """
+        found: dict[str, str] = {}
+        used, direct = set(), []
+        for url in (*self.debian_mirrors, *self.debian_security_mirrors):
+            scheme, host = urllib.parse.urlsplit(url)[0], urllib.parse.urlsplit(url).hostname
+            if not host or env.get(f"{scheme}_proxy") or env.get(f"{scheme.upper()}_PROXY"):
+                continue
+            proxy = apt.proxy(url, env, root)
+            if proxy:
+                found.setdefault(f"{scheme}_proxy", proxy)
+                used.add(host)
+            else:
+                direct.append(host)
+        if found:
+            others = [urllib.parse.urlsplit(url).hostname for url in self._others()]
+            exempt = [host for host in (*direct, *others) if host and host not in used]
+            own = env.get("no_proxy") or env.get("NO_PROXY") or ""
+            found["no_proxy"] = ",".join(filter(None, [own, *dict.fromkeys(exempt)]))
+        return found
+
+    def _others(self) -> list[str]:
+        return [url for url in (self.pypi_index, self.npm_registry) if url]
 
 
 def debian_mirrors(env: Mapping[str, str] = os.environ, root: Path = _ROOT) -> list[str]:
-    """Debian's mirrors, best first: $DEBIAN_MIRROR, else apt's sources."""
+    """Debian's mirrors, best first: $DEBIAN_MIRROR, else apt's sources.
+
+    A list of mirrors that must be fetched stands there as `mirror+http://...`.
+    """
     if env.get("DEBIAN_MIRROR", "").strip():
-        return [url.rstrip("/") for url in env["DEBIAN_MIRROR"].split()]
+        return _urls(env, "DEBIAN_MIRROR")
     ranked: dict[str, int] = {}
-    for uri, suites, signed_by in _apt_entries(root):
+    for uri, suites, signed_by in apt.entries(root):
         if "debian-security" in uri or not any(map(_SUITE.fullmatch, suites)):
             continue
-        for url in _expand(uri, root):
+        for url in apt.expand(uri, root):
             rank = 2 * ("debian-archive" in signed_by) + url.endswith("/debian")
             ranked[url] = max(rank, ranked.get(url, 0))
     return sorted(ranked, key=lambda url: -ranked[url])
@@ -74,15 +141,37 @@ def debian_mirrors(env: Mapping[str, str] = os.environ, root: Path = _ROOT) -> l
 def debian_security_mirrors(env: Mapping[str, str] = os.environ, root: Path = _ROOT) -> list[str]:
     """Archives of security suites: $DEBIAN_SECURITY_MIRROR, else apt's and those beside mirrors."""
     if env.get("DEBIAN_SECURITY_MIRROR", "").strip():
-        return [url.rstrip("/") for url in env["DEBIAN_SECURITY_MIRROR"].split()]
+        return _urls(env, "DEBIAN_SECURITY_MIRROR")
     found = [
         url
-        for uri, suites, _ in _apt_entries(root)
-        if any(suite.endswith("-security") for suite in suites)
-        for url in _expand(uri, root)
+        for uri, suites, _ in apt.entries(root)
+        if any(suite.endswith("-security") and _SUITE.match(suite) for suite in suites)
+        for url in apt.expand(uri, root)
     ]
-    found += [mirror + "-security" for mirror in debian_mirrors(env, root)]
-    return list(dict.fromkeys(found))
+    beside = [mirror + "-security" for mirror in debian_mirrors(env, root)]
+    # Who names a mirror wants that one first.
+    found = beside + found if env.get("DEBIAN_MIRROR", "").strip() else found + beside
+    return [url for url in dict.fromkeys(found) if not is_list(url)]
+
+
+def is_list(url: str) -> bool:
+    """Says whether mirrors are listed there, which must be fetched to know them."""
+    return url.startswith("mirror+")
+
+
+def _urls(env: Mapping[str, str], name: str) -> list[str]:
+    """The URLs in a variable, separated by spaces."""
+    urls = env[name].split()
+    for url in urls:
+        try:
+            _ = urllib.parse.urlsplit(url).port
+        except ValueError as error:
+            # Not the error's text, which holds a part of the password.
+            raise Problem(
+                f"{name} holds a URL that cannot be read. In a user name or password write"
+                " `/` as %2F, `:` as %3A, `#` as %23, `?` as %3F and `%` as %25."
+            ) from error
+    return [url.rstrip("/") for url in urls]
 
 
 def pypi_index(env: Mapping[str, str] = os.environ, root: Path = _ROOT) -> str | None:
@@ -150,65 +239,46 @@ def ca_bundle(env: Mapping[str, str] = os.environ, root: Path = _ROOT) -> Path |
     return next((root / path for path in _CA_BUNDLES if (root / path).is_file()), None)
 
 
-def _lines(path: Path) -> list[str]:
-    """The lines of a settings file without comments; [] where it cannot be read."""
+def login(
+    url: str,
+    env: Mapping[str, str] = os.environ,
+    root: Path = _ROOT,
+    *,
+    debian: bool = False,
+) -> tuple[str, str] | None:
+    """User and password for a URL: its own, apt's where it is Debian's, those of a netrc."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.username:
+        return _of_url(parts)
+    found = apt.login(url, root) if debian else None
+    return found or _netrc_login(parts.hostname or "", env)
+
+
+def _of_url(parts: urllib.parse.SplitResult) -> tuple[str, str]:
+    unquote = urllib.parse.unquote
+    return unquote(parts.username or ""), unquote(parts.password or "")
+
+
+def _netrc(env: Mapping[str, str]) -> dict[str, tuple[str, str | None, str | None]]:
+    """The entries of the user's netrc; none where it is not there or cannot be read."""
+    named = env.get("NETRC") or (f"{env['HOME']}/.netrc" if env.get("HOME") else "")
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    return [line for line in lines if line.strip() and line.strip()[0] not in "#;"]
+        # By its name, as pip does: a default one would have to be private.
+        return dict(netrc.netrc(named).hosts) if named else {}
+    except (OSError, ValueError, netrc.NetrcParseError):
+        return {}
 
 
-def _apt_entries(root: Path) -> Iterator[tuple[str, list[str], str]]:
-    """(URI, suites, signing key) of the binary sources that have main."""
-    apt = root / "etc/apt"
-    for file in [apt / "sources.list", *sorted(apt.glob("sources.list.d/*.list"))]:
-        for line in _lines(file):
-            match = re.match(r"\s*deb\s+(?:\[([^]]*)\]\s*)?(\S+)\s+(\S+)\s+(.*)", line)
-            if match and "main" in match[4].split():
-                signed_by = re.search(r"signed-by=(\S+)", match[1] or "")
-                yield match[2], [match[3]], signed_by[1] if signed_by else ""
-    for file in sorted(apt.glob("sources.list.d/*.sources")):
-        for stanza in _stanzas(file):
-            enabled = stanza.get("enabled", "yes").strip().lower()
-            if (
-                enabled not in ("no", "false", "without", "off", "disable", "0")
-                and "deb" in stanza.get("types", "").split()
-                and "main" in stanza.get("components", "").split()
-            ):
-                for uri in stanza.get("uris", "").split():
-                    yield uri, stanza.get("suites", "").split(), stanza.get("signed-by", "")
+def _netrc_login(host: str, env: Mapping[str, str]) -> tuple[str, str] | None:
+    entries = _netrc(env)
+    entry = entries.get(host) or entries.get("default")
+    return (entry[0] or "", entry[2] or "") if entry else None
 
 
-def _stanzas(path: Path) -> Iterator[dict[str, str]]:
-    """The stanzas of a deb822 file, field names in lower case."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return
-    text = "\n".join(line for line in lines if line[:1] != "#")
-    for block in re.split(r"\n\s*\n", text):
-        fields: dict[str, str] = {}
-        name = ""
-        for line in block.splitlines():
-            if line[:1].isspace():
-                fields[name] = fields.get(name, "") + " " + line.strip()
-            elif ":" in line:
-                name, _, value = line.partition(":")
-                name = name.strip().lower()
-                fields[name] = value.strip()
-        yield fields
-
-
-def _expand(uri: str, root: Path) -> list[str]:
-    """The URLs that an apt URI stands for; none for a kind that is not supported."""
-    kind, _, path = uri.partition(":")
-    if kind == "mirror+file":  # names a file that lists mirrors
-        listed = _lines(root / path.lstrip("/"))
-        return [url for line in listed for url in _expand(line.split()[0], root)]
-    if kind in ("file", "copy"):
-        return ["file:///" + path.strip("/")]
-    return [uri.rstrip("/")] if kind in ("http", "https") else []
+def without_credentials(url: str) -> str:
+    """The URL as it may be shown."""
+    parts = urllib.parse.urlsplit(url)
+    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _pip_conf(path: Path) -> str | None:

@@ -13,8 +13,8 @@ import urllib.parse
 from pathlib import Path
 
 from bazel.launcher import contents
-from bazel.launcher.fetch import authorization, without_credentials
-from bazel.launcher.site import Problem, Site
+from bazel.launcher.fetch import basic
+from bazel.launcher.site import Problem, Site, without_credentials
 
 
 def write(folder: Path, prefix: Path, site: Site, say: contents.Say, with_bazel: bool) -> None:
@@ -30,16 +30,20 @@ def _write(folder: Path, prefix: Path, site: Site, with_bazel: bool) -> None:
     temporary = Path(tempfile.mkdtemp(prefix="new-", dir=folder.parent))
     temporary.chmod(0o755)
     lines = _site_lines(site) + _credential_lines(site, temporary, folder)
+    assert site.ca_bundle
+    pem = site.ca_bundle.read_text(encoding="ascii", errors="replace")
+    (temporary / "trust.jks").write_bytes(trust_store(pem, site.ca_bundle))
+    trust = f"-Djavax.net.ssl.trustStore={folder / 'trust.jks'}"
+    lines.append(_line("startup", f"--host_jvm_args={trust}"))
     if with_bazel:
-        lines += _bazel_lines(prefix, folder / "trust.jks")
-        assert site.ca_bundle
-        pem = site.ca_bundle.read_text(encoding="ascii", errors="replace")
-        (temporary / "trust.jks").write_bytes(trust_store(pem, site.ca_bundle))
-        program, rc = shlex.quote(f"{prefix}/usr/bin/bazel"), shlex.quote(f"{folder}/bazelrc")
+        lines += _bazel_lines(prefix)
+        program, named = shlex.quote(f"{prefix}/usr/bin/bazel"), shlex.quote(f"{folder}/bazelrc")
         script = temporary / "bazel"
-        script.write_text(f'#!/bin/sh\nexec {program} --nosystem_rc --bazelrc={rc} "$@"\n')
+        script.write_text(f'#!/bin/sh\nexec {program} --nosystem_rc --bazelrc={named} "$@"\n')
         script.chmod(0o755)
-    (temporary / "bazelrc").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    rc = temporary / "bazelrc"
+    rc.touch(0o600 if "@" in "".join(site.proxies().values()) else 0o644)  # a proxy's login
+    rc.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="surrogateescape")
     contents.record(temporary)
     temporary.rename(folder)
 
@@ -47,37 +51,43 @@ def _write(folder: Path, prefix: Path, site: Site, with_bazel: bool) -> None:
 def _site_lines(site: Site) -> list[str]:
     values = {
         "DEBIAN_MIRROR": " ".join(map(without_credentials, site.debian_mirrors)),
+        "DEBIAN_SECURITY_MIRROR": " ".join(map(without_credentials, site.debian_security_mirrors)),
         "PYPI_INDEX": without_credentials(site.pypi_index or ""),
         "NPM_REGISTRY": without_credentials(site.npm_registry or ""),
+        **site.proxies(),
     }
     return [_line("common", f"--repo_env={name}={value}") for name, value in values.items()]
 
 
 def _credential_lines(site: Site, temporary: Path, folder: Path) -> list[str]:
-    """Bazel ignores credentials in URLs, so a helper hands them over for their host."""
-    lines: dict[str, str] = {}
-    for url in (*site.debian_mirrors, site.pypi_index or "", site.npm_registry or ""):
-        parts = urllib.parse.urlsplit(url)
-        if not parts.username or not parts.hostname or parts.hostname in lines:
-            continue
-        answer = json.dumps({"headers": {k: [v] for k, v in authorization(parts).items()}})
-        helper = f"credentials-{parts.hostname}"
+    """Bazel ignores credentials in URLs and a netrc; helpers hand them over, one a host."""
+    hosts: dict[str, list[tuple[str, str]]] = {}
+    for host, start, user, password in site.logins():
+        answer = json.dumps({"headers": {"Authorization": [basic(user, password)]}})
+        # Bazel asks for one URL, as one line of JSON.
+        pattern = "*" + shlex.quote(f'"uri":"{start}') + "*" if start else "*"
+        hosts.setdefault(host, []).append((pattern, answer))
+    lines = []
+    for host, cases in hosts.items():
+        helper = f"credentials-{host}"
         (temporary / helper).touch(0o700)
-        (temporary / helper).write_text(f"#!/bin/sh\necho {shlex.quote(answer)}\n")
-        option = f"--credential_helper={parts.hostname}={folder / helper}"
-        lines[parts.hostname] = _line("common", option)
-    return list(lines.values())
+        text = "".join(f"{pattern}) echo {shlex.quote(answer)} ;;\n" for pattern, answer in cases)
+        (temporary / helper).write_text(
+            f"#!/bin/sh\nread -r request\ncase $request in\n{text}*) echo '{{}}' ;;\nesac\n"
+        )
+        lines.append(_line("common", f"--credential_helper={host}={folder / helper}"))
+    return lines
 
 
-def _bazel_lines(prefix: Path, trust: Path) -> list[str]:
+def _bazel_lines(prefix: Path) -> list[str]:
     home = prefix / "usr/share/bazel"
     startup = [
         f"--install_base={home}",
         "--trust_install_base",
         f"--server_javabase={prefix}/java",
-        f"--host_jvm_args=-Djavax.net.ssl.trustStore={trust}",
     ]
     common = [f"--registry=file://{urllib.parse.quote(str(prefix / 'registry'))}"]
+    common.append("--lockfile_mode=off")  # this build writes an empty one, and cannot read others
     if Path("/tmp") in prefix.parents:
         # The sandbox has a /tmp of its own, where actions would miss Bazel's tools.
         common.append(f"--sandbox_add_mount_pair={prefix}")

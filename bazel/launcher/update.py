@@ -31,9 +31,11 @@ def update(
     old = _read(path)
     packages = forky.resolve_packages(site.debian_mirrors(), verifier, say)
     (bazel,) = [p for p in packages if p["name"] == "bazel-bootstrap"]
+    has = bazel["version"].partition("+")[0]
+    expect_version(has, Path(workspace, ".bazelversion").read_text(encoding="utf-8").strip())
     new = {
         "version": 1,
-        "bazel": {"version": bazel["version"].partition("+")[0]},
+        "bazel": {"version": has},
         "packages": packages,
         "npm": [
             {**package, "integrity": _integrity(package["name"], package["version"])}
@@ -44,6 +46,21 @@ def update(
         path.with_suffix(".new").write_text(_dump(new), encoding="utf-8")
         path.with_suffix(".new").replace(path)
     return "\n".join(differences(old, new))
+
+
+def expect_version(has: str, wanted: str) -> None:
+    """Refuses another Bazel than that of .bazelversion, which the tests hold the lock to."""
+    if has == wanted:
+        return
+    differs = f".bazelversion says {wanted}, and Debian {forky.SUITE} has Bazel {has}"
+    if has.split(".")[0] == wanted.split(".")[0]:
+        raise site.Problem(
+            f"{differs}. Take it: `echo {has} > .bazelversion`, and run this once more."
+        )
+    raise site.Problem(
+        f"{differs}, which this project was not made for. Its lock stays as it is; renew the "
+        "others: `./bazelw run //:lock -- debian pypi`."
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -58,7 +75,7 @@ def _integrity(name: str, version: str) -> str:
     if not registry:
         raise site.Problem("no npm registry is known. Start this by `./bazelw run //:lock`.")
     client = fetch.Client(site.ca_bundle())
-    body = b"".join(client.get(f"{registry}/{name.replace('/', '%2f')}"))
+    body = b"".join(client.get(f"{registry}/{name.replace('/', '%2f')}", fetch.LARGEST))
     return str(json.loads(body)["versions"][version]["dist"]["integrity"])
 
 

@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bazel.debian.private import version
 from bazel.launcher import forky, update
-from bazel.lock import debian_lock, pypi_lock
+from bazel.lock import debian_lock, pypi_lock, security_lock
 
 _VERSION, _LAUNCHER = ".bazelversion", str(update.LOCK)
-_FILES = (
-    *(debian_lock.SPEC, debian_lock.LOCK),
+FILES = (
+    *(debian_lock.SPEC, debian_lock.LOCK, security_lock.LOCK),
     *(pypi_lock.SPEC, pypi_lock.LOCK, pypi_lock.SDISTS, pypi_lock.WHEELS),
     *(_VERSION, _LAUNCHER),
 )
@@ -31,13 +32,13 @@ def problems(workspace: Path) -> list[str]:
     Raises ArchiveError for a spec that cannot be read: only its author can mend it.
     """
     texts = {}
-    for name in _FILES:
+    for name in FILES:
         path = workspace / name
         if not path.exists():
             return [f"{name} does not exist"]
         texts[name] = path.read_text()
     try:
-        return [*_debian(texts), *_requirements(texts), *_wheels(texts), *_launcher(texts)]
+        return [*_debian(texts), *_security(texts), *_requirements(texts), *_wheels(texts), *_launcher(texts)]
     except (KeyError, TypeError, ValueError) as error:
         return [f"a lock is damaged: {type(error).__name__}: {error}"]
 
@@ -68,6 +69,30 @@ def _debian(texts: Mapping[str, str]) -> list[str]:
             for package in wanted.exclude
             if package in members[name]
         ]
+    return found + _form(lock_name, texts[lock_name], lock["packages"])
+
+
+def _security(texts: Mapping[str, str]) -> list[str]:
+    lock_name, lock = security_lock.LOCK, json.loads(texts[security_lock.LOCK])
+    spec = debian_lock.Spec.parse(texts[debian_lock.SPEC])
+    base = {e["name"]: e for e in json.loads(texts[debian_lock.LOCK])["packages"]}
+    sets = set(spec.security.sets if spec.security else ())
+    found = []
+    if lock["debian_sha256"] != debian_lock.digest(texts[debian_lock.LOCK]):
+        found.append(
+            f"{debian_lock.LOCK} has changed since {lock_name} was made: `./bazelw run //:lock -- "
+            "--security` makes it anew"
+        )
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", lock["date"]):
+        found.append(f"{lock_name}: {lock['date']} is no date")
+    for entry in lock["packages"]:
+        name, old = entry["name"], entry["replaces"]
+        if not entry["sets"] or set(entry["sets"]) - sets:
+            found.append(f"{lock_name}: {name} is in sets that take no security updates")
+        if old != base.get(name, {}).get("version", ""):
+            found.append(f"{lock_name}: {name} replaces {old}, which {debian_lock.LOCK} lacks")
+        elif old and version.compare(old, entry["version"]) > 0:
+            found.append(f"{lock_name}: {name} {entry['version']} is older than {old}")
     return found + _form(lock_name, texts[lock_name], lock["packages"])
 
 

@@ -24,11 +24,20 @@ class PackageSet:
 
 
 @dataclasses.dataclass(frozen=True)
+class Security:
+    """The suite of security updates, and the sets that take them."""
+
+    channel: archive.Channel
+    sets: Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True)
 class Spec:
     """What debian.yaml says."""
 
     channels: Sequence[archive.Channel]
     sets: Mapping[str, PackageSet]
+    security: Security | None
 
     @staticmethod
     def parse(text: str) -> Spec:
@@ -65,7 +74,20 @@ class Spec:
                 _names(entry.get("exclude", []), f"sets.{name}.exclude"),
             )
         sources = _expect(spec["sources"], list, "sources")
-        return Spec([archive.Channel.parse(str(source["channel"])) for source in sources], sets)
+        channels = [archive.Channel.parse(str(source["channel"])) for source in sources]
+        return Spec(channels, sets, _security(spec["security"], sets) if "security" in spec else None)
+
+
+def _security(entry: Any, sets: Mapping[str, PackageSet]) -> Security:
+    _expect(entry, dict, "security")
+    names = _names(entry["sets"], "security.sets")
+    unknown = set(names) - sets.keys()
+    if unknown:
+        raise ValueError(f"security.sets names {min(unknown)}, which is no set")
+    channel = archive.Channel.parse(str(entry["channel"]))
+    if not channel.suite.endswith("-security"):
+        raise ValueError(f"security.channel is {channel.suite}, and its name must end in -security")
+    return Security(channel, names)
 
 
 def _expect(value: Any, kind: type, where: str) -> Any:
@@ -80,20 +102,23 @@ def _names(value: Any, where: str) -> Sequence[str]:
     return value
 
 
-def update(
-    spec_text: str, mirrors: Sequence[str], verifier: archive.Verifier, report: archive.Report
-) -> str:
-    """Resolves the spec from the archive as it is now; returns the lock's text."""
-    spec = Spec.parse(spec_text)
+def load(spec: Spec, mirrors: Sequence[str], verifier: archive.Verifier, report: archive.Report) -> Sequence[archive.Package]:
+    """The packages of the spec's channels as they are now."""
     try:
-        index = resolve.Index(archive.load_first(mirrors, spec.channels, verifier, report))
+        return archive.load_first(mirrors, spec.channels, verifier, report)
     except archive.ChannelError as error:
         raise archive.ChannelError(
             f"{SPEC}, {error} If the channel is misspelt, correct it in {SPEC}."
         ) from error
+
+
+def closures(
+    index: resolve.Index, sets: Mapping[str, PackageSet], report: archive.Report
+) -> tuple[dict[str, archive.Package], dict[str, list[str]]]:
+    """The packages of all sets, and the sets that each is in; by name."""
     packages: dict[str, archive.Package] = {}
     members: dict[str, list[str]] = {}
-    for name, wanted in spec.sets.items():
+    for name, wanted in sorted(sets.items()):
         try:
             closure = resolve.resolve(index, wanted.packages, wanted.exclude)
         except resolve.ResolutionError as error:
@@ -102,9 +127,14 @@ def update(
         packages.update(closure)
         for member in closure:
             members.setdefault(member, []).append(name)
+    return dict(sorted(packages.items())), members
+
+
+def update(spec_text: str, spec: Spec, packages: Sequence[archive.Package], report: archive.Report) -> str:
+    """Resolves the spec; returns the lock's text."""
+    chosen, members = closures(resolve.Index(packages), spec.sets, report)
     entries = [
-        {**package.lock_entry(), "sets": sorted(members[name])}
-        for name, package in sorted(packages.items())
+        {**package.lock_entry(), "sets": members[name]} for name, package in chosen.items()
     ]
     return to_text({"spec_sha256": digest(spec_text)}, "packages", entries)
 

@@ -16,9 +16,7 @@ def lines(file: str, old: str, new: str) -> list[str]:
     if old == new:
         return [f"{file}: no change"]
     before, after = _entries(file, old), _entries(file, new)
-    added = [
-        f"  + {name} {after[name]['version']}" for name in sorted(after.keys() - before.keys())
-    ]
+    added = [f"  + {name} {_new(after[name])}" for name in sorted(after.keys() - before.keys())]
     gone = [
         f"  - {name} {before[name]['version']}" for name in sorted(before.keys() - after.keys())
     ]
@@ -34,6 +32,11 @@ def lines(file: str, old: str, new: str) -> list[str]:
     ]
     head = f"{file}: {', '.join(counts) or 'written anew, no entry changed'}"
     return [head, *added, *gone, *changed]
+
+
+def _new(entry: Mapping[str, Any]) -> str:
+    replaces = entry.get("replaces")  # of the security lock
+    return f"{replaces} -> {entry['version']}" if replaces else str(entry["version"])
 
 
 def _change(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

@@ -7,17 +7,19 @@ changes no file.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pip._internal.models.index import PyPI
 
-from bazel.debian.private import archive
+from bazel.debian.private import archive, security
 from bazel.launcher import site, update
-from bazel.lock import check, debian_lock, diff, pypi_lock
+from bazel.lock import check, debian_lock, diff, pypi_lock, security_lock, security_report
 
 _PARTS = ("debian", "pypi", "launcher")
 
@@ -27,6 +29,8 @@ def main() -> int:
     workspace = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
     if not workspace:
         return _fail("start this by `./bazelw run //:lock`: it writes into the source tree.")
+    if arguments.allow_expired:
+        os.environ[archive.ALLOW_EXPIRED] = "1"
     try:
         if arguments.check:
             return _check(Path(workspace))
@@ -42,7 +46,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./bazelw run //:lock",
-        usage="./bazelw run //:lock -- [--check] [--upgrade] [PART ...]",
+        usage="./bazelw run //:lock -- [--check] [--security] [--upgrade] [PART ...]",
         description=__doc__,
     )
     parser.add_argument(
@@ -57,12 +61,22 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--upgrade", action="store_true", help="take the newest versions from PyPI, keep no pin"
     )
+    parser.add_argument(
+        "--security",
+        action="store_true",
+        help="only take the pending security updates; says what they change in each image",
+    )
+    parser.add_argument(
+        "--allow-expired", action="store_true", help="take an index that is past its Valid-Until"
+    )
     parser.add_argument("--gpgv", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--keyring", required=True, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     unknown = set(arguments.parts) - set(_PARTS)
     if unknown:
         parser.error(f"{min(unknown)} is no part: there are {', '.join(_PARTS)}")
+    if arguments.security and (arguments.parts or arguments.upgrade):
+        parser.error("--security renews one lock alone: give neither a part nor --upgrade with it")
     return arguments
 
 
@@ -79,16 +93,16 @@ def _check(workspace: Path) -> int:
 
 
 def _update(workspace: Path, arguments: argparse.Namespace) -> int:
-    parts = arguments.parts or _PARTS
+    parts = () if arguments.security else arguments.parts or _PARTS
     here = site.Site.find(workspace)
     # Absolute, since tools are run in folders of their own.
     verifier = archive.Verifier(
         str(Path(arguments.gpgv).absolute()), str(Path(arguments.keyring).absolute())
     )
     texts: dict[str, str] = {}
-    if "debian" in parts:
-        spec = _read(workspace / debian_lock.SPEC)
-        texts[debian_lock.LOCK] = debian_lock.update(spec, here.debian_mirrors, verifier, _report)
+    known: list[archive.Package] = []
+    if "debian" in parts or arguments.security:
+        texts, known = _update_debian(workspace, here, verifier, renew_base=not arguments.security)
     if "pypi" in parts:
         spec, lock = _read(workspace / pypi_lock.SPEC), _read(workspace / pypi_lock.LOCK)
         index = here.pypi_index or PyPI.simple_url
@@ -101,13 +115,50 @@ def _update(workspace: Path, arguments: argparse.Namespace) -> int:
     changes = None
     if "launcher" in parts:
         changes = update.update(workspace, verifier, check=False, say=_say).splitlines()
+    before = _read(workspace / security_lock.LOCK)
     for name, text in texts.items():
         print("\n".join(diff.lines(name, _read(workspace / name), text)))
     _write({workspace / name: text for name, text in texts.items()})
     if changes is not None:
         print(f"{update.LOCK}: {f'{len(changes)} changes' if changes else 'no change'}")
         print("".join(f"  {line}\n" for line in changes), end="")
+    if arguments.security:
+        after = texts[security_lock.LOCK]
+        archives = here.debian_security_mirrors
+        for line in security_report.tell(before, after, known, workspace, archives, _report):
+            print(line)
     return 0
+
+
+def _update_debian(
+    workspace: Path, here: site.Site, verifier: archive.Verifier, renew_base: bool
+) -> tuple[dict[str, str], list[archive.Package]]:
+    """The new texts of Debian's locks, and all packages that the archives have."""
+    spec_text = _read(workspace / debian_lock.SPEC)
+    spec = debian_lock.Spec.parse(spec_text)
+    texts = {}
+    main = debian_lock.load(spec, here.debian_mirrors, verifier, _report)
+    if renew_base:
+        texts[debian_lock.LOCK] = debian_lock.update(spec_text, spec, main, _report)
+    base = texts.get(debian_lock.LOCK) or _read(workspace / debian_lock.LOCK)
+    if debian_lock.digest(spec_text) != json.loads(base or "{}").get("spec_sha256"):
+        raise site.Problem(
+            f"{debian_lock.SPEC} has changed since {debian_lock.LOCK} was made. Renew both locks "
+            "of Debian: `./bazelw run //:lock -- debian`."
+        )
+    updates: Sequence[archive.Package] = ()
+    if spec.security:
+        mirrors, channel = here.debian_security_mirrors, spec.security.channel
+        try:
+            updates = security.fetch(mirrors, channel, verifier, _report).packages
+        except archive.ArchiveError as error:
+            raise site.Problem(
+                f"{debian_lock.SPEC}, security: {error} Where there is none, delete `security:` "
+                f"from {debian_lock.SPEC}."
+            ) from error
+    old, today = _read(workspace / security_lock.LOCK), datetime.now(UTC).date().isoformat()
+    texts[security_lock.LOCK] = security_lock.update(spec, base, main, updates, old, today, _report)
+    return texts, [*main, *updates]
 
 
 def _read(path: Path) -> str:

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from bazel.debian.private import archive
+from bazel.launcher import site, update
 from bazel.lock import debian_lock, diff, lock, pypi_lock
 
 SPEC = """\
@@ -68,7 +69,7 @@ def test_usage_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit):
         lock.main()
     assert capsys.readouterr().err == (
-        "usage: ./bazelw run //:lock -- [--check] [--upgrade] [PART ...]\n"
+        "usage: ./bazelw run //:lock -- [--check] [--security] [--upgrade] [PART ...]\n"
         "./bazelw run //:lock: error: debain is no part: there are debian, pypi, launcher\n"
     )
 
@@ -108,3 +109,11 @@ def test_diff_says_what_differs_at_the_same_version() -> None:
     assert diff.lines("l", old, new) == ["l: 1 changed", "  ~ a 1: new sha256, sets +z -x"]
     other = debian_lock.to_text({"spec_sha256": "1"}, "packages", [base])
     assert diff.lines("l", old, other) == ["l: written anew, no entry changed"]
+
+
+def test_a_bazel_that_the_tests_would_refuse_is_not_locked() -> None:
+    update.expect_version("7.7.1", "7.7.1")
+    with pytest.raises(site.Problem, match=r"`echo 7\.7\.2 > \.bazelversion`, and run this once"):
+        update.expect_version("7.7.2", "7.7.1")
+    with pytest.raises(site.Problem, match=r"8\.0\.0, which .* not made for.* -- debian pypi`"):
+        update.expect_version("8.0.0", "7.7.1")

@@ -1,32 +1,45 @@
 // `server healthcheck`: asks a server on this machine whether it is ready. An
-// image without shell and curl has no other way to.
+// image without shell and curl has no other way to. It asks where the server
+// that runs here was told to listen, so that an image's check need not be told.
 
 #include <errno.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
+#include <system_error>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "cc/server/commands.h"
+#include "cc/server/listen_flags.h"
 
 namespace server {
 namespace {
 
 struct HealthCheckFlags {
-  std::string host = "127.0.0.1";
-  int64_t port = 8080;
+  std::optional<std::string> host;
+  std::optional<int64_t> port;
   int64_t timeout_ms = 2000;
 
   void Register(CLI::App* app) {
-    app->add_option("--host", host, "Address of the server.");
-    app->add_option("--port", port, "Port of the server.")
+    app->add_option("--host", host,
+                    "Address of the server; without it, that of the server "
+                    "that runs here.");
+    app->add_option("--port", port, "Port of the server, likewise.")
         ->check(CLI::Range(1, 65535));
     app->add_option("--timeout_ms", timeout_ms,
                     "How long to wait for the answer.")
@@ -34,18 +47,62 @@ struct HealthCheckFlags {
   }
 };
 
+// The flags of `serve` in the command line of a process, if it has one: it may
+// stand behind an init or an emulator.
+std::optional<ListenFlags> FlagsOfServer(const std::string& process) {
+  std::ifstream file("/proc/" + process + "/cmdline");
+  const std::string line{std::istreambuf_iterator<char>(file), {}};
+  const std::vector<std::string> words = 
+      absl::StrSplit(line, '\0', absl::SkipEmpty());
+  for (size_t i = 1; i < words.size(); ++i) {
+    if (words[i] != "serve" ||
+        words[i - 1].substr(words[i - 1].rfind('/') + 1) !=
+            program_invocation_short_name) {
+      continue;
+    }
+    CLI::App app;
+    app.allow_extras();
+    app.option_defaults()->multi_option_policy(
+        CLI::MultiOptionPolicy::TakeLast);
+    ListenFlags flags;
+    flags.Register(&app);
+    try {
+      // The last one first, as CLI11 wants.
+      app.parse(std::vector<std::string>(
+          words.rbegin(), std::make_reverse_iterator(words.begin() + i + 1)));
+    } catch (const CLI::ParseError&) {
+      return std::nullopt;  // it will not serve either
+    }
+    return flags;
+  }
+  return std::nullopt;
+}
+
+// Where the server that runs here was told to listen; without one, where it
+// would by default.
+ListenFlags RunningServer() {
+  std::vector<int> processes;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it("/proc", error), end;
+       !error && it != end; it.increment(error)) {
+    int number;
+    if (absl::SimpleAtoi(it->path().filename().string(), &number)) {
+      processes.push_back(number);
+    }
+  }
+  std::sort(processes.begin(), processes.end());  // process 1 before others
+  for (const int process : processes) {
+    if (auto flags = FlagsOfServer(absl::StrCat(process))) return *flags;
+  }
+  return {};
+}
+
 // Sends a request and returns the whole answer.
-absl::StatusOr<std::string> Ask(const std::string& host, int64_t port,
-                                int64_t timeout_ms, absl::string_view request) {
-  addrinfo hints = {};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  const int error =
-      getaddrinfo(host.c_str(), absl::StrCat(port).c_str(), &hints, &found);
-  if (error != 0) return absl::UnavailableError(gai_strerror(error));
-  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> address(found,
-                                                               freeaddrinfo);
-  const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+absl::StatusOr<std::string> AskAddress(const addrinfo& address,
+                                       int64_t timeout_ms,
+                                       absl::string_view request) {
+  const int fd = socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return absl::UnavailableError(strerror(errno));
   const auto fail = [fd] {
     const absl::Status status = absl::UnavailableError(strerror(errno));
     close(fd);
@@ -54,7 +111,7 @@ absl::StatusOr<std::string> Ask(const std::string& host, int64_t port,
   const timeval timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-  if (connect(fd, found->ai_addr, found->ai_addrlen) != 0 ||
+  if (connect(fd, address.ai_addr, address.ai_addrlen) != 0 ||
       send(fd, request.data(), request.size(), MSG_NOSIGNAL) < 0) {
     return fail();
   }
@@ -69,19 +126,44 @@ absl::StatusOr<std::string> Ask(const std::string& host, int64_t port,
   return answer;
 }
 
+// The answer of the first address of a server that answers.
+absl::StatusOr<std::string> Ask(const ListenFlags& server, int64_t timeout_ms,
+                                absl::string_view request) {
+  // Who listens on every address is asked on loopback, by IPv4 or IPv6.
+  const bool any = server.host == "::" || server.host == "0.0.0.0";
+  addrinfo hints = {};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  const int error = getaddrinfo(any ? nullptr : server.host.c_str(),
+                                absl::StrCat(server.port).c_str(), &hints,
+                                &found);
+  if (error != 0) return absl::UnavailableError(gai_strerror(error));
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found,
+                                                                 freeaddrinfo);
+  absl::StatusOr<std::string> answer = absl::UnavailableError("no address");
+  for (; found != nullptr && !answer.ok(); found = found->ai_next) {
+    answer = AskAddress(*found, timeout_ms, request);
+  }
+  return answer;
+}
+
 int CheckHealth(const HealthCheckFlags& flags) {
+  ListenFlags server = RunningServer();
+  server.host = flags.host.value_or(server.host);
+  server.port = flags.port.value_or(server.port);
   const auto answer =
-      Ask(flags.host, flags.port, flags.timeout_ms,
-          absl::StrCat("GET /v2/health/ready HTTP/1.1\r\nHost: ", flags.host,
-                       "\r\nConnection: close\r\n\r\n"));
+      Ask(server, flags.timeout_ms,
+          "GET /v2/health/ready HTTP/1.1\r\nHost: localhost\r\n"
+          "Connection: close\r\n\r\n");
   if (!answer.ok()) {
     return Failed(absl::UnavailableError(
-        absl::StrCat("no server answers on ", flags.host, " port ", flags.port,
+        absl::StrCat("no server answers on ", server.host, " port ", server.port,
                      ": ", answer.status().message())));
   }
   if (!absl::StartsWith(*answer, "HTTP/1.1 200 ")) {
     return Failed(absl::UnavailableError(absl::StrCat(
-        "the server on ", flags.host, " port ", flags.port,
+        "the server on ", server.host, " port ", server.port,
         " is not ready: ", answer->substr(0, answer->find('\r')))));
   }
   return 0;

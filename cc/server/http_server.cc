@@ -139,7 +139,15 @@ class HttpServer::Impl : public HttpConnection::Owner {
                                                                  freeaddrinfo);
     fd_ =
         socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    const int one = 1;
+    if (fd_ < 0 && errno == EAFNOSUPPORT && options_.host == "::") {
+      options_.host = "0.0.0.0";  // every address of a kernel without IPv6
+      return Bind();
+    }
+    const int one = 1, zero = 0;
+    if (fd_ >= 0 && found->ai_family == AF_INET6) {
+      // IPv4 too, whatever net.ipv6.bindv6only says.
+      setsockopt(fd_, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+    }
     if (fd_ < 0 ||
         setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
         bind(fd_, found->ai_addr, found->ai_addrlen) != 0) {
@@ -212,6 +220,7 @@ class HttpServer::Impl : public HttpConnection::Owner {
   }
 
   int connections() const { return count_; }
+  const std::string& host() const { return options_.host; }
   int port() const { return port_; }
 
   // HttpConnection::Owner
@@ -297,7 +306,7 @@ class HttpServer::Impl : public HttpConnection::Owner {
     event_base_once(base_.get(), -1, EV_TIMEOUT, callback, this, &tv);
   }
 
-  const Options options_;
+  Options options_;
   const std::unique_ptr<event_base, FreeEvent> base_;
   const std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   HttpHandler* handler_ = nullptr;
@@ -327,6 +336,7 @@ absl::Status HttpServer::Listen() { return impl_->Listen(); }
 int HttpServer::Run(HttpHandler* handler) { return impl_->Run(handler); }
 void HttpServer::Shutdown() { impl_->Shutdown(); }
 int HttpServer::connections() const { return impl_->connections(); }
+const std::string& HttpServer::host() const { return impl_->host(); }
 int HttpServer::port() const { return impl_->port(); }
 
 }  // namespace server

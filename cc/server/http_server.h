@@ -22,6 +22,7 @@ namespace server {
 class HttpServer {
  public:
   struct Options {
+    // `::` is every address, also where the kernel knows no IPv6.
     std::string host = "127.0.0.1";
     int port = 8080;  // 0: a free one, see port()
     int max_connections = 1024;
@@ -49,6 +50,8 @@ class HttpServer {
   void Shutdown();
   int connections() const;
 
+  // Where it listens.
+  const std::string& host() const;
   int port() const;
 
  private:

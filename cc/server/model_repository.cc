@@ -43,11 +43,7 @@ absl::StatusOr<std::vector<std::string>> Directories(const fs::path& path) {
     }
     it.increment(error);
   }
-  if (error) {
-    return absl::NotFoundError(absl::StrCat("cannot read the model repository ",
-                                            path.string(), ": ",
-                                            error.message(), "; ", kLayout));
-  }
+  if (error) return absl::NotFoundError(error.message());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -58,12 +54,21 @@ absl::StatusOr<ModelRepository> ModelRepository::Load(
     const std::string& directory, const ModelLoader& loader, size_t max_queue) {
   ModelRepository repository;
   const auto names = Directories(directory);
-  if (!names.ok()) return names.status();
+  if (!names.ok()) {
+    return absl::NotFoundError(
+        absl::StrCat("cannot read the model repository ", directory, ": ",
+                     names.status().message(), "; ", kLayout));
+  }
   for (const std::string& name : *names) {
     const fs::path model_path = fs::path(directory) / name;
     const auto versions = Directories(model_path);
-    if (!versions.ok()) return versions.status();
-    VersionMap& map = repository.models_[name];
+    if (!versions.ok()) {
+      repository.passed_over_.push_back(
+          absl::StrCat("model \"", name, "\": cannot read ",
+                       model_path.string(), ": ", versions.status().message()));
+      continue;
+    }
+    VersionMap map;
     for (const std::string& version : *versions) {
       const auto number = ParseVersion(version);
       if (!number.has_value()) continue;
@@ -81,14 +86,17 @@ absl::StatusOr<ModelRepository> ModelRepository::Load(
                                   std::move(loaded->instances), max_queue);
     }
     if (map.empty()) {
-      return absl::NotFoundError(
-          absl::StrCat("model \"", name, "\" has no version in ",
-                       model_path.string(), "; ", kLayout));
+      repository.passed_over_.push_back(absl::StrCat(
+          "model \"", name, "\" has no version in ", model_path.string()));
+    } else {
+      repository.models_.emplace(name, std::move(map));
     }
   }
   if (repository.models_.empty()) {
-    return absl::NotFoundError(
-        absl::StrCat("no model in the repository ", directory, "; ", kLayout));
+    return absl::NotFoundError(absl::StrCat(
+        "no model in the repository ", directory, "; ", kLayout,
+        repository.passed_over_.empty() ? "" : "; passed over: ",
+        absl::StrJoin(repository.passed_over_, ", ")));
   }
   return repository;
 }

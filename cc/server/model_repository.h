@@ -37,7 +37,8 @@ class Model {
 class ModelRepository {
  public:
   // Loads every version of every model in `directory`; one that cannot be
-  // loaded fails the whole.
+  // loaded fails the whole. Directories that hold no model, as lost+found where
+  // a file system begins, are passed over.
   static absl::StatusOr<ModelRepository> Load(const std::string& directory,
                                               const ModelLoader& loader,
                                               size_t max_queue);
@@ -51,12 +52,15 @@ class ModelRepository {
                                     absl::string_view version) const;
   // Versions of a model that Find has found, lowest first.
   std::vector<std::string> Versions(absl::string_view name) const;
+  // The directories that were passed over: a sentence each.
+  const std::vector<std::string>& passed_over() const { return passed_over_; }
   // All, by name and version.
   std::vector<const Model*> All() const;
 
  private:
   using VersionMap = std::map<uint64_t, std::unique_ptr<Model>>;
   std::map<std::string, VersionMap> models_;
+  std::vector<std::string> passed_over_;
 };
 
 }  // namespace server

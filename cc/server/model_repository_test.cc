@@ -1,5 +1,7 @@
 #include "cc/server/model_repository.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -69,11 +71,39 @@ TEST_F(ModelRepositoryTest, OneBrokenModelFailsAll) {
                     HasSubstr("cannot be loaded: model.pdiparams is cut off")));
 }
 
+// As where a volume's file system begins, or a folder is another user's.
+TEST_F(ModelRepositoryTest, PassesOverWhatHoldsNoModel) {
+  for (const char* path : {"a/1", "lost+found", "notes/v1", "secret/1"}) {
+    Add(path);
+  }
+  if (geteuid() == 0) {  // whom no mode keeps out
+    fs::remove_all(root_ / "secret");
+    Add("secret");
+  } else {
+    fs::permissions(root_ / "secret", fs::perms::none);
+  }
+  const auto repository = Load();
+  fs::permissions(root_ / "secret", fs::perms::owner_all);
+  ASSERT_TRUE(repository.ok()) << repository.status();
+  EXPECT_EQ(repository->All().size(), 1u);
+  EXPECT_EQ(repository->Find("notes", "").status().message(),
+            "unknown model \"notes\"; there is \"a\"");
+  EXPECT_THAT(
+      repository->passed_over(),
+      ElementsAre(HasSubstr("model \"lost+found\" has no version in "),
+                  HasSubstr("model \"notes\" has no version in "),
+                  AllOf(HasSubstr("model \"secret\""),
+                        HasSubstr((root_ / "secret").string()),
+                        HasSubstr(geteuid() == 0 ? "has no version"
+                                                 : "Permission denied"))));
+}
+
 TEST_F(ModelRepositoryTest, SaysWhatARepositoryLooksLike) {
   EXPECT_THAT(LoadError(), AllOf(HasSubstr("no model in the repository"),
                                  HasSubstr("NAME/VERSION/model.pdmodel")));
   Add("a/v1");
-  EXPECT_THAT(LoadError(), HasSubstr("model \"a\" has no version in"));
+  EXPECT_THAT(LoadError(), AllOf(HasSubstr("NAME/VERSION/model.pdmodel"),
+                                 HasSubstr("model \"a\" has no version in")));
   fs::remove_all(root_);
   EXPECT_THAT(LoadError(), HasSubstr("No such file or directory"));
 }

@@ -13,6 +13,7 @@
 #include "cc/server/commands.h"
 #include "cc/server/device.h"
 #include "cc/server/http_server.h"
+#include "cc/server/listen_flags.h"
 #include "cc/server/log.h"
 #include "cc/server/metrics.h"
 #include "cc/server/model_repository.h"
@@ -26,8 +27,7 @@ namespace {
 
 struct ServeFlags {
   std::string model_repository = "/models";
-  std::string host = "127.0.0.1";
-  int64_t port = 8080;
+  ListenFlags listen;
   int64_t instances = 1;
   int64_t threads = 1;
   int64_t onednn = 1;
@@ -47,13 +47,7 @@ struct ServeFlags {
     app->add_option("--model_repository", model_repository,
                     "Directory with NAME/VERSION/model.pdmodel and .pdiparams; "
                     "every version is served.");
-    app->add_option("--host", host,
-                    "Address to listen on; 0.0.0.0 is every IPv4 address, :: "
-                    "every address.");
-    app->add_option("--port", port,
-                    "Port to listen on; 0 takes a free one, which the log line "
-                    "\"listening\" names.")
-        ->check(CLI::Range(0, 65535));
+    listen.Register(app);
     app->add_option("--instances", instances,
                     "Requests that each model runs at the same time; at least "
                     "one on each GPU.")
@@ -139,8 +133,8 @@ int CannotServe(const absl::Status& status) {
 
 HttpServer::Options HttpOptions(const ServeFlags& flags) {
   HttpServer::Options options;
-  options.host = flags.host;
-  options.port = static_cast<int>(flags.port);
+  options.host = flags.listen.host;
+  options.port = static_cast<int>(flags.listen.port);
   options.max_connections = static_cast<int>(flags.max_connections);
   options.limits.body_bytes = static_cast<size_t>(flags.max_request_bytes);
   options.timeouts.idle = std::chrono::milliseconds(flags.idle_timeout_ms);
@@ -173,6 +167,9 @@ int ServeModels(const ServeFlags& flags) {
       flags.model_repository, PaddleLoader(EngineOptions(flags, *devices)),
       static_cast<size_t>(flags.max_queue));
   if (!repository.ok()) return CannotServe(repository.status());
+  for (const std::string& reason : repository->passed_over()) {
+    Log(LogLevel::kWarning, "passed over", {{"why", reason}});
+  }
   for (const Model* model : repository->All()) {
     Log(LogLevel::kInfo, "model loaded",
         {{"model", model->info().name}, {"version", model->info().version}});
@@ -195,7 +192,7 @@ int ServeModels(const ServeFlags& flags) {
     return CannotServe(status);
   }
   Log(LogLevel::kInfo, "listening",
-      {{"host", flags.host},
+      {{"host", (*http)->host()},
        {"port", int64_t{(*http)->port()}},
        {"models", static_cast<int64_t>(repository->All().size())},
        {"start_seconds",

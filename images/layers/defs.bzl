@@ -68,9 +68,14 @@ NOTEBOOK = {
     "JupyterLab": "//images/layers:jupyterlab",
 }
 
-# Chinese fonts, which chinese_ocr renders its lines with.
+# Chinese fonts, which chinese_ocr renders its lines with, and Matplotlib its titles.
 FONTS = {
     "fonts": "//images/layers:fonts",
+}
+
+# The environment of an image with them.
+FONTS_ENV = {
+    "MATPLOTLIBRC": "/etc/matplotlibrc",
 }
 
 SLIM = {

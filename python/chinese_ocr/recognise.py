@@ -8,17 +8,17 @@ from pathlib import Path
 import click
 
 from chinese_ocr import ctc, lines
-from paddle_images import runtime
+from paddle_images import paths, runtime
 
 
 @click.command(help=__doc__)
 @click.option(
     "--model",
     required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=paths.UserPath(exists=True, file_okay=False),
     help="Folder of a model that chinese_ocr's train exported.",
 )
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=paths.UserPath())
 def main(model: Path, images: tuple[Path, ...]) -> None:
     """Reads; its help text is this file's. Exits 1 if an image cannot be read."""
     characters = lines.read_characters(model / lines.CHARACTERS)

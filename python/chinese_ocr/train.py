@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chinese_ocr import ctc, lines, render
-from paddle_images import distributed, training
+from paddle_images import distributed, paths, training
 
 if TYPE_CHECKING:  # paddle may be imported only after runtime.start
     import paddle
@@ -46,26 +46,26 @@ _WARMUP = 60  # steps
     "--fonts",
     default=render.default_fonts,
     show_default="Debian's Chinese fonts",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=paths.UserPath(exists=True, file_okay=False),
     help="Folder of the fonts to render with: every .otf, .ttf, .ttc below it.",
 )
 @click.option(
     "--characters",
     "characters_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=paths.UserPath(exists=True, dir_okay=False),
     help="File with the characters to know, one a line.  [default: those of --init, or 400 "
     "frequent ones, digits and punctuation]",
 )
 @click.option(
     "--init",
-    type=click.Path(exists=True, path_type=Path),
+    type=paths.UserPath(exists=True),
     help="Begin with the parameters of a model's folder, of a checkpoint, or of the newest one in "
     "a folder.",
 )
 @click.option(
     "--lines",
     "folder",
-    type=click.Path(exists=True, path_type=Path),
+    type=paths.UserPath(exists=True),
     help="Folder of labelled line images with rec_gt.txt (FILE<TAB>TEXT a line), or such a file: "
     "half of every batch, and what accuracies are measured on.",
 )

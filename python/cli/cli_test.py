@@ -52,6 +52,12 @@ def test_it_trains(tmp_path: Path) -> None:
     assert (tmp_path / "out/model.pdiparams").exists()
 
 
+def test_a_relative_folder_is_where_the_user_stands(tmp_path: Path) -> None:
+    environment = os.environ | {"BUILD_WORKING_DIRECTORY": str(tmp_path)}
+    subprocess.run([TRAIN, "digits", "--steps=2", "--out=out"], env=environment, check=True)
+    assert (tmp_path / "out/model.pdiparams").exists()
+
+
 def test_volumes_of_an_image_are_where_models_and_logs_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TRAIN_MODELS", raising=False)
     assert train.defaults()["digits"] == {}

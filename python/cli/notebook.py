@@ -11,7 +11,7 @@ import click
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.option("--ip", default="0.0.0.0", show_default=True, help="Address to listen on.")
+@click.option("--ip", default="*", show_default=True, help="Address to listen on; * is every one.")
 @click.option("--port", default=8888, show_default=True, help="Port to listen on.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def notebook(ip: str, port: int, arguments: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path[:] = [folder for folder in sys.path if Path(folder) != Path(__file__).parent]
 
 from cli.programs import Programs, module, need_home  # noqa: E402
+from paddle_images import cpu  # noqa: E402
 
 PROGRAMS = {name: module(f"slim.{name}") for name in ("quantize", "prune", "distill", "qat")}
 
@@ -27,5 +28,6 @@ main = Programs("slim", PROGRAMS, HELP, EPILOG)
 
 
 if __name__ == "__main__":
+    cpu.need_avx()
     need_home()
     main(prog_name="slim")

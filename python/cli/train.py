@@ -5,6 +5,7 @@ from __future__ import annotations
 from cli.gpu_check import gpu_check
 from cli.notebook import notebook
 from cli.programs import Programs, in_image, module, need_home
+from paddle_images import cpu
 
 # A program is a module with a click command `main`; another one is a line here and one in BUILD.
 PROGRAMS = {
@@ -47,5 +48,6 @@ def defaults() -> dict[str, dict[str, str]]:
 
 
 if __name__ == "__main__":
+    cpu.need_avx()
     need_home()
     main(prog_name="train", default_map=defaults())

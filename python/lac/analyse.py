@@ -17,6 +17,7 @@ import click
 import paddle_engine
 
 from lac.lexicon import Lexicon
+from paddle_images import paths
 
 
 class Analyser:
@@ -47,7 +48,8 @@ class Analyser:
 @click.option(
     "--model",
     required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=paths.brought_along("LAC_MODEL"),
+    type=paths.UserPath(exists=True, file_okay=False),
     help="Folder with the model and its dictionaries.",
 )
 @click.argument("sentences", nargs=-1)

@@ -17,7 +17,7 @@ import numpy as np
 
 from lac import sentences
 from lac.lexicon import FILES, Lexicon
-from paddle_images import runtime, training
+from paddle_images import paths, runtime, training
 
 _INT64 = 3  # VarType.INT64
 
@@ -83,13 +83,13 @@ def _save_samples(model: Path, lexicon: Lexicon, directory: Path) -> None:
 @click.option(
     "--out",
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=paths.UserPath(file_okay=False),
     callback=training.made,
     help="Folder for the model.",
 )
 @click.option(
     "--samples",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=paths.UserPath(file_okay=False),
     callback=training.made,
     help="Also write sentences and the model's outputs here (.npy).",
 )

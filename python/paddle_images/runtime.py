@@ -13,7 +13,7 @@ import random
 import sys
 import tempfile
 
-from paddle_images import distributed
+from paddle_images import cpu, distributed
 
 DETERMINISTIC_ENVIRONMENT = {
     # MKL's SGEMM picks another path, with another order of additions, on each of Intel AVX2, Intel
@@ -32,6 +32,7 @@ def start(seed: int, fast: bool = False) -> None:
         fast: leave the CPU its quickest kernels, and the number of threads to OMP_NUM_THREADS (to
             paddle: 1); the bits then depend on the CPU.
     """
+    cpu.need_avx()
     if not fast:
         late = [k for k, v in DETERMINISTIC_ENVIRONMENT.items() if os.environ.get(k) != v]
         # paddle_engine, the C++ engine as a module, loads the same libraries.

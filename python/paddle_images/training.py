@@ -20,12 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from paddle_images import distributed, launch, runtime
+from paddle_images import distributed, launch, missing, paths, runtime
 from paddle_images.checkpoint import Checkpoint, Checkpoints
 from paddle_images.log import Log
 
 if TYPE_CHECKING:  # paddle may be imported only after runtime.start
     import paddle
+
+missing.tell()
 
 F = TypeVar("F", bound=Callable[..., Any])
 Batch = TypeVar("Batch")
@@ -90,7 +92,7 @@ def options(function: F) -> Callable[..., Any]:
 
     With --processes or --hosts the program is started again, once for each process.
     """
-    directory = click.Path(file_okay=False, writable=True, path_type=Path)
+    directory = paths.UserPath(file_okay=False, writable=True)
 
     @functools.wraps(function)
     def with_run(processes: int, hosts: str | None, port: int, **values: Any) -> Any:

@@ -3,6 +3,9 @@
 
 import itertools
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +209,26 @@ def test_shares_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
         distributed.share(np.arange(2))
     with pytest.raises(click.UsageError, match="take a --batch-size that 3 divides"):
         distributed.part(8)
+
+
+@pytest.mark.parametrize("place", ["import nowhere.near\n", "    import nowhere.near\n"])
+def test_a_module_that_is_not_there_is_told_in_a_sentence(tmp_path: Path, place: str) -> None:
+    trainer = tmp_path / "train.py"
+    inside = place.startswith(" ")
+    trainer.write_text(
+        f"from paddle_images import training\n{'' if inside else place}"
+        "@training.program\n"
+        f"def main(run: training.Run) -> None:\n{place if inside else '    pass'}\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, trainer, f"--out={tmp_path}/out"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"{trainer}:{4 if inside else 2}: there is no module nowhere" in done.stderr
+    assert '"@pypi//NAME"' in done.stderr
+    assert "Traceback" not in done.stderr

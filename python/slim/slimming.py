@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 
-from paddle_images import runtime, training
+from paddle_images import paths, runtime, training
 from slim.tasks import TASKS, Arrays, Task
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,7 +26,7 @@ _RUNS = 100  # of a latency's median
 
 def options(function: F) -> F:
     """The argument TASK and the option --model."""
-    directory = click.Path(exists=True, file_okay=False, path_type=Path)
+    directory = paths.UserPath(exists=True, file_okay=False)
     function = click.option(
         "--model",
         "float_model",

@@ -13,6 +13,7 @@ import numpy as np
 import paddle_engine
 from numpy.typing import NDArray
 
+from paddle_images import paths
 from text_cls.vocabulary import Vocabulary
 
 _BATCH = 128
@@ -28,7 +29,8 @@ def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 @click.option(
     "--model",
     required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=paths.brought_along("TEXT_CLS_MODEL"),
+    type=paths.UserPath(exists=True, file_okay=False),
     help="Folder of a model that //python/text_cls:train wrote.",
 )
 @click.argument("sentences", nargs=-1)

@@ -16,6 +16,7 @@ import datetime
 import email.utils
 import hashlib
 import http.client
+import io
 import lzma
 import os
 import subprocess
@@ -23,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from bazel.launcher import fetch, site
 
@@ -30,9 +32,12 @@ Report = Callable[[str], None]
 
 _PAUSES_SECONDS = (1, 3)  # before the second and the third attempt
 _BEGIN, _END = b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----END PGP SIGNATURE-----"
+# Set to 1 by who wants to use a mirror that is no longer brought up to date.
+ALLOW_EXPIRED = "PADDLE_IMAGES_ALLOW_EXPIRED"
+_LARGEST_RELEASE = 1 << 24  # some 0.25 MB in Debian
 CURE = "Another mirror is taken by `DEBIAN_MIRROR=http://MIRROR/debian ./bazelw ...`."
 
-shown = fetch.without_credentials
+shown = site.without_credentials
 
 
 class ArchiveError(site.Problem):
@@ -41,6 +46,10 @@ class ArchiveError(site.Problem):
 
 class NotFoundError(ArchiveError):
     """The server is there and does not have the file."""
+
+
+class ExpiredError(ArchiveError):
+    """The mirror's copy of the suite is older than its archive says it may be used."""
 
 
 class ChannelError(ArchiveError):
@@ -100,16 +109,23 @@ class Fetcher:
     """Gets whole files; tries again where that can help."""
 
     def __init__(self) -> None:
-        self._client = fetch.Client(site.ca_bundle())
+        self._client = fetch.Client(site.ca_bundle(), debian=True)
 
-    def get(self, url: str) -> bytes:
+    def get(self, url: str, limit: int) -> bytes:
         for pause in (*_PAUSES_SECONDS, None):
             try:
-                return b"".join(self._client.get(url))
+                return b"".join(self._client.get(url, limit))
             except FileNotFoundError as error:
                 raise NotFoundError(f"{shown(url)}: the server has no such file. {CURE}") from error
+            except fetch.TooLargeError as error:
+                raise ArchiveError(
+                    f"{shown(url)} is larger than {limit} bytes, which it has at most; nothing of"
+                    f" it was used. {CURE}"
+                ) from error
             except (OSError, http.client.HTTPException) as error:
                 problem = error
+            if isinstance(problem, PermissionError):
+                break
             if pause is not None:
                 time.sleep(pause)
         raise ArchiveError(
@@ -118,26 +134,41 @@ class Fetcher:
         ) from problem
 
 
-def base_url(mirror: str, suite: str) -> str:
-    """The archive that holds the suite: security suites have one of their own."""
+def base_urls(mirror: str, suite: str) -> list[str]:
+    """The archives that hold the suite, best first: security suites have ones of their own."""
     mirror = mirror.rstrip("/")
     if not suite.endswith("-security"):
-        return mirror
-    return os.environ.get("DEBIAN_SECURITY_MIRROR", "").rstrip("/") or mirror + "-security"
+        return [mirror]
+    own = os.environ.get("DEBIAN_SECURITY_MIRROR", "").split()
+    return [url.rstrip("/") for url in own] or [mirror + "-security"]
 
 
 def load_first(
-    mirrors: Sequence[str], channels: Sequence[Channel], verifier: Verifier, report: Report
+    mirrors: Sequence[str],
+    channels: Sequence[Channel],
+    verifier: Verifier,
+    report: Report,
+    allow_expired: bool = False,
 ) -> list[Package]:
     """Returns what the first mirror that serves all of the channels has."""
     if not mirrors:
         raise ArchiveError(f"no Debian mirror is known: apt has none. {CURE}")
-    for mirror in mirrors[:-1]:
+    return _first(
+        mirrors,
+        lambda mirror: load(mirror, channels, verifier, report=report, allow_expired=allow_expired),
+        report,
+    )
+
+
+def _first(
+    urls: Sequence[str], read: Callable[[str], list[Package]], report: Report
+) -> list[Package]:
+    for url in urls[:-1]:
         try:
-            return load(mirror, channels, verifier, report=report)
+            return read(url)
         except ArchiveError as error:
             report(f"note: {error}")
-    return load(mirrors[-1], channels, verifier, report=report)
+    return read(urls[-1])
 
 
 def load(
@@ -146,15 +177,17 @@ def load(
     verifier: Verifier,
     arch: str = "amd64",
     report: Report = lambda line: None,
+    allow_expired: bool = False,
 ) -> list[Package]:
     """Returns all packages of the channels, each checked back to the signature."""
-    return [
-        package
-        for channel in channels
-        for package in load_channel(
-            base_url(mirror, channel.suite), channel, verifier, arch, report
-        )
-    ]
+    packages: list[Package] = []
+    for channel in channels:
+
+        def read(archive: str, channel: Channel = channel) -> list[Package]:
+            return load_channel(archive, channel, verifier, arch, report, allow_expired)
+
+        packages += _first(base_urls(mirror, channel.suite), read, report)
+    return packages
 
 
 def load_channel(
@@ -163,19 +196,31 @@ def load_channel(
     verifier: Verifier,
     arch: str = "amd64",
     report: Report = lambda line: None,
+    allow_expired: bool = False,
 ) -> list[Package]:
-    """Returns the packages of a channel; `archive` is the URL that its `dists` is in."""
+    """Returns the packages of a channel; `archive` is the URL that its `dists` is in.
+
+    A mirror that is past its Valid-Until may hide updates: it is refused unless
+    `allow_expired` or the environment's PADDLE_IMAGES_ALLOW_EXPIRED=1 says otherwise.
+    """
     fetcher = Fetcher()
     packages: list[Package] = []
     base = f"{archive}/dists/{channel.suite}"
     report(f"fetching {shown(base)}/InRelease")
     try:
-        signed = fetcher.get(f"{base}/InRelease")
+        signed = fetcher.get(f"{base}/InRelease", _LARGEST_RELEASE)
     except NotFoundError as error:
         raise ChannelError(f"{channel}: {error}") from error
     text = verify(signed, verifier, f"{shown(base)}/InRelease")
     release = Release.parse(text, base, channel.suite)
     if release.expired:
+        if not allow_expired and os.environ.get(ALLOW_EXPIRED, "0") in ("", "0"):
+            raise ExpiredError(
+                f"{shown(base)}/InRelease was to be used until {release.expired} (its Valid-Until):"
+                " the mirror is no longer brought up to date, or somebody holds updates back."
+                f" {CURE} Where that is meant, as on a frozen mirror: `{ALLOW_EXPIRED}=1 ./bazelw"
+                " ...`."
+            )
         report(
             f"note: the mirror's {channel.suite} is a copy from before {release.expired} (its "
             "Valid-Until), as frozen mirrors have; what is newer is not there"
@@ -243,8 +288,6 @@ class Release:
             if line.strip():
                 sha256, size, path = line.split()
                 files[path] = sha256, int(size)
-        # An expired file is no error: a frozen mirror, as air-gapped sites have, is
-        # one, and what it makes older shows in the lock's diff.
         until = _date(fields.get("Valid-Until"))
         expired = until is not None and until < datetime.datetime.now(datetime.timezone.utc)  # noqa: UP017 (Python 3.9)
         return Release(
@@ -261,9 +304,9 @@ class Release:
         if self.by_hash:  # whole even while the mirror is being updated
             folder = path.rpartition("/")[0]
             with contextlib.suppress(ArchiveError):  # mirrors may leave these out
-                body = fetcher.get(f"{self.base}/{folder}/by-hash/SHA256/{sha256}")
+                body = fetcher.get(f"{self.base}/{folder}/by-hash/SHA256/{sha256}", size)
         if body is None:
-            body = fetcher.get(f"{self.base}/{path}")
+            body = fetcher.get(f"{self.base}/{path}", size)
         got = hashlib.sha256(body).hexdigest()
         if got != sha256:
             raise ArchiveError(
@@ -293,6 +336,20 @@ def parse_packages(text: str, suite: str) -> Iterator[Package]:
             conflicts=_join(fields.get("Conflicts"), fields.get("Breaks")),
             source=source_of(fields),
         )
+
+
+def data_tar(file: BinaryIO) -> io.BytesIO:
+    """The uncompressed data.tar of a .deb, which is an ar archive."""
+    if file.read(8) != b"!<arch>\n":
+        raise ArchiveError(f"{file.name} is no Debian package.")
+    while header := file.read(60):
+        name, size = header[:16].decode().strip().rstrip("/"), int(header[48:58])
+        if name == "data.tar.xz":
+            return io.BytesIO(lzma.decompress(file.read(size)))
+        if name.startswith("data.tar"):
+            raise ArchiveError(f"{file.name}: {name} is compressed in a way that is not supported.")
+        file.seek(size + size % 2, os.SEEK_CUR)
+    raise ArchiveError(f"{file.name} holds no data.tar.")
 
 
 def source_of(fields: Mapping[str, str]) -> tuple[str, str]:

@@ -193,10 +193,25 @@ def test_missing_gpgv(mirror: str, verifier: archive.Verifier) -> None:
 
 
 def test_security_suites_have_an_archive_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert archive.base_url("http://m/debian/", "bookworm") == "http://m/debian"
-    assert archive.base_url("http://m/debian", "x-security") == "http://m/debian-security"
-    monkeypatch.setenv("DEBIAN_SECURITY_MIRROR", "http://s/security/")
-    assert archive.base_url("http://m/debian", "x-security") == "http://s/security"
+    assert archive.base_urls("http://m/debian/", "bookworm") == ["http://m/debian"]
+    assert archive.base_urls("http://m/debian", "x-security") == ["http://m/debian-security"]
+    monkeypatch.setenv("DEBIAN_SECURITY_MIRROR", "http://s/security/ http://t/security")
+    assert archive.base_urls("http://m/debian", "x-security") == [
+        "http://s/security",
+        "http://t/security",
+    ]
+
+
+def test_the_next_security_archive_is_taken(
+    folder: Path, mirror: str, verifier: archive.Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "dists/test").rename(folder / "dists/test-security")
+    monkeypatch.setenv("DEBIAN_SECURITY_MIRROR", f"{mirror}/none {mirror}")
+    said: list[str] = []
+    channel = archive.Channel("test-security", ("main",))
+    with pytest.raises(archive.ArchiveError, match="is of suite test, not of test-security"):
+        archive.load("http://unused.invalid", [channel], verifier, report=said.append)
+    assert "/none/dists/test-security/InRelease: the server has no such file" in said[1]
 
 
 @pytest.mark.parametrize(
@@ -208,16 +223,38 @@ def test_expired_release_is_noted(text: str, expired: bool) -> None:
     assert bool(release.expired) is expired
 
 
-def test_note_on_a_frozen_mirror(
+def test_a_mirror_past_its_time_is_refused_unless_allowed(
     mirror: str, verifier: archive.Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     then = "Thu, 01 Jan 2015 00:00:00 UTC"
     verify = archive.verify
     monkeypatch.setattr(archive, "verify", lambda *args: f"Valid-Until: {then}\n{verify(*args)}")
+    monkeypatch.delenv(archive.ALLOW_EXPIRED, raising=False)
+    with pytest.raises(archive.ExpiredError, match=f"was to be used until {then}") as error:
+        archive.load(mirror, [CHANNEL], verifier)
+    assert "`PADDLE_IMAGES_ALLOW_EXPIRED=1 ./bazelw" in str(error.value)
+
     said: list[str] = []
-    archive.load(mirror, [CHANNEL], verifier, report=said.append)
+    assert archive.load(mirror, [CHANNEL], verifier, report=said.append, allow_expired=True)
     (note,) = [line for line in said if line.startswith("note:")]
     assert note.startswith(f"note: the mirror's test is a copy from before {then}")
+    monkeypatch.setenv(archive.ALLOW_EXPIRED, "1")
+    assert archive.load_first([mirror], [CHANNEL], verifier, said.append)
+    monkeypatch.setenv(archive.ALLOW_EXPIRED, "0")
+    with pytest.raises(archive.ExpiredError):
+        archive.load_first([mirror], [CHANNEL], verifier, said.append)
+
+
+def test_an_endless_index_is_cut(
+    folder: Path, mirror: str, verifier: archive.Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (folder / PACKAGES).open("ab") as file:
+        file.write(bytes(1 << 20))
+    with pytest.raises(archive.ArchiveError, match=r"Packages.xz is larger than 372 bytes"):
+        archive.load(mirror, [CHANNEL], verifier)
+    monkeypatch.setattr(archive, "_LARGEST_RELEASE", 100)
+    with pytest.raises(archive.ArchiveError, match="InRelease is larger than 100 bytes"):
+        archive.load(mirror, [CHANNEL], verifier)
 
 
 @pytest.mark.parametrize("text", ["bookworm", ""])

@@ -14,13 +14,14 @@ _DROPPED = ["usr/share/" + d for d in ["bug", "doc", "doc-base", "info", "lintia
 # would link the HOST's libc. Bare file names are searched along -L and sysroot.
 _LINKER_SCRIPTS = ["libc.so", "libm.so", "libm.a"]
 
-def repository_of(package):
+def repository_of(package, updated = False):
     """Returns the repository name of a package's .deb.
 
     Args:
       package: name of the package, as Debian spells it.
+      updated: whether it is that of the security lock.
     """
-    return "debian_deb_" + package.replace("+", "_plus")
+    return "debian_deb_" + package.replace("+", "_plus") + ("_security" if updated else "")
 
 def _urls(rctx, package):
     # Not declared in `environ`: another mirror serves the same bytes, so a
@@ -37,13 +38,33 @@ def _urls(rctx, package):
 def _start_download(rctx, package, output):
     return rctx.download(url = _urls(rctx, package), output = output, sha256 = package["sha256"], allow_fail = True, block = False)
 
+# Of the two archives: the setting that names another mirror, and what is left to
+# do about a version that has left its pool.
+_MAIN = struct(
+    setting = "DEBIAN_MIRROR",
+    mirror = "http://MIRROR/debian",
+    gone = "Take what is there now: `./bazelw run //:lock`.",
+)
+_SECURITY = struct(
+    setting = "DEBIAN_SECURITY_MIRROR",
+    mirror = "http://MIRROR/debian-security",
+    gone = "That pool keeps only the newest: `./bazelw run //:lock -- --security` takes it. A site that keeps the bytes goes on with this one: Bazel's `--repository_cache`, or a mirror of its own. Without `--config=patched` images are built of debian_lock.json alone, which stays.",
+)
+
 def _finish_download(package, pending):
     if not pending.wait().success:
+        archive = _SECURITY if package["suite"].endswith("-security") else _MAIN
+
         # Bazel's warning has the reason and, for wrong bytes, both digests.
         fail("""{name} {version} (pool/{pool}) cannot be fetched; the warning above says why.
-  "Checksum was ... but wanted {sha256}": the mirror serves wrong bytes, and nothing of them was used. Take another mirror: `DEBIAN_MIRROR=http://MIRROR/debian ./bazelw ...`.
-  "404 Not Found": this version has left the mirror. Take what is there now: `./bazelw run //:lock`.
-  Anything else: the mirror does not answer. Set DEBIAN_MIRROR to one that does.""".format(**package))
+  "Checksum was ... but wanted {sha256}": the mirror serves wrong bytes, and nothing of them was used. Take another mirror: `{setting}={mirror} ./bazelw ...`.
+  "404 Not Found": this version has left the mirror. {gone}
+  Anything else: the mirror does not answer. Set {setting} to one that does.""".format(
+            gone = archive.gone,
+            mirror = archive.mirror,
+            setting = archive.setting,
+            **{key: package[key] for key in ["name", "version", "pool", "sha256"]}
+        ))
 
 def _deb_impl(rctx):
     package = json.decode(rctx.attr.package)
@@ -58,21 +79,49 @@ deb_repository = repository_rule(
 )
 
 def _hub_impl(rctx):
+    patched = str(rctx.attr._patched)
     lines = ["package(default_visibility = [\"//visibility:public\"])"]
+    updates = rctx.attr.updates
+
+    def deb(name, updated):
+        return "@%s//:%s.deb" % (repository_of(name, updated), name)
+
     for name in rctx.attr.packages:
-        lines.append("alias(name = %r, actual = %r)" % (name, "@%s//:%s.deb" % (repository_of(name), name)))
+        actual = repr(deb(name, False))
+        if name in updates:
+            actual = "select({%r: %r, \"//conditions:default\": %s})" % (patched, deb(name, True), actual)
+        lines.append("alias(name = %r, actual = %s)" % (name, actual))
+    for name in updates:
+        if name not in rctx.attr.packages:
+            lines.append("alias(name = %r, actual = select({%r: %r}, no_match_error = %r))" % (
+                name,
+                patched,
+                deb(name, True),
+                "%s came with security updates; it is there with --config=patched only." % name,
+            ))
     for name, packages in rctx.attr.sets.items():
         if name in rctx.attr.packages:
             fail("debian.yaml: the set %s has the name of a package; rename the set." % name)
-        lines.append("filegroup(name = %r, srcs = %r)" % (name, [":" + p for p in packages]))
+        more = [":" + update for update, sets in updates.items() if name in sets and update not in packages]
+        srcs = repr([":" + p for p in packages])
+        if more:
+            srcs += " + select({%r: %r, \"//conditions:default\": []})" % (patched, more)
+        lines.append("filegroup(name = %r, srcs = %s)" % (name, srcs))
     rctx.file("BUILD.bazel", "\n".join(lines) + "\n")
+    rctx.file("security.bzl", "SECURITY_DATE = %r\n" % rctx.attr.security_date)
 
 hub_repository = repository_rule(
-    doc = "`@debian//:PACKAGE` for every package, `@debian//:SET` for every set.",
+    doc = "`@debian//:PACKAGE` for every package, `@debian//:SET` for every set; `security.bzl` has the date of the security lock.",
     implementation = _hub_impl,
     attrs = {
         "packages": attr.string_list(doc = "Names of all packages."),
+        "security_date": attr.string(doc = "When the security lock was made."),
         "sets": attr.string_list_dict(doc = "Set -> names of its packages."),
+        "updates": attr.string_list_dict(doc = "Package of the security lock -> its sets."),
+        "_patched": attr.label(
+            default = "//bazel/debian:is_patched",
+            doc = "Whether packages of the security lock are taken.",
+        ),
     },
 )
 

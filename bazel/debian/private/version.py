@@ -8,13 +8,18 @@ import operator
 import re
 from collections.abc import Callable
 
+from bazel.launcher.site import Problem
+
 # A stretch of non-digits, as numbers that compare as Policy says, and the number
 # that follows it. A version that has no more to say says _END for ever.
 _Part = tuple[tuple[int, ...], int]
 _END: _Part = ((0,), 0)
 
 _PART = re.compile(r"(\D*)(\d*)")
-_VERSION = re.compile(r"(?:(\d+):)?([A-Za-z0-9.+~-]+?)(?:-([A-Za-z0-9+.~]*))?\Z")
+# With an epoch the upstream version may hold colons too.
+_VERSION = re.compile(
+    r"(?:(\d+):)?((?(1)[A-Za-z0-9.+~:-]|[A-Za-z0-9.+~-])+?)(?:-([A-Za-z0-9+.~]*))?\Z"
+)
 
 _RELATIONS: dict[str, Callable[[int, int], bool]] = {
     "<<": operator.lt,
@@ -23,6 +28,10 @@ _RELATIONS: dict[str, Callable[[int, int], bool]] = {
     ">=": operator.ge,
     ">>": operator.gt,
 }
+
+
+class VersionError(Problem):
+    """A text that is no version."""
 
 
 def compare(one: str, other: str) -> int:
@@ -46,7 +55,7 @@ def satisfies(version: str, relation: str, wanted: str) -> bool:
 def _split(version: str) -> tuple[int, tuple[_Part, ...], tuple[_Part, ...]]:
     match = _VERSION.match(version)
     if not match:
-        raise ValueError(f"{version!r} is not a Debian version")
+        raise VersionError(f"{version!r} is not a Debian version (Debian Policy 5.6.12).")
     return int(match[1] or 0), _parts(match[2]), _parts(match[3] or "")
 
 

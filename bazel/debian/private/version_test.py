@@ -66,7 +66,13 @@ def test_satisfies(has: str, relation: str, wanted: str, holds: bool) -> None:
     assert version.satisfies(has, relation, wanted) is holds
 
 
-@pytest.mark.parametrize("text", ["", "a:1", "1 0", "1_0"])
+def test_colons_after_an_epoch() -> None:
+    assert version.compare("1:2:3-1", "1:2:3-2") < 0
+    assert version.compare("1:2:3", "1:2.3") > 0  # signs that are no letters, by their codes
+    assert version.compare("2:1", "1:2:3") > 0
+
+
+@pytest.mark.parametrize("text", ["", "a:1", "1:", "1 0", "1_0"])
 def test_refuses_what_is_no_version(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a Debian version"):
+    with pytest.raises(version.VersionError, match="is not a Debian version"):
         version.compare(text, "1")

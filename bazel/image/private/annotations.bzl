@@ -1,9 +1,12 @@
 """image_annotations: what an image says of itself, as oci_image takes it."""
 
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
+load("@debian//:security.bzl", "SECURITY_DATE")
 
 def _image_annotations_impl(ctx):
     values = dict(ctx.attr.values)
+    patched = ctx.attr._patched[BuildSettingInfo].value
+    values["paddle_images.security"] = SECURITY_DATE if patched else "base"
     source = ctx.attr._source[BuildSettingInfo].value
     if source:
         values["org.opencontainers.image.source"] = source
@@ -25,9 +28,10 @@ def _image_annotations_impl(ctx):
 
 image_annotations = rule(
     implementation = _image_annotations_impl,
-    doc = "A file of key=value lines, for labels and annotations: those given, and the commit.",
+    doc = "A file of key=value lines, for labels and annotations: those given, which Debian packages it is of, and the commit.",
     attrs = {
         "values": attr.string_dict(mandatory = True, doc = "Key -> value."),
+        "_patched": attr.label(default = "//bazel/debian:patched"),
         "_revision": attr.label(default = "//bazel/image:revision"),
         "_source": attr.label(default = "//bazel/image:source"),
         "_tool": attr.label(

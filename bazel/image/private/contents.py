@@ -3,7 +3,8 @@
 Debian packages say so in /var/lib/dpkg/status.d (as in images without a package manager), wheels in
 *.dist-info/METADATA, models in /models/NAME/VERSION/metadata.json; programs are the files of
 /app/bin and /app/lib. A file that none of them accounts for is a component of its own, so nothing
-in an image goes unnamed.
+in an image goes unnamed. What wheels carry inside is told by themselves (*.dist-info/sboms, PEP 770),
+by bundled.yaml, or by the names of the files in NAME.libs; the system by /usr/lib/os-release.
 
 All that is asked of the files was told by the actions that wrote the layers; see layer_contents.py.
 """
@@ -15,20 +16,29 @@ import itertools
 import json
 import posixpath
 import re
+import shlex
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.parser import HeaderParser
-from pathlib import PurePosixPath
+from functools import cache
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+import yaml
 from boolean.boolean import ParseError
 from license_expression import ExpressionError, get_spdx_licensing
+from packageurl import PackageURL
 
+from bazel.debian.private import archive
 from bazel.image.private.layer_contents import LayerContents, is_text
-from bazel.image.private.layout import Image, ImageError
+from bazel.image.private.layout import LIMITS, Image, ImageError, Limits
 
 STATUS, DIST_INFO = "var/lib/dpkg/status.d/", ".dist-info/METADATA"
+_OS_RELEASE = "usr/lib/os-release"
+# What auditwheel makes of libNAME.so.VERSION: libNAME-HASH.so.VERSION; a hash may come twice.
+_REPAIRED = re.compile(r"(?P<name>lib.+?)(-[0-9a-f]{8})+(?P<rest>\..+)")
 _SPDX = get_spdx_licensing()
 _GNU_IN_WORDS = re.compile(
     r"GNU\s+(Lesser\s+|Library\s+)?General\s+Public\s+License,\s+version\s+(\d+(?:\.\d+)?)"
@@ -49,10 +59,11 @@ class File:
 class Component:
     """One thing with a version and a licence.
 
-    `kind` is deb, wheel, vendored, model, program or file; `licences` are SPDX expressions, or
-    names that SPDX does not know; `sha256` is that of the archive it came in, where the lock knows
-    it, or of the file itself; `size` in bytes is that of its files in the image, `layers` says how
-    many of them are in which layer, the lowest being 0.
+    `kind` is os, deb, wheel, vendored, model, program or file; `version` is empty where nobody
+    tells it; `licences` are SPDX expressions, or names that SPDX does not know; `sha256` is that of
+    the archive it came in, where the lock knows it, or of the file itself; `size` in bytes is that
+    of its files in the image, `layers` says how many of them are in which layer, the lowest being 0.
+    What is vendored has no files of its own: they are those of the wheel that it is `within`.
     """
 
     kind: str
@@ -60,6 +71,9 @@ class Component:
     version: str
     licences: list[str]
     purl: str | None = None
+    cpe: str | None = None
+    built_from: tuple[str, str] | None = None  # the source package: its name and version
+    within: str | None = None  # the purl of the wheel that carries it
     sha256: str | None = None
     supplier: str | None = None
     source: str | None = None  # where its licence can be read in the image
@@ -68,17 +82,25 @@ class Component:
     layers: dict[int, int] = field(default_factory=dict)
 
 
-def read(image: Image) -> list[LayerContents]:
+def read(image: Image, limits: Limits = LIMITS) -> list[LayerContents]:
     """What is in the layers of an image by their archives, for who trusts nobody's word."""
     layers = []
+    unpacked, entries, texts = limits.unpacked, limits.entries, limits.texts
     for index, layer in enumerate(image.layers):
         diff_id = image.config["rootfs"]["diff_ids"][index]
         found = LayerContents(digest=layer["digest"], diff_id=diff_id)
-        for member, content in image.open_layer(index):  # checks digest and diff id
-            whole, text = hashlib.sha256(), b""
+        for member, content in image.open_layer(index, unpacked):  # checks digest and diff id
+            whole, text, keep = hashlib.sha256(), b"", is_text(member.name)
+            entries -= 1
+            texts -= len(member.name) + len(member.linkname) + (member.size if keep else 0)
+            if entries < 0:
+                raise ImageError(f"the image has more than {limits.entries:,} entries")
+            if texts < 0 or keep and member.size > limits.text:
+                raise ImageError(f"/{member.name} of {member.size:,} bytes is too much to remember")
             while block := content.read(1 << 20) if content else b"":
                 whole.update(block)
-                text += block if is_text(member.name) else b""
+                unpacked -= len(block)
+                text += block if keep else b""
             found.add(member, whole.hexdigest(), text)
         layers.append(found)
     return layers
@@ -99,19 +121,33 @@ def merge(layers: Iterable[LayerContents]) -> tuple[dict[str, File], dict[str, s
     texts: dict[str, str] = {}
     links: dict[str, str] = {}
     for index, layer in enumerate(layers):
-        for hidden in layer.gone:
-            for gone in [f for f in files if f == hidden or f.startswith(hidden + "/")]:
-                del files[gone]
+        if gone := set(layer.gone):
+            files = {path: file for path, file in files.items() if gone.isdisjoint(_upwards(path))}
         files |= {path: File(index, *facts) for path, facts in layer.files.items()}
         texts |= layer.texts
         links |= layer.doc_links
     for link in links:  # packages of one source share a folder
-        target = link
-        while target in links:
+        target, seen = link, set[str]()
+        while target in links and target not in seen:
+            seen.add(target)
             target = links[target]
         if f"{target}/copyright" in texts:
             texts[f"{link}/copyright"] = texts[f"{target}/copyright"]
     return files, texts
+
+
+def _upwards(path: str) -> Iterator[str]:
+    """The path, and every folder that it is in; the root is empty."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+    yield ""
+
+
+def _below(ordered: Sequence[str], folder: str) -> Sequence[str]:
+    """Of sorted paths those in a folder."""
+    start, end = bisect_left(ordered, folder + "/"), bisect_left(ordered, folder + "0")
+    return ordered[start:end]  # "0" comes after "/"
 
 
 def components(
@@ -122,7 +158,7 @@ def components(
 ) -> list[Component]:
     """What the image holds, by kind and name; every regular file belongs to one of them."""
     files, texts = merge(of_image(image, layers))
-    found = [*_debs(texts, debian_lock), *_wheels(texts, wheels_lock, files)]
+    found = [*_systems(texts), *_debs(texts, debian_lock), *_wheels(texts, wheels_lock, files)]
     found += [*_models(texts, files), *_programs(image, files)]
     owners: dict[str, Component] = {}
     for component in found:
@@ -140,6 +176,9 @@ def components(
     for path in sorted(files.keys() - owners.keys()):
         owners[path] = Component("file", "/" + path, "0", [], sha256=files[path].sha256)
         found.append(owners[path])
+    for component in found:
+        if component.kind == "vendored" and component.source:
+            component.within = owners[component.source].purl
     own: dict[int, list[str]] = {id(component): [] for component in found}
     for path in sorted(files):
         own[id(owners[path])].append(path)
@@ -147,14 +186,42 @@ def components(
         component.files = own[id(component)]
         component.size = sum(files[p].size for p in component.files)
         component.layers = dict(sorted(Counter(files[p].layer for p in component.files).items()))
-    return found
+    return [*found, *_vendored(found, files, texts)]
 
 
 def _fields(text: str) -> Any:
     return HeaderParser().parsestr(text)
 
 
+def _purl(kind: str, namespace: str | None, name: str, version: str, **qualifiers: str) -> str:
+    """The canonical form: what parses and compares purls writes them alike."""
+    return str(PackageURL(kind, namespace, name, version, qualifiers).to_string())
+
+
+def oci_purl(name: str, digest: str) -> str:
+    """Of an image that is pushed under a name."""
+    return _purl("oci", None, name.rpartition("/")[2], digest, arch="amd64")
+
+
+def _release(texts: Mapping[str, str]) -> dict[str, str]:
+    """What os-release(5) says."""
+    words = shlex.split(texts.get(_OS_RELEASE, ""), comments=True)
+    return {key: value for key, is_set, value in (word.partition("=") for word in words) if is_set}
+
+
+def _systems(texts: Mapping[str, str]) -> Iterator[Component]:
+    """The operating system: by its name and version scanners find the advisories for packages."""
+    release = _release(texts)
+    if "ID" in release:
+        name = release.get("PRETTY_NAME")
+        yield Component(
+            "os", release["ID"], release.get("VERSION_ID", ""), [], supplier=name, source=_OS_RELEASE
+        )
+
+
 def _debs(texts: Mapping[str, str], lock: Mapping[str, Any]) -> Iterator[Component]:
+    release = _release(texts)
+    distro = {"distro": f"{release['ID']}-{release.get('VERSION_ID', '')}"} if release else {}
     locked = {(p["name"], p["version"]): p["sha256"] for p in lock["packages"]}
     for path in sorted(texts):
         name = path.removeprefix(STATUS)
@@ -164,14 +231,23 @@ def _debs(texts: Mapping[str, str], lock: Mapping[str, Any]) -> Iterator[Compone
         version = fields["Version"]
         sums = texts.get(f"{path}.md5sums", "").splitlines()
         doc = f"usr/share/doc/{name}/copyright"
-        purl_version = version.replace("+", "%2B").replace(":", "%3A")
+        source, source_version = archive.source_of(dict(fields.items()))
+        # Debian's advisories are about source packages.
+        upstream = (
+            {}
+            if (source, source_version) == (name, version)
+            else {"upstream": source}
+            if source_version == version
+            else {"upstream": f"{source}@{source_version}"}
+        )
+        qualifiers = {"arch": fields["Architecture"]} | distro | upstream
         yield Component(
             "deb",
             name,
             version,
             debian_licences(texts.get(doc, "")),
-            purl=f"pkg:deb/debian/{name.replace('+', '%2B')}@{purl_version}"
-            f"?arch={fields['Architecture']}&distro=debian-12",
+            purl=_purl("deb", "debian", name, version, **qualifiers),
+            built_from=(source, source_version),
             sha256=locked.get((name, version)),
             supplier=fields["Maintainer"],
             source=doc,
@@ -187,7 +263,7 @@ def debian_licences(copyright_text: str) -> list[str]:
     """
     if copyright_text.startswith("Format:"):
         names = re.findall(r"^License:[ \t]*(\S[^\n]*)$", copyright_text, re.MULTILINE)
-        names = [n for name in names for n in re.split(r"\s+and\s+|\s+or\s+|,\s*", name)]
+        names = [n for name in names for n in re.split(" and | or |,", " ".join(name.split()))]
     else:
         named = re.findall(
             r"/usr/share/common-licenses/([A-Za-z0-9.+-]*[A-Za-z0-9+])", copyright_text
@@ -225,6 +301,7 @@ def _wheels(
     texts: Mapping[str, str], lock: Mapping[str, Any], files: Mapping[str, File]
 ) -> Iterator[Component]:
     locked = {(w["name"], w["version"]): w["sha256"] for w in lock["wheels"]}
+    ordered = sorted(files)
     for path in sorted(texts):
         if not path.endswith(DIST_INFO):
             continue
@@ -236,22 +313,114 @@ def _wheels(
         rows = [line.split(",")[0] for line in record.splitlines()]
         # Scripts and data are outside of the folder for wheels: ../../../bin/NAME.
         own = [posixpath.normpath(f"{site}/{row}") for row in rows if row]
-        info = str(PurePosixPath(path).parent)
-        own += [p for p in files if p.startswith(info + "/")]
+        own += _below(ordered, posixpath.dirname(path))
         if not record:  # a part of a wheel, such as its engine alone: the rest is beside it
-            own += [p for p in files if p.startswith(f"{site}/paddle/")]
+            own += _below(ordered, f"{site}/paddle")
         yield Component(
             # A copy within another wheel, to which its files belong.
             "vendored" if "/_vendor/" in path else "wheel",
             name.replace("_", "-"),
             version,
             wheel_licences(fields),
-            purl=f"pkg:pypi/{name.replace('_', '-')}@{version.replace('+', '%2B')}",
+            purl=_purl("pypi", None, name.replace("_", "-"), version),
             sha256=locked.get((name, version)),
             supplier=fields["Author-email"] or fields["Author"],
             source=path,
             files=own,
         )
+
+
+@cache
+def bundled() -> list[dict[str, Any]]:
+    """What is known of wheels that do not tell what they carry."""
+    told = yaml.safe_load(Path(__file__).with_name("bundled.yaml").read_text())
+    return list(told)
+
+
+def _vendored(
+    found: Iterable[Component], files: Mapping[str, File], texts: Mapping[str, str]
+) -> Iterator[Component]:
+    """The libraries that wheels carry inside: by their own bills, else by what is known of them."""
+    for wheel in found:
+        if wheel.kind != "wheel":
+            continue
+        bills = PurePosixPath(wheel.source or "").parent / "sboms"
+        own = [p for p in wheel.files if p in texts and PurePosixPath(p).parent == bills]
+        told = [c for path in own for c in _of_bill(json.loads(texts[path]), wheel, path)]
+        told += _of_table(wheel)
+        if not own:
+            paths = {library.source for library in told}
+            told += [c for p in wheel.files if p not in paths for c in _of_name(p, files[p])]
+        known = {(library.name, library.version): library for library in reversed(told)}
+        for _, library in sorted(known.items()):
+            library.within = wheel.purl
+            yield library
+
+
+def flat(bill: Any) -> Iterator[Any]:
+    """The components of a CycloneDX document, and those that are within them."""
+    todo = [bill]
+    while todo:
+        inside = todo.pop().get("components", [])
+        todo += inside
+        yield from inside
+
+
+def _of_bill(bill: Any, wheel: Component, path: str) -> Iterator[Component]:
+    """What a wheel says that it carries, in a CycloneDX document beside its metadata."""
+    for told in flat(bill):
+        purl = PackageURL.from_string(told["purl"]) if told.get("purl") else None
+        if purl and purl.type in ("alpm", "apk", "deb", "rpm"):
+            purl = None  # of the system that built it: scanners would take it for one of the image's
+        licences = [
+            word
+            for entry in told.get("licenses", [])
+            if (word := entry.get("expression"))
+            or (word := entry["license"].get("id") or entry["license"].get("name"))
+        ]
+        own = _purl("pypi", None, str(purl.name), str(purl.version)) if purl else None
+        if own != wheel.purl:
+            yield Component(
+                "vendored",
+                str(told["name"]),
+                str(told.get("version") or ""),
+                licences,
+                purl=str(purl.to_string()) if purl else None,
+                cpe=told.get("cpe"),
+                source=path,
+            )
+
+
+def _of_table(wheel: Component) -> Iterator[Component]:
+    for entry in bundled():
+        if wheel.name not in entry["wheels"] or wheel.version != entry["version"]:
+            continue
+        for library in entry["libraries"]:
+            path = next((p for p in wheel.files if p.endswith("/" + library["file"])), None)
+            if path is None:  # an image may have a part of a wheel
+                continue
+            name, version = library["name"], library.get("version", "")
+            cpe = f"cpe:2.3:a:{library['cpe']}:{version}:*:*:*:*:*:*:*" if "cpe" in library else None
+            yield Component(
+                "vendored",
+                name,
+                version,
+                [library["licence"]] if "licence" in library else [],
+                purl=_purl("generic", None, name, version),
+                cpe=cpe,
+                source=path,
+            )
+
+
+def _of_name(path: str, file: File) -> Iterator[Component]:
+    """A library that auditwheel took along, by its file's name: nothing tells which release it is.
+
+    What follows `.so` in the name counts interfaces: libpng16.so.16.44.0 is of libpng 1.6.44.
+    """
+    matched = _REPAIRED.fullmatch(PurePosixPath(path).name)
+    if matched and PurePosixPath(path).parent.name.endswith(".libs"):
+        name = matched["name"] + matched["rest"]
+        yield Component("vendored", name, "", [], sha256=file.sha256, source=path)
 
 
 _CLASSIFIERS = {
@@ -280,12 +449,13 @@ def wheel_licences(fields: Any) -> list[str]:
 
 
 def _models(texts: Mapping[str, str], files: Mapping[str, File]) -> Iterator[Component]:
+    ordered = sorted(files)
     for path in sorted(texts):
         if not path.startswith("models/"):
             continue
         _, name, version, _ = path.split("/")
         metadata = json.loads(texts[path])
-        own = sorted(p for p in files if p.startswith(f"models/{name}/{version}/"))
+        own = list(_below(ordered, f"models/{name}/{version}"))
         # Its parameters' digest is what tells one model from another.
         digest = metadata.get("digests", {}).get("model.pdiparams", "").removeprefix("sha256:")
         licence = metadata.get("license")

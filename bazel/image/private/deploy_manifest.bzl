@@ -7,15 +7,19 @@ def deploy_manifest(name, program, template, images, **kwargs):
 
     Args:
       name: of the target.
-      program: prints it; before the user's options it gets `--template FILE` and for each image
-        `--image NAME=DIGEST_FILE`. //deploy:manifest has what such programs need.
+      program: prints it; before the user's options it gets `--template FILE`, `--skopeo PROGRAM`, by which it may
+        ask a registry, and for each image `--image NAME=DIGEST_FILE`. //deploy:manifest has what such programs need.
       template: YAML file with `$name` for what is filled in.
       images: name -> image, a target that has a `.digest` (oci_image, paddle_image).
       **kwargs: what all rules have.
     """
     image_program(
         name = name,
-        files = {template: "template"} | {
+        data = [Label("@debian_tools//:root")],
+        files = {
+            template: "template",
+            Label("@debian_tools//:bin/skopeo"): "skopeo",
+        } | {
             image + ".digest": "image=" + image_name
             for image_name, image in images.items()
         },

@@ -14,7 +14,8 @@ from pathlib import Path
 
 # The files that say what others are.
 _TEXTS = re.compile(
-    r"var/lib/dpkg/status\.d/[^/]+|usr/share/doc/[^/]+/copyright|.*\.dist-info/(METADATA|RECORD)"
+    r"var/lib/dpkg/status\.d/[^/]+|usr/share/doc/[^/]+/copyright|usr/lib/os-release"
+    r"|.*\.dist-info/(METADATA|RECORD|sboms/[^/]+\.json)"
     r"|models/[^/]+/[^/]+/metadata\.json"
 )
 _DOC = "usr/share/doc/"
@@ -41,7 +42,9 @@ class LayerContents:
         """Adds an entry; `text` is asked for of those that `is_text` names."""
         path = member.name.rstrip("/")
         folder, _, name = path.rpartition("/")
-        if name.startswith(".wh."):
+        if name == ".wh..wh..opq":
+            self.gone.append(folder)  # all that is in it below
+        elif name.startswith(".wh."):
             self.gone.append(f"{folder}/{name.removeprefix('.wh.')}".lstrip("/"))
         elif member.issym() and path.startswith(_DOC):
             self.doc_links[path] = _DOC + member.linkname

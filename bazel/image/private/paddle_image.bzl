@@ -39,6 +39,7 @@ def paddle_image(
         version = "0",
         versions = {},
         license = None,
+        vex = None,
         budget = {},
         tags = [],
         visibility = None):
@@ -82,6 +83,7 @@ def paddle_image(
       version: of the contents; also the tag that is pushed.
       versions: of what is inside, for labels: `{"python": "3.11"}` is `paddle_images.version.python`.
       license: SPDX expression.
+      vex: YAML file of what is known of vulnerabilities inside; docs/images.md has an example.
       budget: `unpacked_mb` and `compressed_mb` that the image may have, in units of 1,000,000 bytes.
       tags: of the targets.
       visibility: of the targets.
@@ -91,7 +93,10 @@ def paddle_image(
         env = {
             "HOME": _HOME,
             "LANG": "C.UTF-8",
+            # A name for whoever runs it: passwd does not know every user, and programs ask.
+            "LOGNAME": "nonroot",
             "PATH": "/app/bin:/usr/local/bin:/usr/bin",
+            "USER": "nonroot",
         } | env
         volumes = sorted(volumes + [_HOME])
 
@@ -202,6 +207,7 @@ def paddle_image(
         layers = [tar for _, tar in stack],
         repository = repository,
         tags = tags,
+        vex = vex,
         visibility = visibility,
     )
     image_referrers(
@@ -235,6 +241,7 @@ def paddle_image(
             name + "_oci_push": "oci-push",
             name + "_referrers": "referrers",
             name + "_referrers_push": "referrers-push",
+            "//:security_lock.json": "security-lock",
             "@debian_tools//:bin/docker-registry": "docker-registry",
             "@debian_tools//:bin/skopeo": "skopeo",
         },

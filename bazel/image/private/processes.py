@@ -1,20 +1,28 @@
-"""Starts programs that cannot outlive their starter, whatever ends it."""
+"""What the programs about images share: processes, what users are told, where their files are."""
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import socket
-import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+from oci.processes import exit_on_signals, run, running, start, stop, user_path
+
+__all__ = [
+    "UserError",
+    "cache_folder",
+    "listen",
+    "run",
+    "run_main",
+    "running",
+    "say",
+    "start",
+    "stop",
+    "user_path",
+]
 
 
 class UserError(Exception):
@@ -24,55 +32,6 @@ class UserError(Exception):
 def say(text: str) -> None:
     """Tells the user something, apart from what the program's output is."""
     print(text, file=sys.stderr, flush=True)
-
-
-def die_with_parent(number: int = signal.SIGTERM) -> None:
-    """Has the kernel send us a signal when our parent ends."""
-    _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
-
-
-def _dying(parent: int) -> Callable[[], None]:
-    def prepare() -> None:
-        die_with_parent(signal.SIGKILL)
-        if os.getppid() != parent:  # it ended before the line above
-            os._exit(1)
-
-    return prepare
-
-
-def start(command: Sequence[str | Path], **options: object) -> subprocess.Popen[bytes]:
-    """Starts a program that the kernel kills when this one ends.
-
-    It gets a session of its own: a Ctrl-C reaches only us, who stop it in order.
-    """
-    return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
-        [str(word) for word in command],
-        start_new_session=True,
-        preexec_fn=_dying(os.getpid()),
-        **options,
-    )
-
-
-def stop(process: subprocess.Popen[bytes], seconds: float = 5) -> None:
-    """Asks a program and those that it started to end, and ends them if they do not."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _exit(number: int, _: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)
-
-
-def exit_on_signals() -> None:
-    """Lets SIGTERM, SIGHUP and SIGINT unwind the program, so that it cleans up."""
-    die_with_parent()
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, _exit)
 
 
 def run_main(main: Callable[[], int]) -> NoReturn:
@@ -102,11 +61,6 @@ def listen(port: int, option: str) -> socket.socket:
         ) from error
     listener.listen(128)
     return listener
-
-
-def user_path(text: str | Path) -> Path:
-    """A path as the user means it, who does not stand where `bazel run` starts programs."""
-    return Path(os.environ.get("BUILD_WORKING_DIRECTORY", ""), text).absolute()
 
 
 def cache_folder() -> Path:

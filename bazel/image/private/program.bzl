@@ -97,7 +97,10 @@ def paddle_verify(name, images, **kwargs):
         } | {
             lock: "lock=" + lock.removeprefix("//").removeprefix(":").replace(":", "/")
             for lock in _LOCKS
-        },
+        } | select({
+            "//bazel/debian:is_patched": {"//:security_lock.json": "lock=security_lock.json"},
+            "//conditions:default": {},
+        }),
         program = "//bazel/image/private:verify",
         **kwargs
     )
@@ -111,6 +114,7 @@ def paddle_report(name, images, **kwargs):
       **kwargs: what all rules have.
     """
     files = {
+        "//:security_lock.json": "security-lock",
         "@debian_tools//:bin/gpgv": "gpgv",
         "@debian_tools//:bin/skopeo": "skopeo",
         "@debian_tools//:root": "keyrings",

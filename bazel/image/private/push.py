@@ -19,10 +19,10 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bazel.image.private import processes, registry, signing
+from bazel.image.private import processes, referrers, registry, security, signing
 from bazel.image.private.layout import Image
 from bazel.image.private.processes import UserError, say
-from bazel.image.private.referrers import referrers_tag
+from bazel.image.private.referrers import SPDX, referrers_tag
 from bazel.image.private.skopeo import MissingError, Skopeo
 
 
@@ -51,15 +51,33 @@ def push(
         args.sign_key, signing.passphrase("--sign-passphrase-file", args.sign_passphrase_file)
     )
     beside = [referrers_tag(image.digest)]
-    run_pushes(
-        args,
-        repository,
-        (args.oci_push, args.tag, [*digestfile, *more]),
-        (args.referrers_push, beside, more),
-    )
+    with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder:
+        signed = sign_beside(args, key, repository, image, Path(folder))
+        run_pushes(
+            args,
+            repository,
+            (args.oci_push, args.tag, [*digestfile, *more]),
+            (args.referrers_push, beside, [*more, f"--layout={signed}"]),
+        )
     if key:
         for digest in (image.digest, Image(args.referrers).digest):
             sign(args, key, repository, name, digest, more)
+
+
+def sign_beside(
+    args: argparse.Namespace,
+    key: ec.EllipticCurvePrivateKey | None,
+    repository: str,
+    image: Image,
+    folder: Path,
+) -> Path:
+    """The layout of what refers to the image, with the signatures that the repository has."""
+    skopeo = Skopeo(args.skopeo, args.authfile, args.insecure)
+    known = None
+    with suppress(MissingError):
+        tag = referrers_tag(image.digest)
+        known = skopeo.fetch(f"{repository}:{tag}", folder / "known")
+    return signing.sign_beside(key, image, Image(args.referrers), known, folder / "signed")
 
 
 def sign(
@@ -135,6 +153,10 @@ def report(args: argparse.Namespace, image: Image, repository: str, new: int | N
     if args.sign_key:
         signed = f"{repository}:{signing.signature_tag(image.digest)}"
         print(f"signed   by {args.sign_key.name}, the image and what is beside it: {signed}")
+    told = referrers.read(Image(args.referrers), image.digest)
+    lock = json.loads(args.security_lock.read_text())
+    target = args.run_label.removesuffix("_run") + "_push"
+    print(f"security {security.summary(image, told[SPDX], lock, target)}")
     ports = [port.partition("/")[0] for port in image.config["config"].get("ExposedPorts", {})]
     publish = "".join(f" -p {port}:{port}" for port in ports)
     docker = f"docker run --rm{publish} {reference}"
@@ -143,7 +165,8 @@ def report(args: argparse.Namespace, image: Image, repository: str, new: int | N
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="push", allow_abbrev=False, description=__doc__)
-    for name in ("layout", "referrers", "oci-push", "referrers-push", "docker-registry", "skopeo"):
+    programs = ("oci-push", "referrers-push", "docker-registry", "skopeo")
+    for name in ("layout", "referrers", "security-lock", *programs):
         parser.add_argument("--" + name, type=Path, required=True, help=argparse.SUPPRESS)
     for name in ("name", "run-label", "default-tags"):
         parser.add_argument("--" + name, required=True, help=argparse.SUPPRESS)

@@ -21,8 +21,9 @@ from typing import Any
 
 import jinja2
 
-from bazel.debian.private.archive import Verifier
-from bazel.image.private import against, changes, facts, processes, treemap, updates
+from bazel.debian.private.archive import ArchiveError, Channel, Verifier
+from bazel.debian.private.security import Index, fetch
+from bazel.image.private import against, changes, facts, processes, security, treemap, updates
 from bazel.image.private.facts import Facts, Layer
 from bazel.image.private.layout import Image
 from bazel.image.private.processes import UserError, say
@@ -33,6 +34,7 @@ from bazel.launcher import site
 # Drawings for narrow, middling and wide windows: their labels are read at this scale.
 DRAWINGS = {"narrow": (360, 620), "middling": (740, 480), "wide": (1120, 460)}
 _KINDS = {
+    "os": "system",
     "deb": "deb",
     "wheel": "wheel",
     "vendored": "in a wheel",
@@ -231,7 +233,7 @@ def package_rows(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
     return sorted(rows.values(), key=lambda row: (-max(row["sizes"].values()), row["name"]))
 
 
-def update_rows(subjects: Sequence[Subject], index: updates.Index) -> list[dict[str, Any]]:
+def update_rows(subjects: Sequence[Subject], index: Index) -> list[dict[str, Any]]:
     """The pending updates, each with the images that it concerns."""
     concerned: dict[updates.Update, list[str]] = {}
     for subject in subjects:
@@ -242,23 +244,30 @@ def update_rows(subjects: Sequence[Subject], index: updates.Index) -> list[dict[
     return [{"entry": update, "images": images} for update, images in ordered]
 
 
-def security(subjects: Sequence[Subject], args: argparse.Namespace) -> dict[str, Any]:
+def pending(subjects: Sequence[Subject], args: argparse.Namespace) -> dict[str, Any]:
     """What is told of security updates: rows, or why there are none."""
     if args.offline:
         return {"problem": "Not asked for: the report was made with --offline.", "rows": []}
+    lock = json.loads(args.security_lock.read_text())
+    if not lock["channel"]:
+        return {"problem": "debian.yaml names no suite of security updates.", "rows": []}
     keyring = args.keyrings / "usr/share/keyrings/debian-archive-keyring.gpg"
     verifier = Verifier(str(args.gpgv), str(args.keyring or keyring))
+    channel = Channel.parse(lock["channel"])
     try:
-        index = updates.fetch(site.debian_security_mirrors(), args.security_suite, verifier)
-    except UserError as error:
+        index = fetch(site.debian_security_mirrors(), channel, verifier, say)
+    except ArchiveError as error:
         return {"problem": str(error), "rows": []}
     count = sum(len(read.debs) for read in {id(r): r for s in subjects for r in s.surveys}.values())
+    rows = update_rows(subjects, index)
+    locked = {(entry["name"], entry["version"]) for entry in lock["packages"]}
     return {
-        "origin": f"{index.origin} {args.security_suite}",
-        "suite": args.security_suite,
+        "origin": f"{index.origin} {channel.suite}",
         "notes": index.notes,
         "count": count,
-        "rows": update_rows(subjects, index),
+        "rows": rows,
+        "locked": sum((row["entry"].name, row["entry"].pending) in locked for row in rows),
+        "lock_date": lock["date"],
     }
 
 
@@ -278,7 +287,8 @@ def since(subjects: Sequence[Subject], args: argparse.Namespace) -> list[changes
     workspace = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
     if not workspace:
         raise UserError("a revision is compared by `./bazelw run //images:report -- --against ...`")
-    built = against.built(Path(workspace), args.against, list(now))
+    patched = bool(security.updates_of(subjects[0].image))
+    built = against.built(Path(workspace), args.against, list(now), patched)
     return [changes.compare(f.name, built.get(target), f) for target, f in now.items()]
 
 
@@ -341,6 +351,7 @@ def page(
         together=stored(subjects),
         packages=package_rows(subjects),
         security=told,
+        updates_inside=security.updates_of(subjects[0].image),
         differences=differences,
         compared=compared,
         revision=revision(),
@@ -385,6 +396,8 @@ def summary(
         yield f"{s.name:<13}{sizes}, {len(s.facts.layers)} layers{over}"
     apart, together = sum(s.facts.compressed for s in subjects), stored(subjects)
     yield f"{'stored':<13}{megabytes(together)} in place of {megabytes(apart)}"
+    date = security.updates_of(subjects[0].image)
+    yield f"{'made':<13}{f'with the security updates of {date}' if date else 'without security updates'}"
     if "problem" in told:
         yield f"{'updates':<13}not known: {told['problem']}"
     else:
@@ -402,12 +415,11 @@ def summary(
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="report", allow_abbrev=False, description=__doc__)
-    for name in ("skopeo", "gpgv", "keyrings"):
+    for name in ("skopeo", "gpgv", "keyrings", "security-lock"):
         parser.add_argument("--" + name, type=Path, required=True, help=argparse.SUPPRESS)
     for name in ("image", "sbom", "budget"):
         parser.add_argument("--" + name, action="append", default=[], help=argparse.SUPPRESS)
     parser.add_argument("--keyring", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--security-suite", default=updates.SUITE, help=argparse.SUPPRESS)
     parser.add_argument("--out", default="images.html", help="file to write; default: %(default)s")
     parser.add_argument("--against", metavar="X", help="git revision, or pushed image, to compare")
     parser.add_argument("--offline", action="store_true", help="ask for no security updates")
@@ -419,7 +431,7 @@ def main() -> int:
         raise UserError(f"{out.parent} is no folder: give `-- --out FILE` in one that is there")
     subjects = read_subjects(args)
     differences = since(subjects, args)
-    told = security(subjects, args)
+    told = pending(subjects, args)
     out.write_text(page(subjects, told, differences, args.against or ""), "utf-8")
     print(f"{'report':<13}{out}")
     for line in summary(subjects, told, differences):

@@ -11,13 +11,14 @@ def _image_sbom_impl(ctx):
     arguments.add_all("--layout", [ctx.file.image], expand_directories = False)
     arguments.add_all(contents, before_each = "--layer")
     arguments.add("--name", ctx.attr.repository)
-    arguments.add("--debian-lock", ctx.file._debian_lock)
+    arguments.add_all(ctx.files._debian_locks, before_each = "--debian-lock")
     arguments.add("--wheels-lock", ctx.file._wheels_lock)
+    arguments.add_all("--vex", ctx.files.vex)
     arguments.add_all("--out", [out], expand_directories = False)
     run_worker(
         ctx,
         arguments,
-        inputs = [ctx.file.image, ctx.file._debian_lock, ctx.file._wheels_lock] + contents,
+        inputs = [ctx.file.image, ctx.file._wheels_lock] + ctx.files._debian_locks + contents + ctx.files.vex,
         outputs = [out],
         mnemonic = "ImageSbom",
         progress_message = "Writing bills of materials %{label}",
@@ -29,7 +30,7 @@ def _image_sbom_impl(ctx):
 
 image_sbom = rule(
     implementation = _image_sbom_impl,
-    doc = "A directory with `spdx.json` (2.3), `cyclonedx.json` (1.5) and `contents.json` of an image.",
+    doc = "A directory with `spdx.json` (2.3), `cyclonedx.json` (1.5) and `contents.json` of an image; `openvex.json` (0.2.0) where `vex` is given.",
     attrs = {
         "image": attr.label(mandatory = True, allow_single_file = True, doc = "The image, an OCI layout."),
         "layers": attr.label_list(
@@ -38,7 +39,8 @@ image_sbom = rule(
             doc = "Its layers, the lowest first: they tell what is in them, so that the image need not be read.",
         ),
         "repository": attr.string(mandatory = True, doc = "Name of the image, as it is pushed."),
-        "_debian_lock": attr.label(default = "//:debian_lock.json", allow_single_file = True),
+        "vex": attr.label(allow_single_file = True, doc = "What is known of vulnerabilities inside it, YAML; see vex.py."),
+        "_debian_locks": attr.label(default = "//bazel/debian:locks"),
         "_tool": attr.label(
             default = "//bazel/image/private:sbom",
             doc = "Reads the image and writes.",
@@ -80,7 +82,7 @@ image_referrers = rule(
         "sbom": attr.label(mandatory = True, allow_single_file = True, doc = "Its image_sbom."),
         "_locks": attr.label_list(
             default = [
-                "//:debian_lock.json",
+                "//bazel/debian:locks",
                 "//:wheels_lock.json",
                 "//bazel/launcher:launcher_lock.json",
             ],
@@ -119,12 +121,12 @@ def sbom_test(name, image, sbom, **kwargs):
             image,
             name + "_contents",
             sbom,
-            "//:debian_lock.json",
+            "//bazel/debian:locks",
             "//:wheels_lock.json",
         ],
         env = {
             "CONTENTS": "$(rootpaths %s_contents)" % name,
-            "DEBIAN_LOCK": "$(rootpath //:debian_lock.json)",
+            "DEBIAN_LOCKS": "$(rootpaths //bazel/debian:locks)",
             "LAYOUT": "$(rootpath %s)" % image,
             "SBOM": "$(rootpath %s)" % sbom,
             "WHEELS_LOCK": "$(rootpath //:wheels_lock.json)",

@@ -3,12 +3,14 @@
 import json
 import os
 from collections import Counter
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from packageurl import PackageURL
 from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
@@ -27,10 +29,11 @@ LOCKED = {
         entry["version"],
     ): entry["sha256"]
     for kind, lock, key in (
-        ("deb", "DEBIAN_LOCK", "packages"),
+        ("deb", "DEBIAN_LOCKS", "packages"),
         ("wheel", "WHEELS_LOCK", "wheels"),
     )
-    for entry in json.loads(Path(os.environ[lock]).read_text())[key]
+    for file in os.environ[lock].split()
+    for entry in json.loads(Path(file).read_text())[key]
 }
 
 
@@ -64,9 +67,85 @@ def test_both_are_of_this_image() -> None:
 
 
 def test_both_name_the_same_things() -> None:
-    ours = sorted((c["name"], c["version"]) for c in CYCLONEDX["components"])
+    ours = sorted((c["name"], c.get("version")) for c in contents.flat(CYCLONEDX))
     packages = [p for p in SPDX["packages"] if p["SPDXID"] != "SPDXRef-image"]
-    assert ours == sorted((p["name"], p["versionInfo"]) for p in packages)
+    assert ours == sorted((p["name"], p.get("versionInfo")) for p in packages)
+    references = [c["bom-ref"] for c in contents.flat(CYCLONEDX)]
+    assert sorted(f"SPDXRef-{reference}" for reference in references) == sorted(
+        p["SPDXID"] for p in packages
+    )
+
+
+def test_a_purl_is_spelled_alike_everywhere() -> None:
+    listed = json.loads((SBOM / "contents.json").read_text())
+    cyclonedx = {c.get("purl") for c in contents.flat(CYCLONEDX)}
+    root = CYCLONEDX["metadata"]["component"]["purl"]
+    assert {component["purl"] for component in listed} == cyclonedx
+    assert purls_of_spdx() == cyclonedx - {None} | {root}
+    for purl in purls_of_spdx():
+        assert PackageURL.from_string(purl).to_string() == purl
+
+
+def purls_of_spdx() -> set[str]:
+    return {
+        reference["referenceLocator"]
+        for package in SPDX["packages"]
+        for reference in package.get("externalRefs", [])
+        if reference["referenceType"] == "purl"
+    }
+
+
+def test_the_system_is_named_with_its_packages() -> None:
+    """Scanners look up Debian's advisories by the system and the source of a package."""
+    (system,) = [c for c in CYCLONEDX["components"] if c["type"] == "operating-system"]
+    assert (system["name"], system["version"]) == ("debian", "12")
+    debs = {c["bom-ref"]: c for c in CYCLONEDX["components"] if kind_of(c) == "deb"}
+    needs = {entry["ref"]: set(entry.get("dependsOn", [])) for entry in CYCLONEDX["dependencies"]}
+    assert needs[system["bom-ref"]] == debs.keys()
+    contained = [
+        (entry["spdxElementId"], entry["relatedSpdxElement"])
+        for entry in SPDX["relationships"]
+        if entry["relationshipType"] == "CONTAINS"
+    ]
+    assert {(f"SPDXRef-{system['bom-ref']}", f"SPDXRef-{ref}") for ref in debs} <= set(contained)
+
+
+def test_packages_name_their_sources() -> None:
+    debs = [c for c in CYCLONEDX["components"] if kind_of(c) == "deb"]
+    infos = {p["name"]: p["sourceInfo"] for p in SPDX["packages"] if "sourceInfo" in p}
+    assert infos.keys() == {component["name"] for component in debs}
+    sources = {}
+    for component in debs:
+        purl = PackageURL.from_string(component["purl"])
+        assert purl.qualifiers["distro"] == "debian-12"
+        upstream = purl.qualifiers.get("upstream", component["name"])
+        name, _, version = upstream.partition("@")
+        version = version or component["version"]
+        assert infos[component["name"]] == f"built package from: {name} {version}"
+        told = {p["name"]: p["value"] for p in component["properties"]}
+        trivy = [
+            told.get(f"aquasecurity:trivy:Src{key}", "") for key in ("Epoch", "Version", "Release")
+        ]
+        assert told["aquasecurity:trivy:SrcName"] == name
+        assert version == "{}:{}-{}".format(*trivy).removeprefix(":").removesuffix("-")
+        sources[component["name"]] = name
+    assert (sources["libc6"], sources["libstdc++6"]) == ("glibc", "gcc-12")
+
+
+def test_what_wheels_carry_is_within_them() -> None:
+    inside = {
+        (wheel["name"], component["name"]): component.get("version")
+        for wheel in CYCLONEDX["components"]
+        for component in wheel.get("components", [])
+        if kind_of(wheel) == "wheel"
+    }
+    for entry in contents.bundled():
+        for name in entry["wheels"]:
+            if any(c["name"] == name for c in CYCLONEDX["components"]):
+                assert any(wheel == name for wheel, _ in inside), name
+    if any(wheel == "paddlepaddle" for wheel, _ in inside):
+        assert inside["paddlepaddle", "openssl"] == "1.1.1"
+        assert inside["paddlepaddle", "onednn"] == "3.2.1"
 
 
 def test_what_the_layers_told_is_in_their_archives() -> None:
@@ -103,3 +182,27 @@ def test_packages_have_licences() -> None:
         if kind_of(component) in ("deb", "wheel") and not component.get("licenses")
     ]
     assert without == []
+
+
+def test_statements_about_vulnerabilities() -> None:
+    if not (SBOM / "openvex.json").exists():
+        return
+    known = json.loads((SBOM / "openvex.json").read_text())
+    assert known["@context"] == "https://openvex.dev/ns/v0.2.0"
+    assert known.keys() == {"@context", "@id", "author", "timestamp", "version", "statements"}
+    product = CYCLONEDX["metadata"]["component"]["purl"]
+    inside = {component.get("purl") for component in contents.flat(CYCLONEDX)}
+    names = []
+    for statement in known["statements"]:
+        names.append(statement["vulnerability"]["name"])
+        assert statement["status"] == "not_affected"
+        assert statement["justification"] in (
+            "vulnerable_code_not_in_execute_path",
+            "vulnerable_code_not_present",
+        )
+        assert statement["status_notes"]
+        assert datetime.fromisoformat(statement["timestamp"]).tzinfo
+        (stated,) = statement["products"]
+        assert stated["@id"] == product
+        assert {part["@id"] for part in stated["subcomponents"]} <= inside
+    assert len(names) == len(set(names))

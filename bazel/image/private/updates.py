@@ -1,24 +1,13 @@
-"""Which Debian packages of an image have a security update pending.
-
-The index of the security suite is trusted by its signature alone, so it may come from any mirror;
-see bazel/debian/private/archive.py.
-"""
+"""Which Debian packages of an image have a security update pending."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from email.parser import HeaderParser
 
 from bazel.debian.private import archive, version
 from bazel.image.private.contents import STATUS
-from bazel.image.private.processes import UserError, say
-
-SUITE = "bookworm-security"
-_CURE = (
-    "`DEBIAN_SECURITY_MIRROR=http://MIRROR/debian-security ./bazelw run //images:report` takes "
-    "another archive."
-)
 
 
 @dataclass(frozen=True)
@@ -39,15 +28,6 @@ class Update:
     name: str
     inside: str
     pending: str
-
-
-@dataclass(frozen=True)
-class Index:
-    """The packages of a security suite, where they come from, and what is to be known of it."""
-
-    origin: str
-    packages: Sequence[archive.Package]
-    notes: Sequence[str]
 
 
 def is_status(path: str) -> bool:
@@ -87,25 +67,3 @@ def pending(inside: Iterable[Installed], index: Iterable[archive.Package]) -> li
         if its is not None and version.compare(mine, its) < 0:
             found.add(Update(package.source, package.name, mine, its))
     return sorted(found, key=lambda update: (update.source, update.name))
-
-
-def fetch(mirrors: Sequence[str], suite: str, verifier: archive.Verifier) -> Index:
-    """The index of the first archive that serves it; UserError says what all of them answered."""
-    reasons = []
-    for mirror in mirrors:
-        notes: list[str] = []
-
-        def report(line: str, notes: list[str] = notes) -> None:
-            say(line)
-            if line.startswith("note: "):
-                notes.append(line.removeprefix("note: "))
-
-        try:
-            channel = archive.Channel(suite, ("main",))
-            packages = archive.load_channel(mirror, channel, verifier, report=report)
-        except archive.ArchiveError as error:
-            reasons.append(str(error).replace(archive.CURE, "").strip())
-            continue
-        return Index(archive.shown(mirror), packages, notes)
-    reasons = reasons or ["no mirror of Debian's security archive is known."]
-    raise UserError(" ".join([*reasons, _CURE]))

@@ -1,20 +1,10 @@
-"""Pending security updates: what is newer, by Debian's order, and where the index comes from."""
+"""Pending security updates: what is newer, by Debian's order."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from bazel.debian.private import archive
-from bazel.debian.private.served import url_of
 from bazel.image.private import updates
-from bazel.image.private.processes import UserError
 from bazel.image.private.updates import Installed, Update, pending
-
-_DATA = Path("bazel/debian/private/testdata")
 
 
 def _packages(*stanzas: str) -> list[archive.Package]:
@@ -62,43 +52,3 @@ def test_a_package_that_the_suite_lacks_is_compared_by_its_source() -> None:
     assert pending([old], index) == [Update("lib", "libold", "1.9-1", "2.0-1")]
     equal = _installed("Package: libold", "Source: lib (2.0-1)", "Version: 0.1")
     assert not pending([equal], index)
-
-
-@pytest.fixture
-def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A signed archive on loopback; archive_test.py says how it was made."""
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(archive, "_PAUSES_SECONDS", (0, 0))
-    with url_of(_DATA) as url:
-        yield url
-
-
-def _verifier(keyring: str = "keyring.gpg") -> archive.Verifier:
-    return archive.Verifier(os.environ["GPGV"], str((_DATA / keyring).absolute()))
-
-
-def test_the_index_is_of_the_first_archive_that_serves_it(mirror: str) -> None:
-    index = updates.fetch([f"{mirror}/absent", mirror], "test", _verifier())
-    assert index.origin == mirror
-    inside = [
-        _installed("Package: libtls", "Version: 3.0-1~a"),
-        _installed("Package: app", "Version: 2.0-1"),
-    ]
-    assert [update.name for update in pending(inside, index.packages)] == ["libtls"]
-
-
-def test_no_archive_is_told_with_what_mends_it(mirror: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"absent.*DEBIAN_SECURITY_MIRROR=http") as told:
-        updates.fetch([f"{mirror}/absent"], "test", _verifier())
-    assert "`DEBIAN_MIRROR=" not in str(told.value)
-    with pytest.raises(UserError, match="DEBIAN_SECURITY_MIRROR=http"):
-        updates.fetch([], "test", _verifier())
-
-
-def test_an_archive_without_a_good_signature_is_not_believed(mirror: str, tmp_path: Path) -> None:
-    empty = tmp_path / "keyring.gpg"
-    empty.touch()
-    verifier = archive.Verifier(os.environ["GPGV"], str(empty))
-    with pytest.raises(UserError, match="good signature"):
-        updates.fetch([mirror], "test", verifier)

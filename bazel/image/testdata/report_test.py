@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +34,10 @@ def test_a_page_where_the_user_stands_and_a_few_lines(home: dict[str, str], tmp_
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["report", str(tmp_path / "images.html")]
-    assert [line.split()[0] for line in lines] == ["report", "small", "second", "stored", "updates"]
+    assert [line.split()[0] for line in lines] == [
+        *("report", "small", "second", "stored", "made", "updates")
+    ]
+    assert "without security updates" in lines[-2]
     assert "Not asked for" in lines[-1]
     text = (tmp_path / "images.html").read_text()
     for image in (SMALL, HERE / "second"):
@@ -44,7 +48,9 @@ def test_a_page_where_the_user_stands_and_a_few_lines(home: dict[str, str], tmp_
 
 
 def test_updates_of_a_signed_archive(home: dict[str, str], archive: str, tmp_path: Path) -> None:
-    keys = (f"--keyring={_DATA / 'keyring.gpg'}", "--security-suite=test")
+    lock = tmp_path / "lock.json"
+    lock.write_text(json.dumps({"channel": "test main", "date": "2026-01-02", "packages": []}))
+    keys = (f"--keyring={_DATA / 'keyring.gpg'}", f"--security-lock={lock}")
     env = home | {"DEBIAN_SECURITY_MIRROR": archive}
     done = program("report", *keys, env=env)
     assert done.returncode == 0, done.stderr

@@ -25,6 +25,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from oci.processes import running
+
 Json = dict[str, Any]
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -146,10 +148,11 @@ def hash_zstd(layer: Path, zstd: str | None) -> hashlib._Hash:
         )
     result = hashlib.sha256()
     command = [zstd, "--decompress", "--stdout", "--quiet", str(layer)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    with running(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         while chunk := process.stdout.read(CHUNK):
             result.update(chunk)
+        process.wait()
     if process.returncode:
         raise LayoutError(f"layer {layer} is damaged zstd")
     return result

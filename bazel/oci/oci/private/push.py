@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import hashlib
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from oci.private.layout import LayoutError, read_blob, read_manifest_descriptor
+from oci.processes import running, user_path
 
 # What the OCI distribution specification lets repositories and tags be.
 _COMPONENT = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
@@ -26,17 +26,6 @@ _LOOPBACK = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?")
 _ACCESS = re.compile(
     r"--dest-(authfile|cert-dir|creds|no-creds|password|registry-token|tls-verify|username)(=|$)"
 )
-
-
-def die_with_parent() -> None:
-    """Has the kernel end a child when we end, however that happens."""
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM, 0, 0, 0)
-
-
-def user_path(text: str | Path) -> Path:
-    """A path as the user means it, who does not stand where `bazel run` starts programs."""
-    return Path(os.environ.get("BUILD_WORKING_DIRECTORY", ""), text).absolute()
 
 
 # References
@@ -189,13 +178,14 @@ class SkopeoError(LayoutError):
 Skopeo = subprocess.Popen[bytes]
 
 
-def start(words: list[str], cwd: Path, verbose: bool, stdout: int | None = None) -> Skopeo:
-    return subprocess.Popen(
+def skopeo(
+    words: list[str], cwd: Path, verbose: bool, stdout: int | None = None
+) -> AbstractContextManager[Skopeo]:
+    return running(
         words,
         cwd=cwd,
         stdout=sys.stderr if stdout is None else stdout,
         stderr=None if verbose else subprocess.PIPE,
-        preexec_fn=die_with_parent,
     )
 
 
@@ -261,11 +251,16 @@ def push(args: argparse.Namespace, more: list[str]) -> int:
         copies, checks = steps(args, more, repository, tags, digest)
         folder = args.layout.resolve().parent
         for words in copies:
-            finish(start(words, folder, args.verbose))
+            with skopeo(words, folder, args.verbose) as process:
+                finish(process)
         # All at once: each is a program that starts and asks one thing.
-        asked = [start(words, folder, args.verbose, subprocess.PIPE) for words, _, _ in checks]
-        for process, (_, expected, name) in zip(asked, checks, strict=True):
-            _verify(expected, finish(process), name)
+        with ExitStack() as all_of_them:
+            asked = [
+                all_of_them.enter_context(skopeo(words, folder, args.verbose, subprocess.PIPE))
+                for words, _, _ in checks
+            ]
+            for process, (_, expected, name) in zip(asked, checks, strict=True):
+                _verify(expected, finish(process), name)
     except SkopeoError as error:
         if re.match("unknown .*flag", str(error)):
             args.parser.error(str(error))

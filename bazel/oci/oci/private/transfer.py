@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -28,7 +29,8 @@ from oci.private.layout import (
     read_blob,
     read_manifest_descriptor,
 )
-from oci.private.push import die_with_parent, push
+from oci.private.push import push
+from oci.processes import exit_on_signals, running
 
 # The time of every entry of a tarball, that of upstream's.
 TARBALL_TIME = 1672560000
@@ -126,13 +128,12 @@ def loader_command(loader: Path | None) -> list[str]:
 
 def load(args: argparse.Namespace) -> int:
     command = loader_command(args.loader)
-    with subprocess.Popen(command, stdin=subprocess.PIPE, preexec_fn=die_with_parent) as process:
+    with running(command, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
-        try:
+        with suppress(BrokenPipeError):  # the loader has said why
             write_tarball(args, process.stdin)
             process.stdin.close()
-        except BrokenPipeError:
-            pass  # the loader has said why
+        process.wait()
     if process.returncode:
         print(f"rules_oci: {Path(command[0]).name} could not load the image", file=sys.stderr)
     return process.returncode
@@ -201,10 +202,9 @@ def main(argv: list[str]) -> int:
     except (LayoutError, OSError) as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
     return 0
 
 
 if __name__ == "__main__":
+    exit_on_signals()
     sys.exit(main(sys.argv[1:]))

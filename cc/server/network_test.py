@@ -1,0 +1,45 @@
+"""The server is reached, and its health check finds it, by whatever IP and port there is."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cc.server.digits import make_repository
+from cc.server.serving import program
+
+UNSHARE = [os.environ["UNSHARE"], "--user", "--map-root-user", "--net", "--pid", "--fork"]
+MACHINE = Path(__file__).with_name("machine.py")
+
+
+@pytest.mark.parametrize(
+    ("kind", "flags", "host", "reached"),
+    [
+        # As the image starts it.
+        ("both", ["--host=::"], "::", {"127.0.0.1", "::1"}),
+        ("ipv6-only", ["--host=::"], "::", {"::1"}),
+        ("no-ipv6", ["--host=::"], "0.0.0.0", {"127.0.0.1"}),
+        # As people start it.
+        ("both", ["--host", "0.0.0.0", "--port", "9000"], "0.0.0.0", {"127.0.0.1"}),
+        ("both", ["--port=1", "--port=9000"], "127.0.0.1", {"127.0.0.1"}),
+        ("ipv6-only", ["--host=::1", "--port=9000"], "::1", {"::1"}),
+    ],
+)
+def test_it_is_reached_and_found_healthy(
+    tmp_path: Path, kind: str, flags: list[str], host: str, reached: set[str]
+) -> None:
+    repository = f"--model_repository={make_repository(tmp_path / 'models')}"
+    machine = [sys.executable, MACHINE, kind, os.environ["IP"]]
+    done = subprocess.run(
+        [*UNSHARE, "--mount-proc", *machine, *program(), "--", *flags, repository],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert (told["healthcheck"], told["stderr"]) == (0, "")
+    assert {address for address, said in told["answers"].items() if said == 200} == reached
+    assert told["host"] == host

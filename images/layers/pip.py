@@ -1,0 +1,29 @@
+#!/usr/bin/python3
+"""What `pip` and `python -m pip` say in an image that takes no packages while it runs."""
+
+from __future__ import annotations
+
+import sys
+
+SENTENCES = """\
+pip: this image takes no packages while it runs. For an afternoon, fetch them where there is a pip:
+
+  pip install --target wheels --only-binary :all: --python-version 3.11 \\
+    --platform manylinux2014_x86_64 --platform manylinux_2_28_x86_64 {names}
+
+and start the image with the folder at /wheels (`docker run -v $PWD/wheels:/wheels ...`): what is
+there can be imported, unless the image has a package of that name. To keep it, make an image of
+your own: docs/images.md of paddle_images.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Tells what to do instead, with the names that were typed."""
+    names = [word for word in arguments[1:] if not word.startswith("-")]
+    install = arguments[:1] == ["install"]
+    print(SENTENCES.format(names=" ".join(names if install else []) or "NAME"), file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
