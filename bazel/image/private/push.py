@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -52,13 +53,13 @@ def push(
     )
     beside = [referrers_tag(image.digest)]
     with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder:
-        signed = sign_beside(args, key, repository, image, Path(folder))
-        run_pushes(
-            args,
-            repository,
-            (args.oci_push, args.tag, [*digestfile, *more]),
-            (args.referrers_push, beside, [*more, f"--layout={signed}"]),
-        )
+
+        def pushes() -> Iterator[Push]:
+            yield args.oci_push, args.tag, [*digestfile, *more]
+            signed = sign_beside(args, key, repository, image, Path(folder))
+            yield args.referrers_push, beside, [*more, f"--layout={signed}"]
+
+        run_pushes(args, repository, pushes())
     if key:
         for digest in (image.digest, Image(args.referrers).digest):
             sign(args, key, repository, name, digest, more)
@@ -97,21 +98,28 @@ def sign(
             known = skopeo.fetch(f"{repository}:{tag}", Path(folder, "known"))
         if signing.sign(key, name, digest, known, out):
             # An oci_push of another layout: of a flag given twice the last counts.
-            run_pushes(args, repository, (args.oci_push, [tag], [*more, f"--layout={out}"]))
+            run_pushes(args, repository, [(args.oci_push, [tag], [*more, f"--layout={out}"])])
 
 
-def run_pushes(
-    args: argparse.Namespace, repository: str, *pushes: tuple[Path, list[str], list[str]]
-) -> None:
+Push = tuple[Path, list[str], list[str]]
+
+
+def run_pushes(args: argparse.Namespace, repository: str, pushes: Iterable[Push]) -> None:
     """Runs oci_push programs, with tags and flags each, at the same time."""
     with ExitStack() as stack:
-        running = [
-            start_push(args, program, repository, tags, more) for program, tags, more in pushes
-        ]
-        for process in running:
-            stack.callback(processes.stop, process)
+        running = []
+        failed = None
+        try:
+            for program, tags, more in pushes:
+                process = start_push(args, program, repository, tags, more)
+                stack.callback(processes.stop, process)
+                running.append(process)
+        except UserError as error:
+            failed = error  # what a push says of the same registry comes first
         for process in running:
             finish_push(args, process)
+        if failed:
+            raise failed
 
 
 def start_push(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from bazel.image.private import referrers
-from bazel.image.private.layout import Image, Json
+from bazel.image.private.layout import LIMITS, Image, Json
 from bazel.image.private.processes import UserError, user_path
 
 # HOST/NAME@DIGEST or HOST/NAME:TAG.
@@ -71,7 +73,24 @@ class Skopeo:
         reference = f"{repository}:{referrers.referrers_tag(digest)}"
         with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder:
             try:
+                self.measure(*self._referrers(repository, reference), most=LIMITS.beside)
                 layout = self.fetch(reference, Path(folder, "referrers"))
             except MissingError as error:
                 raise UserError(f"nothing is told beside it: {error}") from error
             return referrers.unsigned(layout), referrers.read(layout, digest)
+
+    def _referrers(self, repository: str, reference: str) -> Iterator[Json]:
+        """The manifests of what an index names."""
+        entries = json.loads(self.manifest(reference))["manifests"]
+        if len(entries) > LIMITS.referrers:
+            raise UserError(f"{reference} names {len(entries):,} things, too many to read")
+        for entry in entries:
+            yield json.loads(self.manifest(f"{repository}@{entry['digest']}"))
+
+    def measure(self, *manifests: Json, most: int) -> int:
+        """Refuses to pull what is said to have too many bytes; gives those of the biggest blob."""
+        blobs = [blob for m in manifests for blob in (m["config"], *m["layers"])]
+        sizes = [int(blob["size"]) for blob in blobs]
+        if any(size < 0 for size in sizes) or sum(sizes) > most:
+            raise UserError(f"is said to have {sum(sizes):,} bytes, which are not pulled")
+        return max(sizes, default=0)

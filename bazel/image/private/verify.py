@@ -201,12 +201,10 @@ class Verifier:
     def check_layers(self, reference: str, told: Json, verdict: Verdict) -> None:
         """The bills name what is in the layers, all of which are pulled."""
         manifest = json.loads(self.skopeo.manifest(reference))
-        sizes = [int(blob["size"]) for blob in (manifest["config"], *manifest["layers"])]
-        if min(sizes) < 0 or sum(sizes) > LIMITS.pulled:
-            raise UserError(f"the layers are said to have {sum(sizes):,} bytes: they are not pulled")
+        biggest = self.skopeo.measure(manifest, most=LIMITS.pulled)
         with (
             tempfile.TemporaryDirectory(dir=self._folder) as folder,
-            files_up_to(max(*sizes, LIMITS.document)),
+            files_up_to(max(biggest, LIMITS.document)),
         ):
             pulled = self.skopeo.fetch(reference, Path(folder, "image"))
             locks = [json.loads(self.locks[lock].read_bytes()) for lock in _PACKAGE_LOCKS]

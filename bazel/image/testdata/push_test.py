@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import json
 import re
 import signal
 import subprocess
 import tarfile
+import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +20,19 @@ import pytest
 from bazel.image.private import registry as embedded
 from bazel.image.private import runtime
 from bazel.image.private.layout import Image, Json
-from bazel.image.private.referrers import CYCLONEDX, IN_TOTO, SPDX
+from bazel.image.private.referrers import (
+    CYCLONEDX,
+    IN_TOTO,
+    INDEX,
+    MANIFEST,
+    SPDX,
+    Layout,
+    artifact,
+    index_of,
+    read,
+    referrers_tag,
+    write,
+)
 from bazel.image.testdata.users import (
     HERE,
     SMALL,
@@ -175,6 +190,87 @@ def test_bills_are_held_to_the_layers(home: dict[str, str], tmp_path: Path) -> N
     assert broken.returncode == 1
     assert "beside     is not as it should be: KeyError('packages')" in broken.stdout.splitlines()
     assert "Traceback" not in broken.stderr
+
+
+def test_a_hostile_image_is_refused(home: dict[str, str], tmp_path: Path) -> None:
+    """Its bills are beside it, its layer is a circle of links, and the sizes in manifests lie."""
+    doc = "usr/share/doc"
+    with runtime.registry(tmp_path / "elsewhere") as port:
+        to = f"localhost:{port}/team/name"
+        image = hostile(tmp_path / "hostile", [(f"{doc}/a", "b"), (f"{doc}/b", "\x1b[2J")])
+        told = read(Image(HERE / "small_referrers"), Image(SMALL).digest)
+        payloads = {kind: json.dumps(value).encode() for kind, value in told.items()}
+        write(image, payloads, tmp_path / "beside")
+        tag = referrers_tag(image.digest)
+        for layout, name in ((image.layout, "v1"), (tmp_path / "beside", tag)):
+            copy(f"oci:{layout}", f"docker://{to}:{name}")
+        circle = program("verify", "--deep", f"{to}:v1", env=home)
+        # Bigger than anybody pulls, by what it says.
+        manifest = image.manifest | {"layers": [image.layers[0] | {"size": 1 << 50}]}
+        huge = put_manifest(port, "team/name", manifest)
+        write_beside(to, huge, payloads, tmp_path / "huge")
+        too_big = program("verify", "--deep", f"{to}@{huge}", env=home)
+    assert circle.returncode == 1
+    assert "layers     hold other things than the bills name" in circle.stdout
+    assert too_big.returncode == 1
+    assert "beside     is said to have 1,125,899,906" in too_big.stdout
+    assert "Traceback" not in circle.stderr + too_big.stderr
+
+
+def hostile(folder: Path, links: list[tuple[str, str]]) -> Image:
+    """An image of one layer, of links alone."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name, target in links:
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, target
+            tar.addfile(link)
+    layout, data = Layout(folder), archive.getvalue()
+    diff_id = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [diff_id]},
+    }
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": layout.json("application/vnd.oci.image.config.v1+json", config),
+        "layers": [layout.blob("application/vnd.oci.image.layer.v1.tar+gzip", gzip.compress(data))],
+    }
+    layout.finish(layout.json(MANIFEST, manifest))
+    return Image(folder)
+
+
+def put_manifest(port: int, name: str, manifest: Json) -> str:
+    """Puts a manifest into a registry as no client would, and gives its digest."""
+    data = json.dumps(manifest).encode()
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v2/{name}/manifests/{digest}",
+        data,
+        {"Content-Type": MANIFEST},
+        method="PUT",
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        assert response.status == 201
+    return digest
+
+
+def copy(source: str, target: str) -> None:
+    command = [str(runtime.tool("skopeo")), "--insecure-policy", "copy", "--all", "--quiet"]
+    command += ["--preserve-digests", "--dest-tls-verify=false", source, target]
+    subprocess.run(command, check=True)
+
+
+def write_beside(to: str, digest: str, payloads: dict[str, bytes], folder: Path) -> None:
+    """Bills beside a digest that no layout has."""
+    layout = Layout(folder)
+    subject = {"mediaType": MANIFEST, "digest": digest, "size": 1}
+    entries = [artifact(layout, subject, kind, data) for kind, data in payloads.items()]
+    layout.finish(layout.json(INDEX, index_of(entries)))
+    copy(f"oci:{folder}", f"docker://{to}:{referrers_tag(digest)}")
 
 
 def forget(name: str) -> Callable[[Json], object]:
