@@ -65,8 +65,9 @@ class Skopeo:
         self.run(command, f"docker://{reference}", f"oci:{layout}")
         return Image(layout)
 
-    def beside(self, repository: str, digest: str) -> tuple[str, Json]:
-        """What is told beside an image: the digest of all but signatures, and each by media type.
+    def beside(self, repository: str, digest: str) -> tuple[str, Json, list[Json]]:
+        """What is told beside an image: the digest of all but signatures; each, by media type; and
+        which documents these are.
 
         Every byte has its digest; what it says is whatever somebody pushed.
         """
@@ -77,7 +78,8 @@ class Skopeo:
                 layout = self.fetch(reference, Path(folder, "referrers"))
             except MissingError as error:
                 raise UserError(f"nothing is told beside it: {error}") from error
-            return referrers.unsigned(layout), referrers.read(layout, digest)
+            told = referrers.read(layout, digest)
+            return referrers.unsigned(layout), told, referrers.digests(layout)
 
     def _referrers(self, repository: str, reference: str) -> Iterator[Json]:
         """The manifests of what an index names."""

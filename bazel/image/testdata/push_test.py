@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
@@ -100,16 +101,23 @@ def test_bills_and_provenance_are_pushed_beside(home: dict[str, str], tmp_path: 
     assert told["application/vnd.cyclonedx+json"]["specVersion"] == "1.5"
     statement = told["application/vnd.in-toto+json"]
     assert statement["subject"][0]["digest"]["sha256"] == image.digest.partition(":")[2]
-    made_of = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    definition = statement["predicate"]["buildDefinition"]
+    assert definition["externalParameters"] == {
+        "target": "//bazel/image/testdata:small",
+        "flags": {"compilation_mode": "opt", "compression": "gzip"},
+    }
+    made_of = definition["resolvedDependencies"]
     digests = {entry.get("uri"): entry["digest"].get("sha256") for entry in made_of}
     lock = Path("debian_lock.json")
     assert digests["file:debian_lock.json"] == hashlib.sha256(lock.read_bytes()).hexdigest()
     assert any(uri and uri.startswith("pkg:deb/debian/libc6@") for uri in digests)
+    purls = {uri for uri in digests if uri and uri.startswith("pkg:")}
+    assert purls <= {c.get("purl") for c in told["application/vnd.cyclonedx+json"]["components"]}
 
 
-def test_a_pushed_image_is_verified(home: dict[str, str]) -> None:
+def test_a_pushed_image_is_verified(home: dict[str, str], tmp_path: Path) -> None:
     assert program("small_push", env=home).returncode == 0
-    verified = program("verify", env=home)
+    verified = program("verify", f"--vsa={tmp_path}/vsa.jsonl", env=home)
     assert verified.returncode == 0, verified.stdout + verified.stderr
     for line in (
         "signature  of the image: not checked (--key NAME.pub does)",
@@ -122,6 +130,20 @@ def test_a_pushed_image_is_verified(home: dict[str, str]) -> None:
         "verified",
     ):
         assert line in verified.stdout.splitlines()
+    summary = json.loads((tmp_path / "vsa.jsonl").read_text())
+    assert summary["predicateType"] == "https://slsa.dev/verification_summary/v1"
+    assert summary["subject"][0]["digest"]["sha256"] == Image(SMALL).digest.partition(":")[2]
+    predicate = summary["predicate"]
+    assert predicate["verificationResult"] == "PASSED"
+    assert predicate["verifiedLevels"] == ["SLSA_BUILD_LEVEL_1", "PADDLE_IMAGES_REBUILT"]
+    policy = base64.b64decode(predicate["policy"]["content"])
+    assert predicate["policy"]["digest"]["sha256"] == hashlib.sha256(policy).hexdigest()
+    lock = hashlib.sha256(Path("debian_lock.json").read_bytes()).hexdigest()
+    assert json.loads(policy)["locks"]["debian_lock.json"] == lock
+    beside = Image(HERE / "small_referrers")
+    inputs = {entry["digest"]["sha256"] for entry in predicate["inputAttestations"]}
+    assert len(inputs) == 3
+    assert all(beside.blob(f"sha256:{digest}").exists() for digest in inputs)
 
 
 def test_a_push_says_which_updates_the_image_lacks(home: dict[str, str]) -> None:
@@ -170,7 +192,8 @@ def test_bills_are_held_to_the_layers(home: dict[str, str], tmp_path: Path) -> N
         # Both bills forget a package.
         push_beside(to, forget("zlib1g"))
         shallow = program("verify", f"{to}:v1", env=home)
-        deep = program("verify", "--deep", f"{to}:v1", env=home)
+        vsa = f"--vsa={tmp_path}/vsa.jsonl"
+        deep = program("verify", "--deep", vsa, f"{to}:v1", env=home)
         push_beside(to, lambda told: told.pop(IN_TOTO))
         lacking = program("verify", f"{to}:v1", env=home)
         push_beside(to, lambda told: told[SPDX].pop("packages"))
@@ -182,6 +205,8 @@ def test_bills_are_held_to_the_layers(home: dict[str, str], tmp_path: Path) -> N
     assert line in good.stdout.splitlines()
     assert same.returncode == 0, same.stdout + same.stderr
     assert (shallow.returncode, deep.returncode) == (1, 1)
+    predicate = json.loads((tmp_path / "vsa.jsonl").read_text())["predicate"]
+    assert (predicate["verificationResult"], predicate["verifiedLevels"]) == ("FAILED", ["FAILED"])
     assert "bills      name the same things" in shallow.stdout.splitlines()
     assert "rebuilt    its bills here: other ones" in shallow.stdout.splitlines()
     assert "layers     hold other things than the bills name: zlib1g 1:1.2" in deep.stdout
