@@ -14,7 +14,9 @@ import pytest
 from cc.server import serving
 
 SAMPLES, DIGITS = os.environ["SAMPLES"], os.environ["DIGITS"]
-_BINDING = re.compile(r"binding file \S+ \[\d+\] to \S+/libpaddle\.so \[\d+\]: \w+ symbol `([^']+)'")
+_BINDING = re.compile(
+    r"binding file \S+ \[\d+\] to \S+/libpaddle\.so \[\d+\]: \w+ symbol `([^']+)'"
+)
 OPENSSL = re.compile(
     r"(ASN1|BIO|BN|CMS|CONF|CRYPTO|DH|DSA|EC|ECDSA|ENGINE|ERR|EVP|HMAC|OBJ|OCSP|OPENSSL|PEM|PKCS\d+"
     r"|RAND|RSA|SMIME|SSL|TLS|TS|X509V?3?)_|[dio]2[dio]_|d?tls1_|ssl"

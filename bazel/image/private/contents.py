@@ -95,7 +95,7 @@ def read(image: Image, limits: Limits = LIMITS) -> list[LayerContents]:
             texts -= len(member.name) + len(member.linkname) + (member.size if keep else 0)
             if entries < 0:
                 raise ImageError(f"the image has more than {limits.entries:,} entries")
-            if texts < 0 or keep and member.size > limits.text:
+            if texts < 0 or (keep and member.size > limits.text):
                 raise ImageError(f"/{member.name} of {member.size:,} bytes is too much to remember")
             while block := content.read(1 << 20) if content else b"":
                 whole.update(block)
@@ -215,7 +215,12 @@ def _systems(texts: Mapping[str, str]) -> Iterator[Component]:
     if "ID" in release:
         name = release.get("PRETTY_NAME")
         yield Component(
-            "os", release["ID"], release.get("VERSION_ID", ""), [], supplier=name, source=_OS_RELEASE
+            "os",
+            release["ID"],
+            release.get("VERSION_ID", ""),
+            [],
+            supplier=name,
+            source=_OS_RELEASE,
         )
 
 
@@ -371,7 +376,9 @@ def _of_bill(bill: Any, wheel: Component, path: str) -> Iterator[Component]:
     for told in flat(bill):
         purl = PackageURL.from_string(told["purl"]) if told.get("purl") else None
         if purl and purl.type in ("alpm", "apk", "deb", "rpm"):
-            purl = None  # of the system that built it: scanners would take it for one of the image's
+            purl = (
+                None  # of the system that built it: scanners would take it for one of the image's
+            )
         licences = [
             word
             for entry in told.get("licenses", [])
@@ -400,7 +407,9 @@ def _of_table(wheel: Component) -> Iterator[Component]:
             if path is None:  # an image may have a part of a wheel
                 continue
             name, version = library["name"], library.get("version", "")
-            cpe = f"cpe:2.3:a:{library['cpe']}:{version}:*:*:*:*:*:*:*" if "cpe" in library else None
+            cpe = (
+                f"cpe:2.3:a:{library['cpe']}:{version}:*:*:*:*:*:*:*" if "cpe" in library else None
+            )
             yield Component(
                 "vendored",
                 name,

@@ -33,9 +33,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
+from bazel.image.private import referrers
 from bazel.image.private.layout import Image, Json
 from bazel.image.private.processes import UserError
-from bazel.image.private import referrers
 from bazel.image.private.referrers import BUNDLE, IN_TOTO, INDEX, MANIFEST, Layout, referrers_tag
 
 _ECDSA = ec.ECDSA(hashes.SHA256())
@@ -238,9 +238,7 @@ def bundle(key: ec.EllipticCurvePrivateKey, digest: str) -> Json:
     )
     return {
         "mediaType": BUNDLE,
-        "verificationMaterial": {
-            "publicKey": {"hint": _base64(hashlib.sha256(public).digest())}
-        },
+        "verificationMaterial": {"publicKey": {"hint": _base64(hashlib.sha256(public).digest())}},
         "dsseEnvelope": {
             "payload": _base64(data),
             "payloadType": IN_TOTO,

@@ -63,4 +63,3 @@ def _library(statement: Any, file: Path, found: Sequence[Component]) -> str:
             f"but the image has {has}: see what still holds, and write it there"
         )
     return purl
-
