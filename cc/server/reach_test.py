@@ -1,8 +1,8 @@
-"""What the server does not call of the libraries inside libpaddle.so: images/inference.vex.yaml says so.
+"""What the server does not call of the libraries inside libpaddle.so, as inference.vex.yaml says.
 
-libpaddle.so exports these libraries, so a call into one goes through the loader, which binds a function
-when it is called for the first time and tells so (LD_DEBUG=bindings). Some are bound when the library
-is loaded, because a table holds their addresses: those are the same in a run that does nothing.
+libpaddle.so exports these libraries, so a call into one goes through the loader, which binds a
+function when it is called for the first time and tells so (LD_DEBUG=bindings). Some are bound when
+the library is loaded, because a table has their addresses: as many in a run that does nothing.
 """
 
 import os

@@ -3,8 +3,8 @@
 Debian packages say so in /var/lib/dpkg/status.d (as in images without a package manager), wheels in
 *.dist-info/METADATA, models in /models/NAME/VERSION/metadata.json; programs are the files of
 /app/bin and /app/lib. A file that none of them accounts for is a component of its own, so nothing
-in an image goes unnamed. What wheels carry inside is told by themselves (*.dist-info/sboms, PEP 770),
-by bundled.yaml, or by the names of the files in NAME.libs; the system by /usr/lib/os-release.
+in an image goes unnamed. What wheels carry inside is told by themselves (*.dist-info/sboms, PEP
+770), by bundled.yaml, or by the names of the files in NAME.libs; the system by os-release.
 
 All that is asked of the files was told by the actions that wrote the layers; see layer_contents.py.
 """
@@ -62,7 +62,7 @@ class Component:
     `kind` is os, deb, wheel, vendored, model, program or file; `version` is empty where nobody
     tells it; `licences` are SPDX expressions, or names that SPDX does not know; `sha256` is that of
     the archive it came in, where the lock knows it, or of the file itself; `size` in bytes is that
-    of its files in the image, `layers` says how many of them are in which layer, the lowest being 0.
+    of its files in the image, `layers` says how many of them are in which layer, from 0 upwards.
     What is vendored has no files of its own: they are those of the wheel that it is `within`.
     """
 

@@ -198,7 +198,7 @@ class Image:
                         if max(len(member.name), len(member.linkname)) > LIMITS.path:
                             raise tarfile.ReadError("a path that is too long")
                         yield member, archive.extractfile(member) if member.isreg() else None
-                        archive.members.clear()  # else it keeps all
+                        cast(Any, archive).members.clear()  # else it keeps all
             except (tarfile.TarError, OverflowError, RecursionError, ValueError) as error:
                 raise ImageError(f"{name} is damaged: {error}") from error
             for what, got, expected in (
