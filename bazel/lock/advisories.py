@@ -43,7 +43,9 @@ def answered(data: Data, release: str, source: str, old: str, new: str) -> list[
     return sorted(found)
 
 
-def in_changelogs(packages: Iterable[archive.Package], archives: Sequence[str], old: str) -> list[str]:
+def in_changelogs(
+    packages: Iterable[archive.Package], archives: Sequence[str], old: str
+) -> list[str]:
     """The CVEs that the changelog of a source names since its old version.
 
     Packages of one source have the same changelog, or a link to that of another one.
@@ -81,5 +83,9 @@ def _changelog(package: archive.Package, url: str) -> str:
             for member in data:
                 if re.fullmatch(r"\./usr/share/doc/[^/]+/changelog\.Debian\.gz", member.name):
                     content = data.extractfile(member) if member.isfile() else None
-                    return gzip.decompress(content.read()).decode("utf-8", "replace") if content else ""
+                    return (
+                        gzip.decompress(content.read()).decode("utf-8", "replace")
+                        if content
+                        else ""
+                    )
     return ""

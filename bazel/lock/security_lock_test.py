@@ -259,7 +259,10 @@ def test_a_base_that_has_moved_is_told(
 
 
 def test_a_site_without_the_security_suite_is_told_what_to_do(
-    run: Run, url: str, workspace: Path, monkeypatch: pytest.MonkeyPatch,
+    run: Run,
+    url: str,
+    workspace: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("DEBIAN_SECURITY_MIRROR", f"{url}/absent")
