@@ -349,7 +349,7 @@ def _rule(kind: str, name: str, **labels: list[str]) -> dict[str, object]:
 
 
 def test_images_are_told_apart_by_what_their_layers_take() -> None:
-    answer = [
+    answer: list[dict[str, object]] = [
         _rule("image_sbom", "//images:a_sbom", layers=["//images:base", "//images/layers:libc"]),
         _rule("image_sbom", "//images:b_sbom", layers=["//images:base", "//images/layers:tls"]),
         _rule("layer", "//images:base", packages=["@debian//:base"]),

@@ -1,10 +1,10 @@
 """Writes an image's bills of materials, SPDX 2.3 and CycloneDX 1.5, and says what went into it.
 
-    sbom --layout LAYOUT --layer F ... --name NAME --debian-lock F ... --wheels-lock F --out DIRECTORY
+    sbom --layout LAYOUT --layer F ... --name NAME --debian-lock F ... --wheels-lock F --out FOLDER
 
 Each --layer is what the layer tool told of one layer, the lowest first.
 
-DIRECTORY gets spdx.json, cyclonedx.json and contents.json. They depend on the image and the locks
+FOLDER gets spdx.json, cyclonedx.json and contents.json. They depend on the image and the locks
 alone: identifiers come from the image's digest, and the date is that of the image's config.
 """
 
