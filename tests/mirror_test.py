@@ -4,6 +4,7 @@ A real Bazel fetches through the project's own repository rules from a real
 server on loopback, which misbehaves.
 """
 
+import base64
 import hashlib
 import http.server
 import importlib.metadata
@@ -19,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from bazel.launcher import site, startup
 
 BAZEL = Path(os.environ["BAZEL"]).resolve()
 PYTHON = Path(os.environ["PYTHON_ROOT"]).resolve().parent
@@ -94,6 +97,7 @@ class Mirror(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
+        self.login = ""  # as in an Authorization header; "": none is asked for
 
     @property
     def url(self) -> str:
@@ -106,7 +110,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
         content = self.server.files.get(self.path)
-        self.send_response(404 if content is None else 200)
+        refused = self.server.login and self.headers["Authorization"] != self.server.login
+        self.send_response(401 if refused else 404 if content is None else 200)
         self.send_header("Content-Length", str(len(content or b"")))
         self.end_headers()
         self.wfile.write(content or b"")
@@ -115,12 +120,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def mirror() -> Iterator[Mirror]:
+def serving() -> Iterator[Mirror]:
     with Mirror() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
+
+
+@pytest.fixture
+def mirror() -> Iterator[Mirror]:
+    yield from serving()
 
 
 class Workspace:
@@ -143,7 +152,7 @@ class Workspace:
             "sha256": DEB_SHA256,
             "sets": ["everything"],
         }
-        self._write("debian_lock.json", {"packages": [package]})
+        self.write("debian_lock.json", {"packages": [package]})
         wheel = {
             "name": "greeting",
             "version": "1.0",
@@ -158,9 +167,9 @@ class Workspace:
             "sha256": hashlib.sha256(SDIST).hexdigest(),
             "requires": [],
         }
-        self._write("wheels_lock.json", {"wheels": [wheel, spoken]})
+        self.write("wheels_lock.json", {"wheels": [wheel, spoken]})
 
-    def _write(self, name: str, content: object) -> None:
+    def write(self, name: str, content: object) -> None:
         (self.folder / name).write_text(json.dumps(content))
 
     def bazel(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -173,7 +182,7 @@ class Workspace:
         )
 
     def fetch(
-        self, target: str, mirror: str, cache: Path | None = None
+        self, target: str, mirror: str, cache: Path | None = None, flags: tuple[str, ...] = ()
     ) -> subprocess.CompletedProcess[str]:
         # The launcher hands Bazel the site's mirrors in the same way.
         result = self.bazel(
@@ -183,7 +192,24 @@ class Workspace:
             *("--spawn_strategy=local", "--noshow_progress", "--color=no"),
             f"--repository_cache={cache or ''}",
             "--experimental_repository_downloader_retries=0",
+            *flags,
             target,
+        )
+        print(result.stderr)
+        return result
+
+    def fetch_on_site(
+        self, targets: str | list[str], mirror: str, folder: Path, index: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """As under ./bazelw, whose settings for this site Bazel gets."""
+        here = site.Site((mirror,), (f"{mirror}-security",), f"{index}/simple", None, None)
+        startup.write(folder / "site", folder, here, lambda *_: None, with_bazel=False)
+        result = self.bazel(
+            f"--bazelrc={folder}/site/bazelrc",
+            "build",
+            *("--lockfile_mode=off", "--spawn_strategy=local", "--noshow_progress", "--color=no"),
+            *("--repository_cache=", "--experimental_repository_downloader_retries=0"),
+            *([targets] if isinstance(targets, str) else targets),
         )
         print(result.stderr)
         return result
@@ -244,6 +270,43 @@ def test_no_mirror_says_what_to_set(workspace: Workspace) -> None:
     assert result.returncode != 0
     assert "No Debian mirror is known" in result.stderr
     assert "set DEBIAN_MIRROR" in result.stderr
+
+
+@pytest.mark.parametrize("place", ["netrc", "url"])
+def test_bazel_gets_the_logins_of_the_site(
+    workspace: Workspace,
+    mirror: Mirror,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+) -> None:
+    mirror.files[POOL] = DEB
+    mirror.login = "Basic " + base64.b64encode(b"user:p@ss").decode()
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login user password p@ss\n")
+    if place == "netrc":
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    url = mirror.url if place == "netrc" else mirror.url.replace("//", "//user:p%40ss@")
+    workspace.forget()
+    result = workspace.fetch_on_site("@debian//:greeting", url, tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert mirror.asked == [POOL]
+
+
+def test_bazel_takes_the_proxy_of_apt_for_debian_alone(
+    workspace: Workspace, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror.files[f"http://debian.test{POOL}"] = DEB
+    mirror.files["/simple/spoken/"] = b'<a href="../../files/Spoken-1.0.tar.gz">x</a>'
+    mirror.files["/files/Spoken-1.0.tar.gz"] = SDIST
+    apt = tmp_path / "apt.conf"
+    apt.write_text(f'Acquire::http::Proxy "{mirror.url}";\nAcquire::http::Proxy::x.test "DIRECT";\n')
+    monkeypatch.setenv("APT_CONFIG", str(apt))
+    workspace.forget()
+    targets = ["@debian//:greeting", "@pypi_spoken//:library"]
+    result = workspace.fetch_on_site(targets, "http://debian.test", tmp_path, mirror.url)
+    assert result.returncode == 0, result.stderr
+    asked = [f"http://debian.test{POOL}", "/files/Spoken-1.0.tar.gz", "/simple/spoken/"]
+    assert sorted(mirror.asked, reverse=True) == sorted(asked, reverse=True)
 
 
 def test_wrong_bytes_of_a_wheel_are_refused(workspace: Workspace, mirror: Mirror) -> None:

@@ -36,6 +36,7 @@ _BAZEL = """#!/bin/sh
 echo "DEBIAN_MIRROR $DEBIAN_MIRROR"
 echo "PYPI_INDEX $PYPI_INDEX"
 echo "NPM_REGISTRY $NPM_REGISTRY"
+echo "user $USER, home $HOME, cache $XDG_CACHE_HOME"
 for argument; do
   echo "argument [$argument]"
 done
@@ -48,14 +49,14 @@ esac
 echo "bazelisk $USE_BAZEL_VERSION $*"
 """
 # Hands back what stands between the markers; a real one is in archive_test.
-_GPGV = """#!/bin/sh
+GPGV = """#!/bin/sh
 while [ "$1" != --output ]; do
   shift
 done
 while read -r line; do
   case $line in
   -----*) ;;
-  SHA256:) echo "$line" ;;
+  Valid-Until:* | SHA256:) echo "$line" ;;
   *[0-9]*) echo " $line" ;;
   *) echo "$line" ;;
   esac
@@ -149,7 +150,7 @@ class Mirror:
         entry = {"name": name, "version": version, "arch": "all", "suite": "forky"}
         return {**entry, "pool": pool, "sha256": sha256, "size": len(deb)}
 
-    def add_index(self, packages: list[dict[str, Any]]) -> None:
+    def add_index(self, packages: list[dict[str, Any]], until: str = "") -> None:
         """Serves an InRelease (the fake gpgv takes it as it is) with these packages."""
         stanzas = [
             f"Package: {p['name']}\nVersion: {p['version']}\nArchitecture: {p['arch']}\n"
@@ -162,7 +163,9 @@ class Mirror:
         digest = hashlib.sha256(index).hexdigest()
         release = (
             "-----BEGIN PGP SIGNED MESSAGE-----\n"
-            f"Codename: forky\nSHA256:\n {digest} {len(index)} {path}\n\n"
+            "Origin: Debian\nCodename: forky\n"
+            + (f"Valid-Until: {until}\n" if until else "")
+            + f"SHA256:\n {digest} {len(index)} {path}\n\n"
             "-----END PGP SIGNATURE-----\n"
         )
         self.files["/debian/dists/forky/InRelease"] = release.encode()
@@ -173,7 +176,7 @@ class Checkout:
 
     def __init__(self, folder: Path, mirror: Mirror) -> None:
         self.mirror = mirror
-        self.folder = folder / "check out"  # a space, as users have them
+        self.folder = folder / "check 出"  # as users have them
         self.cache = folder / "home/.cache/paddle_images/launcher"
         for package in ("launcher", "debian/private"):
             (self.folder / "bazel" / package).mkdir(parents=True)
@@ -195,7 +198,7 @@ class Checkout:
         self.write_lock()
         (folder / "ca.pem").write_text(PEM)
         (folder / "bin").mkdir()
-        (folder / "bin/gpgv").write_text(_GPGV)
+        (folder / "bin/gpgv").write_text(GPGV)
         (folder / "bin/gpgv").chmod(0o755)
         self.env = {
             "PATH": f"{folder}/bin:{os.environ['PATH']}",
@@ -203,6 +206,7 @@ class Checkout:
             "DEBIAN_MIRROR": f"{mirror.url}/debian",
             "DEBIAN_KEYRING": str(folder / "ca.pem"),
             "SSL_CERT_FILE": str(folder / "ca.pem"),
+            "no_proxy": "127.0.0.1",  # of this machine's apt
             "PIP_CONFIG_FILE": os.devnull,
             "NPM_CONFIG_USERCONFIG": os.devnull,
             "NPM_CONFIG_GLOBALCONFIG": os.devnull,

@@ -1,6 +1,6 @@
 """Prints file and sha256 of sdists as JSON, as pip finds them on the index.
 
-usage: find_sdists.py INDEX_URL NAME==VERSION...
+usage: find_sdists.py NAME==VERSION...
 
 pip itself cannot say it: before it reports on an sdist it runs the setup.py in it.
 """
@@ -30,9 +30,9 @@ def find(repository: IndexRepository, pin: Requirement) -> dict[str, str]:
 
 
 def main() -> int:
-    index, *pins = sys.argv[1:]
+    pins = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="paddle_images-") as cache:
-        repository = IndexRepository(["--index-url", index, "--no-binary=:all:"], cache)
+        repository = IndexRepository(["--no-binary=:all:"], cache)
         try:
             print(json.dumps({pin: find(repository, Requirement(pin)) for pin in pins}))
         except PipError as error:

@@ -88,12 +88,18 @@ def _urlsafe(text: str) -> str:
 
 
 class Site(http.server.ThreadingHTTPServer):
-    """A Debian mirror and a PyPI index without JSON API; `hashes`: its pages have them."""
+    """A Debian mirror and a PyPI index without PyPI's own API; `hashes`: its pages have them.
+
+    `json`: they are JSON (PEP 691) and nothing else. `login`: who asks for anything of the
+    index must be "USER:PASSWORD".
+    """
 
     def __init__(self, debian: Path) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.debian = debian
         self.hashes = True
+        self.json = False
+        self.login = ""
         self.files: dict[str, bytes] = {}
         self.url = f"http://127.0.0.1:{self.server_port}"
 
@@ -106,12 +112,32 @@ class Site(http.server.ThreadingHTTPServer):
         if kind == "debian" and (self.debian / rest).is_file():
             return (self.debian / rest).read_bytes()
         if kind == "simple":
-            return "".join(
-                f'<a href="/files/{file}{self._fragment(body)}">{file}</a>\n'
+            name = pypi_lock.normalize(rest.strip("/"))
+            files = {
+                file: body
                 for file, body in self.files.items()
-                if pypi_lock.normalize(file.split("-")[0]) == pypi_lock.normalize(rest.strip("/"))
-            ).encode()
+                if pypi_lock.normalize(file.split("-")[0]) == name
+            }
+            return self._json(name, files) if self.json else self._html(files)
         return self.files.get(rest) if kind == "files" else None
+
+    def _html(self, files: dict[str, bytes]) -> bytes:
+        return "".join(
+            f'<a href="/files/{file}{self._fragment(body)}">{file}</a>\n'
+            for file, body in files.items()
+        ).encode()
+
+    def _json(self, name: str, files: dict[str, bytes]) -> bytes:
+        listed = [
+            {
+                "filename": file,
+                "url": f"../../files/{file}",
+                "hashes": {kind: hashlib.new(kind, body).hexdigest() for kind in ("md5", "sha256")},
+            }
+            for file, body in files.items()
+        ]
+        meta = {"api-version": "1.0"}
+        return json.dumps({"meta": meta, "name": name, "files": listed}).encode()
 
     def _fragment(self, body: bytes) -> str:
         return f"#sha256={hashlib.sha256(body).hexdigest()}" if self.hashes else ""
@@ -120,9 +146,22 @@ class Site(http.server.ThreadingHTTPServer):
 class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         assert isinstance(self.server, Site)
-        body = self.server.answer(self.path)
-        self.send_response(404 if body is None else 200)
-        self.send_header("Content-Type", "text/html")
+        path = self.path.removeprefix("http://index.test")  # which we are the proxy of
+        wanted = "Basic " + base64.b64encode(self.server.login.encode()).decode()
+        if path.startswith("/moved/"):
+            self.send_response(302)
+            self.send_header("Location", self.path.replace("/moved/", "/simple/"))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        body = self.server.answer(path)
+        status = 404 if body is None else 200
+        open_to_all = not self.server.login or path.startswith("/debian/")
+        if not open_to_all and self.headers["Authorization"] != wanted:
+            body, status = b"", 401
+        self.send_response(status)
+        kind = "application/vnd.pypi.simple.v1+json" if self.server.json else "text/html"
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body or b"")))
         self.end_headers()
         self.wfile.write(body or b"")
@@ -326,13 +365,14 @@ def test_damaged_archive_changes_no_lock(
 ) -> None:
     assert run("debian", "pypi") == 0
     before = read(workspace)
-    (path,) = site.debian.rglob(damage)
+    (path,) = Path(site.debian, "dists/test").rglob(damage)
     path.write_bytes(path.read_bytes().replace(b"test", b"tesT") + b" ")
     if damage == "InRelease":
         path.write_bytes(path.read_bytes().replace(b"Suite: ", b"Suite:"))
     (workspace / pypi_lock.SPEC).write_text("core\n")
     assert run("debian", "pypi") == 1
-    assert "Nothing of it was used" in capsys.readouterr().err or damage == "InRelease"
+    error = capsys.readouterr().err
+    assert "othing of it was used" in error or damage == "InRelease"
     assert read(workspace) == before
 
 
@@ -365,6 +405,44 @@ def test_unreachable_index(
     error = capsys.readouterr().err
     assert "the index http://127.0.0.1:9/simple cannot be reached" in error
     assert "Traceback" not in error
+
+
+def test_an_index_behind_a_login_gives_the_same_lock(
+    run: Run,
+    site: Site,
+    workspace: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("pypi") == 0
+    open_to_all = read(workspace)
+    site.json, site.login = True, "user:p@ss w"
+    # A host that is not this machine: what pip lets pass on loopback counts for nothing.
+    monkeypatch.setenv("http_proxy", site.url)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    for login in ("user:p%40ss%20w@", ""):
+        for name in open_to_all:
+            (workspace / name).unlink()
+        monkeypatch.setenv("PYPI_INDEX", f"http://{login}index.test/moved")
+        assert run("pypi") == 0
+        assert read(workspace) == open_to_all
+        said = capsys.readouterr().err
+        assert "p@ss" not in said and "p%40ss" not in said
+        netrc = tmp_path / "home/.netrc"
+        netrc.parent.mkdir(exist_ok=True)
+        netrc.write_text('machine index.test login user password "p@ss w"\n')
+
+
+def test_an_index_that_wants_another_login_is_named(
+    run: Run, site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.login = "user:right"
+    monkeypatch.setenv("PYPI_INDEX", site.url.replace("//", "//user:secret@") + "/simple")
+    assert run("pypi") == 1
+    error = capsys.readouterr().err
+    assert f"the index {site.url}/simple wants another login" in error
+    assert "~/.netrc" in error and "secret" not in error
 
 
 def test_unknown_package_names_its_set(

@@ -15,6 +15,8 @@ from pip._internal.req import InstallRequirement
 from piptools.repositories import PyPIRepository
 from piptools.scripts import compile as pip_compile
 
+from bazel.lock import pip_install  # noqa: F401 (of a file's hashes the sha256 counts)
+
 
 class IndexRepository(PyPIRepository):
     """Takes hashes from the index, and downloads only where it gives none."""

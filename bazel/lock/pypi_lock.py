@@ -9,6 +9,7 @@ an sdist as it stands.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import functools
 import json
@@ -17,6 +18,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -175,11 +177,11 @@ def update_requirements(
         command = [sys.executable, "-P", str(Path(__file__).with_name("pip_compile.py"))]
         command += ["--generate-hashes", "--allow-unsafe", "--no-strip-extras", "--no-config"]
         command += ["--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host"]
-        command += ["--index-url", index, "--pip-args=--only-binary=:all:"]
+        command += ["--pip-args=--only-binary=:all:"]
         command += ["--upgrade"] if upgrade else []
         command += ["--output-file", LOCK, SPEC]
         done = subprocess.run(
-            command, cwd=directory, env=_environment(), capture_output=True, text=True
+            command, cwd=directory, env=_environment(index), capture_output=True, text=True
         )
         if done.returncode:
             _refuse_unreachable(index, done.stderr)
@@ -241,8 +243,8 @@ def _find_sdists(
     """The entries of sdists; what they require is not known without running them."""
     report(f"finding {len(sdists)} sdists")
     pins = {f"{name.replace('_', '-')}=={version}": name for name, version in sdists.items()}
-    command = [sys.executable, "-P", str(Path(__file__).with_name("find_sdists.py")), index, *pins]
-    done = subprocess.run(command, env=_environment(), capture_output=True, text=True)
+    command = [sys.executable, "-P", str(Path(__file__).with_name("find_sdists.py")), *pins]
+    done = subprocess.run(command, env=_environment(index), capture_output=True, text=True)
     if done.returncode:
         _refuse_unreachable(index, done.stderr)
         raise PyPIError(
@@ -262,14 +264,14 @@ def _choose(pins: Mapping[str, Pin], index: str, hashes: bool) -> dict[str, Whee
     with tempfile.TemporaryDirectory(prefix="paddle_images-") as directory:
         requirements, answer = Path(directory, "requirements.txt"), Path(directory, "report.json")
         requirements.write_text("".join(_line(pin, hashes) for pin in pins.values()))
-        command = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--index-url", index]
+        command = [sys.executable, "-P", str(Path(__file__).with_name("pip_install.py")), "--quiet"]
         command += ["--dry-run", "--ignore-installed", "--no-deps", "--only-binary=:all:"]
         command += ["--target", f"{directory}/target", "--report", str(answer)]
         command += ["--implementation=cp", "--abi=cp311", "--python-version", _PYTHON]
         command += [f"--platform={platform}" for platform in _PLATFORMS]
         command += ["--require-hashes"] if hashes else []
         command += ["--requirement", str(requirements)]
-        done = subprocess.run(command, env=_environment(), capture_output=True, text=True)
+        done = subprocess.run(command, env=_environment(index), capture_output=True, text=True)
         if done.returncode:
             _refuse_unreachable(index, done.stderr)
             raise PyPIError(
@@ -355,8 +357,8 @@ _KEPT = {
 }
 
 
-def _environment() -> dict[str, str]:
-    """The environment for pip: the machine's way to the network, and nothing else of it."""
+def _environment(index: str) -> dict[str, str]:
+    """The environment for pip: the index, and of the machine its way to the network alone."""
     listing = subprocess.run(
         [sys.executable, "-P", "-m", "pip", "config", "list"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -366,13 +368,19 @@ def _environment() -> dict[str, str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
     for section in ("global", "install", ":env:"):
         for line in listing.stdout.splitlines():
-            match = re.match(rf"{section}\.([a-z-]+)='(.*)'$", line)
+            match = re.match(rf"{section}\.([a-z-]+)=(.*)", line)
             if match and match[1] in _KEPT:
-                environment["PIP_" + match[1].upper().replace("-", "_")] = match[2]
+                value = ast.literal_eval(match[2])
+                environment["PIP_" + match[1].upper().replace("-", "_")] = value
     bundle = site.ca_bundle()
     if bundle:  # the interpreter of the lock knows no CA of its own
         environment.setdefault("PIP_CERT", str(bundle))
+    parts = urllib.parse.urlsplit(index)
+    if parts.scheme == "http" and parts.hostname:  # who names it so means it
+        trusted = f"{environment.get('PIP_TRUSTED_HOST', '')} {parts.hostname}"
+        environment["PIP_TRUSTED_HOST"] = trusted.strip()
     environment.update(
+        PIP_INDEX_URL=index,  # not an argument: other users of the machine see those
         PIP_CONFIG_FILE=os.devnull,
         PIP_DISABLE_PIP_VERSION_CHECK="1",
         PIP_NO_INPUT="1",
@@ -383,7 +391,14 @@ def _environment() -> dict[str, str]:
 
 
 def _refuse_unreachable(index: str, text: str) -> None:
-    """pip takes an index that does not answer for one that has nothing."""
+    """pip takes an index that does not answer, or not us, for one that has nothing."""
+    refused = [line.strip() for line in text.splitlines() if "Credentials not correct" in line]
+    if refused:
+        raise PyPIError(
+            f"the index {archive.shown(index)} wants another login. One is taken from the URL, "
+            "`PYPI_INDEX=https://USER:PASSWORD@INDEX/simple ./bazelw run //:lock`, and from "
+            f"~/.netrc. pip says:\n  {refused[-1]}"
+        )
     broken = [line.strip() for line in text.splitlines() if "after connection broken by" in line]
     if broken:
         raise PyPIError(

@@ -25,6 +25,7 @@ def paddle_image(
         models = [],
         program = None,
         python = False,
+        without = [],
         entrypoint = None,
         cmd = None,
         env = {},
@@ -38,6 +39,7 @@ def paddle_image(
         version = "0",
         versions = {},
         license = None,
+        vex = None,
         budget = {},
         tags = [],
         visibility = None):
@@ -67,6 +69,7 @@ def paddle_image(
       program: executable that becomes /app/bin/<target name>, the entrypoint.
       python: whether the program is a py_binary, whose wheels are in `layers`. Then the image is one to work in: its
         volumes, HOME among them, belong to whoever runs it.
+      without: data of a Python program that the image does without, or has at another place; else it is in /app.
       entrypoint: in place of the program alone.
       cmd: its arguments when the user gives none.
       env: environment.
@@ -80,6 +83,7 @@ def paddle_image(
       version: of the contents; also the tag that is pushed.
       versions: of what is inside, for labels: `{"python": "3.11"}` is `paddle_images.version.python`.
       license: SPDX expression.
+      vex: YAML file of what is known of vulnerabilities inside; docs/images.md has an example.
       budget: `unpacked_mb` and `compressed_mb` that the image may have, in units of 1,000,000 bytes.
       tags: of the targets.
       visibility: of the targets.
@@ -147,6 +151,7 @@ def paddle_image(
         },
         programs = [] if python or not program else [program],
         python_programs = [program] if python and program else [],
+        without = without,
         **common
     )
     stack.append(("program", name + "_program"))
@@ -202,6 +207,7 @@ def paddle_image(
         layers = [tar for _, tar in stack],
         repository = repository,
         tags = tags,
+        vex = vex,
         visibility = visibility,
     )
     image_referrers(

@@ -11,20 +11,22 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import resource
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bazel.image.private import contents, processes, referrers, registry, security, signing
-from bazel.image.private.layout import Image, Json
+from bazel.image.private.layout import LIMITS, Image, Json
 from bazel.image.private.processes import UserError
-from bazel.image.private.referrers import CYCLONEDX, IN_TOTO, SLSA, SPDX
+from bazel.image.private.referrers import BUNDLE, CYCLONEDX, IN_TOTO, OPENVEX, SLSA, SPDX
 from bazel.image.private.skopeo import REFERENCE, MissingError, Skopeo
 
+_KINDS = {SPDX: "SPDX", CYCLONEDX: "CycloneDX", IN_TOTO: "provenance"}
 _PACKAGE_LOCKS = ("debian_lock.json", "wheels_lock.json")
 
 
@@ -36,7 +38,8 @@ class Verdict:
     failed: bool = False
 
     def say(self, what: str, text: str) -> None:
-        self.lines.append((what, text))
+        # Names in an image may be anything, such as what moves a terminal's cursor.
+        self.lines.append((what, "".join(c if c.isprintable() else "\ufffd" for c in text)))
 
     def check(self, what: str, good: bool, text: str, otherwise: str) -> None:
         self.say(what, text if good else otherwise)
@@ -78,7 +81,6 @@ class Verifier:
         if matched["digest"]:
             right = digest == matched["digest"]
             verdict.check("manifest", right, "has the digest asked for", f"is not {reference}")
-        self.check_signature(repository, digest, "the image", verdict)
         # Anybody may have pushed this: it need not be what it should.
         try:
             told = self.check_beside(repository, digest, verdict)
@@ -87,38 +89,56 @@ class Verifier:
             self.check_rebuilt(target, told, digest, verdict)
             if self.deep:
                 self.check_layers(f"{repository}@{digest}", told, verdict)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             verdict.check("beside", False, "", f"is not as it should be: {error!r}")
         except UserError as error:
             verdict.check("beside", False, "", str(error))
         return verdict
 
-    def check_signature(self, repository: str, digest: str, what: str, verdict: Verdict) -> None:
+    def check_signature(
+        self,
+        repository: str,
+        digest: str,
+        what: str,
+        verdict: Verdict,
+        bundles: Sequence[Json] = (),
+    ) -> None:
         """By the key, if one was given."""
         if not self.key:
             verdict.say("signature", f"of {what}: not checked (--key NAME.pub does)")
             return
         reference = f"{repository}:{signing.signature_tag(digest)}"
-        try:
-            with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+        with (
+            tempfile.TemporaryDirectory(dir=self._folder) as folder,
+            files_up_to(LIMITS.document),
+        ):
+            signatures = None
+            with suppress(MissingError):
                 signatures = self.skopeo.fetch(reference, Path(folder, "signatures"))
-                trouble = signing.trouble(signatures, digest, self.key)
-        except MissingError:
-            trouble = "there is none"
+            trouble = signing.trouble(signatures, digest, self.key, bundles)
         good = f"of {what}: by {self.key_name}"
         verdict.check(
             "signature", not trouble, good, f"of {what}: not by {self.key_name}: {trouble}"
         )
 
     def check_beside(self, repository: str, digest: str, verdict: Verdict) -> Json:
-        """What refers to the image, by media type, each byte checked by its digest."""
-        index, told = self.skopeo.beside(repository, digest)
+        """What refers to the image, by media type, each byte checked by its digest.
+
+        Signatures of the image are there, and below a tag: it is looked at whatever is beside it.
+        """
+        told: Json = {}
+        try:
+            with files_up_to(LIMITS.document):
+                index, told = self.skopeo.beside(repository, digest)
+        finally:
+            bundles = told.get(BUNDLE, [])
+            self.check_signature(repository, digest, "the image", verdict, bundles)
         self.check_signature(repository, index, "what is beside it", verdict)
-        kinds = {SPDX: "SPDX", CYCLONEDX: "CycloneDX", IN_TOTO: "provenance"}
-        lacks = ", ".join(name for kind, name in kinds.items() if kind not in told)
+        lacks = ", ".join(name for kind, name in _KINDS.items() if kind not in told)
         if lacks:
             raise UserError(f"lacks {lacks}")
-        verdict.say("beside", ", ".join(kinds.values()))
+        also = ["OpenVEX"] if OPENVEX in told else []
+        verdict.say("beside", ", ".join([*_KINDS.values(), *also]))
         return told
 
     def check_bills(self, told: Json, digest: str, verdict: Verdict) -> None:
@@ -129,6 +149,8 @@ class Verifier:
         cyclonedx = sorted((c["name"], c.get("version", "")) for c in components)
         of_it = told[CYCLONEDX]["metadata"]["component"]["version"] == digest
         of_it &= str(told[SPDX]["name"]).endswith(digest)
+        for statement in told.get(OPENVEX, {}).get("statements", []):
+            of_it &= all(f"@{digest}?" in product["@id"] for product in statement["products"])
         text = f"both of this image, {len(spdx)} components"
         verdict.check("bills", of_it, text, "of another image")
         same = spdx == cyclonedx
@@ -172,12 +194,20 @@ class Verifier:
         other = f"{target} here: {built.image.digest}"
         verdict.check("rebuilt", same, f"{target} here: equal", other)
         if same:
-            bills = all(built.told[kind] == told[kind] for kind in (SPDX, CYCLONEDX))
+            kinds = (SPDX, CYCLONEDX, OPENVEX)
+            bills = all(built.told.get(kind) == told.get(kind) for kind in kinds)
             verdict.check("rebuilt", bills, "its bills here: equal", "its bills here: other ones")
 
     def check_layers(self, reference: str, told: Json, verdict: Verdict) -> None:
         """The bills name what is in the layers, all of which are pulled."""
-        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+        manifest = json.loads(self.skopeo.manifest(reference))
+        sizes = [int(blob["size"]) for blob in (manifest["config"], *manifest["layers"])]
+        if min(sizes) < 0 or sum(sizes) > LIMITS.pulled:
+            raise UserError(f"the layers are said to have {sum(sizes):,} bytes: they are not pulled")
+        with (
+            tempfile.TemporaryDirectory(dir=self._folder) as folder,
+            files_up_to(max(*sizes, LIMITS.document)),
+        ):
             pulled = self.skopeo.fetch(reference, Path(folder, "image"))
             locks = [json.loads(self.locks[lock].read_bytes()) for lock in _PACKAGE_LOCKS]
             inside = contents.components(pulled, contents.read(pulled), *locks)
@@ -195,6 +225,18 @@ class Verifier:
             f"hold what the bills name, {len(found)} components, to the byte",
             f"hold other things than the bills name: {', '.join(words[:5])}",
         )
+
+
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """Programs that are started write no bigger file: a registry may send more than it said."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    small = size if most == resource.RLIM_INFINITY else min(size, most)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (small, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
 
 
 def pairs(words: list[str]) -> list[tuple[str, str]]:
