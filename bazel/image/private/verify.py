@@ -23,13 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from bazel.image.private import contents, processes, referrers, registry, security, signing, summary
 from bazel.image.private.layout import LIMITS, Image, Json
 from bazel.image.private.processes import UserError
-<<<<<<< HEAD
-from bazel.image.private.referrers import CYCLONEDX, IN_TOTO, SLSA, SPDX
-from bazel.image.private.skopeo import MissingError, Skopeo, parse
-=======
 from bazel.image.private.referrers import BUNDLE, CYCLONEDX, IN_TOTO, OPENVEX, SLSA, SPDX
-from bazel.image.private.skopeo import REFERENCE, MissingError, Skopeo
->>>>>>> main
+from bazel.image.private.skopeo import MissingError, Skopeo, parse
 
 _KINDS = {SPDX: "SPDX", CYCLONEDX: "CycloneDX", IN_TOTO: "provenance"}
 _PACKAGE_LOCKS = ("debian_lock.json", "wheels_lock.json")
