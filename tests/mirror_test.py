@@ -4,6 +4,7 @@ A real Bazel fetches through the project's own repository rules from a real
 server on loopback, which misbehaves.
 """
 
+import base64
 import hashlib
 import http.server
 import importlib.metadata
@@ -19,6 +20,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from bazel.launcher import fake_site, startup
+from bazel.launcher.site import Site
 
 BAZEL = Path(os.environ["BAZEL"]).resolve()
 PYTHON = Path(os.environ["PYTHON_ROOT"]).resolve().parent
@@ -93,7 +97,10 @@ class Mirror(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
+        self.moved: dict[str, str] = {}
+        self.login = ""  # "USER:PASSWORD", where one is asked for
         self.asked: list[str] = []
+        self.sent: list[str] = []  # Authorization
 
     @property
     def url(self) -> str:
@@ -104,9 +111,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server: Mirror
 
     def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        content = self.server.files.get(self.path)
-        self.send_response(404 if content is None else 200)
+        mirror, sent = self.server, self.headers.get("Authorization", "")
+        mirror.asked.append(self.path)
+        mirror.sent.append(sent)
+        content = mirror.files.get(self.path)
+        if mirror.login and sent != "Basic " + base64.b64encode(mirror.login.encode()).decode():
+            content = b""
+            self.send_response(401)
+        elif self.path in mirror.moved:
+            self.send_response(302)
+            self.send_header("Location", mirror.moved[self.path])
+        else:
+            self.send_response(404 if content is None else 200)
         self.send_header("Content-Length", str(len(content or b"")))
         self.end_headers()
         self.wfile.write(content or b"")
@@ -121,6 +137,9 @@ def mirror() -> Iterator[Mirror]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
+
+
+other = mirror  # another host: as `localhost`, where the mirror is 127.0.0.1
 
 
 class Workspace:
@@ -163,9 +182,10 @@ class Workspace:
     def _write(self, name: str, content: object) -> None:
         (self.folder / name).write_text(json.dumps(content))
 
-    def bazel(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def bazel(self, *arguments: str, rc: str = os.devnull) -> subprocess.CompletedProcess[str]:
+        startup = [f"--output_user_root={self.root}", "--max_idle_secs=30", f"--bazelrc={rc}"]
         return subprocess.run(
-            [BAZEL, f"--output_user_root={self.root}", "--max_idle_secs=30", *arguments],
+            [BAZEL, *startup, *arguments],
             cwd=self.folder,
             env={"PATH": "/usr/bin:/bin", "HOME": str(self.folder.parent)},
             capture_output=True,
@@ -173,20 +193,33 @@ class Workspace:
         )
 
     def fetch(
-        self, target: str, mirror: str, cache: Path | None = None
+        self, target: str, mirror: str, cache: Path | None = None, rc: str = os.devnull
     ) -> subprocess.CompletedProcess[str]:
         # The launcher hands Bazel the site's mirrors in the same way.
+        mirrors = (f"--repo_env=DEBIAN_MIRROR={mirror}", f"--repo_env=PYPI_INDEX={mirror}/simple")
         result = self.bazel(
             "build",
             "--lockfile_mode=off",
-            *(f"--repo_env=DEBIAN_MIRROR={mirror}", f"--repo_env=PYPI_INDEX={mirror}/simple"),
+            *(mirrors if rc == os.devnull else ()),
             *("--spawn_strategy=local", "--noshow_progress", "--color=no"),
             f"--repository_cache={cache or ''}",
             "--experimental_repository_downloader_retries=0",
             target,
+            rc=rc,
         )
         print(result.stderr)
         return result
+
+    def rc(self, folder: Path, debian: str, pypi: str) -> str:
+        """What the launcher writes for a site, but for the options that restart a server."""
+        certificates = folder / "ca.pem"
+        certificates.write_text(fake_site.PEM)
+        site = Site((debian,), (), pypi, None, certificates)
+        startup.write(folder / "site", folder, site, lambda line, passing: None, with_bazel=False)
+        lines = (folder / "site/bazelrc").read_text().splitlines()
+        rc = folder / "rc"
+        rc.write_text("".join(line + "\n" for line in lines if not line.startswith("startup ")))
+        return str(rc)
 
     def forget(self) -> None:
         """Drops what was fetched, so that the next build fetches again."""
@@ -286,8 +319,43 @@ def test_a_wheel_that_the_index_lacks_is_named(workspace: Workspace, mirror: Mir
 def test_an_unreachable_index_is_named(workspace: Workspace, mirror: Mirror) -> None:
     result = workspace.fetch("@pypi_greeting//:library", mirror.url)
     assert result.returncode != 0
-    assert f"{mirror.url}/simple/greeting/ does not open: HTTP Error 404" in result.stderr
+    assert f"this index lacks it ({mirror.url}/simple/greeting/)" in result.stderr
+    mirror.shutdown()
+    mirror.server_close()
+    result = workspace.fetch("@pypi_greeting//:library", mirror.url)
+    assert f"{mirror.url}/simple/greeting/ does not open: [Errno 111]" in result.stderr
     assert "Set PYPI_INDEX to an index that works" in result.stderr
+
+
+@pytest.mark.parametrize("way", ["url", "netrc"])
+def test_packages_and_wheels_behind_a_login(
+    workspace: Workspace,
+    mirror: Mirror,
+    other: Mirror,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+) -> None:
+    mirror.login = "user:p@ss"
+    mirror.files[POOL] = DEB
+    mirror.files["/simple/greeting/"] = b'<a href="../../files/greeting-1.0-py3-none-any.whl">x</a>'
+    # The file itself is on another host, which must not learn the login.
+    path = "/files/greeting-1.0-py3-none-any.whl"
+    mirror.moved[path] = f"http://localhost:{other.server_port}/wheel"
+    other.files["/wheel"] = WHEEL
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login user password p@ss\n")
+    monkeypatch.setenv("HOME", str(tmp_path if way == "netrc" else tmp_path / "nowhere"))
+    url = mirror.url if way == "netrc" else mirror.url.replace("//", "//user:p%40ss@")
+    rc = workspace.rc(tmp_path, url, f"{url}/simple")
+    workspace.forget()
+    package = workspace.fetch("@debian//:greeting", "", rc=rc)
+    assert package.returncode == 0
+    # These bytes are no archive: that it is unpacked means that it was fetched.
+    library = workspace.fetch("@pypi_greeting//:library", "", rc=rc)
+    assert "greeting-1.0-py3-none-any.whl cannot be fetched" not in library.stderr
+    assert mirror.asked[-2:] == ["/simple/greeting/", path]
+    assert (other.asked, other.sent) == (["/wheel"], [""])
+    assert "p@ss" not in library.stderr and "p%40ss" not in library.stderr
 
 
 def test_a_corrupted_cache_is_not_believed(

@@ -173,6 +173,10 @@ def _fetch(
     raise GoneError(item)
 
 
+class RefusedError(OSError):
+    """The server answered that we may not have it; asking again does not help."""
+
+
 class TooLargeError(Exception):
     """More bytes came than the file that is wanted has."""
 
@@ -188,8 +192,10 @@ class Client:
         self._debian = debian
         self._kept: dict[str, http.client.HTTPConnection] = {}  # idle
         self._proxies = urllib.request.getproxies()
+        self.address = ""  # from where the last body came, after all redirections
+        self.content_type = ""
 
-    def get(self, url: str, limit: int) -> Iterator[bytes]:
+    def get(self, url: str, limit: int, accept: str = "*/*") -> Iterator[bytes]:
         """Yields the body, of `limit` bytes at most.
 
         FileNotFoundError when the server has no such file, TooLargeError when it
@@ -202,7 +208,9 @@ class Client:
                     yield chunk
             return
         for _ in range(10):
-            key, connection, response = self._request(url)
+            key, connection, response = self._request(url, accept)
+            self.address = without_credentials(url)
+            self.content_type = response.getheader("Content-Type") or ""
             came = 0
             while came < _CHUNK or response.status == 200:  # pages with errors may be cut
                 chunk = response.read(_CHUNK)
@@ -227,15 +235,16 @@ class Client:
             if response.status in (404, 410):
                 raise FileNotFoundError(without_credentials(url))
             if response.status != 200:
-                raise OSError(_refusal(response.status, response.reason))
+                kind = RefusedError if response.status in (401, 403, 407) else OSError
+                raise kind(_refusal(response.status, response.reason))
             return
         raise OSError("more than 10 redirections")
 
     def _request(
-        self, url: str
+        self, url: str, accept: str
     ) -> tuple[str, http.client.HTTPConnection, http.client.HTTPResponse]:
         parts = urllib.parse.urlsplit(url)
-        headers = {"User-Agent": "paddle_images", "Accept-Encoding": "identity"}
+        headers = {"User-Agent": "paddle_images", "Accept": accept, "Accept-Encoding": "identity"}
         login = site.login(url, debian=self._debian)
         if login:
             headers["Authorization"] = basic(*login)

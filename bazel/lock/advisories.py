@@ -19,7 +19,7 @@ Data = Mapping[str, Any]
 def load(url: str) -> Data:
     """The tracker's data, by source package; Problem where it cannot be had."""
     try:
-        body = b"".join(fetch.Client(site.ca_bundle()).get(url))
+        body = b"".join(fetch.Client(site.ca_bundle()).get(url, fetch.LARGEST))
         data = json.loads(body)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise site.Problem(f"{url} cannot be read: {error}") from error
