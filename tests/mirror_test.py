@@ -25,6 +25,7 @@ from bazel.launcher import fake_site, startup
 from bazel.launcher.site import Site
 
 BAZEL = Path(os.environ["BAZEL"]).resolve()
+BAZELISK = Path(os.environ["BAZELISK"]).resolve()
 PYTHON = Path(os.environ["PYTHON_ROOT"]).resolve().parent
 RULES = [Path(path) for path in os.environ["RULES"].split()]
 
@@ -145,8 +146,8 @@ other = mirror  # another host: as `localhost`, where the mirror is 127.0.0.1
 class Workspace:
     """A workspace with this project's rules and two small locks."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "site"
+    def __init__(self, folder: Path, name: str = "site") -> None:
+        self.folder = folder / name
         self.root = folder / "bazel"
         for source in RULES:
             target = self.folder / source
@@ -356,6 +357,38 @@ def test_packages_and_wheels_behind_a_login(
     assert mirror.asked[-2:] == ["/simple/greeting/", path]
     assert (other.asked, other.sent) == (["/wheel"], [""])
     assert "p@ss" not in library.stderr and "p%40ss" not in library.stderr
+
+
+def test_another_bazel_that_bazelisk_starts_is_told_the_site(tmp_path: Path) -> None:
+    mirror = fake_site.Mirror()
+    mirror.files[f"/debian{POOL}"] = DEB
+    checkout = fake_site.Checkout(tmp_path, mirror)
+    workspace = Workspace(tmp_path, checkout.folder.name)
+    for path in (".bazeliskrc", "tools/bazel"):
+        (workspace.folder / path).parent.mkdir(exist_ok=True)
+        shutil.copy(path, workspace.folder / path)
+    plain = tmp_path / "plain"
+    startup = f"--output_user_root={workspace.root} --max_idle_secs=30"
+    # As near to a release as can be had here: a Bazel that has only its modules.
+    plain.write_text(f'#!/bin/sh\nexec {BAZEL} {startup} "$@"\n')
+    plain.chmod(0o755)
+    env = {**checkout.env, "USE_BAZEL_VERSION": str(plain)}
+
+    def bazel(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [BAZELISK, *arguments]
+        return subprocess.run(
+            command, cwd=workspace.folder, env=env, capture_output=True, text=True
+        )
+
+    options = "--lockfile_mode=off --repository_cache= --noshow_progress --color=no"
+    try:
+        done = bazel("build", *options.split(), "@debian//:greeting")
+        assert done.returncode == 0, done.stderr
+        assert mirror.requests[-1] == f"/debian{POOL}"
+        assert bazel("build", "//nothing").returncode == 1
+    finally:
+        bazel("shutdown")
+        mirror.close()
 
 
 def test_a_corrupted_cache_is_not_believed(
