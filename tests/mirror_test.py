@@ -132,12 +132,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def mirror() -> Iterator[Mirror]:
+def serving() -> Iterator[Mirror]:
     with Mirror() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
+
+
+@pytest.fixture
+def mirror() -> Iterator[Mirror]:
+    yield from serving()
 
 
 other = mirror  # another host: as `localhost`, where the mirror is 127.0.0.1
@@ -163,7 +167,7 @@ class Workspace:
             "sha256": DEB_SHA256,
             "sets": ["everything"],
         }
-        self._write("debian_lock.json", {"packages": [package]})
+        self.write("debian_lock.json", {"packages": [package]})
         wheel = {
             "name": "greeting",
             "version": "1.0",
@@ -178,9 +182,9 @@ class Workspace:
             "sha256": hashlib.sha256(SDIST).hexdigest(),
             "requires": [],
         }
-        self._write("wheels_lock.json", {"wheels": [wheel, spoken]})
+        self.write("wheels_lock.json", {"wheels": [wheel, spoken]})
 
-    def _write(self, name: str, content: object) -> None:
+    def write(self, name: str, content: object) -> None:
         (self.folder / name).write_text(json.dumps(content))
 
     def bazel(self, *arguments: str, rc: str = os.devnull) -> subprocess.CompletedProcess[str]:
@@ -194,7 +198,12 @@ class Workspace:
         )
 
     def fetch(
-        self, target: str, mirror: str, cache: Path | None = None, rc: str = os.devnull
+        self,
+        target: str,
+        mirror: str,
+        cache: Path | None = None,
+        flags: tuple[str, ...] = (),
+        rc: str = os.devnull,
     ) -> subprocess.CompletedProcess[str]:
         # The launcher hands Bazel the site's mirrors in the same way.
         mirrors = (f"--repo_env=DEBIAN_MIRROR={mirror}", f"--repo_env=PYPI_INDEX={mirror}/simple")
@@ -205,6 +214,7 @@ class Workspace:
             *("--spawn_strategy=local", "--noshow_progress", "--color=no"),
             f"--repository_cache={cache or ''}",
             "--experimental_repository_downloader_retries=0",
+            *flags,
             target,
             rc=rc,
         )

@@ -36,6 +36,7 @@ _BAZEL = """#!/bin/sh
 echo "DEBIAN_MIRROR $DEBIAN_MIRROR"
 echo "PYPI_INDEX $PYPI_INDEX"
 echo "NPM_REGISTRY $NPM_REGISTRY"
+echo "user $USER, home $HOME, cache $XDG_CACHE_HOME"
 for argument; do
   echo "argument [$argument]"
 done
@@ -55,7 +56,7 @@ done
 while read -r line; do
   case $line in
   -----*) ;;
-  SHA256:) echo "$line" ;;
+  Valid-Until:* | SHA256:) echo "$line" ;;
   *[0-9]*) echo " $line" ;;
   *) echo "$line" ;;
   esac
@@ -149,7 +150,7 @@ class Mirror:
         entry = {"name": name, "version": version, "arch": "all", "suite": "forky"}
         return {**entry, "pool": pool, "sha256": sha256, "size": len(deb)}
 
-    def add_index(self, packages: list[dict[str, Any]]) -> None:
+    def add_index(self, packages: list[dict[str, Any]], until: str = "") -> None:
         """Serves an InRelease (the fake gpgv takes it as it is) with these packages."""
         stanzas = [
             f"Package: {p['name']}\nVersion: {p['version']}\nArchitecture: {p['arch']}\n"
@@ -162,7 +163,9 @@ class Mirror:
         digest = hashlib.sha256(index).hexdigest()
         release = (
             "-----BEGIN PGP SIGNED MESSAGE-----\n"
-            f"Codename: forky\nSHA256:\n {digest} {len(index)} {path}\n\n"
+            "Origin: Debian\nCodename: forky\n"
+            + (f"Valid-Until: {until}\n" if until else "")
+            + f"SHA256:\n {digest} {len(index)} {path}\n\n"
             "-----END PGP SIGNATURE-----\n"
         )
         self.files["/debian/dists/forky/InRelease"] = release.encode()
@@ -173,7 +176,7 @@ class Checkout:
 
     def __init__(self, folder: Path, mirror: Mirror) -> None:
         self.mirror = mirror
-        self.folder = folder / "check out"  # a space, as users have them
+        self.folder = folder / "check 出"  # as users have them
         self.cache = folder / "home/.cache/paddle_images/launcher"
         for package in ("launcher", "debian/private"):
             (self.folder / "bazel" / package).mkdir(parents=True)

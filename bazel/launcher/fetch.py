@@ -116,7 +116,8 @@ def _fetch(
             return target
         target.unlink()
     partial = folder / f"{item.digest}.{threading.get_ident()}"
-    missing: set[str] = set()
+    missing: set[str] = set()  # asking again would not help
+    refused = ""
     wrong = ""
     broken = ""
     for attempt in range(_ATTEMPTS):
@@ -136,6 +137,10 @@ def _fetch(
                         progress.add(len(chunk))
             except FileNotFoundError:
                 missing.add(url)
+                continue
+            except PermissionError as error:
+                missing.add(url)
+                refused = f"{without_credentials(url)}: {error}"
                 continue
             except TooLargeError:
                 too_large = True
@@ -164,17 +169,13 @@ def _fetch(
             f"{item.name}: the mirror sent wrong bytes.\n{wrong}\nNothing of it was used. Try"
             f" again, or take another mirror: `{item.setting} ./bazelw info`."
         )
-    if broken:  # this mirror may have the file, whatever others said
+    if broken or refused:  # this mirror may have the file, whatever others said
         raise Problem(
-            f"{item.name} cannot be fetched: {broken}. Check the network, the proxy (HTTPS_PROXY,"
-            " NO_PROXY) and the CA bundle (SSL_CERT_FILE), or take another mirror:"
+            f"{item.name} cannot be fetched: {broken or refused}. Check the network, the proxy"
+            " (HTTPS_PROXY, NO_PROXY) and the CA bundle (SSL_CERT_FILE), or take another mirror:"
             f" `{item.setting} ./bazelw info`."
         )
     raise GoneError(item)
-
-
-class RefusedError(OSError):
-    """The server answered that we may not have it; asking again does not help."""
 
 
 class TooLargeError(Exception):
@@ -198,8 +199,8 @@ class Client:
     def get(self, url: str, limit: int, accept: str = "*/*") -> Iterator[bytes]:
         """Yields the body, of `limit` bytes at most.
 
-        FileNotFoundError when the server has no such file, TooLargeError when it
-        sends more; no error shows a login.
+        FileNotFoundError when the server has no such file, PermissionError when it
+        gives none to us, TooLargeError when it sends more; no error shows a login.
         """
         if url.startswith("file://"):
             path = urllib.request.url2pathname(urllib.parse.urlsplit(url).path)
@@ -234,9 +235,10 @@ class Client:
                 continue
             if response.status in (404, 410):
                 raise FileNotFoundError(without_credentials(url))
+            if response.status in (401, 403, 407):
+                raise PermissionError(_refusal(response.status, response.reason))
             if response.status != 200:
-                kind = RefusedError if response.status in (401, 403, 407) else OSError
-                raise kind(_refusal(response.status, response.reason))
+                raise OSError(f"the server answered {response.status} {response.reason}")
             return
         raise OSError("more than 10 redirections")
 

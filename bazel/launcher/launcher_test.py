@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import getpass
 import hashlib
 import json
 import os
@@ -44,6 +45,7 @@ def test_first_and_later_starts(checkout: Checkout, mirror: Mirror) -> None:
         f"DEBIAN_MIRROR {mirror.url}/debian",
         f"PYPI_INDEX {mirror.url}/pypi/simple",
         f"NPM_REGISTRY {mirror.url}/npm",
+        f"user {getpass.getuser()}, home {checkout.env['HOME']}, cache ",
         *[f"argument [{argument}]" for argument in arguments],
     ]
     mirror.close()
@@ -184,6 +186,40 @@ def test_vanished_version(checkout: Checkout, mirror: Mirror) -> None:
     assert newer in json.loads(installed.read_text())
 
 
+def test_locked_start_stays_in_its_lock(checkout: Checkout, mirror: Mirror) -> None:
+    del mirror.files[checkout.pool("bazel-lib")]
+    newer = mirror.add_package("bazel-lib", "2", deb({"usr/share/java/bazel-lib.jar": jar()}))
+    others = [p for p in checkout.packages if p["name"] != "bazel-lib"]
+    mirror.add_index([*others, newer])
+    mirror.requests.clear()
+    error = checkout.fails(PADDLE_IMAGES_LOCKED="1")
+    assert "bazel-lib 1 of Bazel's lock is not on the mirror any more" in error
+    assert "`PADDLE_IMAGES_LOCKED=0 ./bazelw run //:lock launcher`" in error
+    assert not [path for path in mirror.requests if "/dists/" in path]
+    assert checkout.run("0", PADDLE_IMAGES_LOCKED="0").returncode == 0
+
+
+def test_expired_index_is_not_resolved_from(checkout: Checkout, mirror: Mirror) -> None:
+    del mirror.files[checkout.pool("bazel-lib")]
+    newer = mirror.add_package("bazel-lib", "2", deb({"usr/share/java/bazel-lib.jar": jar()}))
+    others = [p for p in checkout.packages if p["name"] != "bazel-lib"]
+    mirror.add_index([*others, newer], "Thu, 01 Jan 2015 00:00:00 UTC")
+    error = checkout.fails()
+    assert "InRelease was to be used until Thu, 01 Jan 2015 00:00:00 UTC" in error
+    assert "`PADDLE_IMAGES_ALLOW_EXPIRED=1 ./bazelw" in error
+    assert checkout.run("0", PADDLE_IMAGES_ALLOW_EXPIRED="1").returncode == 0
+
+
+def test_a_mirror_that_is_down_does_not_make_a_package_gone(
+    checkout: Checkout, mirror: Mirror
+) -> None:
+    mirror.add_index(checkout.packages)
+    mirrors = f"{mirror.url}/empty http://127.0.0.1:9/debian"
+    error = checkout.fails(DEBIAN_MIRROR=mirrors)
+    assert "cannot be fetched: http://127.0.0.1:9/debian/pool/" in error
+    assert "not on the mirror any more" not in error
+
+
 def test_vanished_and_nothing_to_resolve(checkout: Checkout, mirror: Mirror) -> None:
     del mirror.files[checkout.pool("bazel-lib")]
     assert "newer ones cannot be resolved from its index of Debian forky" in checkout.fails()
@@ -264,9 +300,25 @@ def test_unusable_cache(checkout: Checkout, tmp_path: Path) -> None:
     assert "PADDLE_IMAGES_CACHE=/FOLDER" in error
 
 
+def test_moved_cache(checkout: Checkout, tmp_path: Path) -> None:
+    assert checkout.run("0").returncode == 0
+    moved = tmp_path / "elsewhere"
+    checkout.cache.parent.rename(moved)
+    again = checkout.run("0", PADDLE_IMAGES_CACHE=str(moved))
+    assert again.returncode == 0, again
+    says, ready = again.stderr.splitlines()
+    assert f"this cache was moved or copied from {checkout.cache}; Bazel is installed" in says
+    assert "Bazel 7.7.1 ready" in ready
+    (rc,) = [rc for rc in moved.glob("launcher/*/site-*/bazelrc") if str(moved) in rc.read_text()]
+    assert str(checkout.cache) not in rc.read_text()
+    assert checkout.run("0", PADDLE_IMAGES_CACHE=str(moved)).stderr == ""
+
+
 def test_missing_home(checkout: Checkout, tmp_path: Path) -> None:
-    done = checkout.run("0", HOME="/nonexistent/home", PADDLE_IMAGES_CACHE=str(tmp_path / "c d"))
+    cache = tmp_path / "c d"
+    done = checkout.run("0", HOME="/nonexistent/home", PADDLE_IMAGES_CACHE=str(cache))
     assert done.returncode == 0, done.stderr
+    assert f"home /nonexistent/home, cache {cache}\n" in done.stdout
 
 
 def test_bazel_of_the_users_choice(checkout: Checkout, mirror: Mirror) -> None:
@@ -321,7 +373,7 @@ def test_bazelw_passes_everything_on(checkout: Checkout) -> None:
     entry = checkout.folder / "bazel/launcher/launcher.py"
     entry.write_text("import sys\nprint(sys.argv[1:])\nsys.exit(5)\n")
     done = subprocess.run(
-        ["sh", "check out/bazelw", "a b", "", "--c"],
+        ["sh", "check 出/bazelw", "a b", "", "--c"],
         cwd=checkout.folder.parent,
         stdout=subprocess.PIPE,
         text=True,

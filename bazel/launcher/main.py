@@ -118,10 +118,11 @@ def _cache() -> Path:
     named = os.environ.get("PADDLE_IMAGES_CACHE")
     shared = os.environ.get("XDG_CACHE_HOME") or f"{os.environ['HOME']}/.cache"
     elsewhere = bool(os.environ.get("XDG_CACHE_HOME"))
-    if not named and not elsewhere and not _can_be_made(f"{shared}/paddle_images"):
+    homeless = not os.access(os.environ["HOME"], os.F_OK)  # none is made, even by root
+    if not named and not elsewhere and (homeless or not _can_be_made(f"{shared}/paddle_images")):
         named = _own_folder(f"/var/tmp/paddle_images-{os.getuid()}")
     cache = Path(named or f"{shared}/paddle_images").resolve()
-    if not elsewhere and not _can_be_made(f"{shared}/bazel"):
+    if not elsewhere and (homeless or not _can_be_made(f"{shared}/bazel")):
         os.environ["XDG_CACHE_HOME"] = str(cache)  # bazelisk and Bazel keep their files there
     return cache / "launcher"  # beside what other parts of the project keep
 

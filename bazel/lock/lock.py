@@ -22,7 +22,6 @@ from bazel.launcher import site, update
 from bazel.lock import check, debian_lock, diff, pypi_lock, security_lock, security_report
 
 _PARTS = ("debian", "pypi", "launcher")
-_ALLOW_EXPIRED = "PADDLE_IMAGES_ALLOW_EXPIRED"  # archive.py asks for it
 
 
 def main() -> int:
@@ -31,7 +30,7 @@ def main() -> int:
     if not workspace:
         return _fail("start this by `./bazelw run //:lock`: it writes into the source tree.")
     if arguments.allow_expired:
-        os.environ[_ALLOW_EXPIRED] = "1"
+        os.environ[archive.ALLOW_EXPIRED] = "1"
     try:
         if arguments.check:
             return _check(Path(workspace))
@@ -148,7 +147,7 @@ def _update_debian(
         )
     updates: Sequence[archive.Package] = ()
     if spec.security:
-        mirrors, channel = site.debian_security_mirrors(), spec.security.channel
+        mirrors, channel = here.debian_security_mirrors, spec.security.channel
         try:
             updates = security.fetch(mirrors, channel, verifier, _report).packages
         except archive.ArchiveError as error:

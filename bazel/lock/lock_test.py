@@ -365,7 +365,7 @@ def test_damaged_archive_changes_no_lock(
 ) -> None:
     assert run("debian", "pypi") == 0
     before = read(workspace)
-    (path,) = site.debian.rglob(damage)
+    (path,) = Path(site.debian, "dists/test").rglob(damage)
     path.write_bytes(path.read_bytes().replace(b"test", b"tesT") + b" ")
     if damage == "InRelease":
         path.write_bytes(path.read_bytes().replace(b"Suite: ", b"Suite:"))

@@ -1,15 +1,17 @@
-"""Opens the notebooks in JupyterLab, or executes them and writes their outputs back."""
+"""Opens the notebooks in JupyterLab, or executes them and writes back outputs that differ."""
 
 from __future__ import annotations
 
 import importlib.resources
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 import nbformat
@@ -44,29 +46,54 @@ def execute(path: Path) -> nbformat.NotebookNode:
     return notebook
 
 
+def outputs(notebook: nbformat.NotebookNode) -> list[str]:
+    """What each cell printed or returned, but times and ports; of pictures, that there is one."""
+    found = []
+    for cell in notebook.cells:
+        told = {"stdout": "", "stderr": "", "result": ""}
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream":
+                told[output.name] += output.text
+            elif output.output_type != "error":
+                data = output.data
+                told["result"] += data.get("text/plain", "") + " image" * ("image/png" in data)
+        found.append(re.sub(r'"time": "[^"]*"|port \d+', "", "|".join(told.values())))
+    return found
+
+
+def update(path: Path) -> bool:
+    """Executes a notebook; writes it only if it gives other outputs than it shows."""
+    executed = execute(path)
+    if outputs(executed) == outputs(nbformat.read(path, as_version=4)):
+        return False
+    nbformat.write(executed, path)
+    return True
+
+
 @click.command(help=__doc__)
-@click.option("--execute", "in_place", is_flag=True, help="Execute them, write the outputs back.")
+@click.option("--execute", "in_place", is_flag=True, help="Execute them, update their outputs.")
 @click.option("--port", default=8888, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--default", "ours", multiple=True, type=click.Path(path_type=Path), hidden=True)
 @click.argument("notebooks", nargs=-1, type=click.Path(path_type=Path))
-def main(in_place: bool, port: int, notebooks: tuple[Path, ...]) -> None:
+def main(in_place: bool, port: int, ours: tuple[Path, ...], notebooks: tuple[Path, ...]) -> None:
     """Opens or executes; its help text is this file's."""
     workspace = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
     if not workspace:
         raise click.ClickException("Start it by `./bazelw run //python/notebooks`.")
-    sources = [Path(workspace, notebook) for notebook in notebooks]
+    here = os.environ.get("BUILD_WORKING_DIRECTORY", workspace)
+    sources = [Path(here, path) for path in notebooks] or [Path(workspace, path) for path in ours]
     for source in sources:
         if not source.is_file():
-            raise click.UsageError(
-                f"{source} is no file: give a notebook's path below {workspace}."
-            )
+            raise click.UsageError(f"{source} is no file: give the path of a notebook.")
     if in_place:
         for source in sources:
             click.echo(f"executing {source}", err=True)
-            nbformat.write(execute(source), source)
+            click.echo("its outputs differed" if update(source) else "its outputs are the same")
         return
     with surroundings() as environment:
         command = [sys.executable, "-m", "jupyterlab", f"--port={port}", "--ip=127.0.0.1"]
         command += ["--allow-root", f"--ServerApp.root_dir={sources[0].parent}"]
+        command += [f"--LabApp.default_url=/lab/tree/{quote(sources[0].name)}"]
         pages = importlib.resources.files("jupyterlab") / "../share/jupyter/lab"
         environment["JUPYTERLAB_DIR"] = str(Path(str(pages)).resolve())
         sys.exit(subprocess.run(command, env=environment, check=False).returncode)

@@ -2,6 +2,10 @@
 
 import os
 import re
+import signal
+import subprocess
+import sys
+import urllib.request
 from pathlib import Path
 
 import nbformat
@@ -12,29 +16,50 @@ from notebooks import notebooks
 NOTEBOOKS = [Path(p) for p in os.environ["NOTEBOOKS"].split(" ")]
 
 
-def texts(notebook: nbformat.NotebookNode) -> list[str]:
-    """What each cell printed or returned, but times and ports; of pictures, that there is one."""
-    found = []
-    for cell in notebook.cells:
-        told = {"stdout": "", "stderr": "", "result": ""}
-        for output in cell.get("outputs", []):
-            if output.output_type == "stream":
-                told[output.name] += output.text
-            else:
-                data = output.data
-                told["result"] += data.get("text/plain", "") + " image" * ("image/png" in data)
-        found.append(re.sub(r'"time": "[^"]*"|port \d+', "", "|".join(told.values())))
-    return found
-
-
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_gives_the_outputs_that_it_shows(path: Path) -> None:
     shown = nbformat.read(path, as_version=4)
     nbformat.validate(shown)
-    assert texts(notebooks.execute(path)) == texts(shown), (
+    assert notebooks.outputs(notebooks.execute(path)) == notebooks.outputs(shown), (
         f"{path} shows other outputs: run `./bazelw run //python/notebooks -- --execute`."
     )
-    assert any("image" in text for text in texts(shown))
+    assert any("image" in text for text in notebooks.outputs(shown))
+
+
+def write(path: Path, *cells: str) -> None:
+    code = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    nbformat.write(nbformat.v4.new_notebook(cells=code), path)
+
+
+def test_a_notebook_that_shows_what_it_gives_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "mine.ipynb"
+    write(path, "import time", """print('{"time": "%s"}' % time.time_ns(), 'on port', "port %d" % 1)""")
+    assert notebooks.update(path)
+    before = path.read_bytes()
+    assert b"on port" in before
+    assert not notebooks.update(path)  # another time, and nothing else
+    assert path.read_bytes() == before
+
+
+def test_the_address_is_that_of_the_notebook(tmp_path: Path) -> None:
+    write(tmp_path / "my notes.ipynb", "1")
+    here = {"BUILD_WORKSPACE_DIRECTORY": "/nowhere", "BUILD_WORKING_DIRECTORY": str(tmp_path)}
+    command = [sys.executable, "-m", "notebooks.notebooks", "--port=0", "my notes.ipynb"]
+    with subprocess.Popen(
+        command, env=os.environ | here, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as lab:
+        assert lab.stderr
+        said, address = "", None
+        try:
+            while not address and (line := lab.stderr.readline()):
+                said += line
+                address = re.search(r"http://127\S+", line)
+            assert address, said
+            assert "/lab/tree/my%20notes.ipynb?token=" in address[0]
+            with urllib.request.urlopen(address[0], timeout=60) as page:
+                assert page.status == 200
+        finally:
+            os.killpg(lab.pid, signal.SIGKILL)
 
 
 def test_a_cell_that_fails_is_shown(tmp_path: Path) -> None:

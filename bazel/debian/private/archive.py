@@ -122,6 +122,8 @@ class Fetcher:
                 ) from error
             except (OSError, http.client.HTTPException) as error:
                 problem = error
+            if isinstance(problem, PermissionError):
+                break
             if pause is not None:
                 time.sleep(pause)
         raise ArchiveError(

@@ -37,7 +37,7 @@ def test_versions_are_those_of_the_lock() -> None:
     assert {name for name, _ in wheels()} <= told.keys()
 
 
-@pytest.mark.parametrize(("site", "library"), libraries())
+@pytest.mark.parametrize(("site", "library"), list(libraries()))
 def test_the_bytes_say_so(site: Path, library: dict[str, str]) -> None:
     text = bytes.fromhex(library["code"]) if "code" in library else library["proof"].encode()
     with (site / library["file"]).open("rb") as file:

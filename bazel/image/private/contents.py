@@ -17,8 +17,9 @@ import json
 import posixpath
 import re
 import shlex
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.parser import HeaderParser
 from functools import cache
@@ -32,7 +33,7 @@ from packageurl import PackageURL
 
 from bazel.debian.private import archive
 from bazel.image.private.layer_contents import LayerContents, is_text
-from bazel.image.private.layout import Image, ImageError
+from bazel.image.private.layout import LIMITS, Image, ImageError, Limits
 
 STATUS, DIST_INFO = "var/lib/dpkg/status.d/", ".dist-info/METADATA"
 _OS_RELEASE = "usr/lib/os-release"
@@ -81,17 +82,25 @@ class Component:
     layers: dict[int, int] = field(default_factory=dict)
 
 
-def read(image: Image) -> list[LayerContents]:
+def read(image: Image, limits: Limits = LIMITS) -> list[LayerContents]:
     """What is in the layers of an image by their archives, for who trusts nobody's word."""
     layers = []
+    unpacked, entries, texts = limits.unpacked, limits.entries, limits.texts
     for index, layer in enumerate(image.layers):
         diff_id = image.config["rootfs"]["diff_ids"][index]
         found = LayerContents(digest=layer["digest"], diff_id=diff_id)
-        for member, content in image.open_layer(index):  # checks digest and diff id
-            whole, text = hashlib.sha256(), b""
+        for member, content in image.open_layer(index, unpacked):  # checks digest and diff id
+            whole, text, keep = hashlib.sha256(), b"", is_text(member.name)
+            entries -= 1
+            texts -= len(member.name) + len(member.linkname) + (member.size if keep else 0)
+            if entries < 0:
+                raise ImageError(f"the image has more than {limits.entries:,} entries")
+            if texts < 0 or keep and member.size > limits.text:
+                raise ImageError(f"/{member.name} of {member.size:,} bytes is too much to remember")
             while block := content.read(1 << 20) if content else b"":
                 whole.update(block)
-                text += block if is_text(member.name) else b""
+                unpacked -= len(block)
+                text += block if keep else b""
             found.add(member, whole.hexdigest(), text)
         layers.append(found)
     return layers
@@ -112,9 +121,8 @@ def merge(layers: Iterable[LayerContents]) -> tuple[dict[str, File], dict[str, s
     texts: dict[str, str] = {}
     links: dict[str, str] = {}
     for index, layer in enumerate(layers):
-        for hidden in layer.gone:
-            for gone in [f for f in files if f == hidden or f.startswith(hidden + "/")]:
-                del files[gone]
+        if gone := set(layer.gone):
+            files = {path: file for path, file in files.items() if gone.isdisjoint(_upwards(path))}
         files |= {path: File(index, *facts) for path, facts in layer.files.items()}
         texts |= layer.texts
         links |= layer.doc_links
@@ -126,6 +134,20 @@ def merge(layers: Iterable[LayerContents]) -> tuple[dict[str, File], dict[str, s
         if f"{target}/copyright" in texts:
             texts[f"{link}/copyright"] = texts[f"{target}/copyright"]
     return files, texts
+
+
+def _upwards(path: str) -> Iterator[str]:
+    """The path, and every folder that it is in; the root is empty."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+    yield ""
+
+
+def _below(ordered: Sequence[str], folder: str) -> Sequence[str]:
+    """Of sorted paths those in a folder."""
+    start, end = bisect_left(ordered, folder + "/"), bisect_left(ordered, folder + "0")
+    return ordered[start:end]  # "0" comes after "/"
 
 
 def components(
@@ -241,7 +263,7 @@ def debian_licences(copyright_text: str) -> list[str]:
     """
     if copyright_text.startswith("Format:"):
         names = re.findall(r"^License:[ \t]*(\S[^\n]*)$", copyright_text, re.MULTILINE)
-        names = [n for name in names for n in re.split(r"\s+and\s+|\s+or\s+|,\s*", name)]
+        names = [n for name in names for n in re.split(" and | or |,", " ".join(name.split()))]
     else:
         named = re.findall(
             r"/usr/share/common-licenses/([A-Za-z0-9.+-]*[A-Za-z0-9+])", copyright_text
@@ -279,6 +301,7 @@ def _wheels(
     texts: Mapping[str, str], lock: Mapping[str, Any], files: Mapping[str, File]
 ) -> Iterator[Component]:
     locked = {(w["name"], w["version"]): w["sha256"] for w in lock["wheels"]}
+    ordered = sorted(files)
     for path in sorted(texts):
         if not path.endswith(DIST_INFO):
             continue
@@ -290,10 +313,9 @@ def _wheels(
         rows = [line.split(",")[0] for line in record.splitlines()]
         # Scripts and data are outside of the folder for wheels: ../../../bin/NAME.
         own = [posixpath.normpath(f"{site}/{row}") for row in rows if row]
-        info = str(PurePosixPath(path).parent)
-        own += [p for p in files if p.startswith(info + "/")]
+        own += _below(ordered, posixpath.dirname(path))
         if not record:  # a part of a wheel, such as its engine alone: the rest is beside it
-            own += [p for p in files if p.startswith(f"{site}/paddle/")]
+            own += _below(ordered, f"{site}/paddle")
         yield Component(
             # A copy within another wheel, to which its files belong.
             "vendored" if "/_vendor/" in path else "wheel",
@@ -427,12 +449,13 @@ def wheel_licences(fields: Any) -> list[str]:
 
 
 def _models(texts: Mapping[str, str], files: Mapping[str, File]) -> Iterator[Component]:
+    ordered = sorted(files)
     for path in sorted(texts):
         if not path.startswith("models/"):
             continue
         _, name, version, _ = path.split("/")
         metadata = json.loads(texts[path])
-        own = sorted(p for p in files if p.startswith(f"models/{name}/{version}/"))
+        own = list(_below(ordered, f"models/{name}/{version}"))
         # Its parameters' digest is what tells one model from another.
         digest = metadata.get("digests", {}).get("model.pdiparams", "").removeprefix("sha256:")
         licence = metadata.get("license")

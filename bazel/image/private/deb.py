@@ -68,3 +68,16 @@ def read(path: Path) -> Deb:
     sums = [line.split("  ", 1) for line in texts.get("md5sums", "").splitlines()]
     md5sums = {name: md5 for md5, name in sums}
     return Deb(fields["Package"], control, md5sums, _open_tar(path, parts, "data"))
+
+
+def content(package: Deb, member: tarfile.TarInfo) -> bytes:
+    """What is in a file of a package, which may be a hard link to one before it."""
+    try:
+        file = package.data.extractfile(member)
+    except KeyError as error:
+        raise DebError(
+            f"{member.name} of {package.name} is a hard link to {member.linkname}, which the "
+            "package does not have before it"
+        ) from error
+    assert file is not None
+    return file.read()

@@ -1,7 +1,7 @@
 """The rule of all layers: a recipe for the layer tool, and the tool's run."""
 
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
-load("@rules_python//python:defs.bzl", "PyInfo")
+load("@rules_python//python:defs.bzl", "PyInfo", "PyRuntimeInfo")
 load(":worker.bzl", "run_worker")
 
 LayerInfo = provider(
@@ -14,20 +14,20 @@ LayerInfo = provider(
 )
 
 def _entries(path, target):
-    """Where the files of a target go.
+    """Where the files of a target go: path, file, whether an action made it.
 
     One file goes to the path itself, a directory's contents below it. Several
     files of one target go below it by their paths in their package.
     """
     files = target[DefaultInfo].files.to_list()
     if len(files) == 1:
-        return [[path, files[0].path]]
+        return [[path, files[0].path, not files[0].is_source]]
     entries = []
     for file in files:
         inside = file.short_path
         if inside.startswith("../"):
             inside = inside.split("/", 2)[2]
-        entries.append(["%s/%s" % (path, inside.removeprefix(target.label.package + "/")), file.path])
+        entries.append(["%s/%s" % (path, inside.removeprefix(target.label.package + "/")), file.path, not file.is_source])
     return entries
 
 def _wheels(target):
@@ -39,25 +39,30 @@ def _name_of_wheel(file):
     return file.owner.workspace_name.rpartition("pypi_")[2]
 
 def _python_sources(ctx, target):
-    """Path in the image -> file, of this repository's sources and data; import roots become /app."""
-    roots = [
-        path.partition("/")[2] + "/"
-        for path in target[PyInfo].imports.to_list()
-        if path.startswith(ctx.workspace_name + "/")
-    ]
+    """Path in the image -> file, of sources and data; import roots and roots of repositories become /app."""
+    roots = [path + "/" for path in target[PyInfo].imports.to_list()]
+    roots = sorted(roots, key = len, reverse = True)
+    runtime = target[PyRuntimeInfo]
+    left_out = _wheels(target) + [target[DefaultInfo].files_to_run.executable]
+    left_out += runtime.files.to_list() + [runtime.interpreter] + ctx.files.without
+    left_out = {file: True for file in left_out}
     entries = {}
     for file in target[DefaultInfo].default_runfiles.files.to_list():
-        if file.short_path.startswith("../") or file == target[DefaultInfo].files_to_run.executable:
+        if file in left_out:
             continue
-        inside = file.short_path
-        for root in roots:
-            inside = inside.removeprefix(root)
-        entries["%s/%s" % (ctx.attr.program_folder, inside)] = file
+        path = file.short_path
+        path = path[3:] if path.startswith("../") else ctx.workspace_name + "/" + path
+        root = ([root for root in roots if path.startswith(root)] or [path.partition("/")[0] + "/"])[0]
+        inside = "%s/%s" % (ctx.attr.program_folder, path.removeprefix(root))
+        if inside in entries:
+            fail("%s: %s and %s of %s would both be /%s of the image" % (ctx.label, entries[inside].short_path, file.short_path, target.label, inside))
+        entries[inside] = file
     return entries
 
 def _module_of(ctx, target, sources):
     """The module that a py_binary runs: by Bazel's convention NAME.py of its package."""
-    main = "%s/%s.py" % (target.label.package, target.label.name)
+    repository = target.label.workspace_name
+    main = "%s%s/%s.py" % ("../%s/" % repository if repository else "", target.label.package, target.label.name)
     for path, file in sources.items():
         if file.short_path == main:
             inside = path.removeprefix(ctx.attr.program_folder + "/")
@@ -87,7 +92,7 @@ def _layer_impl(ctx):
     for target in ctx.attr.programs:
         program = target[DefaultInfo].files_to_run.executable
         path = "%s/bin/%s" % (ctx.attr.program_folder, program.basename)
-        files.append([path, program.path])
+        files.append([path, program.path, True])
         inputs.append(program)
         modes[path] = "0755"
     python_programs = {}
@@ -102,7 +107,7 @@ def _layer_impl(ctx):
         sources = _python_sources(ctx, target)
         path = "%s/bin/%s" % (ctx.attr.program_folder, target.label.name)
         python_programs[path] = _module_of(ctx, target, sources)
-        files += [[path, file.path] for path, file in sources.items()]
+        files += [[path, file.path, not file.is_source] for path, file in sources.items()]
         inputs += sources.values()
 
     compression = ctx.attr._compression[BuildSettingInfo].value
@@ -177,8 +182,8 @@ layer = rule(
         "program_folder": attr.string(doc = "Where the programs go, to bin in it.", default = "app"),
         "programs": attr.label_list(doc = "Executables, without their runfiles."),
         "python_programs": attr.label_list(
-            doc = "py_binary targets: their sources, and an executable for each. Their wheels are in layers below.",
-            providers = [PyInfo],
+            doc = "py_binary targets: their sources and data, and an executable for each. Their wheels are in layers below.",
+            providers = [PyInfo, PyRuntimeInfo],
         ),
         "scripts": attr.string_list(doc = "Console scripts of the wheels to make in /usr/local/bin."),
         "symlinks": attr.string_dict(doc = "Path -> target."),
@@ -188,6 +193,10 @@ layer = rule(
             default = "usr/local/lib/python3.11/dist-packages",
         ),
         "wheels": attr.label_list(doc = "`@pypi//NAME`, with all that it requires; `@pypi//NAME:site_packages`, it alone."),
+        "without": attr.label_list(
+            doc = "Data of `python_programs` that an image does without, or has at another place.",
+            allow_files = True,
+        ),
         "_compression": attr.label(default = "//bazel/image:compression"),
         "_tool": attr.label(
             doc = "Writes the archive.",

@@ -17,24 +17,18 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import importlib.util
-import io
 import json
-import marshal
 import os
 import sys
 import tarfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from bazel.image.private import compress, deb, wheel, worker
-from bazel.image.private.gzip_blocks import Out
-from bazel.image.private.layer_contents import LayerContents, is_text
+from bazel.image.private.entries import Hashed, Layer, LayerError, merged, read, target_within, walk
+from bazel.image.private.layer_contents import LayerContents
+from bazel.pypi.private import byte_code
 
-MERGED = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
 # Read by people and developers' tools, not by a program that runs in an image.
 # The copyright files stay: the licences ask for it.
 UNREAD = (
@@ -49,176 +43,7 @@ UNREAD = (
 )
 CERTIFICATES = "usr/share/ca-certificates/"
 BUNDLE = "etc/ssl/certs/ca-certificates.crt"
-CHUNK = 1 << 20
 _CACHE_TAG = str(sys.implementation.cache_tag)
-
-# Size and sha256 of the files that are written so far -> bytes: see Layer.write.
-Late = Callable[[Mapping[str, tuple[int, str]]], bytes]
-
-
-class LayerError(Exception):
-    """What is wrong with the recipe or its files, and what to do about it."""
-
-
-@dataclass
-class Entry:
-    """One entry of the archive; its content is bytes, a file to read, or told by other files."""
-
-    origin: str
-    info: tarfile.TarInfo
-    content: bytes | Path | Late | None = None
-
-    def same(self, other: Entry) -> bool:
-        fields = ("type", "mode", "uid", "gid", "linkname")
-        if any(getattr(self.info, key) != getattr(other.info, key) for key in fields):
-            return False
-        return self.content == other.content or _sha256(self) == _sha256(other)
-
-
-def _open(entry: Entry) -> BufferedReader | io.BytesIO:
-    if isinstance(entry.content, Path):
-        return entry.content.open("rb")
-    assert not callable(entry.content)
-    return io.BytesIO(entry.content or b"")
-
-
-def _sha256(entry: Entry) -> str:
-    with _open(entry) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def read(entry: Entry) -> bytes:
-    with _open(entry) as file:
-        return file.read()
-
-
-class Hashed:
-    """Hashes and counts what goes through, to or from a file; small texts it keeps."""
-
-    def __init__(self, file: Any, keep: bool = False) -> None:
-        self._file, self._hash, self.size = file, hashlib.sha256(), 0
-        self._keep, self.kept = keep, b""
-
-    def _pass(self, data: bytes) -> None:
-        self._hash.update(data)
-        self.size += len(data)
-        self.kept += data if self._keep else b""
-
-    def write(self, data: bytes) -> int:
-        self._pass(data)
-        self._file.write(data)
-        return len(data)
-
-    def read(self, size: int = -1) -> bytes:
-        data: bytes = self._file.read(size)
-        self._pass(data)
-        return data
-
-    def tell(self) -> int:
-        return self.size
-
-    @property
-    def sha256(self) -> str:
-        return self._hash.hexdigest()
-
-
-def merged(path: str) -> str:
-    return "usr/" + path if path.split("/")[0] in MERGED else path
-
-
-class Layer:
-    """The entries of a layer, by path."""
-
-    def __init__(self, exclude: list[str] | None = None) -> None:
-        self.entries: dict[str, Entry] = {}
-        self._exclude = [pattern.lstrip("/") for pattern in exclude or []]
-
-    def add(
-        self,
-        origin: str,
-        path: str,
-        kind: bytes,
-        mode: int,
-        *,
-        owner: tuple[int, int] = (0, 0),
-        content: bytes | Path | Late | None = None,
-        target: str = "",
-    ) -> None:
-        path = os.path.normpath(path.lstrip("/"))
-        if path in MERGED and kind != tarfile.SYMTYPE:
-            return  # the link is there instead
-        if path.split("/")[0] in MERGED and path not in MERGED:
-            top = path.split("/")[0]
-            self.add(origin, top, tarfile.SYMTYPE, 0o777, target="usr/" + top)
-            path = "usr/" + path
-        info = tarfile.TarInfo(path)
-        info.type, info.linkname = kind, target
-        info.mode = mode & 0o1777  # no setuid, no setgid
-        info.uid, info.gid = owner
-        if content is not None and not callable(content):
-            info.size = content.stat().st_size if isinstance(content, Path) else len(content)
-        entry = Entry(origin, info, content)
-        known = self.entries.get(path)
-        if known is not None and not known.same(entry):
-            if kind == tarfile.DIRTYPE and known.info.isdir():
-                raise LayerError(
-                    f"/{path} has mode {known.info.mode:o} and owner {known.info.uid}:"
-                    f"{known.info.gid} in {known.origin}, but {mode:o} and "
-                    f"{owner[0]}:{owner[1]} in {origin}: say it in one place"
-                )
-            raise LayerError(
-                f"/{path} comes both from {known.origin} and from {origin}, and differs: "
-                "leave one of them out, as by `exclude`"
-            )
-        self.entries.setdefault(path, entry)
-
-    def add_parents(self) -> None:
-        for path in list(self.entries):
-            for parent in Path(path).parents:
-                name = str(parent)
-                if name == ".":
-                    continue
-                if name not in self.entries:
-                    self.add("parent folders", name, tarfile.DIRTYPE, 0o755)
-                elif not self.entries[name].info.isdir():
-                    entry = self.entries[name]
-                    raise LayerError(
-                        f"/{name} of {entry.origin} is no folder, but /{path} is in it"
-                    )
-
-    def excludes(self, path: str) -> bool:
-        return any(fnmatch.fnmatchcase(path, pattern) for pattern in self._exclude)
-
-    def drop_excluded(self) -> None:
-        for path in [path for path in self.entries if self.excludes(path)]:
-            del self.entries[path]
-
-    def write(self, out: Out) -> LayerContents:
-        """Writes the archive, and tells what is in it.
-
-        What is told by other files' hashes, as RECORD of wheels, comes last, so none is read twice.
-        """
-        self.add_parents()
-        told = LayerContents()
-        stream = Hashed(out)
-        with tarfile.TarFile(
-            fileobj=stream,  # type: ignore[arg-type]
-            mode="w",
-            format=tarfile.PAX_FORMAT,
-            copybufsize=CHUNK,
-        ) as archive:
-            order = sorted(self.entries, key=lambda path: path.split("/"))
-            for path in sorted(order, key=lambda path: callable(self.entries[path].content)):
-                entry = self.entries[path]
-                if callable(entry.content):
-                    entry.content = entry.content(told.files)
-                    entry.info.size = len(entry.content)
-                with _open(entry) as file:
-                    hashed = Hashed(file, keep=is_text(path))
-                    archive.addfile(entry.info, hashed)
-                told.add(entry.info, hashed.sha256, hashed.kept)
-        told.diff_id = f"sha256:{stream.sha256}"
-        return told
 
 
 # Debian packages
@@ -237,25 +62,22 @@ def add_deb(layer: Layer, path: Path) -> None:
     package = deb.read(path)
     origin, shipped = package.name, []
     contents: dict[str, bytes] = {}
-    for member in package.data:
-        name = member.name.removeprefix("./").rstrip("/")
-        if name in ("", ".") or unread(merged(name), member.issym()):
+    members = {member.name.removeprefix("./").rstrip("/"): member for member in package.data}
+    parents = {str(parent) for name in members for parent in Path(name).parents}
+    for name, member in members.items():
+        ending = "/" if member.isdir() else ""
+        if name in ("", ".") or unread(merged(name) + ending, member.issym()):
             continue
-        if member.isreg():
-            file = package.data.extractfile(member)
-            assert file is not None
-            contents[name] = file.read()
-        elif member.islnk():
-            contents[name] = contents.get(member.linkname.removeprefix("./"), b"")
         owner = (member.uid, member.gid)
         if member.isdir():
-            # Folders of /usr/share without a file are those of unread files.
-            if not name.startswith("usr/share/"):
+            # A folder of /usr/share may be that of unread files alone; its files bring it.
+            plain = (member.mode & 0o1777, owner) == (0o755, (0, 0))
+            if not (name.startswith("usr/share/") and name in parents and plain):
                 layer.add(origin, name, tarfile.DIRTYPE, member.mode, owner=owner)
         elif member.issym():
             layer.add(origin, name, tarfile.SYMTYPE, 0o777, target=member.linkname)
-        elif name in contents:
-            content = contents[name]
+        elif member.isreg() or member.islnk():
+            content = contents[name] = deb.content(package, member)
             layer.add(origin, name, tarfile.REGTYPE, member.mode, owner=owner, content=content)
             if not layer.excludes(merged(name)):
                 shipped.append(name)
@@ -284,18 +106,38 @@ def add_certificates(layer: Layer) -> None:
 
 
 def add_tree(
-    layer: Layer, root: Path, path: str, owner: tuple[int, int], wanted: wheel.Wanted
+    layer: Layer,
+    root: Path,
+    path: str,
+    owner: tuple[int, int],
+    wanted: wheel.Wanted,
+    made: bool,
 ) -> None:
-    for folder, folders, files in os.walk(root):
-        folders.sort()
-        inside = os.path.relpath(folder, root)
-        for name in sorted(files):
-            relative = str(Path(inside, name))
-            if not wanted("/" + relative):
-                continue
-            content = Path(folder, name)
-            target = f"{path}/{relative}"
-            layer.add(str(root), target, tarfile.REGTYPE, 0o644, owner=owner, content=content)
+    """Adds what is in a folder.
+
+    Of a folder that an action made (`made`) Bazel hands on the files alone, in some ways of running
+    actions as links, and all of them executable.
+    """
+    for relative, file in walk(root, follow=made):
+        if not wanted("/" + relative):
+            continue
+        target = f"{path}/{relative}"
+        if file.is_dir() and not file.is_symlink():
+            if made:
+                raise LayerError(
+                    f"{file} is empty, and not every way in which Bazel runs actions keeps an "
+                    "empty folder: let what makes it put a file there, or leave it out by `drop` "
+                    "and name it in `dirs`"
+                )
+            layer.add(str(root), target, tarfile.DIRTYPE, 0o755, owner=owner)
+        elif made:
+            layer.add(str(root), target, tarfile.REGTYPE, 0o644, owner=owner, content=file)
+        elif file.is_symlink():
+            target_within(root, file)
+            link = os.readlink(file)  # noqa: PTH115  # its very text
+            layer.add(str(root), target, tarfile.SYMTYPE, 0o777, owner=owner, target=link)
+        else:
+            layer.add_file(str(root), target, file, owner=owner)
 
 
 def add_python_programs(layer: Layer, programs: dict[str, str]) -> None:
@@ -310,25 +152,21 @@ def add_python_programs(layer: Layer, programs: dict[str, str]) -> None:
 
 
 def compile_python(layer: Layer) -> None:
-    """Byte-compiles the modules that are not yet: a read-only image could not keep the result.
-
-    Python trusts these files without a look at the source (PEP 552, unchecked hashes): the date of
-    a source is 1970 like all dates here.
-    """
-    for path, entry in list(layer.entries.items()):
+    """Byte-compiles the modules that are not yet: a read-only image could not keep the result."""
+    modules = {}
+    for path, entry in layer.entries.items():
         folder, _, name = path.rpartition("/")
         compiled = f"{folder}/__pycache__/{name.removesuffix('.py')}.{_CACHE_TAG}.pyc"
-        if not name.endswith(".py") or not entry.info.isreg() or compiled in layer.entries:
-            continue
-        source = read(entry)
-        try:
-            code = compile(source, "/" + path, "exec", dont_inherit=True, optimize=0)
-        except (SyntaxError, ValueError):
-            continue  # a template, or of another Python: it stays as it is, as with pip
-        header = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little")
-        data = header + importlib.util.source_hash(source) + marshal.dumps(code)
-        owner = (entry.info.uid, entry.info.gid)
-        layer.add(entry.origin, compiled, tarfile.REGTYPE, 0o644, owner=owner, content=data)
+        if name.endswith(".py") and entry.info.isreg() and compiled not in layer.entries:
+            modules[compiled] = path, entry
+    sources = (("/" + path, read(entry)) for path, entry in modules.values())
+    for compiled, content in zip(modules, byte_code.compiled(sources), strict=True):
+        if content:  # else a template, or of another Python
+            entry = modules[compiled][1]
+            owner = (entry.info.uid, entry.info.gid)
+            layer.add(
+                entry.origin, compiled, tarfile.REGTYPE, 0o644, owner=owner, content=content
+            )
 
 
 def parse_owner(text: str) -> tuple[int, int]:
@@ -352,14 +190,14 @@ def build(recipe: dict[str, Any]) -> Layer:
         layer.add("symlinks", path, tarfile.SYMTYPE, 0o777, target=target)
     for path, text in recipe["texts"].items():
         layer.add("texts", path, tarfile.REGTYPE, 0o644, owner=owner, content=text.encode())
-    for path, source in recipe["files"]:
+    for path, source, made in recipe["files"]:
         path = path.lstrip("/")
         if Path(source).is_dir():
-            add_tree(layer, Path(source), path, owner, wanted)
+            add_tree(layer, Path(source), path, owner, wanted, made)
         else:
             mode, content = modes.pop(path, 0o644), Path(source)
             layer.add(source, path, tarfile.REGTYPE, mode, owner=owner, content=content)
-    below = {path.lstrip("/"): Path(source) for path, source in recipe["below"]}
+    below = {path.lstrip("/"): Path(source) for path, source, _ in recipe["below"]}
     sites = [Path(site) for site in recipe["wheels"]]
     folder = recipe["wheel_folder"].strip("/")
     wheel.add_wheels(layer, sites, folder, wanted, below, recipe["scripts"])
@@ -394,7 +232,7 @@ def main(argv: list[str]) -> int:
     out, descriptor, contents = (Path(path) for path in argv[1:])
     try:
         told, described = write(build(recipe), recipe["compression"], out)
-    except (LayerError, deb.DebError, wheel.WheelError) as error:
+    except (LayerError, deb.DebError) as error:
         print(f"{recipe['label']}: {error}", file=sys.stderr)
         return 1
     descriptor.write_text(json.dumps(described))

@@ -42,7 +42,9 @@ class LayerContents:
         """Adds an entry; `text` is asked for of those that `is_text` names."""
         path = member.name.rstrip("/")
         folder, _, name = path.rpartition("/")
-        if name.startswith(".wh."):
+        if name == ".wh..wh..opq":
+            self.gone.append(folder)  # all that is in it below
+        elif name.startswith(".wh."):
             self.gone.append(f"{folder}/{name.removeprefix('.wh.')}".lstrip("/"))
         elif member.issym() and path.startswith(_DOC):
             self.doc_links[path] = _DOC + member.linkname

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import ftplib
 import gzip
 import hashlib
 import io
 import json
+import marshal
 import os
 import random
 import subprocess
@@ -18,8 +20,15 @@ from typing import Any
 import pytest
 import zstandard
 
-from bazel.image.private import compress, deb, layer, layer_contents, wheel
+from bazel.image.private import compress, deb, layer, layer_contents
+from bazel.image.private.entries import CHUNK, LayerError
 from bazel.image.private.gzip_blocks import BLOCK, GzipWriter
+
+
+
+class Hard(str):
+    """The target of a hard link."""
+
 
 Files = dict[str, bytes | str | int]  # content, link target or mode of a folder
 
@@ -35,11 +44,12 @@ def tar_of(files: Files, compression: str = "xz", modes: dict[str, int] | None =
                 info.size = len(value)
                 archive.addfile(info, io.BytesIO(value))
                 continue
-            info.type = tarfile.DIRTYPE if isinstance(value, int) else tarfile.SYMTYPE
             if isinstance(value, int):
-                info.mode = value
+                info.type, info.mode = tarfile.DIRTYPE, value
+            elif isinstance(value, Hard):
+                info.type, info.linkname = tarfile.LNKTYPE, f"./{value}"
             else:
-                info.linkname = value
+                info.type, info.linkname = tarfile.SYMTYPE, value
             archive.addfile(info)
     return out.getvalue()
 
@@ -64,6 +74,8 @@ def recipe(**given: Any) -> dict[str, Any]:
     empty |= {"python_programs": {}, "compile_python": False, "wheel_folder": "site"}
     lists = ("below", "debs", "drop", "exclude", "files", "keep", "scripts", "wheels")
     empty |= {key: [] for key in lists}
+    for key in ("below", "files"):  # of an action, where it is not said
+        given[key] = [[*entry, True][:3] for entry in given.get(key, [])]
     return empty | {"owner": "0:0", "label": "//a:b"} | given
 
 
@@ -131,6 +143,108 @@ def test_packages_are_merged_and_trimmed(tmp_path: Path) -> None:
         assert (info.mtime, info.uid, info.gid, info.uname) == (0, 0, 0, "")
 
 
+def test_hard_links_are_files(tmp_path: Path) -> None:
+    files: Files = {
+        "usr/share/doc/one/model.bin": b"weights",  # unread, and so left out
+        "usr/lib/one/model.bin": Hard("usr/share/doc/one/model.bin"),
+        "usr/lib/one/same.bin": Hard("usr/lib/one/model.bin"),
+    }
+    package = make_deb(tmp_path / "one.deb", files, {"usr/lib/one/same.bin": 0o755})
+    data = write(debs=[str(package)])
+    assert content(data, "usr/lib/one/model.bin") == b"weights"
+    assert content(data, "usr/lib/one/same.bin") == b"weights"
+    assert entries(data)["usr/lib/one/same.bin"].mode == 0o755
+    sums = content(data, "var/lib/dpkg/status.d/one.md5sums").decode()
+    assert sums.count(hashlib.md5(b"weights").hexdigest()) == 2
+
+    lost: Files = {"usr/lib/a": Hard("usr/lib/b"), "usr/lib/b": b"too late"}
+    with pytest.raises(deb.DebError, match=r"usr/lib/a of two is a hard link to \./usr/lib/b"):
+        write(debs=[str(make_deb(tmp_path / "two.deb", lost))])
+
+
+def test_folders_that_a_package_has_empty_are_kept(tmp_path: Path) -> None:
+    files: Files = {
+        "usr/share": 0o755,
+        "usr/share/dict": 0o755,
+        "usr/share/doc": 0o755,
+        "usr/share/doc/one": 0o755,
+        "usr/share/doc/one/changelog.gz": b"old",
+        "usr/share/man": 0o755,
+        "usr/share/man/man1": 0o755,
+        "usr/share/private": 0o700,
+        "usr/share/private/key": b"k",
+    }
+    found = entries(write(debs=[str(make_deb(tmp_path / "one.deb", files))]))
+    share = [name for name in found if name.startswith("usr/share/")]
+    assert share == ["usr/share/dict", "usr/share/private", "usr/share/private/key"]
+    assert found["usr/share/private"].mode == 0o700
+
+
+def test_nothing_leads_out_of_the_image(tmp_path: Path) -> None:
+    package = make_deb(tmp_path / "one.deb", {"../../etc/passwd": b"root::0:0"})
+    message = r"one has the path \.\./\.\./etc/passwd: `\.\.` leads out of the image"
+    with pytest.raises(LayerError, match=message):
+        write(debs=[str(package)])
+    with pytest.raises(LayerError, match="leads out of the image"):
+        write(texts={"app/../../note": ""})
+
+
+def make_tree(root: Path) -> Path:
+    for name in ("bin/tool", "lib/data"):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).write_text(name)
+    (root / "bin/tool").chmod(0o750)
+    (root / "bin/other").symlink_to("tool")
+    (root / "current").symlink_to("lib")
+    (root / "spool/in").mkdir(parents=True)
+    return root
+
+
+def test_a_tree_of_sources_is_kept_as_it_is(tmp_path: Path) -> None:
+    data = write(files=[["opt", str(make_tree(tmp_path / "tree")), False]], owner="7:8")
+    found = entries(data)
+    facts = {name: (info.type, info.mode, info.linkname) for name, info in found.items()}
+    assert facts == {
+        "opt": (tarfile.DIRTYPE, 0o755, ""),
+        "opt/bin": (tarfile.DIRTYPE, 0o755, ""),
+        "opt/bin/other": (tarfile.SYMTYPE, 0o777, "tool"),
+        "opt/bin/tool": (tarfile.REGTYPE, 0o755, ""),
+        "opt/current": (tarfile.SYMTYPE, 0o777, "lib"),
+        "opt/lib": (tarfile.DIRTYPE, 0o755, ""),
+        "opt/lib/data": (tarfile.REGTYPE, 0o644, ""),
+        "opt/spool": (tarfile.DIRTYPE, 0o755, ""),
+        "opt/spool/in": (tarfile.DIRTYPE, 0o755, ""),
+    }
+    assert found["opt/spool/in"].uid == 7
+
+
+def test_of_a_tree_that_an_action_made_the_files_count(tmp_path: Path) -> None:
+    """Bazel hands on no more, and what it hands on is executable, and a link at times."""
+    tree = make_tree(tmp_path / "tree")
+    with pytest.raises(LayerError, match=r"spool/in is empty, .* leave it out by `drop`"):
+        write(files=[["opt", str(tree)]])
+    data = write(files=[["opt", str(tree)]], drop=["/spool/*"], modes={"opt/bin/tool": "0755"})
+    files = {name: info.mode for name, info in entries(data).items() if not info.isdir()}
+    assert files == {
+        "opt/bin/other": 0o644,
+        "opt/bin/tool": 0o755,
+        "opt/current/data": 0o644,
+        "opt/lib/data": 0o644,
+    }
+    assert content(data, "opt/bin/other") == b"bin/tool"
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../../secret", "sub/../../x"])
+def test_a_link_out_of_a_tree_is_an_error(tmp_path: Path, target: str) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "link").symlink_to(target)
+    with pytest.raises(LayerError, match=rf"link is a link to {target}, which is not in"):
+        write(files=[["opt", str(tree), False]])
+    with pytest.raises(LayerError, match=rf"link is a link to {target}, which is not in"):
+        write(wheels=[str(tree)])
+
+
 def test_certificates_become_one_bundle(tmp_path: Path) -> None:
     prefix = "usr/share/ca-certificates/mozilla/"
     files: Files = {prefix + "B.crt": b"b\n", prefix + "A.crt": b"a", prefix + "note": b"?"}
@@ -180,13 +294,13 @@ def test_files_modes_owners(tmp_path: Path) -> None:
 def test_conflicts_are_named(tmp_path: Path) -> None:
     one = make_deb(tmp_path / "one.deb", {"etc/same": b"1"})
     two = make_deb(tmp_path / "two.deb", {"etc/same": b"2"})
-    with pytest.raises(layer.LayerError, match="/etc/same comes both from one and from two"):
+    with pytest.raises(LayerError, match="/etc/same comes both from one and from two"):
         write(debs=[str(one), str(two)])
-    with pytest.raises(layer.LayerError, match="no folder"):
+    with pytest.raises(LayerError, match="no folder"):
         write(texts={"a": "", "a/b": ""})
-    with pytest.raises(layer.LayerError, match="say it in one place"):
+    with pytest.raises(LayerError, match="say it in one place"):
         write(debs=[str(make_deb(tmp_path / "three.deb", {"tmp": 0o1777}))], dirs={"tmp": "0700"})
-    with pytest.raises(layer.LayerError, match="no such file"):
+    with pytest.raises(LayerError, match="no such file"):
         write(modes={"typo": "0755"})
 
 
@@ -236,7 +350,7 @@ def test_zstd_is_the_same_on_any_number_of_threads(size: int) -> None:
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
 def test_what_is_told_of_a_layer_is_what_was_written(tmp_path: Path, compression: str) -> None:
     big = tmp_path / "big"
-    big.write_bytes(random.Random(0).randbytes(3 * layer.CHUNK + 1))
+    big.write_bytes(random.Random(0).randbytes(3 * CHUNK + 1))
     site = make_wheel(tmp_path / "site-packages")
     package = make_deb(tmp_path / "one.deb", {"usr/share/doc/one/copyright": b"free"})
     recipe_file, out = tmp_path / "recipe.json", tmp_path / "layer.tar"
@@ -342,9 +456,30 @@ def test_a_wheel_is_installed_as_by_pip_and_record_tells_of_what_is_there(tmp_pa
     assert recorded["mine/lib.so"] == [f"sha256={digest}", "8"]
 
 
+def test_a_wheel_keeps_what_may_be_executed_and_links(tmp_path: Path) -> None:
+    """As pip does: one may execute a file or not; more of its mode is not the wheel's."""
+    site = make_wheel(tmp_path / "site-packages")
+    (site / "mine/lib.so").chmod(0o600)
+    (site / "mine/server").write_text("ELF")
+    (site / "mine/server").chmod(0o711)
+    (site / "mine/current.so").symlink_to("lib.so")
+    (site / "mine/shared").symlink_to("../share/mine")
+    data = write(wheels=[str(site)], wheel_folder="usr/local/lib/python3.11/dist-packages")
+    found = entries(data)
+    folder = "usr/local/lib/python3.11/dist-packages/mine"
+    assert found[f"{folder}/server"].mode == 0o755
+    assert found[f"{folder}/lib.so"].mode == 0o644
+    assert found[f"{folder}/current.so"].linkname == "lib.so"
+    # What it leads to lies elsewhere in the image.
+    assert found[f"{folder}/shared"].linkname == "../../../../share/mine"
+    record = content(data, f"{folder}-1.dist-info/RECORD").decode().splitlines()
+    assert "mine/current.so,," in record
+    assert "mine/shared,," in record
+
+
 def test_a_console_script_that_no_wheel_has_is_an_error(tmp_path: Path) -> None:
     site = make_wheel(tmp_path / "site-packages")
-    with pytest.raises(wheel.WheelError, match="no wheel of this layer has the console script x"):
+    with pytest.raises(LayerError, match="no wheel of this layer has the console script x"):
         write(wheels=[str(site)], scripts=["x"])
 
 
@@ -367,3 +502,20 @@ def test_modules_are_compiled_once_and_python_trusts_it(tmp_path: Path) -> None:
     said = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
     assert said.startswith("42 ")
     assert content(data, "app/bin/mine").startswith(b"#!/usr/bin/python3\n")
+
+
+def test_byte_code_depends_on_the_source_alone(tmp_path: Path) -> None:
+    """Not on what the worker, or this compilation, has seen before."""
+    source = Path(ftplib.__file__).read_bytes()
+    here = marshal.dumps(compile(source, "/app/it.py", "exec", dont_inherit=True, optimize=0))
+    (tmp_path / "it.py").write_bytes(source)
+    alone = write(files=[["app/it.py", str(tmp_path / "it.py")]], compile_python=True)
+    compiled = content(alone, "app/__pycache__/it.cpython-311.pyc")
+    assert compiled[16:] != here, "this process, which has ftplib, compiles it to other bytes"
+
+    files = [["app/it.py", str(tmp_path / "it.py")]]
+    for name in ("before", "second", "third", "zlast"):
+        (tmp_path / name).write_bytes(source)
+        files.append([f"app/{name}.py", str(tmp_path / name)])
+    among = write(files=files, compile_python=True)
+    assert content(among, "app/__pycache__/it.cpython-311.pyc") == compiled

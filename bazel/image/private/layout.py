@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 import tarfile
 import zlib
@@ -21,18 +22,54 @@ from bazel.image.private.processes import UserError
 
 Json = dict[str, Any]
 CHUNK = 1 << 20
+_DIGEST = re.compile("[a-z0-9]+:[0-9a-f]+")
 
 
 class ImageError(UserError):
     """What is wrong with an image, and what to do about it."""
 
 
-class _Hashed:
-    """A file that is hashed while it is read."""
+@dataclass(frozen=True)
+class Limits:
+    """What an image has at most: anybody may have made it, and a few bytes unpack to any number.
 
-    def __init__(self, file: IO[bytes], name: str) -> None:
-        self._file, self._name = file, name
-        self.hash = hashlib.sha256()
+    `unpacked` and `texts` are bytes of all layers, the latter of what is kept in memory: paths, and
+    the files that tell what is inside; `text` and `document` are those of one such file, and of one
+    blob of JSON; `entries` are those of all layers; `pulled` is what the manifest says of its blobs.
+    """
+
+    pulled: int = 32 << 30
+    unpacked: int = 64 << 30
+    entries: int = 2_000_000
+    path: int = 4096
+    text: int = 8 << 20
+    texts: int = 512 << 20
+    document: int = 64 << 20
+
+
+LIMITS = Limits()
+
+
+class _Member(tarfile.TarInfo):
+    """An entry whose headers are short: tarfile reads them whole, one within the other."""
+
+    _LONG = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+    _PAX = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+
+    def _proc_member(self, tarfile_: tarfile.TarFile) -> Any:
+        if self.type in self._LONG + self._PAX and not 0 <= self.size <= CHUNK:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            raise tarfile.ReadError("a sparse file")  # of any size, from a few bytes
+        return super()._proc_member(tarfile_)  # type: ignore[misc]
+
+
+class _Hashed:
+    """A file that is hashed while it is read; it has `most` bytes at most."""
+
+    def __init__(self, file: IO[bytes], name: str, most: int | None = None) -> None:
+        self._file, self._name, self._most = file, name, most
+        self.hash, self.count = hashlib.sha256(), 0
 
     def read(self, size: int = -1) -> bytes:
         try:
@@ -40,6 +77,9 @@ class _Hashed:
         except (gzip.BadGzipFile, EOFError, zlib.error, zstandard.ZstdError) as error:
             raise ImageError(f"{self._name} is damaged: {error}") from error
         self.hash.update(data)
+        self.count += len(data)
+        if self._most is not None and self.count > self._most:
+            raise ImageError(f"{self._name} has more than {self._most:,} bytes unpacked")
         return data
 
     def finish(self) -> str:
@@ -65,18 +105,26 @@ class Image:
     layout: Path
 
     def blob(self, digest: str) -> Path:
+        if not _DIGEST.fullmatch(digest):
+            raise ImageError(f"{self.layout} names {digest!r}, which is no digest")
         algorithm, _, value = digest.partition(":")
         return self.layout / "blobs" / algorithm / value
 
     def json(self, digest: str) -> Json:
         try:
-            data = self.blob(digest).read_bytes()
+            with self.blob(digest).open("rb") as file:
+                data = file.read(LIMITS.document + 1)
         except OSError as error:
             raise ImageError(f"{self.layout} lacks the blob {digest}: {error.strerror}") from error
+        if len(data) > LIMITS.document:
+            raise ImageError(f"{self.blob(digest)} has more than {LIMITS.document:,} bytes")
         got = "sha256:" + hashlib.sha256(data).hexdigest()
         if got != digest:
             raise ImageError(f"{self.blob(digest)} is damaged: its digest is {got}")
-        return cast(Json, json.loads(data))
+        try:
+            return cast(Json, json.loads(data))
+        except (RecursionError, ValueError) as error:
+            raise ImageError(f"{self.blob(digest)} is not JSON: {error}") from error
 
     @cached_property
     def digest(self) -> str:
@@ -127,19 +175,28 @@ class Image:
                 return sum(map(len, iter(lambda: plain.read(CHUNK), b"")))
             return int(layer["size"])
 
-    def open_layer(self, index: int) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
-        """The entries of a layer; its digest and diff id are checked at the end."""
+    def open_layer(
+        self, index: int, most: int = LIMITS.unpacked
+    ) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
+        """The entries of a layer of `most` bytes; digest and diff id are checked at the end."""
         layer, diff_id = self.layers[index], self.config["rootfs"]["diff_ids"][index]
         name = f"layer {index} ({self.blob(layer['digest'])})"
         with self.blob(layer["digest"]).open("rb") as raw:
             packed = _Hashed(raw, name)
-            plain = _Hashed(_decompressed(cast(IO[bytes], packed), layer["mediaType"]), name)
+            plain = _Hashed(_decompressed(cast(IO[bytes], packed), layer["mediaType"]), name, most)
             file = cast(IO[bytes], plain)
             try:
-                with tarfile.open(fileobj=file, mode="r|", bufsize=CHUNK) as archive:
+                with tarfile.open(
+                    fileobj=file, mode="r|", bufsize=CHUNK, tarinfo=_Member
+                ) as archive:
                     for member in archive:
+                        if member.issparse():
+                            raise tarfile.ReadError("a sparse file")
+                        if max(len(member.name), len(member.linkname)) > LIMITS.path:
+                            raise tarfile.ReadError("a path that is too long")
                         yield member, archive.extractfile(member) if member.isreg() else None
-            except tarfile.TarError as error:
+                        archive.members.clear()  # else it keeps all
+            except (tarfile.TarError, OverflowError, RecursionError, ValueError) as error:
                 raise ImageError(f"{name} is damaged: {error}") from error
             for what, got, expected in (
                 ("diff id", plain.finish(), diff_id),

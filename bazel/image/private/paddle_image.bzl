@@ -25,6 +25,7 @@ def paddle_image(
         models = [],
         program = None,
         python = False,
+        without = [],
         entrypoint = None,
         cmd = None,
         env = {},
@@ -67,6 +68,7 @@ def paddle_image(
       program: executable that becomes /app/bin/<target name>, the entrypoint.
       python: whether the program is a py_binary, whose wheels are in `layers`. Then the image is one to work in: its
         volumes, HOME among them, belong to whoever runs it.
+      without: data of a Python program that the image does without, or has at another place; else it is in /app.
       entrypoint: in place of the program alone.
       cmd: its arguments when the user gives none.
       env: environment.
@@ -147,6 +149,7 @@ def paddle_image(
         },
         programs = [] if python or not program else [program],
         python_programs = [program] if python and program else [],
+        without = without,
         **common
     )
     stack.append(("program", name + "_program"))

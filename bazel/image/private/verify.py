@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import resource
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bazel.image.private import contents, processes, referrers, registry, security, signing
-from bazel.image.private.layout import Image, Json
+from bazel.image.private.layout import LIMITS, Image, Json
 from bazel.image.private.processes import UserError
 from bazel.image.private.referrers import CYCLONEDX, IN_TOTO, SLSA, SPDX
 from bazel.image.private.skopeo import REFERENCE, MissingError, Skopeo
@@ -36,7 +37,8 @@ class Verdict:
     failed: bool = False
 
     def say(self, what: str, text: str) -> None:
-        self.lines.append((what, text))
+        # Names in an image may be anything, such as what moves a terminal's cursor.
+        self.lines.append((what, "".join(c if c.isprintable() else "\ufffd" for c in text)))
 
     def check(self, what: str, good: bool, text: str, otherwise: str) -> None:
         self.say(what, text if good else otherwise)
@@ -87,7 +89,7 @@ class Verifier:
             self.check_rebuilt(target, told, digest, verdict)
             if self.deep:
                 self.check_layers(f"{repository}@{digest}", told, verdict)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             verdict.check("beside", False, "", f"is not as it should be: {error!r}")
         except UserError as error:
             verdict.check("beside", False, "", str(error))
@@ -100,7 +102,10 @@ class Verifier:
             return
         reference = f"{repository}:{signing.signature_tag(digest)}"
         try:
-            with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            with (
+                tempfile.TemporaryDirectory(dir=self._folder) as folder,
+                files_up_to(LIMITS.document),
+            ):
                 signatures = self.skopeo.fetch(reference, Path(folder, "signatures"))
                 trouble = signing.trouble(signatures, digest, self.key)
         except MissingError:
@@ -112,7 +117,8 @@ class Verifier:
 
     def check_beside(self, repository: str, digest: str, verdict: Verdict) -> Json:
         """What refers to the image, by media type, each byte checked by its digest."""
-        index, told = self.skopeo.beside(repository, digest)
+        with files_up_to(LIMITS.document):
+            index, told = self.skopeo.beside(repository, digest)
         self.check_signature(repository, index, "what is beside it", verdict)
         kinds = {SPDX: "SPDX", CYCLONEDX: "CycloneDX", IN_TOTO: "provenance"}
         lacks = ", ".join(name for kind, name in kinds.items() if kind not in told)
@@ -177,7 +183,14 @@ class Verifier:
 
     def check_layers(self, reference: str, told: Json, verdict: Verdict) -> None:
         """The bills name what is in the layers, all of which are pulled."""
-        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+        manifest = json.loads(self.skopeo.manifest(reference))
+        sizes = [int(blob["size"]) for blob in (manifest["config"], *manifest["layers"])]
+        if min(sizes) < 0 or sum(sizes) > LIMITS.pulled:
+            raise UserError(f"the layers are said to have {sum(sizes):,} bytes: they are not pulled")
+        with (
+            tempfile.TemporaryDirectory(dir=self._folder) as folder,
+            files_up_to(max(*sizes, LIMITS.document)),
+        ):
             pulled = self.skopeo.fetch(reference, Path(folder, "image"))
             locks = [json.loads(self.locks[lock].read_bytes()) for lock in _PACKAGE_LOCKS]
             inside = contents.components(pulled, contents.read(pulled), *locks)
@@ -195,6 +208,18 @@ class Verifier:
             f"hold what the bills name, {len(found)} components, to the byte",
             f"hold other things than the bills name: {', '.join(words[:5])}",
         )
+
+
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """Programs that are started write no bigger file: a registry may send more than it said."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    small = size if most == resource.RLIM_INFINITY else min(size, most)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (small, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
 
 
 def pairs(words: list[str]) -> list[tuple[str, str]]:

@@ -17,10 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
-if TYPE_CHECKING:
-    from bazel.image.private.layer import Layer
+from bazel.image.private.entries import Layer, LayerError, target_within, walk
 
 PREFIX = "usr/local"
 # What install.py made of a wheel's `scripts` and `data` schemes.
@@ -33,10 +31,6 @@ from {module} import {name}
 
 sys.exit({function}())
 """
-
-
-class WheelError(Exception):
-    """What is asked of the wheels of a layer and is not in them."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +56,7 @@ def add_wheels(
     """Adds unpacked wheels.
 
     Args:
-        layer: a layer.Layer.
+        layer: the layer.
         sites: the folders of the unpacked wheels.
         folder: where they go in the image.
         wanted: says which files of a wheel are taken.
@@ -76,7 +70,7 @@ def add_wheels(
         missing -= set(made)
         _add_record(layer, site, folder, placed, made)
     if missing:
-        raise WheelError(f"no wheel of this layer has the console script {', '.join(missing)}")
+        raise LayerError(f"no wheel of this layer has the console script {', '.join(missing)}")
 
 
 def _place(relative: str, folder: str) -> str:
@@ -89,25 +83,25 @@ def _add_files(
 ) -> dict[str, Path]:
     """Gives where each file is in the image, and the file itself."""
     placed = {}
-    for parent, folders, names in os.walk(site):
-        folders.sort()
-        for name in sorted(names):
-            file = Path(parent, name)
-            relative = str(file.relative_to(site))
-            if not wanted("/" + relative):
-                continue
-            path = _place(relative, folder)
-            if path in below:
-                placed[path] = below[path]
-                continue
-            placed[path] = file
-            if re.fullmatch(r"[^/]+\.dist-info/RECORD", relative):
-                continue  # it is written anew
-            mode, content = 0o644, cast(bytes | Path, file)
-            if relative.startswith("bin/"):
-                mode = 0o755
-                content = re.sub(rb"^#!\s*python\S*", b"#!/usr/bin/python3", file.read_bytes())
-            layer.add(str(site), path, tarfile.REGTYPE, mode, content=content)
+    for relative, file in walk(site):
+        if not wanted("/" + relative) or (file.is_dir() and not file.is_symlink()):
+            continue  # pip makes no empty folders
+        path = _place(relative, folder)
+        if path in below:
+            placed[path] = below[path]
+            continue
+        placed[path] = file
+        if re.fullmatch(r"[^/]+\.dist-info/RECORD", relative):
+            continue  # it is written anew
+        if file.is_symlink():
+            there = _place(target_within(site, file), folder)
+            target = os.path.relpath(there, os.path.dirname(path))  # noqa: PTH120
+            layer.add(str(site), path, tarfile.SYMTYPE, 0o777, target=target)
+        elif relative.startswith("bin/"):
+            content = re.sub(rb"^#!\s*python\S*", b"#!/usr/bin/python3", file.read_bytes())
+            layer.add(str(site), path, tarfile.REGTYPE, 0o755, content=content)
+        else:
+            layer.add_file(str(site), path, file)
     return placed
 
 
@@ -139,11 +133,12 @@ def _add_record(
         ]  # made, not shipped
         paths += [f"{PREFIX}/bin/{name}" for name in scripts]
         below = {path: file for path, file in placed.items() if path not in layer.entries}
-        tell = partial(_record, own, folder, paths, below)
+        tell = partial(_record, layer, own, folder, paths, below)
         layer.add(str(site), own, tarfile.REGTYPE, 0o644, content=tell)
 
 
 def _record(
+    layer: Layer,
     own: str,
     folder: str,
     paths: list[str],
@@ -157,6 +152,8 @@ def _record(
             hash_and_size = ","
         elif path in files:
             hash_and_size = _hash_and_size(*files[path])
+        elif path in layer.entries:
+            hash_and_size = ","  # a link
         elif path in below:
             with below[path].open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -109,6 +109,42 @@ def test_a_pushed_image_is_verified(home: dict[str, str]) -> None:
         assert line in verified.stdout.splitlines()
 
 
+def test_a_push_says_which_updates_the_image_lacks(home: dict[str, str]) -> None:
+    done = program("small_push", env=home)
+    assert done.returncode == 0, done.stderr
+    (line,) = [text for text in done.stdout.splitlines() if text.startswith("security ")]
+    said = Image(SMALL).config["config"]["Labels"]["paddle_images.security"]
+    date = json.loads(Path("security_lock.json").read_text())["date"]
+    assert said in ("base", date)
+    assert line.startswith(f"security with{'out' if said == 'base' else ' the'} updates")
+    assert f"by security_lock.json of {date}" in line
+    target = "//bazel/image/testdata:small_push"
+    assert "; none is pending " in line or f"run --config=patched {target}`" in line
+
+
+def test_an_image_of_the_other_kind_is_told_how_it_is_verified(
+    home: dict[str, str], tmp_path: Path
+) -> None:
+    patched = Image(SMALL).config["config"]["Labels"]["paddle_images.security"] != "base"
+    with runtime.registry(tmp_path / "elsewhere") as port:
+        to = f"localhost:{port}/team/name"
+        assert program("small_push", "--repository", to, "--tag=v1", env=home).returncode == 0
+        push_beside(to, other_kind)
+        done = program("verify", f"{to}:v1", env=home)
+    assert done.returncode == 1
+    how = f"with{'out' if patched else ''} `--config=patched`"
+    line = f"lock       it was built {how}: verify it {how} too"
+    assert line in done.stdout.splitlines(), done.stdout
+
+
+def other_kind(told: Json) -> None:
+    """Makes the provenance that of an image with updates, or of one without."""
+    made_of = told[IN_TOTO]["predicate"]["buildDefinition"]["resolvedDependencies"]
+    lock = {"uri": "file:security_lock.json", "digest": {"sha256": "0" * 64}}
+    without = [entry for entry in made_of if entry.get("uri") != lock["uri"]]
+    made_of[:] = without if len(without) < len(made_of) else [*made_of, lock]
+
+
 def test_bills_are_held_to_the_layers(home: dict[str, str], tmp_path: Path) -> None:
     with runtime.registry(tmp_path / "elsewhere") as port:
         to = f"localhost:{port}/team/name"

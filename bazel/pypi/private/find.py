@@ -78,7 +78,7 @@ def with_login(url: str) -> str:
 def open_page(client: fetch.Client, url: str) -> bytes:
     try:
         return b"".join(client.get(url, fetch.LARGEST, _KINDS))
-    except (FileNotFoundError, fetch.RefusedError):
+    except (FileNotFoundError, PermissionError):
         raise
     except (OSError, http.client.HTTPException):
         time.sleep(_PAUSE_SECONDS)

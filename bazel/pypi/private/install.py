@@ -12,11 +12,11 @@ Both are byte-compiled with hashes in place of times, so that the same archive
 gives the same bytes.
 """
 
-import compileall
-import py_compile
 import shutil
 import sys
 from pathlib import Path
+
+from byte_code import compiled  # type: ignore[import-not-found]  # beside this file
 
 SITE = Path("site-packages")
 
@@ -67,13 +67,12 @@ else:
 for build in [p for name in ("BUILD", "BUILD.bazel") for p in SITE.rglob(name) if p.is_file()]:
     build.unlink()
 
-sys.dont_write_bytecode = False
 # Some carry files that are no Python 3.11 (templates, old syntax): those stay
 # uncompiled, as pip leaves them.
-compileall.compile_dir(
-    SITE,
-    quiet=2,
-    stripdir=".",
-    invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-    workers=0,
-)
+modules = sorted(path for path in SITE.rglob("*.py") if path.is_file())
+files = compiled((str(path), path.read_bytes()) for path in modules)
+for path, file in zip(modules, files, strict=True):
+    if file:
+        cache = path.parent / "__pycache__"
+        cache.mkdir(exist_ok=True)
+        (cache / f"{path.stem}.{sys.implementation.cache_tag}.pyc").write_bytes(file)

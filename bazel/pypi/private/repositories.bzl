@@ -54,6 +54,7 @@ def _wheel_impl(rctx):
     rctx.report_progress("Unpacking " + wheel["file"])
     rctx.extract(archive, output = "sdist" if sdist else "site-packages")
     rctx.delete(archive)
+    rctx.watch(rctx.attr._byte_code)
     install = [rctx.attr._python, rctx.attr._install]
     if sdist:
         install += ["sdist", "%s-%s.dist-info" % (wheel["name"], wheel["version"])]
@@ -71,6 +72,7 @@ wheel_repository = repository_rule(
     attrs = {
         "wheel": attr.string(mandatory = True, doc = "The wheel's entry in the lock, as JSON."),
         "requires": attr.string_list(doc = "Names of the wheels that it requires."),
+        "_byte_code": attr.label(default = "//bazel/pypi/private:byte_code.py", doc = "Compiles its modules, for install.py."),
         "_find": attr.label(default = "//bazel/pypi/private:find.py", doc = "Finds the wheel on the index."),
         "_install": attr.label(default = "//bazel/pypi/private:install.py", doc = "Installs the unpacked wheel."),
         "_python": attr.label(default = "@debian_python//:root/usr/bin/python3", doc = "Runs both programs."),

@@ -1,0 +1,177 @@
+"""Images that others made do not keep who verifies them busy for ever, and take no memory."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from bazel.image.private import contents, verify
+from bazel.image.private.layout import CHUNK, Image, ImageError, Json, Limits
+from bazel.image.private.referrers import MANIFEST, Layout
+
+LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+SMALL = Limits(unpacked=CHUNK, entries=100, text=1000, texts=5000)
+
+
+def entry(name: str, size: int = 0, kind: bytes = tarfile.REGTYPE, link: str = "") -> bytes:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.size = kind, link, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def file(name: str, content: bytes) -> bytes:
+    return entry(name, len(content)) + content + b"\0" * (-len(content) % 512)
+
+
+def link(name: str, target: str) -> bytes:
+    return entry(name, kind=tarfile.SYMTYPE, link=target)
+
+
+def image(folder: Path, *layers: bytes) -> Image:
+    layout = Layout(folder / "image")
+    blobs = [layout.blob(LAYER, gzip.compress(layer, 1)) for layer in layers]
+    diff_ids = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]
+    config: Json = {"rootfs": {"type": "layers", "diff_ids": diff_ids}}
+    media_type = "application/vnd.oci.image.config.v1+json"
+    manifest = {"config": layout.json(media_type, config), "layers": blobs}
+    layout.finish(layout.json(MANIFEST, manifest))
+    return Image(folder / "image")
+
+
+def refused(hostile: Image, words: str, limits: Limits = SMALL) -> None:
+    with pytest.raises(ImageError, match=words):
+        contents.read(hostile, limits)
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    doc = "usr/share/doc"
+    circle = link(f"{doc}/a", "b") + link(f"{doc}/b", "a") + link(f"{doc}/c", "c")
+    layers = contents.read(image(tmp_path, circle))
+    assert contents.merge(layers) == ({}, {})
+
+
+def test_what_is_kept_in_memory_is_bounded(tmp_path: Path) -> None:
+    status = file("var/lib/dpkg/status.d/x", b" " * 1001)
+    refused(image(tmp_path / "one", status), "/var/lib/dpkg/status.d/x of 1,001 bytes is too much")
+    many = b"".join(file(f"var/lib/dpkg/status.d/{n}", b" " * 900) for n in range(6))
+    refused(image(tmp_path / "many", many), "/var/lib/dpkg/status.d/5 of 900 bytes is too much")
+    names = b"".join(
+        entry("@LongLink", 601, tarfile.GNUTYPE_LONGNAME)
+        + (f"{n}".encode() * 600 + b"\0").ljust(1024, b"\0")
+        + entry("x")
+        for n in range(9)
+    )
+    refused(image(tmp_path / "names", names), "is too much to remember")
+
+
+def test_a_bomb_is_not_unpacked_to_its_end(tmp_path: Path) -> None:
+    refused(image(tmp_path / "file", file("bomb", bytes(2 * CHUNK))), "more than 1,048,576 bytes")
+    # Behind the end of the archive, where no entry is.
+    refused(image(tmp_path / "end", bytes(2 * CHUNK)), "more than 1,048,576 bytes unpacked")
+    apart = [file(f"part{n}", bytes(CHUNK // 3)) for n in range(4)]
+    refused(image(tmp_path / "apart", *apart), "layer 2 .* has more than [0-9,]+ bytes unpacked")
+
+
+def test_entries_are_counted(tmp_path: Path) -> None:
+    refused(image(tmp_path, b"".join(entry(f"{n}") for n in range(101))), "more than 100 entries")
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_is_not_read_whole(tmp_path: Path, kind: bytes) -> None:
+    refused(image(tmp_path, entry("x", 1 << 40, kind)), "damaged: a header of 1099511627776 bytes")
+
+
+def test_headers_within_headers_end(tmp_path: Path) -> None:
+    record = b"11 path=xy\n"
+    deep = (entry("x", len(record), tarfile.XHDTYPE) + record.ljust(512, b"\0")) * 5000
+    refused(image(tmp_path, deep), "is damaged", Limits())
+
+
+def test_a_sparse_file_of_any_size_is_refused(tmp_path: Path) -> None:
+    record = b"".join(
+        sized(f"GNU.sparse.{key}={value}\n")
+        for key, value in {"major": 1, "minor": 0, "name": "big", "realsize": 1 << 60}.items()
+    )
+    map_ = b"1\n0\n0\n".ljust(512, b"\0")
+    pax = entry("x", len(record), tarfile.XHDTYPE) + record.ljust(512, b"\0")
+    refused(image(tmp_path / "pax", pax + entry("x", 512) + map_), "damaged: a sparse file")
+    old = entry("x", 0, tarfile.GNUTYPE_SPARSE)
+    refused(image(tmp_path / "old", old), "damaged: a sparse file")
+
+
+def sized(text: str) -> bytes:
+    """A record of a pax header: it begins with its own length."""
+    size = len(text) + 3
+    return f"{size} {text}".encode()
+
+
+def test_a_long_path_is_refused(tmp_path: Path) -> None:
+    path = ("a/" * 3000).encode() + b"\0"
+    data = entry("@LongLink", len(path), tarfile.GNUTYPE_LONGNAME)
+    data += path.ljust(6144, b"\0") + entry("x")
+    refused(image(tmp_path, data), "a path that is too long", Limits())
+
+
+def test_many_whiteouts_and_models_take_no_time(tmp_path: Path) -> None:
+    """Each of them once looked at every file: 400 million comparisons here."""
+    below = b"".join(entry(f"d{n}/x") for n in range(20000))
+    above = b"".join(entry(f"d{n}/.wh.x") for n in range(20000))
+    files, _ = contents.merge(contents.read(image(tmp_path, below, above)))
+    assert files == {}
+
+
+def test_an_opaque_folder_hides_what_was_in_it(tmp_path: Path) -> None:
+    below = entry("a/b/x") + entry("a/y") + entry("c")
+    above = entry("a/z") + entry("a/.wh..wh..opq")
+    files, _ = contents.merge(contents.read(image(tmp_path, below, above)))
+    assert files.keys() == {"c", "a/z"}
+
+
+def test_a_digest_is_no_path(tmp_path: Path) -> None:
+    hostile = image(tmp_path)
+    with pytest.raises(ImageError, match="which is no digest"):
+        hostile.json("sha256:../../index.json")
+
+
+@pytest.mark.parametrize("text", [b"[" * 100_000, b"{", b"\xff"])
+def test_documents_that_are_no_json(tmp_path: Path, text: bytes) -> None:
+    layout = Layout(tmp_path / "layout")
+    layout.finish(layout.blob(MANIFEST, text))
+    with pytest.raises(ImageError, match="is not JSON"):
+        Image(tmp_path / "layout").manifest  # noqa: B018
+
+
+def test_copyright_files_of_blanks_take_no_time() -> None:
+    text = "Format: x\nLicense: MIT" + " " * 500_000 + "x\n"
+    assert contents.debian_licences(text) == ["MIT x"]
+
+
+def test_names_do_not_move_the_cursor() -> None:
+    verdict = verify.Verdict()
+    verdict.say("layers", "hold \x1b[2Jx\udc80\r\n")
+    assert verdict.lines == [("layers", "hold \ufffd[2Jx\ufffd\ufffd\ufffd")]
+
+
+def test_programs_write_no_bigger_file_than_was_said(tmp_path: Path) -> None:
+    with verify.files_up_to(1000), pytest.raises(OSError, match="File too large"):
+        (tmp_path / "big").write_bytes(bytes(1001))
+    (tmp_path / "big").write_bytes(bytes(1001))
+
+
+def test_an_image_as_it_should_be(tmp_path: Path) -> None:
+    layers = contents.read(image(tmp_path, many_files(["a", "b/c"])), SMALL)
+    assert layers[0].files.keys() == {"a", "b/c"}
+
+
+def many_files(names: Iterable[str]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name in names:
+            archive.addfile(tarfile.TarInfo(name))
+    return out.getvalue()

@@ -1,0 +1,193 @@
+"""The code blocks of a page run, word for word, or say what they need; its commands are there."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(os.environ["PAGE"])
+COMMANDS = Path(os.environ["COMMANDS"]).absolute()
+TOLD = json.loads(COMMANDS.read_text(encoding="utf-8"))
+BUILT = Path("docs/built.py").absolute()
+FILES = Path.cwd()
+
+# Programs that hand words on to another one, whose options may follow.
+_TRAINER = "//python/digits:train"
+_HANDS_ON = re.compile(r"//deploy:.*|//images:.*_run")
+# What no test builds, since it takes gigabytes or a quarter of an hour, or is of the reader's own;
+# and what is like it.
+_STANDS_FOR = {
+    "//deploy:training_gpu": "//deploy:training",
+    "//images:inference_gpu_push": "//images:inference_push",
+    "//images:gpu_tests": "//...",
+    "//images:train_gpu_push": "//images:train_core_push",
+    "//python/chinese_ocr": "//python/chinese_ocr:short",
+    "//python/mine": "//bazel/model/tests/mine",
+    "//python/mine:parity": "//bazel/model/tests/mine:parity",
+}
+_MARK = re.compile(r"<!-- (?:needs|(run by)): (.+) -->")
+
+
+@dataclass
+class Block:
+    """A fenced block."""
+
+    line: int
+    language: str
+    mark: str
+    text: str
+
+    @property
+    def place(self) -> str:
+        return f"{PAGE}:{self.line}"
+
+
+@dataclass
+class Command:
+    """One `./bazelw ...` of a block or of the text."""
+
+    line: int
+    words: list[str]
+
+    def __str__(self) -> str:
+        return f"{PAGE}:{self.line}: `{shlex.join(self.words)}`"
+
+
+def blocks(lines: list[str]) -> list[Block]:
+    found: list[Block] = []
+    inside = False
+    for number, line in enumerate(lines, 1):
+        if inside and line.strip() == "```":
+            inside = False
+        elif inside:
+            found[-1].text += line + "\n"
+        elif line.lstrip().startswith("```"):
+            before = lines[number - 2] if number > 1 else ""
+            found.append(Block(number, line.strip().strip("`"), before.strip(), ""))
+            inside = True
+    assert not inside, f"{PAGE}: the block of line {found[-1].line} has no end"
+    return found
+
+
+def commands(lines: list[str], of: list[Block]) -> list[Command]:
+    text = {number: line for number, line in enumerate(lines, 1)}
+    found = []
+    for block in of:
+        joined = re.sub(r"\\\n\s*", " ", block.text)
+        for number in range(block.line, block.line + block.text.count("\n") + 2):
+            text[number] = ""
+        for line in joined.splitlines():
+            if match := re.match(r"(?:\$ )?(?:sudo )?(\./bazelw .*)", line):
+                words = shlex.split(match[1], comments=True)
+                end = next((i for i, word in enumerate(words) if word in "|&&;>"), None)
+                found.append(Command(block.line, words[1:end]))
+    for number, line in text.items():
+        for span in re.findall(r"`\./bazelw ([^`]*)`", line):
+            found.append(Command(number, shlex.split(span)))
+    return found
+
+
+LINES = PAGE.read_text(encoding="utf-8").splitlines()
+BLOCKS = blocks(LINES)
+
+
+@functools.cache
+def help_of(label: str) -> str:
+    """What `--help` of a program says."""
+    command = [sys.executable, str(BUILT), "run", label, "--", "--help"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{label} -- --help: {done.stderr}"
+    return done.stdout + done.stderr
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {
+        "COMMANDS": str(COMMANDS),
+        "FILES": str(FILES),
+        "HOME": os.environ["TEST_TMPDIR"],
+    }
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like a checkout in which everything is built."""
+    folder = tmp_path_factory.mktemp("checkout")
+    (folder / "bazel-bin").symlink_to(FILES)
+    bazelw = folder / "bazelw"
+    bazelw.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{BUILT}" "$@"\n')
+    bazelw.chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"line {block.line}")
+def test_a_block_runs_or_says_what_it_needs(block: Block, checkout: Path) -> None:
+    if mark := _MARK.fullmatch(block.mark):
+        if mark[1]:
+            assert mark[2] in TOLD["tests"], (
+                f"{block.place}: {mark[2]} is not in `tests` of this page in docs/BUILD.bazel"
+            )
+        return
+    python = ["env", "PYTHONPATH=" + os.pathsep.join(sys.path), sys.executable, "-c"]
+    command = {"sh": ["sh", "-euc"], "python": python}.get(block.language)
+    if not command:
+        assert not block.language and "$ ./bazelw" not in block.text, (
+            f'{block.place}: nobody runs this block; CONTRIBUTING.md, "Pages", says how to mark it'
+        )
+        return
+    done = subprocess.run(
+        [*command, block.text],
+        cwd=checkout,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, (
+        f"{block.place}: exit code {done.returncode}. Mend the block or the program, or say what "
+        f'the block needs (CONTRIBUTING.md, "Pages").\n{block.text}\n{done.stdout}'
+    )
+
+
+@pytest.mark.parametrize("command", commands(LINES, BLOCKS), ids=str)
+def test_a_command_names_what_is_there(command: Command) -> None:
+    verb, *words = command.words
+    ours = words[: words.index("--")] if "--" in words else words
+    targets = [word for word in ours if word.startswith("//")]
+    for label in targets:
+        label = _STANDS_FOR.get(label, label)
+        if not label.endswith("..."):
+            assert label in TOLD["programs"] or label in TOLD["tests"], (
+                f"{command}: {label} is not in `targets` of this page in docs/BUILD.bazel"
+            )
+    if verb != "run" or not targets:
+        return
+    label = _STANDS_FOR.get(targets[0], targets[0])
+    theirs = words[words.index(targets[0]) + 1 :]
+    if theirs[:1] == ["--"]:
+        theirs.pop(0)
+    if "--" in theirs:  # what follows is another program's
+        theirs = theirs[: theirs.index("--")]
+    for option in (word.partition("=")[0] for word in theirs if word.startswith("-")):
+        known = re.compile(rf"(?<![\w-]){re.escape(option)}(?![\w-])")
+        if known.search(help_of(label)):
+            continue
+        if _HANDS_ON.fullmatch(targets[0]) and known.search(help_of(_TRAINER)):
+            continue
+        pytest.fail(f"{command}: {label} -- --help does not know {option}")
+
+
+def test_links_lead_somewhere() -> None:
+    for number, line in enumerate(LINES, 1):
+        for target in re.findall(r"\]\(([^)#:]+\.md)", line):
+            path = Path(os.path.normpath(PAGE.parent / target))
+            assert path.exists(), f"{PAGE}:{number}: there is no {path}"
