@@ -245,7 +245,7 @@ def unpack(deb: Path, root: Path) -> None:
 
     Absolute links become relative, so that they stay in `root`.
     """
-    with deb.open("rb") as file, tarfile.open(fileobj=archive.data_tar(file)) as tar:
+    with deb.open("rb") as file, tarfile.open(fileobj=archive.data_tar(file, deb.name)) as tar:
         for member in tar:
             name = posixpath.normpath(member.name)
             if not _KEPT.fullmatch(name) or _DROPPED.fullmatch(name):
