@@ -34,8 +34,8 @@ def check_machine() -> None:
     shell = os.environ.get("BAZEL_SH") or "/bin/bash"
     if not os.access(shell, os.X_OK):
         _stop(
-            f"Bazel runs programs and tests by bash, and there is no {shell} here. Install it, as by"
-            " `apk add bash` on Alpine, or name one: `BAZEL_SH=/PATH/bash ./bazelw info`."
+            f"Bazel runs programs and tests by bash, and there is no {shell} here. Install it, as"
+            " by `apk add bash` on Alpine, or name one: `BAZEL_SH=/PATH/bash ./bazelw info`."
         )
 
 
