@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
+
+from oci import skopeo
+from oci.logins import LoginError
 
 from bazel.image.private import referrers
 from bazel.image.private.layout import LIMITS, Image, Json
-from bazel.image.private.processes import UserError, user_path
+from bazel.image.private.processes import UserError
 
 # HOST/NAME@DIGEST or HOST/NAME:TAG.
 REFERENCE = re.compile(
     r"(?P<repository>[^@]+?/[^@]+?)(@(?P<digest>sha256:[0-9a-f]{64})|:(?P<tag>[\w.-]+))"
 )
-# What registries say of a manifest or a repository that they do not have.
-_MISSING = re.compile("manifest unknown|name unknown|not known|not found|404", re.IGNORECASE)
+
+
+def parse(reference: str) -> re.Match[str]:
+    """The parts of a reference."""
+    matched = REFERENCE.fullmatch(reference)
+    if not matched:
+        raise UserError(f"{reference} is no reference: write HOST/NAME@DIGEST or HOST/NAME:TAG")
+    return matched
 
 
 class MissingError(UserError):
@@ -30,31 +38,41 @@ class MissingError(UserError):
 class Skopeo:
     """Reads images and artifacts by reference: HOST/NAME@DIGEST or HOST/NAME:TAG."""
 
-    def __init__(self, program: Path, authfile: Path | None, insecure: bool) -> None:
-        self._program = program
-        if not authfile and not os.environ.get("REGISTRY_AUTH_FILE"):
-            # skopeo does not know $DOCKER_CONFIG.
-            folder = os.environ.get("DOCKER_CONFIG")
-            config = user_path(folder) / "config.json" if folder else None
-            authfile = config if config and config.exists() else None
-        self._flags = [f"--authfile={authfile}"] if authfile else []
-        self._insecure = insecure
+    def __init__(
+        self,
+        program: Path,
+        authfile: Path | None,
+        insecure: bool,
+        given: Sequence[str] = (),
+    ) -> None:
+        """See oci.skopeo.Skopeo."""
 
-    def run(self, command: list[str], source: str, *target: str) -> bytes:
-        copies = command[:1] == ["copy"]
-        loopback = re.match(r"docker://(localhost|127\.\d+\.\d+\.\d+)[:/]", source)
-        tls = "--src-tls-verify=false" if copies else "--tls-verify=false"
-        words = [str(self._program), "--insecure-policy", *command, *self._flags]
-        words += [tls] if self._insecure or loopback else []
-        done = subprocess.run([*words, source, *target], capture_output=True, check=False)
-        if done.returncode:
-            text = done.stderr.decode(errors="replace").strip().rpartition("msg=")[2]
-            error = MissingError if _MISSING.search(text) else UserError
-            raise error(f"{source.removeprefix('docker://')} cannot be read: {text}")
-        return done.stdout
+        @cache
+        def client(repository: str) -> skopeo.Skopeo:
+            try:
+                return skopeo.Skopeo(
+                    program, repository, authfile=authfile, insecure=insecure, given=given
+                )
+            except LoginError as error:
+                raise UserError(str(error)) from error
+
+        self._client = client
+
+    def run(self, command: list[str], reference: str, *target: str) -> bytes:
+        """Runs skopeo's copy or inspect of a reference."""
+        client = self._client(parse(reference)["repository"])
+        side = "src-" if command[0] == "copy" else ""
+        try:
+            return client.run(command, f"docker://{reference}", *target, side=side)
+        except skopeo.SkopeoError as error:
+            missing = isinstance(error, skopeo.MissingError)
+            lines = [f"{reference} cannot be read: {error}", client.cure(error)]
+            raise (MissingError if missing else UserError)(
+                "\n".join(filter(None, lines))
+            ) from error
 
     def manifest(self, reference: str) -> bytes:
-        return self.run(["inspect", "--raw"], f"docker://{reference}")
+        return self.run(["inspect", "--raw"], reference)
 
     def digest(self, reference: str) -> str:
         return "sha256:" + hashlib.sha256(self.manifest(reference)).hexdigest()
@@ -62,7 +80,7 @@ class Skopeo:
     def fetch(self, reference: str, layout: Path) -> Image:
         """Copies an image, or an index with all that it names, into a new layout."""
         command = ["copy", "--quiet", "--all", "--preserve-digests"]
-        self.run(command, f"docker://{reference}", f"oci:{layout}")
+        self.run(command, reference, f"oci:{layout}")
         return Image(layout)
 
     def beside(self, repository: str, digest: str) -> tuple[str, Json, list[Json]]:

@@ -24,7 +24,7 @@ from bazel.image.private import contents, processes, referrers, registry, securi
 from bazel.image.private.layout import LIMITS, Image, Json
 from bazel.image.private.processes import UserError
 from bazel.image.private.referrers import BUNDLE, CYCLONEDX, IN_TOTO, OPENVEX, SLSA, SPDX
-from bazel.image.private.skopeo import REFERENCE, MissingError, Skopeo
+from bazel.image.private.skopeo import MissingError, Skopeo, parse
 
 _KINDS = {SPDX: "SPDX", CYCLONEDX: "CycloneDX", IN_TOTO: "provenance"}
 _PACKAGE_LOCKS = ("debian_lock.json", "wheels_lock.json")
@@ -64,7 +64,9 @@ class Verifier:
     """Verifies images of registries against those that are built here."""
 
     def __init__(self, args: argparse.Namespace, folder: Path) -> None:
-        self.skopeo = Skopeo(args.skopeo, args.authfile, args.insecure)
+        # The embedded registry wants no login, so nobody is asked for one.
+        access = () if args.references else ("no-creds",)
+        self.skopeo = Skopeo(args.skopeo, args.authfile, args.insecure, access)
         self.key: ec.EllipticCurvePublicKey | None = None
         self.key_name, self.deep, self._folder = "", bool(args.deep), folder
         self._key_file, self._vsa = args.key, args.vsa
@@ -81,9 +83,7 @@ class Verifier:
 
     def verify(self, reference: str) -> Verdict:
         """Verifies one reference."""
-        matched = REFERENCE.fullmatch(reference)
-        if not matched:
-            raise UserError(f"{reference} is no reference: write HOST/NAME@DIGEST or HOST/NAME:TAG")
+        matched = parse(reference)
         verdict, repository = Verdict(), matched["repository"]
         digest = self.skopeo.digest(reference)
         verdict.image = repository, digest
@@ -271,16 +271,16 @@ def pairs(words: list[str]) -> list[tuple[str, str]]:
 
 
 @contextmanager
-def places(args: argparse.Namespace, built: dict[str, Built]) -> Iterator[list[str]]:
-    """The references to verify, while a registry serves them."""
+def places(args: argparse.Namespace, built: dict[str, Built]) -> Iterator[dict[str, str]]:
+    """The references to verify, while a registry serves them, and the targets of those of ours."""
     if args.references:
-        yield args.references
+        yield dict.fromkeys(args.references, "")
         return
     with registry.embedded(args.docker_registry, registry.storage_folder()) as port:
-        yield [
-            f"localhost:{port}/paddle/{target.rpartition(':')[2]}@{here.image.digest}"
+        yield {
+            f"localhost:{port}/paddle/{target.rpartition(':')[2]}@{here.image.digest}": target
             for target, here in built.items()
-        ]
+        }
 
 
 def main() -> int:
@@ -306,16 +306,26 @@ def main() -> int:
     )
     parser.add_argument("references", nargs="*", metavar="REFERENCE")
     args = parser.parse_args()
-    failed = False
+    failed, verdicts, absent = False, 0, 0
     with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder:
         verifier = Verifier(args, Path(folder))
         with places(args, verifier.built) as references:
-            for reference in references:
-                verdict = verifier.verify(reference)
+            for reference, target in references.items():
+                try:
+                    verdict = verifier.verify(reference)
+                except MissingError:
+                    if not target:
+                        raise
+                    print(f"{'image':<11}{target} is not pushed: `./bazelw run {target}_push`")
+                    absent += 1
+                    continue
+                verdicts += 1
                 for what, text in verdict.lines:
                     print(f"{what:<11}{text}")
                 failed |= verdict.failed
-    print("verified" if not failed else "NOT verified: see above")
+    failed |= not verdicts
+    some = f" {verdicts} of {verdicts + absent}: the others are not pushed" if absent else ""
+    print("NOT verified: see above" if failed else f"verified{some}")
     return 1 if failed else 0
 
 
