@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bazel.launcher import site
 
 
@@ -119,6 +121,38 @@ def test_pypi_index(tmp_path: Path) -> None:
     assert site.pypi_index(env, tmp_path) == "http://env.test/simple"
     env["PYPI_INDEX"] = "http://ours.test/simple"
     assert site.pypi_index(env, tmp_path) == "http://ours.test/simple"
+
+
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [
+        ("[global]\nindex-url =\n    https://nexus.test/simple/\n", "https://nexus.test/simple"),
+        ("[global]\nindex_url = http://u:p%40ss@a.test/s\n", "http://u:p%40ss@a.test/s"),
+        ("[global]\nIndex-URL: http://a.test/s ; kept\n", "http://a.test/s ; kept"),
+        ("[install]\nindex-url=http://i.test\n[global]\nindex-url=http://g.test", "http://i.test"),
+        ("[global]\n# index-url = http://a.test\n;index-url = http://b.test\n", None),
+        ("[global]\nindex-url =\n", None),
+        ("index-url = http://outside.test\n", None),
+        ("[global]\nindex-url = http://a.test\nindex-url = http://b.test\n", None),
+    ],
+)
+def test_pip_conf_is_read_as_pip_does(tmp_path: Path, text: str, index: str | None) -> None:
+    _write(tmp_path / "etc/pip.conf", text)
+    assert site.pypi_index({}, tmp_path) == index
+
+
+def test_pips_section_for_install_goes_before_the_general_one_of_a_later_file(
+    tmp_path: Path,
+) -> None:
+    _write(tmp_path / "etc/pip.conf", "[install]\nindex-url = http://install.test\n")
+    _write(tmp_path / "home/.pip/pip.conf", "[global]\nindex-url = http://global.test\n")
+    assert site.pypi_index({"HOME": str(tmp_path / "home")}, tmp_path) == "http://install.test"
+
+
+def test_an_unreadable_index_is_told_without_its_login(tmp_path: Path) -> None:
+    with pytest.raises(site.Problem, match="PIP_INDEX_URL holds a URL that cannot") as caught:
+        site.pypi_index({"PIP_INDEX_URL": "http://user:pa/ss@a.test/simple"}, tmp_path)
+    assert "ss" not in str(caught.value).replace("password", "")
 
 
 def test_npm_registry(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def _told(skopeo: Skopeo, repository: str, digest: str, data: bytes) -> tuple[st
     manifest = json.loads(data)
     if "layers" not in manifest:
         raise UserError("it is an index of images; give the digest of one of them")
-    _, told = skopeo.beside(repository, digest)
+    _, told, _ = skopeo.beside(repository, digest)
     config = skopeo.run(["inspect", "--config", "--raw"], f"{repository}@{digest}")
     target = told[IN_TOTO]["predicate"]["buildDefinition"]["externalParameters"]["target"]
     layers = facts.layers(manifest, json.loads(config))

@@ -56,41 +56,34 @@ def push(
     Gives why the registry refuses what refers to it, or nothing.
     """
     digestfile = ["--digestfile", str(args.digestfile)] if args.digestfile else []
-<<<<<<< HEAD
     key = args.sign_key and read_key(args)  # first, because a passphrase may be wrong
     refused = ""
-    with ExitStack() as both:
+    with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder, ExitStack() as both:
 
         def start(program: Path, tags: list[str], more: list[str]) -> subprocess.Popen[bytes]:
             return both.enter_context(started(args, program, repository, tags, more))
 
         pushing = start(args.oci_push, args.tag, [*digestfile, *more])
-        beside = args.bills and start(args.referrers_push, [referrers_tag(image.digest)], more)
-        finish(args, pushing)
-        if beside:
+        beside, failed = None, None
+        if args.bills:
             try:
-                finish(args, beside)
-            except RefusedError as error:
-                refused = str(error)
+                layout = sign_beside(args, key, repository, image, more, Path(folder))
+                words = [*more, f"--layout={layout}"]
+                beside = start(args.referrers_push, [referrers_tag(image.digest)], words)
             except UserError as error:
-                raise UserError(
-                    f"{name}@{image.digest} is pushed, what is told beside it is not: {error}"
-                ) from error
-=======
-    # First, because a passphrase may be wrong.
-    key = args.sign_key and signing.read_private_key(
-        args.sign_key, signing.passphrase("--sign-passphrase-file", args.sign_passphrase_file)
-    )
-    beside = [referrers_tag(image.digest)]
-    with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder:
-        signed = sign_beside(args, key, repository, image, Path(folder))
-        run_pushes(
-            args,
-            repository,
-            (args.oci_push, args.tag, [*digestfile, *more]),
-            (args.referrers_push, beside, [*more, f"--layout={signed}"]),
-        )
->>>>>>> main
+                failed = error
+        finish(args, pushing)  # what it says of the registry comes first
+        try:
+            if failed:
+                raise failed
+            if beside:
+                finish(args, beside)
+        except RefusedError as error:
+            refused = str(error)
+        except UserError as error:
+            raise UserError(
+                f"{name}@{image.digest} is pushed, what is told beside it is not: {error}"
+            ) from error
     if key:
         signed = [image] if refused or not args.bills else [image, Image(args.referrers)]
         for digest in (layout.digest for layout in signed):
@@ -114,10 +107,12 @@ def sign_beside(
     key: ec.EllipticCurvePrivateKey | None,
     repository: str,
     image: Image,
+    more: list[str],
     folder: Path,
 ) -> Path:
     """The layout of what refers to the image, with the signatures that the repository has."""
-    skopeo = Skopeo(args.skopeo, args.authfile, args.insecure)
+    access, _ = split_access(more)
+    skopeo = Skopeo(args.skopeo, args.authfile, args.insecure, access)
     known = None
     with suppress(MissingError):
         tag = referrers_tag(image.digest)

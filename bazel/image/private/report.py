@@ -395,7 +395,8 @@ def summary(
     apart, together = sum(s.facts.compressed for s in subjects), stored(subjects)
     yield f"{'stored':<13}{megabytes(together)} in place of {megabytes(apart)}"
     date = security.updates_of(subjects[0].image)
-    yield f"{'made':<13}{f'with the security updates of {date}' if date else 'without security updates'}"
+    made = f"with the security updates of {date}" if date else "without security updates"
+    yield f"{'made':<13}{made}"
     if "problem" in told:
         yield f"{'updates':<13}not known: {told['problem']}"
     else:

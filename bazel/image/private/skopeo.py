@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from oci import skopeo
 from oci.logins import LoginError
 
 from bazel.image.private import referrers
-from bazel.image.private.layout import Image, Json
+from bazel.image.private.layout import LIMITS, Image, Json
 from bazel.image.private.processes import UserError
 
 # HOST/NAME@DIGEST or HOST/NAME:TAG.
@@ -82,15 +83,34 @@ class Skopeo:
         self.run(command, reference, f"oci:{layout}")
         return Image(layout)
 
-    def beside(self, repository: str, digest: str) -> tuple[str, Json]:
-        """What is told beside an image: the digest of all but signatures, and each by media type.
+    def beside(self, repository: str, digest: str) -> tuple[str, Json, list[Json]]:
+        """What is told beside an image: the digest of all but signatures; each, by media type; and
+        which documents these are.
 
         Every byte has its digest; what it says is whatever somebody pushed.
         """
         reference = f"{repository}:{referrers.referrers_tag(digest)}"
         with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder:
             try:
+                self.measure(*self._referrers(repository, reference), most=LIMITS.beside)
                 layout = self.fetch(reference, Path(folder, "referrers"))
             except MissingError as error:
                 raise UserError(f"nothing is told beside it: {error}") from error
-            return referrers.unsigned(layout), referrers.read(layout, digest)
+            told = referrers.read(layout, digest)
+            return referrers.unsigned(layout), told, referrers.digests(layout)
+
+    def _referrers(self, repository: str, reference: str) -> Iterator[Json]:
+        """The manifests of what an index names."""
+        entries = json.loads(self.manifest(reference))["manifests"]
+        if len(entries) > LIMITS.referrers:
+            raise UserError(f"{reference} names {len(entries):,} things, too many to read")
+        for entry in entries:
+            yield json.loads(self.manifest(f"{repository}@{entry['digest']}"))
+
+    def measure(self, *manifests: Json, most: int) -> int:
+        """Refuses to pull what is said to have too many bytes; gives those of the biggest blob."""
+        blobs = [blob for m in manifests for blob in (m["config"], *m["layers"])]
+        sizes = [int(blob["size"]) for blob in blobs]
+        if any(size < 0 for size in sizes) or sum(sizes) > most:
+            raise UserError(f"is said to have {sum(sizes):,} bytes, which are not pulled")
+        return max(sizes, default=0)
