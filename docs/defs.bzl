@@ -72,6 +72,7 @@ def page_test(name, page, targets = [], tests = [], data = [], **kwargs):
         srcs = ["//docs:page_test.py"],
         data = [file for file in data if file != page] + [
             page,
+            "//:.bazelrc",
             "//docs:built.py",
             "//bazel/toolchains:run",
             ":%s_commands" % name,

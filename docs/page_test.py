@@ -162,6 +162,8 @@ def test_a_block_runs_or_says_what_it_needs(block: Block, checkout: Path) -> Non
 def test_a_command_names_what_is_there(command: Command) -> None:
     verb, *words = command.words
     ours = words[: words.index("--")] if "--" in words else words
+    for config in (word.removeprefix("--config=") for word in ours if word.startswith("--config=")):
+        assert f":{config} " in Path(".bazelrc").read_text(), f"{command}: no such --config"
     targets = [word for word in ours if word.startswith("//")]
     for label in targets:
         label = _STANDS_FOR.get(label, label)

@@ -21,8 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from bazel.launcher import fake_site, startup
-from bazel.launcher.site import Site
+from bazel.launcher import fake_site, site, startup
 
 BAZEL = Path(os.environ["BAZEL"]).resolve()
 BAZELISK = Path(os.environ["BAZELISK"]).resolve()
@@ -99,9 +98,9 @@ class Mirror(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
         self.moved: dict[str, str] = {}
-        self.login = ""  # "USER:PASSWORD", where one is asked for
         self.asked: list[str] = []
-        self.sent: list[str] = []  # Authorization
+        self.login = ""  # as in an Authorization header; "": none is asked for
+        self.sent: list[str] = []  # as there
 
     @property
     def url(self) -> str:
@@ -116,14 +115,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         mirror.asked.append(self.path)
         mirror.sent.append(sent)
         content = mirror.files.get(self.path)
-        if mirror.login and sent != "Basic " + base64.b64encode(mirror.login.encode()).decode():
-            content = b""
-            self.send_response(401)
-        elif self.path in mirror.moved:
-            self.send_response(302)
-            self.send_header("Location", mirror.moved[self.path])
-        else:
-            self.send_response(404 if content is None else 200)
+        refused, location = mirror.login not in ("", sent), mirror.moved.get(self.path)
+        found = 302 if location else 404 if content is None else 200
+        self.send_response(401 if refused else found)
+        if location:
+            self.send_header("Location", location)
         self.send_header("Content-Length", str(len(content or b"")))
         self.end_headers()
         self.wfile.write(content or b"")
@@ -187,10 +183,9 @@ class Workspace:
     def write(self, name: str, content: object) -> None:
         (self.folder / name).write_text(json.dumps(content))
 
-    def bazel(self, *arguments: str, rc: str = os.devnull) -> subprocess.CompletedProcess[str]:
-        startup = [f"--output_user_root={self.root}", "--max_idle_secs=30", f"--bazelrc={rc}"]
+    def bazel(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [BAZEL, *startup, *arguments],
+            [BAZEL, f"--output_user_root={self.root}", "--max_idle_secs=30", *arguments],
             cwd=self.folder,
             env={"PATH": "/usr/bin:/bin", "HOME": str(self.folder.parent)},
             capture_output=True,
@@ -198,39 +193,43 @@ class Workspace:
         )
 
     def fetch(
-        self,
-        target: str,
-        mirror: str,
-        cache: Path | None = None,
-        flags: tuple[str, ...] = (),
-        rc: str = os.devnull,
+        self, target: str, mirror: str, cache: Path | None = None, flags: tuple[str, ...] = ()
     ) -> subprocess.CompletedProcess[str]:
         # The launcher hands Bazel the site's mirrors in the same way.
-        mirrors = (f"--repo_env=DEBIAN_MIRROR={mirror}", f"--repo_env=PYPI_INDEX={mirror}/simple")
         result = self.bazel(
             "build",
             "--lockfile_mode=off",
-            *(mirrors if rc == os.devnull else ()),
+            *(f"--repo_env=DEBIAN_MIRROR={mirror}", f"--repo_env=PYPI_INDEX={mirror}/simple"),
             *("--spawn_strategy=local", "--noshow_progress", "--color=no"),
             f"--repository_cache={cache or ''}",
             "--experimental_repository_downloader_retries=0",
             *flags,
             target,
-            rc=rc,
         )
         print(result.stderr)
         return result
 
-    def rc(self, folder: Path, debian: str, pypi: str) -> str:
-        """What the launcher writes for a site, but for the options that restart a server."""
-        certificates = folder / "ca.pem"
-        certificates.write_text(fake_site.PEM)
-        site = Site((debian,), (), pypi, None, certificates)
-        startup.write(folder / "site", folder, site, lambda line, passing: None, with_bazel=False)
-        lines = (folder / "site/bazelrc").read_text().splitlines()
-        rc = folder / "rc"
-        rc.write_text("".join(line + "\n" for line in lines if not line.startswith("startup ")))
-        return str(rc)
+    def fetch_on_site(
+        self, targets: str | list[str], mirror: str, folder: Path, index: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """As under ./bazelw, whose settings for this site Bazel gets."""
+        (folder / "ca.pem").write_text(fake_site.PEM)
+        mirrors = (mirror,), (f"{mirror}-security",), f"{index}/simple", None
+        here = site.Site(*mirrors, ca_bundle=folder / "ca.pem")
+        startup.write(folder / "site", folder, here, lambda *_: None, with_bazel=False)
+        lines = (folder / "site/bazelrc").read_text().splitlines(keepends=True)
+        # Other startup options than those of other tests would start Bazel's server anew.
+        rc = folder / "bazelrc"
+        rc.write_text("".join(line for line in lines if not line.startswith("startup ")))
+        result = self.bazel(
+            f"--bazelrc={rc}",
+            "build",
+            *("--lockfile_mode=off", "--spawn_strategy=local", "--noshow_progress", "--color=no"),
+            *("--repository_cache=", "--experimental_repository_downloader_retries=0"),
+            *([targets] if isinstance(targets, str) else targets),
+        )
+        print(result.stderr)
+        return result
 
     def forget(self) -> None:
         """Drops what was fetched, so that the next build fetches again."""
@@ -290,6 +289,50 @@ def test_no_mirror_says_what_to_set(workspace: Workspace) -> None:
     assert "set DEBIAN_MIRROR" in result.stderr
 
 
+@pytest.mark.parametrize("place", ["netrc", "url"])
+def test_bazel_gets_the_logins_of_the_site(
+    workspace: Workspace,
+    mirror: Mirror,
+    other: Mirror,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+) -> None:
+    mirror.files[POOL] = DEB
+    mirror.files["/simple/spoken/"] = b'<a href="../../files/Spoken-1.0.tar.gz">x</a>'
+    # The file itself is on another host, which must not learn the login.
+    mirror.moved["/files/Spoken-1.0.tar.gz"] = f"http://localhost:{other.server_port}/spoken"
+    other.files["/spoken"] = SDIST
+    mirror.login = "Basic " + base64.b64encode(b"user:p@ss").decode()
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login user password p@ss\n")
+    if place == "netrc":
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    url = mirror.url if place == "netrc" else mirror.url.replace("//", "//user:p%40ss@")
+    workspace.forget()
+    targets = ["@debian//:greeting", "@pypi_spoken//:library"]
+    result = workspace.fetch_on_site(targets, url, tmp_path, url)
+    assert result.returncode == 0, result.stderr
+    assert sorted(mirror.asked) == ["/files/Spoken-1.0.tar.gz", POOL, "/simple/spoken/"]
+    assert (other.asked, other.sent) == (["/spoken"], [""])
+
+
+def test_bazel_takes_the_proxy_of_apt_for_debian_alone(
+    workspace: Workspace, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror.files[f"http://debian.test{POOL}"] = DEB
+    mirror.files["/simple/spoken/"] = b'<a href="../../files/Spoken-1.0.tar.gz">x</a>'
+    mirror.files["/files/Spoken-1.0.tar.gz"] = SDIST
+    apt = tmp_path / "apt.conf"
+    apt.write_text(f'Acquire::http::Proxy "{mirror.url}";\nAcquire::http::Proxy::x.test "DIRECT";\n')
+    monkeypatch.setenv("APT_CONFIG", str(apt))
+    workspace.forget()
+    targets = ["@debian//:greeting", "@pypi_spoken//:library"]
+    result = workspace.fetch_on_site(targets, "http://debian.test", tmp_path, mirror.url)
+    assert result.returncode == 0, result.stderr
+    asked = [f"http://debian.test{POOL}", "/files/Spoken-1.0.tar.gz", "/simple/spoken/"]
+    assert sorted(mirror.asked, reverse=True) == sorted(asked, reverse=True)
+
+
 def test_wrong_bytes_of_a_wheel_are_refused(workspace: Workspace, mirror: Mirror) -> None:
     mirror.files["/simple/greeting/"] = b'<a href="../../files/greeting-1.0-py3-none-any.whl">x</a>'
     mirror.files["/files/greeting-1.0-py3-none-any.whl"] = bad = b"other bytes"
@@ -338,37 +381,6 @@ def test_an_unreachable_index_is_named(workspace: Workspace, mirror: Mirror) -> 
     assert "Set PYPI_INDEX to an index that works" in result.stderr
 
 
-@pytest.mark.parametrize("way", ["url", "netrc"])
-def test_packages_and_wheels_behind_a_login(
-    workspace: Workspace,
-    mirror: Mirror,
-    other: Mirror,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    way: str,
-) -> None:
-    mirror.login = "user:p@ss"
-    mirror.files[POOL] = DEB
-    mirror.files["/simple/greeting/"] = b'<a href="../../files/greeting-1.0-py3-none-any.whl">x</a>'
-    # The file itself is on another host, which must not learn the login.
-    path = "/files/greeting-1.0-py3-none-any.whl"
-    mirror.moved[path] = f"http://localhost:{other.server_port}/wheel"
-    other.files["/wheel"] = WHEEL
-    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login user password p@ss\n")
-    monkeypatch.setenv("HOME", str(tmp_path if way == "netrc" else tmp_path / "nowhere"))
-    url = mirror.url if way == "netrc" else mirror.url.replace("//", "//user:p%40ss@")
-    rc = workspace.rc(tmp_path, url, f"{url}/simple")
-    workspace.forget()
-    package = workspace.fetch("@debian//:greeting", "", rc=rc)
-    assert package.returncode == 0
-    # These bytes are no archive: that it is unpacked means that it was fetched.
-    library = workspace.fetch("@pypi_greeting//:library", "", rc=rc)
-    assert "greeting-1.0-py3-none-any.whl cannot be fetched" not in library.stderr
-    assert mirror.asked[-2:] == ["/simple/greeting/", path]
-    assert (other.asked, other.sent) == (["/wheel"], [""])
-    assert "p@ss" not in library.stderr and "p%40ss" not in library.stderr
-
-
 def test_another_bazel_that_bazelisk_starts_is_told_the_site(tmp_path: Path) -> None:
     mirror = fake_site.Mirror()
     mirror.files[f"/debian{POOL}"] = DEB
@@ -378,9 +390,9 @@ def test_another_bazel_that_bazelisk_starts_is_told_the_site(tmp_path: Path) -> 
         (workspace.folder / path).parent.mkdir(exist_ok=True)
         shutil.copy(path, workspace.folder / path)
     plain = tmp_path / "plain"
-    startup = f"--output_user_root={workspace.root} --max_idle_secs=30"
+    place = f"--output_user_root={workspace.root} --max_idle_secs=30"
     # As near to a release as can be had here: a Bazel that has only its modules.
-    plain.write_text(f'#!/bin/sh\nexec {BAZEL} {startup} "$@"\n')
+    plain.write_text(f'#!/bin/sh\nexec {BAZEL} {place} "$@"\n')
     plain.chmod(0o755)
     env = {**checkout.env, "USE_BAZEL_VERSION": str(plain)}
 

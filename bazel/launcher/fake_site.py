@@ -49,7 +49,7 @@ esac
 echo "bazelisk $USE_BAZEL_VERSION $*"
 """
 # Hands back what stands between the markers; a real one is in archive_test.
-_GPGV = """#!/bin/sh
+GPGV = """#!/bin/sh
 while [ "$1" != --output ]; do
   shift
 done
@@ -198,7 +198,7 @@ class Checkout:
         self.write_lock()
         (folder / "ca.pem").write_text(PEM)
         (folder / "bin").mkdir()
-        (folder / "bin/gpgv").write_text(_GPGV)
+        (folder / "bin/gpgv").write_text(GPGV)
         (folder / "bin/gpgv").chmod(0o755)
         self.env = {
             "PATH": f"{folder}/bin:{os.environ['PATH']}",
@@ -206,6 +206,7 @@ class Checkout:
             "DEBIAN_MIRROR": f"{mirror.url}/debian",
             "DEBIAN_KEYRING": str(folder / "ca.pem"),
             "SSL_CERT_FILE": str(folder / "ca.pem"),
+            "no_proxy": "127.0.0.1",  # of this machine's apt
             "PIP_CONFIG_FILE": os.devnull,
             "NPM_CONFIG_USERCONFIG": os.devnull,
             "NPM_CONFIG_GLOBALCONFIG": os.devnull,

@@ -67,11 +67,14 @@ def resolve_packages(
 
 
 def resolve_again(
-    locked: list[dict[str, Any]], site: Site, say: Callable[[str, bool], None]
+    locked: list[dict[str, Any]],
+    site: Site,
+    verifier: archive.Verifier,
+    say: Callable[[str, bool], None],
 ) -> list[dict[str, Any]]:
     """Newer packages in place of the locked ones; Bazel's major version stays."""
     try:
-        packages = resolve_packages(site.debian_mirrors, host_verifier(), say)
+        packages = resolve_packages(site.debian_mirrors, verifier, say)
     except archive.ArchiveError as error:
         raise Problem(
             f"the locked packages of Bazel are not on the mirror, and newer ones cannot be resolved"
@@ -100,17 +103,10 @@ def resolve_again(
     return packages
 
 
-def host_verifier() -> archive.Verifier:
-    """gpgv and Debian's keys as this machine has them: no Bazel is there yet."""
+def host_verifier() -> archive.Verifier | None:
+    """gpgv and Debian's keys as this machine has them; None where it lacks one."""
     gpgv = shutil.which("gpgv", path=os.environ.get("PATH", "") + ":/usr/bin:/bin")
     usual = [f"/usr/share/keyrings/debian-archive-keyring.{kind}" for kind in ("gpg", "pgp")]
     keyrings = [os.environ.get("DEBIAN_KEYRING", ""), *usual]
     keyring = next((path for path in keyrings if Path(path).is_file()), None)
-    if not gpgv or not keyring:
-        raise Problem(
-            "the mirror does not have the locked packages any more, and what it has now cannot be"
-            f" verified: {usual[0] if gpgv else 'gpgv'} is missing. Install what checks Debian's"
-            " signature: `apt-get install gpgv debian-archive-keyring` (or name a keyring by"
-            " DEBIAN_KEYRING)."
-        )
-    return archive.Verifier(gpgv, keyring)
+    return archive.Verifier(gpgv, keyring) if gpgv and keyring else None

@@ -9,21 +9,25 @@ from __future__ import annotations
 import errno
 import io
 import json
-import lzma
 import os
 import posixpath
 import re
+import shlex
 import shutil
 import subprocess
 import tarfile
+import tempfile
 import time
 import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from bazel.debian.private import archive
 from bazel.launcher import contents, fetch, forky, modules
 from bazel.launcher.contents import Say
 from bazel.launcher.site import Problem, Site, without_credentials
+
+_PROJECT = Path(__file__).resolve().parents[2]
 
 Package = dict[str, Any]  # an entry of the lock
 
@@ -34,11 +38,23 @@ _NPM_INDEX = "usr/share/nodejs/registry-url/index.js"
 
 # The parts of the packages that are used; the rest is not unpacked.
 _KEPT = re.compile(
-    r"usr/bin/(bazel|patchelf)|usr/libexec/.*|usr/share/(bazel|java|ca-certificates)/.*"
+    r"usr/bin/(bazel|gpgv|patchelf)|usr/share/keyrings/.*|lib/x86_64-linux-gnu/[^/]*|usr/libexec/.*|usr/share/(bazel|java|ca-certificates)/.*"
     rf"|{_LIB}/[^/]*|{_LIB}/bazel/.*|usr/lib/jvm/.*|etc/java-[^/]*/.*"
     rf"|{re.escape(_PIP_INDEX)}|{re.escape(_NPM_INDEX)}"
 )
 _DROPPED = re.compile(r"usr/lib/jvm/[^/]*/(legal|man|docs)(/.*)?")
+
+# Packages of debian_lock.json that check Debian's signature, where the machine has
+# nothing that does. Bookworm's pool keeps them.
+VERIFIER = (
+    "debian-archive-keyring",
+    "gpgv",
+    "libbz2-1.0",
+    "libc6",
+    "libgcrypt20",
+    "libgpg-error0",
+    "zlib1g",
+)
 
 # Packages that hold the default registries and the CAs.
 _FOR_SITE = ("ca-certificates", "node-registry-url", "python3-pip")
@@ -123,14 +139,18 @@ def _install(
         say(f"{gone} is not on the mirror any more; resolving what the mirror has now", False)
         shutil.rmtree(build)
         build.mkdir()
-        packages = _chosen(forky.resolve_again(lock["packages"], site, say), with_bazel)
+        with tempfile.TemporaryDirectory(prefix="new-", dir=build.parent) as folder:
+            own = forky.host_verifier()
+            verifier = own or _locked_verifier(Path(folder), downloads, site)
+            again = forky.resolve_again(lock["packages"], site, verifier, say)
+        packages = _chosen(again, with_bazel)
         try:
             _fetch_packages(packages, build, downloads, site, say)
-        except fetch.GoneError as again:
+        except fetch.GoneError as twice:
             raise Problem(
-                f"{again} is in the mirror's index but not on the mirror, which is perhaps being"
+                f"{twice} is in the mirror's index but not on the mirror, which is perhaps being"
                 " updated. Try again in some minutes: `./bazelw info`."
-            ) from again
+            ) from twice
     if with_bazel:
         _relocate(build, prefix)
         modules.write_registry(build, prefix, {p["name"]: p["version"] for p in packages})
@@ -177,7 +197,12 @@ def _fetch_packages(
         count = f"{len(unpacked)} of {len(packages)} packages"
         say(f"Bazel: {count}, {progress.arrived // 10**6} of {total} MB", True)
 
-    items = [
+    items = _items(packages, site)
+    fetch.fetch_all(items, downloads, site.ca_bundle, done, progress, debian=True)
+
+
+def _items(packages: list[Package], site: Site) -> list[fetch.Item]:
+    return [
         fetch.Item(
             name=f"{p['name']} {p['version']}",
             urls=tuple(f"{mirror}/pool/{p['pool']}" for mirror in site.debian_mirrors),
@@ -187,7 +212,32 @@ def _fetch_packages(
         )
         for p in packages
     ]
-    fetch.fetch_all(items, downloads, site.ca_bundle, done, progress, debian=True)
+
+
+def _locked_verifier(folder: Path, downloads: Path, site: Site) -> archive.Verifier:
+    """gpgv and Debian's keys out of debian_lock.json, unpacked in `folder`."""
+    lock = json.loads((_PROJECT / "debian_lock.json").read_bytes())
+    items = _items([p for p in lock["packages"] if p["name"] in VERIFIER], site)
+
+    def done(_: fetch.Item, path: Path) -> None:
+        unpack(path, folder)
+
+    try:
+        fetch.fetch_all(items, downloads, site.ca_bundle, done, fetch.Progress(), debian=True)
+    except fetch.GoneError as gone:
+        raise Problem(
+            "the mirror does not have the locked packages any more, and what it has now cannot be"
+            f" verified: gpgv or Debian's archive keyring is missing here, and {gone} on the"
+            " mirror. Install what checks Debian's signature (`apt-get install gpgv"
+            " debian-archive-keyring`), or name a keyring by DEBIAN_KEYRING."
+        ) from gone
+    libraries = f"{folder}/lib/x86_64-linux-gnu"
+    words = [f"{libraries}/ld-linux-x86-64.so.2", "--library-path", f"{libraries}:{folder / _LIB}"]
+    program = folder / "run"
+    program.write_text(f'#!/bin/sh\nexec {shlex.join([*words, f"{folder}/usr/bin/gpgv"])} "$@"\n')
+    program.chmod(0o755)
+    keyring = "usr/share/keyrings/debian-archive-keyring.gpg"
+    return archive.Verifier(str(program), os.environ.get("DEBIAN_KEYRING") or str(folder / keyring))
 
 
 def unpack(deb: Path, root: Path) -> None:
@@ -195,7 +245,7 @@ def unpack(deb: Path, root: Path) -> None:
 
     Absolute links become relative, so that they stay in `root`.
     """
-    with deb.open("rb") as file, tarfile.open(fileobj=_data(file)) as tar:
+    with deb.open("rb") as file, tarfile.open(fileobj=archive.data_tar(file)) as tar:
         for member in tar:
             name = posixpath.normpath(member.name)
             if not _KEPT.fullmatch(name) or _DROPPED.fullmatch(name):
@@ -213,20 +263,6 @@ def unpack(deb: Path, root: Path) -> None:
                 with path.open("wb") as out:
                     shutil.copyfileobj(tar.extractfile(member) or io.BytesIO(), out, 1 << 20)
                 path.chmod(0o755 if member.mode & 0o100 else 0o644)
-
-
-def _data(file: BinaryIO) -> io.BytesIO:
-    """The uncompressed data.tar of a .deb, which is an ar archive."""
-    if file.read(8) != b"!<arch>\n":
-        raise Problem(f"{file.name} is no Debian package.")
-    while header := file.read(60):
-        name, size = header[:16].decode().strip().rstrip("/"), int(header[48:58])
-        if name == "data.tar.xz":
-            return io.BytesIO(lzma.decompress(file.read(size)))
-        if name.startswith("data.tar"):
-            raise Problem(f"{file.name}: {name} is compressed in a way that is not supported.")
-        file.seek(size + size % 2, os.SEEK_CUR)
-    raise Problem(f"{file.name} holds no data.tar.")
 
 
 def _relocate(build: Path, prefix: Path) -> None:

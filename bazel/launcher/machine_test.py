@@ -6,6 +6,7 @@ A machine is its /etc, a shell and a Python; nothing of this one shines through.
 from __future__ import annotations
 
 import base64
+import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from bazel.launcher.fake_site import PEM, Checkout, Mirror
+from bazel.launcher import install
+from bazel.launcher.fake_site import GPGV, PEM, Checkout, Mirror, deb, jar
 
 _BWRAP = Path(os.environ["BWRAP"]).absolute()
 _SYSTEM = Path(os.environ["SYSTEM"]).resolve()
@@ -277,3 +279,24 @@ def test_a_place_of_somebody_else_is_not_taken(machine: Machine, tmp_path: Path)
     assert done.returncode == 36
     assert "/var/tmp/paddle_images-1000 cannot be had" in done.stderr
     assert "`PADDLE_IMAGES_CACHE=/FOLDER ./bazelw info`" in done.stderr
+
+
+def test_a_machine_without_gpgv_takes_that_of_the_lock(machine: Machine, mirror: Mirror) -> None:
+    checkout = machine.checkout
+    machine.write("etc/apt/sources.list", "deb SITE/debian bookworm main\n")
+    loader = "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
+    files: dict[str, dict[str, str | bytes]] = {name: {} for name in install.VERIFIER}
+    files["libc6"] = {loader: '#!/bin/sh\nshift 2\nexec "$@"\n'}
+    files["gpgv"] = {"usr/bin/gpgv": GPGV}
+    files["debian-archive-keyring"] = {"usr/share/keyrings/debian-archive-keyring.gpg": "keys"}
+    locked = [mirror.add_package(name, "1", deb(content)) for name, content in files.items()]
+    (checkout.folder / "debian_lock.json").write_text(json.dumps({"packages": locked}))
+    del mirror.files[checkout.pool("bazel-lib")]
+    newer = mirror.add_package("bazel-lib", "2", deb({"usr/share/java/bazel-lib.jar": jar()}))
+    mirror.add_index([p for p in checkout.packages if p["name"] != "bazel-lib"] + [newer])
+    keyring = "/debian/pool/" + locked[0]["pool"]
+    kept = mirror.files.pop(keyring)
+    says = machine.fails()
+    assert "debian-archive-keyring 1 on the mirror. Install what checks Debian's signature" in says
+    mirror.files[keyring] = kept
+    assert "1 packages differ from the lock: bazel-lib 1 -> 2." in machine.works("SITE/debian")

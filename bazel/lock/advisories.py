@@ -1,13 +1,18 @@
-"""What a security update answers, by the data of Debian's security tracker."""
+"""What a security update answers, by the data of Debian's security tracker or by its changelog."""
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import http.client
 import json
-from collections.abc import Mapping
+import re
+import tarfile
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bazel.debian.private import version
+from bazel.debian.private import archive, version
 from bazel.launcher import fetch, site
 
 # Debian's website, not a mirror of packages: no lock depends on what it says.
@@ -19,10 +24,9 @@ Data = Mapping[str, Any]
 def load(url: str) -> Data:
     """The tracker's data, by source package; Problem where it cannot be had."""
     try:
-        body = b"".join(fetch.Client(site.ca_bundle()).get(url, fetch.LARGEST))
-        data = json.loads(body)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise site.Problem(f"{url} cannot be read: {error}") from error
+        data = json.loads(b"".join(fetch.Client(site.ca_bundle()).get(url, fetch.LARGEST)))
+    except (OSError, http.client.HTTPException, fetch.TooLargeError, ValueError) as error:
+        raise site.Problem(f"{url} cannot be read: {error or type(error).__name__}") from error
     return data if isinstance(data, dict) else {}
 
 
@@ -37,3 +41,45 @@ def answered(data: Data, release: str, source: str, old: str, new: str) -> list[
         if version.compare(old, fixed) < 0 <= version.compare(new, fixed):
             found.append(name)
     return sorted(found)
+
+
+def in_changelogs(packages: Iterable[archive.Package], archives: Sequence[str], old: str) -> list[str]:
+    """The CVEs that the changelog of a source names since its old version.
+
+    Packages of one source have the same changelog, or a link to that of another one.
+    """
+    for package in sorted(packages, key=lambda package: package.size):
+        for url in archives:
+            try:
+                text = _changelog(package, f"{url}/pool/{package.pool}")
+            except (site.Problem, OSError, tarfile.TarError):
+                continue
+            if text:
+                return named(text, old)
+    return []
+
+
+def named(changelog: str, old: str) -> list[str]:
+    """The CVEs of the entries (deb-changelog(5)) that are newer than a version."""
+    found: set[str] = set()
+    for entry in re.split(r"^(?=[a-z0-9][a-z0-9.+-]* \()", changelog, flags=re.MULTILINE):
+        head = re.match(r"\S+ \(([^)]+)\)", entry)
+        if head and version.compare(head[1], old) <= 0:
+            break
+        found.update(re.findall(r"CVE-\d{4}-\d{4,}", entry))
+    return sorted(found)
+
+
+def _changelog(package: archive.Package, url: str) -> str:
+    body = archive.Fetcher().get(url, package.size)
+    if hashlib.sha256(body).hexdigest() != package.sha256:
+        return ""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(body)
+        file.seek(0)
+        with tarfile.open(fileobj=archive.data_tar(file)) as data:
+            for member in data:
+                if re.fullmatch(r"\./usr/share/doc/[^/]+/changelog\.Debian\.gz", member.name):
+                    content = data.extractfile(member) if member.isfile() else None
+                    return gzip.decompress(content.read()).decode("utf-8", "replace") if content else ""
+    return ""

@@ -124,7 +124,8 @@ def _update(workspace: Path, arguments: argparse.Namespace) -> int:
         print("".join(f"  {line}\n" for line in changes), end="")
     if arguments.security:
         after = texts[security_lock.LOCK]
-        for line in security_report.tell(before, after, known, workspace, _report):
+        archives = here.debian_security_mirrors
+        for line in security_report.tell(before, after, known, workspace, archives, _report):
             print(line)
     return 0
 

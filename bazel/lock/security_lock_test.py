@@ -5,10 +5,14 @@ Both are in testdata of //bazel/debian/private, signed as archive_test.py says.
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import io
 import json
 import os
 import shutil
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -179,10 +183,58 @@ def test_the_tracker_out_of_reach_costs_a_line(
     capsys.readouterr()
     assert run("--security") == 0
     out, err = capsys.readouterr()
+    # The archive of this test has no packages, which would have changelogs.
     assert "tls 3.0-1 -> 3.0-1+deb2 (libtls, tls)" in out and "answers" not in out
-    (note,) = [line for line in err.splitlines() if "which advisories these answer" in line]
+    (note,) = [line for line in err.splitlines() if "What changelogs name" in line]
     assert "http://127.0.0.1:9/tracker.json cannot be read" in note
     assert updates(workspace)
+
+
+CHANGELOG = """\
+tls (3.0-1+deb2) steady-security; urgency=high
+
+  * CVE-2024-0003, closes CVE-2024-0002
+    (CVE-2024-0003 again)
+
+ -- A <a@example.org>  Mon, 01 Jan 2024 00:00:00 +0000
+
+tls (3.0-1+deb1) steady-security; urgency=high
+
+  * CVE-2023-12345
+
+tls (3.0-1) steady; urgency=medium
+
+  * CVE-2022-0001
+"""
+
+
+def test_without_the_tracker_the_changelog_of_a_package_is_read(tmp_path: Path) -> None:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:xz") as tar:
+        content = gzip.compress(CHANGELOG.encode())
+        member = tarfile.TarInfo("./usr/share/doc/libtls/changelog.Debian.gz")
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    size = len(data.getvalue())
+    deb = b"!<arch>\n" + f"{'data.tar.xz':<48}{size:<10}`\n".encode() + data.getvalue()
+    pool = tmp_path / "archive/pool/updates/main/t/tls/libtls.deb"
+    pool.parent.mkdir(parents=True)
+    pool.write_bytes(deb)
+    stanza = (
+        "Package: libtls\nVersion: 3.0-1+deb2\nArchitecture: amd64\nSource: tls\n"
+        f"Filename: pool/updates/main/t/tls/libtls.deb\nSize: {len(deb)}\n"
+        f"SHA256: {hashlib.sha256(deb).hexdigest()}\n"
+    )
+    (package,) = archive.parse_packages(stanza, "steady-security")
+    with url_of(tmp_path / "archive") as url:
+        assert advisories.in_changelogs([package], [f"{url}/absent", url], "3.0-1") == [
+            *("CVE-2023-12345", "CVE-2024-0002", "CVE-2024-0003")
+        ]
+        assert advisories.in_changelogs([package], [url], "3.0-1+deb1") == [
+            *("CVE-2024-0002", "CVE-2024-0003")
+        ]
+        pool.write_bytes(deb.replace(b"data.tar.xz", b"data.tar.xy"))
+        assert not advisories.in_changelogs([package], [url], "3.0-1")
 
 
 def test_an_edited_spec_wants_the_base_lock_first(
@@ -305,8 +357,9 @@ def test_images_are_told_apart_by_what_their_layers_take() -> None:
     inside = security_report.members(answer)
     assert inside == {"a": {"base", "libc"}, "b": {"base", "page"}}
     change = security_report.Change("libtls", frozenset({"page"}), "tls", ("1", "2"), ("1", "2"))
-    assert list(security_report.lines([change], inside, {}, "steady")) == [
+    assert list(security_report.lines([change], inside, {"tls": ["CVE-1"]})) == [
         "a: nothing changes",
         "b:",
         "  tls 1 -> 2 (libtls)",
+        "    answers CVE-1",
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,14 +33,16 @@ class Change:
 
 
 def images(workspace: Path) -> Members:
-    """What the images of the workspace take of debian.yaml; nothing where Bazel cannot tell."""
+    """What the images of the workspace take of debian.yaml; Problem where Bazel cannot tell."""
     command = [str(workspace / "bazelw"), "query", "--noshow_progress"]
     command += ["--output=streamed_jsonproto", _QUERY]
     try:
-        done = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=True)
-        return members(map(json.loads, done.stdout.splitlines()))
-    except (OSError, ValueError, subprocess.CalledProcessError):
-        return {}
+        done = subprocess.run(command, cwd=workspace, capture_output=True, text=True)
+    except OSError as error:
+        raise site.Problem(str(error)) from error
+    if done.returncode:
+        raise site.Problem(done.stderr.strip().rpartition("\n")[2])
+    return members(map(json.loads, done.stdout.splitlines()))
 
 
 def members(targets: Iterable[Mapping[str, object]]) -> Members:
@@ -81,9 +83,9 @@ def changes(
 
 
 def lines(
-    changed: Sequence[Change], inside: Members, data: advisories.Data, release: str
+    changed: Sequence[Change], inside: Members, answers: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
-    """For people: images with the same changes together, and of each change what it answers."""
+    """For people: images with the same changes together, and what each source's change answers."""
     groups: dict[tuple[Change, ...], list[str]] = {}
     for image, names in sorted(inside.items()):
         mine = tuple(change for change in changed if names & {change.name, *change.sets})
@@ -93,33 +95,57 @@ def lines(
         for source in dict.fromkeys(change.source for change in mine):
             own = [change for change in mine if change.source == source]
             old, new = own[0].source_versions
-            answers = advisories.answered(data, release, source, old, new) if old else []
             yield f"  {source} {old or '(new)'} -> {new} ({', '.join(c.name for c in own)})"
-            if answers:
-                yield f"    answers {', '.join(answers)}"
+            if answers.get(source):
+                yield f"    answers {', '.join(answers[source])}"
+
+
+def answered(
+    changed: Sequence[Change],
+    release: str,
+    known: Iterable[archive.Package],
+    archives: Sequence[str],
+    report: archive.Report,
+) -> Mapping[str, Sequence[str]]:
+    """Source -> the advisories that its update answers."""
+    sources = {c.source: c.source_versions for c in changed if c.source_versions[0]}
+    report(f"reading {advisories.TRACKER}")
+    try:
+        data = advisories.load(advisories.TRACKER)
+    except site.Problem as problem:
+        report(f"note: {problem}. What changelogs name is told in its place")
+        new = {(c.name, c.versions[1]) for c in changed}
+        packages = [p for p in known if (p.name, p.version) in new]
+        return {
+            source: advisories.in_changelogs(
+                [p for p in packages if p.source[0] == source], archives, old
+            )
+            for source, (old, _) in sources.items()
+        }
+    return {
+        source: advisories.answered(data, release, source, *versions)
+        for source, versions in sources.items()
+    }
 
 
 def tell(
     before: str,
     after: str,
-    known: Iterable[archive.Package],
+    known: Sequence[archive.Package],
     workspace: Path,
-    report: Callable[[str], None],
+    archives: Sequence[str],
+    report: archive.Report,
 ) -> Iterator[str]:
-    """The lines for what a run has changed in the overlay; looks for images and the tracker."""
+    """The lines for what a run has changed in the overlay; looks for images and advisories."""
     lock = security_lock.read(after)
     changed = changes(security_lock.read(before).get("packages", []), lock["packages"], known)
     if not changed:
         return
     report("asking Bazel which images these are in")
-    inside = images(workspace)
-    if not inside:
-        report("note: Bazel cannot load //images, so what follows is by set of debian.yaml")
-        inside = {name: frozenset({name}) for change in changed for name in change.sets}
-    data: advisories.Data = {}
-    report(f"reading {advisories.TRACKER}")
     try:
-        data = advisories.load(advisories.TRACKER)
+        inside = images(workspace)
     except site.Problem as problem:
-        report(f"note: which advisories these answer is not known: {problem}")
-    yield from lines(changed, inside, data, lock["channel"].partition("-")[0])
+        report(f"note: Bazel cannot tell ({problem}), so what follows is by set of debian.yaml")
+        inside = {name: frozenset({name}) for change in changed for name in change.sets}
+    release = lock["channel"].partition("-")[0]
+    yield from lines(changed, inside, answered(changed, release, known, archives, report))

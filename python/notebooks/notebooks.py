@@ -17,6 +17,8 @@ import click
 import nbformat
 from nbclient import NotebookClient
 
+from paddle_images import paths
+
 
 @contextmanager
 def surroundings() -> Iterator[dict[str, str]]:
@@ -74,17 +76,13 @@ def update(path: Path) -> bool:
 @click.option("--execute", "in_place", is_flag=True, help="Execute them, update their outputs.")
 @click.option("--port", default=8888, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--default", "ours", multiple=True, type=click.Path(path_type=Path), hidden=True)
-@click.argument("notebooks", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("notebooks", nargs=-1, type=paths.UserPath(exists=True, dir_okay=False))
 def main(in_place: bool, port: int, ours: tuple[Path, ...], notebooks: tuple[Path, ...]) -> None:
     """Opens or executes; its help text is this file's."""
     workspace = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
     if not workspace:
         raise click.ClickException("Start it by `./bazelw run //python/notebooks`.")
-    here = os.environ.get("BUILD_WORKING_DIRECTORY", workspace)
-    sources = [Path(here, path) for path in notebooks] or [Path(workspace, path) for path in ours]
-    for source in sources:
-        if not source.is_file():
-            raise click.UsageError(f"{source} is no file: give the path of a notebook.")
+    sources = notebooks or [Path(workspace, path) for path in ours]
     if in_place:
         for source in sources:
             click.echo(f"executing {source}", err=True)

@@ -16,6 +16,7 @@ import datetime
 import email.utils
 import hashlib
 import http.client
+import io
 import lzma
 import os
 import subprocess
@@ -23,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from bazel.launcher import fetch, site
 
@@ -334,6 +336,20 @@ def parse_packages(text: str, suite: str) -> Iterator[Package]:
             conflicts=_join(fields.get("Conflicts"), fields.get("Breaks")),
             source=source_of(fields),
         )
+
+
+def data_tar(file: BinaryIO) -> io.BytesIO:
+    """The uncompressed data.tar of a .deb, which is an ar archive."""
+    if file.read(8) != b"!<arch>\n":
+        raise ArchiveError(f"{file.name} is no Debian package.")
+    while header := file.read(60):
+        name, size = header[:16].decode().strip().rstrip("/"), int(header[48:58])
+        if name == "data.tar.xz":
+            return io.BytesIO(lzma.decompress(file.read(size)))
+        if name.startswith("data.tar"):
+            raise ArchiveError(f"{file.name}: {name} is compressed in a way that is not supported.")
+        file.seek(size + size % 2, os.SEEK_CUR)
+    raise ArchiveError(f"{file.name} holds no data.tar.")
 
 
 def source_of(fields: Mapping[str, str]) -> tuple[str, str]:

@@ -116,8 +116,13 @@ def _bazel(folder: Path, *words: str) -> str:
     return output.decode()
 
 
-def built(workspace: Path, revision: str, targets: Sequence[str]) -> dict[str, Facts]:
-    """The images of another revision, built there; those of `targets` that it has."""
+def built(
+    workspace: Path, revision: str, targets: Sequence[str], patched: bool
+) -> dict[str, Facts]:
+    """The images of another revision, built there; those of `targets` that it has.
+
+    With that revision's security updates, where `patched` and it has them.
+    """
     commit = commit_of(workspace, revision)
     lock = processes.cache_folder() / "against.lock"
     with lock.open("w") as file:
@@ -133,7 +138,9 @@ def built(workspace: Path, revision: str, targets: Sequence[str]) -> dict[str, F
                 f"{revision} ({commit[:12]}) builds no bills of materials of {', '.join(targets)}:"
                 " take a later revision"
             )
-        _bazel(folder, "build", *there, *(f"{target}_sbom" for target in there))
+        has = patched and "build:patched " in (folder / ".bazelrc").read_text("utf-8")
+        config = ["--config=patched"] * has
+        _bazel(folder, "build", *config, *there, *(f"{target}_sbom" for target in there))
         found = {}
         for target in there:
             package, _, name = target.removeprefix("//").partition(":")

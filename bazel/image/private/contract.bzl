@@ -28,10 +28,6 @@ def contract_test(name, image, contract, budget = {}, **kwargs):
             image,
         ],
         main = "//bazel/image/private:contract.py",
-        deps = [
-            "//bazel/image/private:elf",
-            "//bazel/image/private:runtime",
-            "@pypi//pyyaml",
-        ],
+        deps = ["//bazel/image/private:contract"],
         **kwargs
     )

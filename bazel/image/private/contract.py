@@ -18,10 +18,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import yaml
 
-from bazel.image.private import elf, run, runtime
-from bazel.image.private.layout import Image, ImageError
+from bazel.image.private import elf, namespaces, run, runtime
+from bazel.image.private.layout import Image, ImageError, resolved
 from bazel.image.private.processes import UserError
 
 STATUS = "var/lib/dpkg/status.d/"
@@ -153,7 +154,8 @@ class Contract:
             }
             for key, expected in (facts or {}).items():
                 if key == "contains":
-                    text = (self.root / path.lstrip("/")).read_text()
+                    file = resolved(self.root, path)
+                    text = file.read_text(errors="replace") if file.is_file() else ""
                     self.check(expected in text, f"{path} does not contain {expected!r}")
                 else:
                     self.equal(f"{key} of {path}", got.get(key), expected)
@@ -226,7 +228,16 @@ def described(term: Json) -> str:
     return f"`{' '.join(words)}`" + (f" as user {term['user']}" if "user" in term else "")
 
 
-KEYS = {"labels", "annotations", "layers", "present", "absent", "packages", "commands", "services"}
+def complaint(error: jsonschema.ValidationError) -> str:
+    """What is wrong with a contract, and where."""
+    where = error.json_path.removeprefix("$").removeprefix(".") or "it"
+    if error.validator == "additionalProperties":
+        known = error.schema["properties"]
+        unknown = sorted(str(key) for key in error.instance if key not in known)
+        return f"{where} has the unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+    if error.validator == "oneOf":
+        return f"{where}: {error.schema['description']}"
+    return f"{where}: {error.message}"
 
 
 def read_terms(path: Path) -> Json:
@@ -234,10 +245,13 @@ def read_terms(path: Path) -> Json:
         terms = yaml.safe_load(path.read_text()) or {}
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not YAML: {error}") from error
-    unknown = set(terms) - KEYS - set(CONFIG_KEYS)
-    if unknown:
-        known = ", ".join(sorted(KEYS | set(CONFIG_KEYS)))
-        raise UserError(f"{path} has the unknown keys {sorted(unknown)}; known are {known}")
+    kind = jsonschema.Draft202012Validator
+    schema = yaml.safe_load(Path(__file__).with_name("contract.schema.yaml").read_text())
+    validator = kind(schema, format_checker=kind.FORMAT_CHECKER)
+    wrong = [complaint(error) for error in validator.iter_errors(terms)]
+    if wrong:
+        lines = "".join(f"\n  {text}" for text in sorted(wrong))
+        raise UserError(f"{path} is no contract (docs/images.md has its keys):{lines}")
     return dict(terms)
 
 
@@ -251,8 +265,11 @@ def main(argv: list[str]) -> int:
     image = Image(args.layout)
     cache = Path(os.environ.get("TEST_TMPDIR", "/tmp"))
     try:
+        terms = read_terms(args.contract)
+        if terms.keys() & {"commands", "services"}:
+            namespaces.require(cache)
         with run.unpacked(image, runtime.NAME, cache) as root:
-            contract = Contract(image, root, read_terms(args.contract))
+            contract = Contract(image, root, terms)
             contract.check_entries()
             contract.check_libraries()
             contract.check_history()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bazel.image.private.layout import inside
+from bazel.image.private.layout import ImageError, resolved
 
 # Where Debian's loader looks after RUNPATH, without a cache.
 DEFAULT_FOLDERS = (
@@ -79,14 +79,11 @@ def read(path: Path) -> Elf | None:
 
 def follow(root: Path, path: str) -> str:
     """The file that a path of the image leads to, over links within it; "" if there is none."""
-    for _ in range(40):
-        place = inside(root, path)
-        if not place.is_symlink():
-            return "/" + str(place.relative_to(root)) if place.is_file() else ""
-        target = str(place.readlink())
-        folder = "/" + str(place.parent.relative_to(root))
-        path = target if target.startswith("/") else f"{folder}/{target}"
-    return ""
+    try:
+        place = resolved(root, path)
+    except ImageError:
+        return ""
+    return "/" + str(place.relative_to(root)) if place.is_file() else ""
 
 
 def _folders(path: str, folders: list[str]) -> list[str]:
@@ -128,7 +125,8 @@ def missing(root: Path, paths: list[str]) -> dict[str, list[str]]:
     A library may count on what comes with any program, or with any library that is loaded by itself
     (a plug-in, a module of Python): what nobody needs by name.
     """
-    elves = {path: elf for path in paths if (elf := read(root / path.lstrip("/")))}
+    files = {path: file for path in paths if (file := follow(root, path))}
+    elves = {path: elf for path, file in files.items() if (elf := read(root / file[1:]))}
     programs = {path for path, elf in elves.items() if elf.interpreter and ".so" not in path}
     needed = {name for elf in elves.values() for name in elf.needed}
     starts = {path for path in elves if path in programs or Path(path).name not in needed}

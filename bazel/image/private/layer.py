@@ -164,9 +164,7 @@ def compile_python(layer: Layer) -> None:
         if content:  # else a template, or of another Python
             entry = modules[compiled][1]
             owner = (entry.info.uid, entry.info.gid)
-            layer.add(
-                entry.origin, compiled, tarfile.REGTYPE, 0o644, owner=owner, content=content
-            )
+            layer.add(entry.origin, compiled, tarfile.REGTYPE, 0o644, owner=owner, content=content)
 
 
 def parse_owner(text: str) -> tuple[int, int]:

@@ -25,7 +25,6 @@ from bazel.image.private.entries import CHUNK, LayerError
 from bazel.image.private.gzip_blocks import BLOCK, GzipWriter
 
 
-
 class Hard(str):
     """The target of a hard link."""
 

@@ -222,6 +222,16 @@ def inside(root: Path, name: str) -> Path:
     return path / todo[0] if todo else root
 
 
+def resolved(root: Path, name: str) -> Path:
+    """What a path of an image leads to, as in a container: over links, at its end too."""
+    for _ in range(40):
+        path = inside(root, name)
+        if not path.is_symlink():
+            return path
+        name = str(Path("/", path.parent.relative_to(root), path.readlink()))
+    raise ImageError(f"/{name.lstrip('/')} goes in circles over links")
+
+
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
@@ -236,12 +246,17 @@ def unpack(image: Image, root: Path) -> None:
     for index in range(len(image.layers)):
         for member, file in image.open_layer(index):
             path = inside(root, member.name)
+            if path == root and not member.isdir():
+                raise ImageError(f"{member.name} is the image's root, and no folder")
             if path.name == ".wh..wh..opq":
                 for child in path.parent.iterdir():
                     _remove(child)
                 continue
             if path.name.startswith(".wh."):
-                _remove(path.with_name(path.name.removeprefix(".wh.")))
+                gone = path.name.removeprefix(".wh.")
+                if gone in ("", ".", ".."):
+                    raise ImageError(f"/{member.name} deletes what is no file of the image")
+                _remove(path.with_name(gone))
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
             if member.isdir():
@@ -263,6 +278,8 @@ def unpack(image: Image, root: Path) -> None:
             else:
                 raise ImageError(f"/{member.name} is a device or a pipe")
     for path, mode in folders.items():
-        if path.is_dir() and not path.is_symlink():
+        # A later layer may have put a link there, or on the way.
+        now = inside(root, str(path.relative_to(root)))
+        if now == path and path.is_dir() and not path.is_symlink():
             # The caller, who is not the image's user, must be able to delete it.
             path.chmod(mode & 0o1777 | 0o700)

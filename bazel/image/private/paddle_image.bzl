@@ -39,6 +39,7 @@ def paddle_image(
         version = "0",
         versions = {},
         license = None,
+        vex = None,
         budget = {},
         tags = [],
         visibility = None):
@@ -82,6 +83,7 @@ def paddle_image(
       version: of the contents; also the tag that is pushed.
       versions: of what is inside, for labels: `{"python": "3.11"}` is `paddle_images.version.python`.
       license: SPDX expression.
+      vex: YAML file of what is known of vulnerabilities inside; docs/images.md has an example.
       budget: `unpacked_mb` and `compressed_mb` that the image may have, in units of 1,000,000 bytes.
       tags: of the targets.
       visibility: of the targets.
@@ -205,6 +207,7 @@ def paddle_image(
         layers = [tar for _, tar in stack],
         repository = repository,
         tags = tags,
+        vex = vex,
         visibility = visibility,
     )
     image_referrers(

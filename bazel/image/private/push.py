@@ -51,15 +51,33 @@ def push(
         args.sign_key, signing.passphrase("--sign-passphrase-file", args.sign_passphrase_file)
     )
     beside = [referrers_tag(image.digest)]
-    run_pushes(
-        args,
-        repository,
-        (args.oci_push, args.tag, [*digestfile, *more]),
-        (args.referrers_push, beside, more),
-    )
+    with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder:
+        signed = sign_beside(args, key, repository, image, Path(folder))
+        run_pushes(
+            args,
+            repository,
+            (args.oci_push, args.tag, [*digestfile, *more]),
+            (args.referrers_push, beside, [*more, f"--layout={signed}"]),
+        )
     if key:
         for digest in (image.digest, Image(args.referrers).digest):
             sign(args, key, repository, name, digest, more)
+
+
+def sign_beside(
+    args: argparse.Namespace,
+    key: ec.EllipticCurvePrivateKey | None,
+    repository: str,
+    image: Image,
+    folder: Path,
+) -> Path:
+    """The layout of what refers to the image, with the signatures that the repository has."""
+    skopeo = Skopeo(args.skopeo, args.authfile, args.insecure)
+    known = None
+    with suppress(MissingError):
+        tag = referrers_tag(image.digest)
+        known = skopeo.fetch(f"{repository}:{tag}", folder / "known")
+    return signing.sign_beside(key, image, Image(args.referrers), known, folder / "signed")
 
 
 def sign(

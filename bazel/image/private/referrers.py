@@ -1,4 +1,4 @@
-"""Makes the referrers of an image: its bills of materials and its provenance, as an OCI layout.
+"""Makes the referrers of an image: bills of materials, provenance, OpenVEX, as an OCI layout.
 
     referrers --layout LAYOUT --sbom DIRECTORY --name NAME --label LABEL --lock PATH=FILE --out L
 
@@ -27,6 +27,8 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 EMPTY = "application/vnd.oci.empty.v1+json"
 SPDX, CYCLONEDX = "application/spdx+json", "application/vnd.cyclonedx+json"
 IN_TOTO = "application/vnd.in-toto+json"
+OPENVEX = "application/vnd.openvex+json"
+BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 SLSA = "https://slsa.dev/provenance/v1"
 BUILDER = "urn:paddle_images:bazel"
 
@@ -86,7 +88,13 @@ class Layout:
         return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
 
     def json(self, media_type: str, value: Json) -> Json:
-        return self.blob(media_type, json.dumps(value, separators=(",", ":")).encode())
+        return self.blob(media_type, packed(value))
+
+    def copy(self, source: Image, entry: Json) -> None:
+        """Copies an artifact of another layout."""
+        manifest = source.json(entry["digest"])
+        for blob in (entry, manifest["config"], *manifest["layers"]):
+            self.blob(blob["mediaType"], source.blob(blob["digest"]).read_bytes())
 
     def finish(self, root: Json) -> None:
         (self._directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}\n')
@@ -94,41 +102,74 @@ class Layout:
         (self._directory / "index.json").write_text(json.dumps(index) + "\n")
 
 
+def subject_of(image: Image) -> Json:
+    size = image.blob(image.digest).stat().st_size
+    return {"mediaType": MANIFEST, "digest": image.digest, "size": size}
+
+
+def artifact(
+    layout: Layout, subject: Json, media_type: str, data: bytes, annotations: Json | None = None
+) -> Json:
+    """Writes one artifact, and gives its entry of an index."""
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "artifactType": media_type,
+        "config": layout.blob(EMPTY, b"{}"),
+        "layers": [layout.blob(media_type, data)],
+        "subject": subject,
+    }
+    manifest |= {"annotations": annotations} if annotations else {}
+    # Not as `artifactType` too: skopeo 1.9 drops that from an index, and refuses to.
+    named = {"annotations": {"org.opencontainers.image.title": media_type}}
+    return layout.json(MANIFEST, manifest) | named
+
+
+def index_of(manifests: list[Json]) -> Json:
+    return {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
+
+
 def write(image: Image, payloads: dict[str, bytes], out: Path) -> None:
     """A layout with one artifact for each payload, by media type."""
-    layout = Layout(out)
-    subject = {
-        "mediaType": MANIFEST,
-        "digest": image.digest,
-        "size": image.blob(image.digest).stat().st_size,
-    }
-    manifests = []
-    for media_type, data in payloads.items():
-        manifest = {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "artifactType": media_type,
-            "config": layout.blob(EMPTY, b"{}"),
-            "layers": [layout.blob(media_type, data)],
-            "subject": subject,
-        }
-        # Not as `artifactType` too: skopeo 1.9 drops that from an index, and refuses to.
-        named = {"annotations": {"org.opencontainers.image.title": media_type}}
-        manifests.append(layout.json(MANIFEST, manifest) | named)
-    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
-    layout.finish(layout.json(INDEX, index))
+    layout, subject = Layout(out), subject_of(image)
+    manifests = [artifact(layout, subject, kind, data) for kind, data in payloads.items()]
+    layout.finish(layout.json(INDEX, index_of(manifests)))
 
 
 def read(layout: Image, digest: str) -> Json:
-    """What such a layout tells of an image, by media type."""
+    """What such a layout tells of an image, by media type; of signatures there may be several."""
     told: Json = {}
     for entry in layout.json(layout.digest)["manifests"]:
         manifest = layout.json(entry["digest"])
         if manifest["subject"]["digest"] != digest:
             raise UserError(f"{entry['digest']} beside it is of another image")
         for layer in manifest["layers"]:
-            told[layer["mediaType"]] = layout.json(layer["digest"])
+            value = layout.json(layer["digest"])
+            if layer["mediaType"] == BUNDLE:
+                told.setdefault(BUNDLE, []).append(value)
+            else:
+                told[layer["mediaType"]] = value
     return told
+
+
+def is_signature(layout: Image, entry: Json) -> bool:
+    """Whether an entry of the index is a signature, in sigstore's bundle."""
+    return all(layer["mediaType"] == BUNDLE for layer in layout.json(entry["digest"])["layers"])
+
+
+def unsigned(layout: Image) -> str:
+    """The digest that the index has without signatures, which come later: it is what is signed."""
+    keys = ("mediaType", "digest", "size", "annotations")
+    entries = [
+        {key: entry[key] for key in keys if key in entry}
+        for entry in layout.json(layout.digest)["manifests"]
+        if not is_signature(layout, entry)
+    ]
+    return f"sha256:{hashlib.sha256(packed(index_of(entries))).hexdigest()}"
+
+
+def packed(value: Json) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def main(argv: Sequence[str]) -> int:
@@ -148,6 +189,8 @@ def main(argv: Sequence[str]) -> int:
         CYCLONEDX: (args.sbom / "cyclonedx.json").read_bytes(),
         IN_TOTO: (json.dumps(statement, indent=1) + "\n").encode(),
     }
+    if (known := args.sbom / "openvex.json").exists():
+        payloads[OPENVEX] = known.read_bytes()
     write(image, payloads, args.out)
     return 0
 

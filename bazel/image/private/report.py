@@ -287,7 +287,8 @@ def since(subjects: Sequence[Subject], args: argparse.Namespace) -> list[changes
     workspace = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
     if not workspace:
         raise UserError("a revision is compared by `./bazelw run //images:report -- --against ...`")
-    built = against.built(Path(workspace), args.against, list(now))
+    patched = bool(security.updates_of(subjects[0].image))
+    built = against.built(Path(workspace), args.against, list(now), patched)
     return [changes.compare(f.name, built.get(target), f) for target, f in now.items()]
 
 

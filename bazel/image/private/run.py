@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bazel.image.private import layout, processes, sandbox
+from bazel.image.private import layout, namespaces, processes, sandbox
 from bazel.image.private.layout import Image
 from bazel.image.private.processes import UserError, say
 
@@ -55,7 +55,7 @@ def _unpack(image: Image, folder: Path) -> None:
     try:
         layout.unpack(image, folder / "root")
         for mount in ("proc", "dev", "sys", "tmp", *mounts):
-            (folder / "root" / mount.lstrip("/")).mkdir(parents=True, exist_ok=True)
+            layout.resolved(folder / "root", mount).mkdir(parents=True, exist_ok=True)
         (folder / "inventory.json").write_text(json.dumps(_inventory(folder / "root")))
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -75,7 +75,7 @@ def unpacked(image: Image, name: str, cache: Path) -> Iterator[Path]:
     folder, partial = parent / key, parent / (key + ".partial")
     with (parent / (key + ".lock")).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
-        if not _intact(folder):
+        while not _intact(folder):
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not _intact(folder):  # another command may have been faster
                 for old in (folder, partial):
@@ -84,6 +84,7 @@ def unpacked(image: Image, name: str, cache: Path) -> Iterator[Path]:
                 _unpack(image, partial)
                 partial.rename(folder)
             _forget_others(parent, key)
+            # Between the two locks another process may forget ours.
             fcntl.flock(lock, fcntl.LOCK_SH)
         yield folder / "root"
 
@@ -108,9 +109,11 @@ def _port(text: str) -> tuple[int, int]:
 
 def _assignment(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
-    if not equals:
+    if not name:
         raise argparse.ArgumentTypeError(f"{text} is not NAME=VALUE")
-    return name, value
+    if not equals and name not in os.environ:
+        raise argparse.ArgumentTypeError(f"{name} is not set here; set it, or say {name}=VALUE")
+    return name, value if equals else os.environ[name]
 
 
 def ports_to_forward(exposed: list[int], wanted: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -126,7 +129,7 @@ def ports_to_forward(exposed: list[int], wanted: list[tuple[int, int]]) -> list[
 
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
-        prog="run", description=__doc__, usage="%(prog)s [option ...] [-- argument ...]"
+        prog="run", description=__doc__, usage="%(prog)s [option ...] [argument ...]"
     )
     for name in ("layout", "bwrap"):
         result.add_argument("--" + name, type=Path, required=True, help=argparse.SUPPRESS)
@@ -153,7 +156,8 @@ def parser() -> argparse.ArgumentParser:
         type=_assignment,
         action="append",
         default=[],
-        help="variable of the program's environment, as NAME=VALUE; repeatable",
+        help="variable of the program's environment, as NAME=VALUE, or NAME to hand on this one's; "
+        "repeatable",
     )
     result.add_argument("-u", "--user", default="", help="UID[:GID], instead of the image's")
     result.add_argument("--entrypoint", help="program, instead of the image's")
@@ -166,26 +170,49 @@ def parser() -> argparse.ArgumentParser:
         default="private",
         help="private: nothing is reachable but the ports; host: all of this machine's network",
     )
-    result.add_argument("argument", nargs="*", help="arguments, instead of the image's own")
+    result.add_argument(
+        "argument",
+        nargs=argparse.REMAINDER,
+        help="arguments, instead of the image's own: all from the first that is no option of these",
+    )
     return result
 
 
+def arguments() -> argparse.Namespace:
+    args, unknown = parser().parse_known_args()
+    if unknown:
+        parser().error(
+            f"unknown option {unknown[0]}; if it is the program's: its arguments begin with the "
+            f"first that has no dash, or behind `--`, as in `-- -- {unknown[0]}`"
+        )
+    if args.argument[:1] == ["--"]:
+        del args.argument[0]
+    return args
+
+
+def tell_what_is_forgotten(image: Image, root: Path, scratch: Path) -> None:
+    for volume, files in sandbox.written(image, root, scratch).items():
+        if files:
+            count = "1 file" if len(files) == 1 else f"{len(files)} files"
+            say(f"forgotten  {count} in {volume}, as {volume}/{files[0]}")
+            say(f"         to keep what is written there: --volume FOLDER:{volume}")
+
+
 def main() -> int:
-    args = parser().parse_args()
+    args = arguments()
     image = Image(args.layout)
     config = image.config["config"]
     with unpacked(image, args.name, args.cache or processes.cache_folder()) as root:
         for host, path, _ in args.volume:
             if not host.exists():
                 raise UserError(f"--volume {host}:{path}: {host} does not exist")
-            if not (root / path.lstrip("/")).exists():
+            if not layout.resolved(root, path).exists():
                 raise UserError(
                     f"--volume {host}:{path}: the image has no {path}, and its root is read-only"
                 )
         volumes = [(host.resolve(), path, writable) for host, path, writable in args.volume]
         entrypoint = [args.entrypoint] if args.entrypoint else None
         options = sandbox.Options(args.argument, dict(args.env), volumes, entrypoint, args.user)
-        command = sandbox.command_line(args.bwrap.absolute(), image, root, options)
         forwards, network = [], "on the machine's network"
         if args.network == "private":
             exposed = [
@@ -195,16 +222,22 @@ def main() -> int:
             ]
             for host_port, inside in ports_to_forward(exposed, args.port):
                 forwards.append((processes.listen(host_port, "--port"), inside))
-            sandbox.enter_private_network()
             urls = [
                 f"http://127.0.0.1:{sock.getsockname()[1]} leads to its port {inside}"
                 for sock, inside in forwards
             ]
             network = ", ".join(urls) or "without a network"
+        scratch = root.with_name("scratch")
+        scratch.mkdir(exist_ok=True)
+        namespaces.enter(scratch, network=args.network == "private")
+        words, command = sandbox.command_line(image, root, scratch, options)
         user = args.user or config.get("User") or "0"
         say(f"running  {args.name}@{image.digest} as user {user}, on a read-only root")
         say(f"         {network}; Ctrl-C stops it")
-        return sandbox.run(command, forwards, config.get("StopSignal", ""))
+        stop_signal = config.get("StopSignal", "")
+        code = sandbox.run(args.bwrap.absolute(), words, command, forwards, stop_signal)
+        tell_what_is_forgotten(image, root, scratch)
+        return code
 
 
 if __name__ == "__main__":

@@ -47,6 +47,12 @@ def registry(storage: Path) -> AbstractContextManager[int]:
     return embedded.serve(tool("docker-registry"), storage)
 
 
+def without_namespaces() -> list[str]:
+    """What starts a program that may make no user namespace, as on some machines."""
+    bwrap = str(tool("bwrap"))
+    return [bwrap, "--unshare-user", "--disable-userns", "--dev-bind", "/", "/"]
+
+
 class Container:
     """An image that runs, as its user, from construction until stop()."""
 

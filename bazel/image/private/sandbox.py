@@ -9,13 +9,10 @@ forwarded into it, so nothing else can be reached, from inside or from outside.
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import fcntl
 import json
 import os
 import signal
 import socket
-import struct
 import subprocess
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -23,11 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bazel.image.private import processes
-from bazel.image.private.layout import Image
+from bazel.image.private.layout import Image, resolved
 from bazel.image.private.processes import UserError
 
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
-_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 GRACE_SECONDS = 10
 # A signal to the whole process group comes twice: from the sender, and from
 # the kernel because our parent got it too.
@@ -49,51 +44,91 @@ def user_of(root: Path, user: str) -> tuple[int, int, str]:
     """UID, GID and home of a config's User, by the image's own passwd and group."""
 
     def table(name: str) -> list[list[str]]:
-        path = root / "etc" / name
-        return [line.split(":") for line in path.read_text().splitlines()] if path.exists() else []
+        path = resolved(root, f"etc/{name}")
+        lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+        return [row for line in lines if (row := line.split(":"))[2:] and row[2].isdigit()]
 
     who, _, group = (user or "0").partition(":")
     row = next((row for row in table("passwd") if who in (row[0], row[2])), None)
     if row is None and not who.isdigit():
         raise UserError(f"the image's user {who} is not in its /etc/passwd")
     uid = int(row[2]) if row else int(who)
-    gid = int(row[3]) if row else 0
+    gid = int(row[3]) if row and row[3:] and row[3].isdigit() else 0
     if group:
         known = next((line for line in table("group") if group in (line[0], line[2])), None)
         if known is None and not group.isdigit():
             raise UserError(f"the image's group {group} is not in its /etc/group")
         gid = int(known[2]) if known else int(group)
-    return uid, gid, row[5] if row else "/"
+    return uid, gid, row[5] if row and row[5:] else "/"
 
 
-def command_line(bwrap: Path, image: Image, root: Path, options: Options) -> list[str]:
-    """The bwrap command of an image; --info-fd is left to the caller."""
+def volumes(image: Image, root: Path) -> dict[str, Path]:
+    """The image's volumes, and where it has them."""
+    declared = sorted(image.config["config"].get("Volumes") or {})
+    return {volume: resolved(root, volume) for volume in declared}
+
+
+def command_line(
+    image: Image, root: Path, scratch: Path, options: Options
+) -> tuple[list[str], list[str]]:
+    """Flags of bubblewrap for an image, and the command to run in it.
+
+    The image's volumes are folders of `scratch`, made here.
+    """
     config = image.config["config"]
     uid, gid, home = user_of(root, options.user or config.get("User", ""))
-    words = [str(bwrap), "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
+    words = ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
     words += ["--unshare-cgroup-try", "--die-with-parent", "--as-pid-1", "--hostname", "paddle"]
     words += ["--uid", str(uid), "--gid", str(gid), "--cap-drop", "ALL", "--clearenv"]
     words += ["--ro-bind", str(root), "/", "--proc", "/proc", "--dev", "/dev"]
     words += ["--perms", "1777", "--tmpfs", "/tmp"]
-    for volume in sorted(config.get("Volumes") or {}):
+    for number, source in enumerate(volumes(image, root).values()):
         # Writable, and what the image has in it is there.
-        words += ["--tmpfs", volume]
-        source = root / volume.lstrip("/")
+        folder, path = scratch / str(number), "/" + str(source.relative_to(root))
+        folder.mkdir()
+        words += ["--bind", str(folder), path]
         for child in sorted(source.iterdir()) if source.is_dir() else []:
-            words += ["--ro-bind", str(child), f"{volume}/{child.name}"]
+            inside = f"{path}/{child.name}"
+            if child.is_symlink():
+                words += ["--symlink", str(child.readlink()), inside]
+            else:
+                words += ["--ro-bind", str(child), inside]
     for host, path, writable in options.volumes:
-        words += ["--bind" if writable else "--ro-bind", str(host), path]
+        inside = "/" + str(resolved(root, path).relative_to(root))
+        words += ["--bind" if writable else "--ro-bind", str(host), inside]
     env = {"HOME": home} | dict(entry.partition("=")[::2] for entry in config.get("Env") or [])
     for name, value in (env | options.env).items():
         words += ["--setenv", name, value]
-    words += ["--chdir", config.get("WorkingDir") or "/", "--"]
+    words += ["--chdir", config.get("WorkingDir") or "/"]
     if options.entrypoint:  # the image's arguments were meant for the image's program
         command = options.entrypoint + options.command
     else:
         command = (config.get("Entrypoint") or []) + (options.command or config.get("Cmd") or [])
     if not command:
-        raise UserError("the image has no entrypoint and no command: give one after `--`")
-    return [*words, *command]
+        raise UserError("the image has no entrypoint and no command: name one behind the options")
+    if nul := next((word for word in words if "\0" in word), None):
+        raise UserError(f"the image's config has a NUL byte in {nul!r}")
+    return words, command
+
+
+def written(image: Image, root: Path, scratch: Path) -> dict[str, list[Path]]:
+    """Volume -> what a run has put there, as paths in it, but hidden files: caches of programs."""
+    result = {}
+    for number, (volume, source) in enumerate(volumes(image, root).items()):
+        mine, own = scratch / str(number), set()
+        if source.is_dir():
+            own = {child.name for child in source.iterdir()}
+        files = [
+            Path(folder, name).relative_to(mine)
+            for folder, _, names in os.walk(mine)
+            for name in names
+        ]
+        result[volume] = sorted(
+            file
+            for file in files
+            if file.parts[0] not in own and not any(part.startswith(".") for part in file.parts)
+        )
+    return result
 
 
 def system(root: Path) -> list[str]:
@@ -102,37 +137,6 @@ def system(root: Path) -> list[str]:
     for name in ("bin", "lib", "lib64", "sbin", "usr"):
         words += ["--ro-bind", str(root / name), f"/{name}"]
     return [*words, "--ro-bind", str(root), str(root)]  # links of the root are absolute
-
-
-def no_namespaces(error: str) -> UserError:
-    return UserError(
-        f"this machine lets you make no user namespace ({error}), which running an image without "
-        "a container engine needs. An administrator enables them by "
-        "`sysctl -w user.max_user_namespaces=15000 kernel.unprivileged_userns_clone=1` "
-        "(on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0); in a container, start "
-        "it with `--security-opt seccomp=unconfined`."
-    )
-
-
-def enter_private_network() -> None:
-    """Moves this process, which must have one thread, into a network of loopback alone.
-
-    Sockets that are open already stay on the machine's network.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    uid, gid = os.getuid(), os.getgid()
-    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET):
-        raise no_namespaces(os.strerror(ctypes.get_errno()))
-    try:
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
-    except OSError as error:
-        raise no_namespaces(str(error)) from error
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        request = struct.pack("16sh14x", b"lo", 0)
-        flags = struct.unpack("16sh14x", fcntl.ioctl(control, _SIOCGIFFLAGS, request))[1]
-        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | _IFF_UP))
 
 
 def child_pid(reader: int) -> int:
@@ -199,8 +203,14 @@ async def _supervise(
     return code
 
 
-def run(command: list[str], forwards: list[tuple[socket.socket, int]], stop_signal: str) -> int:
-    """Runs a bwrap command until it ends; gives its exit code.
+def run(
+    bwrap: Path,
+    words: list[str],
+    command: list[str],
+    forwards: list[tuple[socket.socket, int]],
+    stop_signal: str,
+) -> int:
+    """Runs a command under bubblewrap until it ends; gives its exit code.
 
     SIGINT, SIGTERM and SIGHUP become the image's stop signal; another one after
     a second, or ten seconds, ends it for good.
@@ -209,10 +219,15 @@ def run(command: list[str], forwards: list[tuple[socket.socket, int]], stop_sign
     if stop is None:
         raise UserError(f"the image's stop signal {stop_signal} is unknown")
     reader, writer = os.pipe()
-    words = [command[0], "--info-fd", str(writer), *command[1:]]
-    process = processes.start(words, pass_fds=(writer,))
+    # The flags have the environment, and every user of the machine can read command lines.
+    flags = os.memfd_create("flags")
+    os.write(flags, b"".join(os.fsencode(word) + b"\0" for word in words))
+    os.lseek(flags, 0, os.SEEK_SET)
+    start = [str(bwrap), "--info-fd", str(writer), "--args", str(flags), "--", *command]
+    process = processes.start(start, pass_fds=(writer, flags))
     try:
         os.close(writer)
+        os.close(flags)
         pid = child_pid(reader)
         return asyncio.run(_supervise(process, pid or process.pid, forwards, stop))
     finally:

@@ -13,11 +13,12 @@ def _image_sbom_impl(ctx):
     arguments.add("--name", ctx.attr.repository)
     arguments.add_all(ctx.files._debian_locks, before_each = "--debian-lock")
     arguments.add("--wheels-lock", ctx.file._wheels_lock)
+    arguments.add_all("--vex", ctx.files.vex)
     arguments.add_all("--out", [out], expand_directories = False)
     run_worker(
         ctx,
         arguments,
-        inputs = [ctx.file.image, ctx.file._wheels_lock] + ctx.files._debian_locks + contents,
+        inputs = [ctx.file.image, ctx.file._wheels_lock] + ctx.files._debian_locks + contents + ctx.files.vex,
         outputs = [out],
         mnemonic = "ImageSbom",
         progress_message = "Writing bills of materials %{label}",
@@ -29,7 +30,7 @@ def _image_sbom_impl(ctx):
 
 image_sbom = rule(
     implementation = _image_sbom_impl,
-    doc = "A directory with `spdx.json` (2.3), `cyclonedx.json` (1.5) and `contents.json` of an image.",
+    doc = "A directory with `spdx.json` (2.3), `cyclonedx.json` (1.5) and `contents.json` of an image; `openvex.json` (0.2.0) where `vex` is given.",
     attrs = {
         "image": attr.label(mandatory = True, allow_single_file = True, doc = "The image, an OCI layout."),
         "layers": attr.label_list(
@@ -38,6 +39,7 @@ image_sbom = rule(
             doc = "Its layers, the lowest first: they tell what is in them, so that the image need not be read.",
         ),
         "repository": attr.string(mandatory = True, doc = "Name of the image, as it is pushed."),
+        "vex": attr.label(allow_single_file = True, doc = "What is known of vulnerabilities inside it, YAML; see vex.py."),
         "_debian_locks": attr.label(default = "//bazel/debian:locks"),
         "_tool": attr.label(
             default = "//bazel/image/private:sbom",

@@ -1,10 +1,11 @@
 """Writes an image's bills of materials, SPDX 2.3 and CycloneDX 1.5, and says what went into it.
 
-    sbom --layout LAYOUT --layer F ... --name NAME --debian-lock F ... --wheels-lock F --out DIRECTORY
+    sbom --layout LAYOUT --layer F ... --name NAME --debian-lock F ... --wheels-lock F [--vex F]
+        --out DIRECTORY
 
 Each --layer is what the layer tool told of one layer, the lowest first.
 
-DIRECTORY gets spdx.json, cyclonedx.json and contents.json. They depend on the image and the locks
+DIRECTORY gets spdx.json, cyclonedx.json and contents.json, and with --vex openvex.json. They depend on the image and the locks
 alone: identifiers come from the image's digest, and the date is that of the image's config.
 """
 
@@ -47,7 +48,7 @@ from spdx_tools.spdx.model import (
 )
 from spdx_tools.spdx.writer.json import json_writer
 
-from bazel.image.private import contents, layer_contents, security, worker
+from bazel.image.private import contents, layer_contents, security, vex, worker
 from bazel.image.private.contents import Component
 from bazel.image.private.layout import Image
 
@@ -258,6 +259,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--debian-lock", type=Path, action="append", required=True)
     parser.add_argument("--layer", type=Path, action="append", default=[])
     parser.add_argument("--name", required=True)
+    parser.add_argument("--vex", type=Path, help="statements about vulnerabilities; see vex.py")
     args = parser.parse_args(argv)
     image = Image(args.layout)
     found = contents.components(
@@ -269,6 +271,9 @@ def main(argv: Sequence[str]) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "cyclonedx.json").write_text(cyclonedx(image, args.name, found))
     json_writer.write_document_to_file(spdx(image, args.name, found), str(args.out / "spdx.json"))
+    if args.vex:
+        known = vex.document(image, args.name, args.vex, found)
+        (args.out / "openvex.json").write_text(json.dumps(known, indent=1) + "\n")
     listing = [asdict(component) for component in found]
     (args.out / "contents.json").write_text(json.dumps(listing, indent=1) + "\n")
     return 0

@@ -3,6 +3,7 @@
 import json
 import os
 from collections import Counter
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -181,3 +182,27 @@ def test_packages_have_licences() -> None:
         if kind_of(component) in ("deb", "wheel") and not component.get("licenses")
     ]
     assert without == []
+
+
+def test_statements_about_vulnerabilities() -> None:
+    if not (SBOM / "openvex.json").exists():
+        return
+    known = json.loads((SBOM / "openvex.json").read_text())
+    assert known["@context"] == "https://openvex.dev/ns/v0.2.0"
+    assert known.keys() == {"@context", "@id", "author", "timestamp", "version", "statements"}
+    product = CYCLONEDX["metadata"]["component"]["purl"]
+    inside = {component.get("purl") for component in contents.flat(CYCLONEDX)}
+    names = []
+    for statement in known["statements"]:
+        names.append(statement["vulnerability"]["name"])
+        assert statement["status"] == "not_affected"
+        assert statement["justification"] in (
+            "vulnerable_code_not_in_execute_path",
+            "vulnerable_code_not_present",
+        )
+        assert statement["status_notes"]
+        assert datetime.fromisoformat(statement["timestamp"]).tzinfo
+        (stated,) = statement["products"]
+        assert stated["@id"] == product
+        assert {part["@id"] for part in stated["subcomponents"]} <= inside
+    assert len(names) == len(set(names))

@@ -1,11 +1,13 @@
-"""Signs images with a key and checks signatures, in cosign's format.
+"""Signs images with a key and checks signatures, in cosign's formats.
 
-A signature lies in the image's repository under the tag sha256-HEX.sig, as an artifact: a layer is
-a payload that names the digest ("simple signing"), its annotation the signature of those bytes,
-ECDSA P-256 with SHA-256. A private key is PKCS #8, encrypted by NaCl's secretbox with what scrypt
-makes of a passphrase.
+A signature, ECDSA P-256 with SHA-256, lies in the image's repository twice. cosign 1 and 2 look for
+the tag sha256-HEX.sig, an artifact: a layer is a payload that names the digest ("simple signing"), its
+annotation the signature of those bytes. cosign 3 looks for a referrer of the image, a bundle: a DSSE
+envelope with an in-toto statement that names the digest, and a hint at the key. A private key is
+PKCS #8, encrypted by NaCl's secretbox with what scrypt makes of a passphrase.
 
 https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md
+https://github.com/sigstore/protobuf-specs/blob/main/protos/sigstore_bundle.proto
 https://github.com/secure-systems-lab/go-securesystemslib/tree/main/encrypted
 
 skopeo can sign so too, but not Debian's ("Debian-local change: sigstore disabled").
@@ -20,7 +22,10 @@ import json
 import os
 import re
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -30,13 +35,15 @@ from nacl.secret import SecretBox
 
 from bazel.image.private.layout import Image, Json
 from bazel.image.private.processes import UserError
-from bazel.image.private.referrers import MANIFEST, Layout, referrers_tag
+from bazel.image.private import referrers
+from bazel.image.private.referrers import BUNDLE, IN_TOTO, INDEX, MANIFEST, Layout, referrers_tag
 
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _PAYLOAD = "application/vnd.dev.cosign.simplesigning.v1+json"
 _SIGNATURE = "dev.cosignproject.cosign/signature"
 _TYPE = "cosign container image signature"
+_SIGN = "https://sigstore.dev/cosign/sign/v1"
 # cosign 1 writes the first, later ones write the second and read both.
 _PEM = re.compile(
     rb"-----BEGIN ENCRYPTED (?:COSIGN|SIGSTORE) PRIVATE KEY-----(.*)-----END ENCRYPTED ", re.DOTALL
@@ -154,23 +161,142 @@ def payload(repository: str, digest: str) -> bytes:
     return json.dumps({"critical": critical, "optional": None}, separators=(",", ":")).encode()
 
 
-def trouble(signatures: Image, digest: str, key: ec.EllipticCurvePublicKey) -> str:
-    """Why none of the signatures says by this key that an image has this digest, or nothing."""
+def trouble(
+    signatures: Image | None,
+    digest: str,
+    key: ec.EllipticCurvePublicKey,
+    bundles: Sequence[Any] = (),
+) -> str:
+    """Why nothing says by this key that an image has this digest, or nothing.
+
+    Args:
+      signatures: those of the tag, if there is one.
+      digest: the image's.
+      key: whose signature is looked for.
+      bundles: those among what refers to the image.
+    """
     said = []
-    for layer in signatures.layers:
+    known = [partial(_signed_by_tag, signatures, layer) for layer in _layers(signatures)]
+    for signed_by in [*known, *(partial(_signed_by_bundle, bundle) for bundle in bundles)]:
         try:
-            claim = signatures.json(layer["digest"])["critical"]
-            signature = base64.b64decode(layer["annotations"][_SIGNATURE], validate=True)
-            key.verify(signature, signatures.blob(layer["digest"]).read_bytes(), _ECDSA)
-            signed = claim["image"]["docker-manifest-digest"]
-            if claim["type"] == _TYPE and signed == digest:
+            signed = signed_by(key)
+            if signed == digest:
                 return ""
             said.append(f"one is of {signed}")
         except InvalidSignature:
             said.append("one is of another key or of other bytes")
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, LookupError, TypeError, ValueError):
             said.append("one is damaged")
     return "; ".join(sorted(set(said))) or "there is none"
+
+
+def _layers(signatures: Image | None) -> list[Json]:
+    return signatures.layers if signatures else []
+
+
+def _signed_by_tag(signatures: Image, layer: Json, key: ec.EllipticCurvePublicKey) -> str:
+    """The digest that a layer of a signature's tag is about."""
+    claim = signatures.json(layer["digest"])["critical"]
+    signature = base64.b64decode(layer["annotations"][_SIGNATURE], validate=True)
+    key.verify(signature, signatures.blob(layer["digest"]).read_bytes(), _ECDSA)
+    if claim["type"] != _TYPE:
+        raise ValueError(claim["type"])
+    return str(claim["image"]["docker-manifest-digest"])
+
+
+def _signed_by_bundle(bundle: Any, key: ec.EllipticCurvePublicKey) -> str:
+    """The digest that a bundle is about."""
+    envelope = bundle["dsseEnvelope"]
+    data = base64.b64decode(envelope["payload"], validate=True)
+    (signature,) = envelope["signatures"]
+    signed = base64.b64decode(signature["sig"], validate=True)
+    key.verify(signed, _dsse(envelope["payloadType"], data), _ECDSA)
+    statement = json.loads(data)
+    (subject,) = statement["subject"]
+    if envelope["payloadType"] != IN_TOTO or statement["predicateType"] != _SIGN:
+        raise ValueError(statement["predicateType"])
+    return f"sha256:{subject['digest']['sha256']}"
+
+
+def _dsse(payload_type: str, data: bytes) -> bytes:
+    """The bytes that are signed of an envelope: the pre-authentication encoding of DSSE v1."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(data), data)
+
+
+def bundle(key: ec.EllipticCurvePrivateKey, digest: str) -> Json:
+    """A signature of an image, as cosign 3 writes it without a transparency log."""
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"digest": {"sha256": digest.partition(":")[2]}}],
+        "predicateType": _SIGN,
+        "predicate": {},
+    }
+    data = referrers.packed(statement)
+    public = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return {
+        "mediaType": BUNDLE,
+        "verificationMaterial": {
+            "publicKey": {"hint": _base64(hashlib.sha256(public).digest())}
+        },
+        "dsseEnvelope": {
+            "payload": _base64(data),
+            "payloadType": IN_TOTO,
+            "signatures": [{"sig": _base64(key.sign(_dsse(IN_TOTO, data), _ECDSA))}],
+        },
+    }
+
+
+def sign_beside(
+    key: ec.EllipticCurvePrivateKey | None,
+    image: Image,
+    beside: Image,
+    known: Image | None,
+    out: Path,
+) -> Path:
+    """Adds bundles to what refers to an image: those known, and one by this key if none is.
+
+    Gives the layout to push: `beside` itself if there is nothing to add, else `out`.
+
+    Args:
+      key: what signs, if anything.
+      image: what is signed.
+      beside: what refers to it, without signatures.
+      known: what is in the registry already.
+      out: where a layout is written.
+    """
+    kept = _bundles(known) if known else []
+    told = referrers.read(known, image.digest).get(BUNDLE, []) if known else []
+    new = key and trouble(None, image.digest, key.public_key(), told)
+    if not kept and not new:
+        return beside.layout
+    layout, manifests = Layout(out), _entries(beside)
+    for entry in manifests:
+        layout.copy(beside, entry)
+    if known:
+        for entry in kept:
+            layout.copy(known, entry)
+    manifests += kept
+    if key and new:
+        annotations = {
+            "dev.sigstore.bundle.content": "dsse-envelope",
+            "dev.sigstore.bundle.predicateType": _SIGN,
+        }
+        data = referrers.packed(bundle(key, image.digest))
+        subject = referrers.subject_of(image)
+        manifests.append(referrers.artifact(layout, subject, BUNDLE, data, annotations))
+    layout.finish(layout.json(INDEX, referrers.index_of(manifests)))
+    return out
+
+
+def _entries(layout: Image) -> list[Json]:
+    return list(layout.json(layout.digest)["manifests"])
+
+
+def _bundles(layout: Image) -> list[Json]:
+    return [entry for entry in _entries(layout) if referrers.is_signature(layout, entry)]
 
 
 def sign(

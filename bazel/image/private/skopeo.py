@@ -64,7 +64,7 @@ class Skopeo:
         return Image(layout)
 
     def beside(self, repository: str, digest: str) -> tuple[str, Json]:
-        """What is told beside an image: the digest of all of it, and each by media type.
+        """What is told beside an image: the digest of all but signatures, and each by media type.
 
         Every byte has its digest; what it says is whatever somebody pushed.
         """
@@ -74,4 +74,4 @@ class Skopeo:
                 layout = self.fetch(reference, Path(folder, "referrers"))
             except MissingError as error:
                 raise UserError(f"nothing is told beside it: {error}") from error
-            return layout.digest, referrers.read(layout, digest)
+            return referrers.unsigned(layout), referrers.read(layout, digest)

@@ -13,8 +13,8 @@ import hashlib
 import json
 import resource
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,9 +23,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from bazel.image.private import contents, processes, referrers, registry, security, signing
 from bazel.image.private.layout import LIMITS, Image, Json
 from bazel.image.private.processes import UserError
-from bazel.image.private.referrers import CYCLONEDX, IN_TOTO, SLSA, SPDX
+from bazel.image.private.referrers import BUNDLE, CYCLONEDX, IN_TOTO, OPENVEX, SLSA, SPDX
 from bazel.image.private.skopeo import REFERENCE, MissingError, Skopeo
 
+_KINDS = {SPDX: "SPDX", CYCLONEDX: "CycloneDX", IN_TOTO: "provenance"}
 _PACKAGE_LOCKS = ("debian_lock.json", "wheels_lock.json")
 
 
@@ -80,7 +81,6 @@ class Verifier:
         if matched["digest"]:
             right = digest == matched["digest"]
             verdict.check("manifest", right, "has the digest asked for", f"is not {reference}")
-        self.check_signature(repository, digest, "the image", verdict)
         # Anybody may have pushed this: it need not be what it should.
         try:
             told = self.check_beside(repository, digest, verdict)
@@ -95,36 +95,50 @@ class Verifier:
             verdict.check("beside", False, "", str(error))
         return verdict
 
-    def check_signature(self, repository: str, digest: str, what: str, verdict: Verdict) -> None:
+    def check_signature(
+        self,
+        repository: str,
+        digest: str,
+        what: str,
+        verdict: Verdict,
+        bundles: Sequence[Json] = (),
+    ) -> None:
         """By the key, if one was given."""
         if not self.key:
             verdict.say("signature", f"of {what}: not checked (--key NAME.pub does)")
             return
         reference = f"{repository}:{signing.signature_tag(digest)}"
-        try:
-            with (
-                tempfile.TemporaryDirectory(dir=self._folder) as folder,
-                files_up_to(LIMITS.document),
-            ):
+        with (
+            tempfile.TemporaryDirectory(dir=self._folder) as folder,
+            files_up_to(LIMITS.document),
+        ):
+            signatures = None
+            with suppress(MissingError):
                 signatures = self.skopeo.fetch(reference, Path(folder, "signatures"))
-                trouble = signing.trouble(signatures, digest, self.key)
-        except MissingError:
-            trouble = "there is none"
+            trouble = signing.trouble(signatures, digest, self.key, bundles)
         good = f"of {what}: by {self.key_name}"
         verdict.check(
             "signature", not trouble, good, f"of {what}: not by {self.key_name}: {trouble}"
         )
 
     def check_beside(self, repository: str, digest: str, verdict: Verdict) -> Json:
-        """What refers to the image, by media type, each byte checked by its digest."""
-        with files_up_to(LIMITS.document):
-            index, told = self.skopeo.beside(repository, digest)
+        """What refers to the image, by media type, each byte checked by its digest.
+
+        Signatures of the image are there, and below a tag: it is looked at whatever is beside it.
+        """
+        told: Json = {}
+        try:
+            with files_up_to(LIMITS.document):
+                index, told = self.skopeo.beside(repository, digest)
+        finally:
+            bundles = told.get(BUNDLE, [])
+            self.check_signature(repository, digest, "the image", verdict, bundles)
         self.check_signature(repository, index, "what is beside it", verdict)
-        kinds = {SPDX: "SPDX", CYCLONEDX: "CycloneDX", IN_TOTO: "provenance"}
-        lacks = ", ".join(name for kind, name in kinds.items() if kind not in told)
+        lacks = ", ".join(name for kind, name in _KINDS.items() if kind not in told)
         if lacks:
             raise UserError(f"lacks {lacks}")
-        verdict.say("beside", ", ".join(kinds.values()))
+        also = ["OpenVEX"] if OPENVEX in told else []
+        verdict.say("beside", ", ".join([*_KINDS.values(), *also]))
         return told
 
     def check_bills(self, told: Json, digest: str, verdict: Verdict) -> None:
@@ -135,6 +149,8 @@ class Verifier:
         cyclonedx = sorted((c["name"], c.get("version", "")) for c in components)
         of_it = told[CYCLONEDX]["metadata"]["component"]["version"] == digest
         of_it &= str(told[SPDX]["name"]).endswith(digest)
+        for statement in told.get(OPENVEX, {}).get("statements", []):
+            of_it &= all(f"@{digest}?" in product["@id"] for product in statement["products"])
         text = f"both of this image, {len(spdx)} components"
         verdict.check("bills", of_it, text, "of another image")
         same = spdx == cyclonedx
@@ -178,7 +194,8 @@ class Verifier:
         other = f"{target} here: {built.image.digest}"
         verdict.check("rebuilt", same, f"{target} here: equal", other)
         if same:
-            bills = all(built.told[kind] == told[kind] for kind in (SPDX, CYCLONEDX))
+            kinds = (SPDX, CYCLONEDX, OPENVEX)
+            bills = all(built.told.get(kind) == told.get(kind) for kind in kinds)
             verdict.check("rebuilt", bills, "its bills here: equal", "its bills here: other ones")
 
     def check_layers(self, reference: str, told: Json, verdict: Verdict) -> None:

@@ -13,9 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from bazel.image.private import runtime
+from bazel.image.private import run, runtime
 from bazel.image.private.layout import Image
-from bazel.image.testdata.users import HERE, SMALL, children, environment, get, gone
+from bazel.image.testdata.users import (
+    HERE,
+    SMALL,
+    children,
+    command_of,
+    environment,
+    get,
+    gone,
+    program,
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +59,53 @@ def test_volume(cache: Path, tmp_path: Path) -> None:
         said = get(container.url)
     assert "/logs writable\n/models read-only\n" in said
     assert (tmp_path / "written").read_text() == "x"
+    assert "forgotten" not in container.stderr
+
+
+def test_it_says_what_is_forgotten_and_how_to_keep_it(cache: Path, tmp_path: Path) -> None:
+    options = ["--volume", f"{tmp_path}:/logs"]
+    with runtime.Container(SMALL, cache=cache, options=options) as container:
+        container.wait_ready("/")
+        assert "forgotten" not in container.stderr
+        assert container.stop() == 0
+    told = [line for line in container.stderr.splitlines() if "/models" in line]
+    assert told == [
+        "forgotten  1 file in /models, as /models/written",
+        "         to keep what is written there: --volume FOLDER:/models",
+    ]
+    assert "/logs/" not in container.stderr, "that is kept"
+
+
+@pytest.mark.parametrize(
+    "words", [["exit", "7"], ["--", "exit", "7"], ["--port", "0", "exit", "7"]]
+)
+def test_what_follows_the_options_is_the_programs(words: list[str], home: dict[str, str]) -> None:
+    assert program("small_run", *words, env=home).returncode == 7
+
+
+def test_options_of_the_program_alone_go_behind_dashes(home: dict[str, str]) -> None:
+    result = program("small_run", "--epochs", "5", env=home)
+    assert result.returncode == 2
+    assert "unknown option --epochs; if it is the program's" in result.stderr
+    assert "`-- -- --epochs`" in result.stderr
+    # Those behind its first word are not looked at, even if a run has them.
+    result = program("small_run", "--port=0", "--", "--volume", env=home)
+    assert "usage: server" in result.stderr
+
+
+def test_no_command_line_has_the_environment(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every user of a machine can read command lines; values may be passwords."""
+    monkeypatch.setenv("GIVEN", "hunter2")
+    with runtime.Container(SMALL, cache=cache, options=["--env", "GIVEN"]) as container:
+        container.wait_ready("/")
+        assert "env GIVEN hunter2\n" in get(container.url)
+        lines = [command_of(pid) for pid in (container.pid, *children(container.pid))]
+        assert any(b"bwrap" in line for line in lines)
+        assert not any(b"hunter2" in line for line in lines)
+    monkeypatch.delenv("GIVEN")
+    container = runtime.Container(SMALL, cache=cache, options=["--env", "GIVEN"])
+    assert container.wait() == 2
+    assert "GIVEN is not set here" in container.stderr
 
 
 def test_exit_code(cache: Path) -> None:
@@ -154,22 +210,20 @@ def test_a_taken_port(cache: Path) -> None:
 
 
 def test_without_user_namespaces(home: dict[str, str]) -> None:
-    forbid = [
-        str(runtime.tool("bwrap")),
-        "--unshare-user",
-        "--disable-userns",
-        "--dev-bind",
-        "/",
-        "/",
-    ]
-    command = [*forbid, str(HERE / "small_run"), "--port=0"]
-    result = subprocess.run(
-        command, env=home, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert result.returncode == 1
-    assert "this machine lets you make no user namespace" in result.stderr
-    assert "sysctl -w user.max_user_namespaces=15000" in result.stderr
-    assert "Traceback" not in result.stderr
+    for network in ("private", "host"):
+        command = [*runtime.without_namespaces(), str(HERE / "small_run"), f"--network={network}"]
+        result = subprocess.run(
+            [*command, "exit", "0"],
+            env=home,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert result.returncode == 1
+        assert "this machine lets you make no user namespace" in result.stderr
+        assert "sysctl -w user.max_user_namespaces=15000" in result.stderr
+        assert "Traceback" not in result.stderr
 
 
 def test_a_tampered_cache_is_noticed(tmp_path: Path) -> None:
@@ -177,6 +231,23 @@ def test_a_tampered_cache_is_noticed(tmp_path: Path) -> None:
     server = next(tmp_path.glob("rootfs/test/*/root/app/bin/server"))
     server.write_text("#!/bin/sh\nexit 0\n")
     assert runtime.Container(SMALL, cache=tmp_path, arguments=["exit", "3"]).wait() == 3
+
+
+def test_an_image_that_another_command_forgets_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the lock to write and the lock to read there is a moment without one."""
+    forgotten: list[Path] = []
+
+    def another(parent: Path, keep: str) -> None:
+        if not forgotten:
+            forgotten.append(parent / keep)
+            shutil.rmtree(parent / keep)
+
+    monkeypatch.setattr(run, "_forget_others", another)
+    with run.unpacked(Image(SMALL), "test", tmp_path) as root:
+        assert forgotten == [root.parent]
+        assert (root / "app/bin/server").exists()
 
 
 def test_a_damaged_layer(tmp_path: Path) -> None:

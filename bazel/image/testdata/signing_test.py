@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import stat
 import subprocess
@@ -11,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from bazel.image.private import runtime, signing
-from bazel.image.private.layout import Image
+from bazel.image.private.layout import Image, Json
 from bazel.image.private.processes import UserError
-from bazel.image.private.referrers import SPDX, Layout, referrers_tag
+from bazel.image.private.referrers import BUNDLE, SPDX, Layout, read, referrers_tag
 from bazel.image.testdata.users import HERE, SMALL, environment, program, push_beside
 
 DIGEST = Image(SMALL).digest
@@ -126,6 +127,83 @@ def test_each_of_several_keys_counts(home: dict[str, str], port: int, tmp_path: 
         assert verify(f"{to}:v1", home, f"--key={key}.pub")[-1] == "verified"
     copy(signatures(to), f"oci:{tmp_path}/signatures")
     assert len(Image(tmp_path / "signatures").layers) == 2
+    # A push without a key leaves them as well.
+    assert push(to, home).returncode == 0
+    for key in ("mine", "other"):
+        assert verify(f"{to}:v1", home, f"--key={key}.pub")[-1] == "verified"
+    assert len(bundles(to, tmp_path / "beside")) == 2
+
+
+def bundles(to: str, folder: Path) -> list[Json]:
+    """The signatures among what refers to the image."""
+    skopeo(
+        *("copy", "--all", "--quiet", "--src-tls-verify=false"),
+        f"docker://{to}:{referrers_tag(DIGEST)}",
+        f"oci:{folder}",
+    )
+    return list(read(Image(folder), DIGEST).get(BUNDLE, []))
+
+
+def test_a_bundle_is_a_signature(home: dict[str, str], port: int, tmp_path: Path) -> None:
+    """It is what cosign 3 writes and looks for; a mirror may have no more."""
+    to, mirror = (f"localhost:{port}/team/{name}" for name in ("name", "mirror"))
+    assert push(to, home, "--sign-key=mine.key").returncode == 0
+    (bundle,) = bundles(to, tmp_path / "beside")
+    layout = Image(tmp_path / "beside")
+    entries = layout.json(layout.digest)["manifests"]
+    (manifest,) = [m for m in map(layout.json, digests(entries)) if m["artifactType"] == BUNDLE]
+    assert manifest["subject"]["digest"] == DIGEST
+    assert manifest["annotations"] == {
+        "dev.sigstore.bundle.content": "dsse-envelope",
+        "dev.sigstore.bundle.predicateType": "https://sigstore.dev/cosign/sign/v1",
+    }
+    public = signing.read_public_key(tmp_path / "mine.pub")
+    assert signing.trouble(None, DIGEST, public, [bundle]) == ""
+    push_signed(mirror, tmp_path / "beside")
+    verified = verify(f"{mirror}@{DIGEST}", home, "--key=mine.pub")
+    assert verified[:2] == [
+        "signature  of the image: by mine.pub",
+        "signature  of what is beside it: not by mine.pub: there is none",
+    ]
+
+
+def digests(entries: list[Json]) -> list[str]:
+    return [str(entry["digest"]) for entry in entries]
+
+
+def push_signed(to: str, beside: Path) -> None:
+    """The image and what refers to it, without the tags of signatures."""
+    copy(f"oci:{SMALL}", f"docker://{to}:v1")
+    target = f"docker://{to}:{referrers_tag(DIGEST)}"
+    skopeo("copy", "--all", "--quiet", "--dest-tls-verify=false", f"oci:{beside}", target)
+
+
+def test_other_bundles_are_refused(keys: Path) -> None:
+    key = signing.read_private_key(keys / "mine.key", b"a word")
+    public, other = (signing.read_public_key(keys / f"{name}.pub") for name in ("mine", "other"))
+    good = signing.bundle(key, DIGEST)
+    forged = signing.bundle(key, SIGNED)
+    forged["dsseEnvelope"]["payload"] = good["dsseEnvelope"]["payload"]
+    retyped = copy_of(good)
+    retyped["dsseEnvelope"]["payloadType"] = "text/plain"
+    empty = copy_of(good)
+    empty["dsseEnvelope"]["signatures"] = []
+    for key_, bundle, why in (
+        (public, good, ""),
+        (other, good, "one is of another key or of other bytes"),
+        (public, signing.bundle(key, SIGNED), f"one is of {SIGNED}"),
+        (public, forged, "one is of another key or of other bytes"),
+        (public, retyped, "one is of another key or of other bytes"),
+        (public, empty, "one is damaged"),
+        (public, {"messageSignature": {}}, "one is damaged"),
+        (public, [], "one is damaged"),
+    ):
+        assert signing.trouble(None, DIGEST, key_, [bundle]) == why
+
+
+def copy_of(value: Json) -> Json:
+    copied: Json = json.loads(json.dumps(value))
+    return copied
 
 
 def test_another_key_is_refused(home: dict[str, str], port: int) -> None:
@@ -158,6 +236,7 @@ def test_a_tampered_signature_is_refused(home: dict[str, str], port: int, tmp_pa
     manifest = image.manifest | {"config": config, "layers": layers}
     forged.finish(forged.json(manifest["mediaType"], manifest))
     copy(f"oci:{tmp_path}/forged", signatures(to))
+    push_beside(to, lambda told: None)  # without bundles
     first = verify(f"{to}:v1", home, "--key=mine.pub")[0]
     assert first.endswith("not by mine.pub: one is of another key or of other bytes")
 
@@ -167,6 +246,7 @@ def test_the_signature_of_another_image_is_refused(home: dict[str, str], port: i
     assert push(to, home, "--sign-key=mine.key").returncode == 0
     beside = Image(HERE / "small_referrers").digest
     copy(signatures(to, beside), signatures(to))
+    push_beside(to, lambda told: None)  # without bundles
     first = verify(f"{to}:v1", home, "--key=mine.pub")[0]
     assert first.endswith(f"not by mine.pub: one is of {beside}")
 

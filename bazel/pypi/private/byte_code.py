@@ -58,7 +58,8 @@ def _finish(pid: int, reader: int) -> bytes:
 
 def main() -> None:
     modules = marshal.load(sys.stdin.buffer)
-    running, codes = [], []
+    running: list[tuple[int, int]] = []
+    codes: list[bytes] = []
     for name, source in modules:
         if len(running) == len(os.sched_getaffinity(0)):
             codes.append(_finish(*running.pop(0)))
