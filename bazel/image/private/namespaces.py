@@ -17,13 +17,28 @@ _MS_NOSUID, _MS_NODEV = 2, 4
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+# Setting -> values that allow namespaces, and the one to set; Ubuntu 24.04 forbids by the last.
+_SETTINGS = {
+    "user.max_user_namespaces": (range(100, 1 << 31), 15000),
+    "kernel.unprivileged_userns_clone": (range(1, 2), 1),
+    "kernel.apparmor_restrict_unprivileged_userns": (range(1), 0),
+}
+
+
 def _forbidden(error: object) -> UserError:
+    changes = ""
+    for name, (good, value) in _SETTINGS.items():
+        path = Path("/proc/sys", name.replace(".", "/"))
+        if path.exists() and int(path.read_text()) not in good:
+            changes += f" {name}={value}"
+    cure = (
+        f"`sysctl -w{changes}` as root allows it"
+        if changes
+        else "a container must be started with `--security-opt seccomp=unconfined`"
+    )
     return UserError(
-        f"this machine lets you make no user namespace ({error}), which running an image without "
-        "a container engine needs. An administrator enables them by "
-        "`sysctl -w user.max_user_namespaces=15000 kernel.unprivileged_userns_clone=1` "
-        "(on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0); in a container, start "
-        "it with `--security-opt seccomp=unconfined`."
+        f"this machine lets you make no user namespace ({error}), without which nothing runs "
+        f"under bubblewrap: {cure}."
     )
 
 

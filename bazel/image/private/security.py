@@ -24,8 +24,7 @@ def pending(inside: Mapping[str, str], lock: Mapping[str, Any]) -> list[str]:
     return [
         entry["name"]
         for entry in lock["packages"]
-        if entry["name"] in inside
-        and version.compare(inside[entry["name"]], entry["version"]) < 0
+        if entry["name"] in inside and version.compare(inside[entry["name"]], entry["version"]) < 0
     ]
 
 
