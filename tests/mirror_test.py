@@ -401,7 +401,7 @@ def test_another_bazel_that_bazelisk_starts_is_told_the_site(tmp_path: Path) -> 
     env = {**checkout.env, "USE_BAZEL_VERSION": str(plain)}
 
     def bazel(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [BAZELISK, *arguments]
+        command: list[str | Path] = [BAZELISK, *arguments]
         return subprocess.run(
             command, cwd=workspace.folder, env=env, capture_output=True, text=True
         )
