@@ -43,15 +43,20 @@ def test_they_run_the_commands_of_the_readme() -> None:
     assert first
     told = re.findall(r"\./bazelw [^#\n]*[^#\s]", first[1])
     assert len(told) == 2
-    for recipe in (Path(".github/workflows/ci.yml"), GITLAB):
-        ran = [command.replace("--config=patched ", "") for command in commands(recipe)]
-        assert ran[:2] == told
+    patched = "./bazelw {} --config=patched //images"
+    expected = [
+        told[0].replace("./bazelw run //images", patched.format("run")),
+        patched.format("test") + "/...",  # docs/locks.md
+        told[1],
+    ]
+    assert commands(Path(".github/workflows/ci.yml")) == expected
+    assert commands(GITLAB)[:3] == expected
 
 
 def test_they_renew_the_locks_alike() -> None:
     renewed = commands(Path(".github/workflows/lock.yml"))
     assert renewed == ["./bazelw run //:lock launcher", "./bazelw run //:lock -- --security"]
-    assert commands(GITLAB)[2:] == renewed
+    assert commands(GITLAB)[3:] == renewed
 
 
 def test_ci_stays_in_the_locks() -> None:
