@@ -31,7 +31,7 @@ _LIKE = {
     r"//images:\w+_(push|run)": r"//bazel/image/testdata:small_\1",
 }
 # What the reader is told to make.
-_READERS = re.compile("//python/mine(:.*)?")
+_READERS = re.compile("//(images|python)/mine(:.*)?")
 _MARK = re.compile(r"<!-- (?:needs|(run by)): (.+) -->")
 
 

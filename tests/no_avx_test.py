@@ -59,3 +59,13 @@ def test_python_programs_say_so(module: str, arguments: list[str], tmp_path: Pat
     with pytest.raises(levels.ProgramError) as raised:
         levels.run_python([found.origin, *arguments], levels.level("nehalem/qemu"))
     assert str(raised.value).startswith(f"exit status 1 at nehalem/qemu\n{SENTENCE}")
+
+
+@pytest.mark.parametrize("cpu", [name for name in levels.CPUS if name != "nehalem"])
+def test_every_other_cpu_is_good_enough(cpu: str) -> None:
+    try:
+        levels.run_python(
+            ["-c", "from paddle_images import cpu; cpu.need_avx()"], levels.level(cpu)
+        )
+    except levels.NotShownError as reason:
+        pytest.skip(str(reason))

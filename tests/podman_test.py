@@ -191,6 +191,8 @@ def test_a_model_is_trained_made_smaller_and_served(podman: Podman, port: int) -
             assert time.monotonic() < deadline, logs
             time.sleep(0.05)
     request = (SAMPLES / "request.json").read_bytes()
+    # Which asks where these arguments say; nobody told it.
+    podman.run("exec", "server", "/app/bin/server", "healthcheck")
     for model in ("digits", "small"):
         (logits,) = ask(f"{url}/models/{model}/infer", request)["outputs"]
         assert logits["shape"] == [1, 10]

@@ -62,7 +62,9 @@ def test_what_is_installed(checkout: Checkout, mirror: Mirror) -> None:
     jars = [f"{prefix}/usr/share/java/{name}.jar" for name in ("a", "b", "bazel-lib")]
     assert listing.read_text().split("\n")[:-1] == jars
     assert (prefix / "usr/share/java/b.jar").readlink() == Path("bazel-rules-pkg.jar")
-    assert (prefix / "java/bin/java").is_file()
+    assert os.access(prefix / "java/bin/java", os.X_OK)
+    libc = (prefix / "usr/lib/x86_64-linux-gnu/libc.so.6").read_bytes()
+    assert libc == b"ANSI_X3.4-1968//\0ISO-8859-1\0\0\0\0\0ISO-8859-1"
     assert not (prefix / "usr/share/doc").exists()
     (rc,) = prefix.glob("site-*/bazelrc")
     lines = rc.read_text().splitlines()

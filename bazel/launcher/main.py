@@ -25,7 +25,7 @@ _HERE = Path(__file__).resolve().parent
 _PROJECT = _HERE.parent.parent
 
 # Part of the folder's name; raise it when the way of installing changes.
-_LAYOUT = b"2"
+_LAYOUT = b"3"
 _SITE_LAYOUT = 1  # the same for what startup.py writes
 
 

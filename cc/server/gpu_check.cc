@@ -33,7 +33,8 @@ constexpr double kTolerance = 0.01;
 std::string AnyModel() {
   std::vector<std::string> found;
   std::error_code error;
-  for (fs::recursive_directory_iterator it(kModels, error), end;
+  constexpr auto kReadable = fs::directory_options::skip_permission_denied;
+  for (fs::recursive_directory_iterator it(kModels, kReadable, error), end;
        !error && it != end; it.increment(error)) {
     if (it.depth() == 2 && it->path().filename() == "model.pdmodel") {
       found.push_back(it->path().parent_path().string());

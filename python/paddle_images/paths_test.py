@@ -50,6 +50,6 @@ def test_without_bazel_that_is_where_the_program_starts(
 def test_what_a_program_brings_along_is_where_it_starts(
     start: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run() == ["None"]
+    assert run() == [""]
     monkeypatch.setenv("MODEL_HERE", "python/lac")
     assert run() == [f"{start}/python/lac"]

@@ -88,6 +88,9 @@ def paddle_image(
       tags: of the targets.
       visibility: of the targets.
     """
+    if ":" not in contract and not native.glob([contract], allow_empty = True):
+        fail(("paddle_image %s: there is no %s beside its BUILD file. It says what the image promises, " +
+              "at least `user: \"%d:%d\"`; docs/images.md has its keys.") % (name, contract, USER, USER))
     common = {"tags": tags, "visibility": ["//visibility:private"]}
     if python:
         env = {
@@ -189,7 +192,7 @@ def paddle_image(
         visibility = visibility,
         volumes = volumes,
         workdir = workdir,
-        # These are not in upstream's rules_oci: whoever takes that one deletes them.
+        # These are not in upstream's rules_oci.
         healthcheck = health,
         chain_ids = {
             "paddle_images.layers." + base: str(1 + len(shared))
