@@ -1,10 +1,14 @@
-"""What programs that print Kubernetes manifests share: images by digest, templates filled in."""
+"""What programs that print Kubernetes manifests share: options, images by digest, templates."""
 
 from __future__ import annotations
 
+import json
 import re
 import string
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -12,6 +16,146 @@ from bazel.image.private.processes import UserError
 from bazel.image.private.skopeo import MissingError, Skopeo
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+# What Kubernetes and registries take, and what makes no other YAML of a template than is meant.
+_NAME = "[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?"
+_SUBDOMAIN = "[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
+_MEMORY = "[0-9]+(Mi|Gi|Ti|M|G|T)"
+_REGISTRY = "[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*"
+_REPOSITORY = "[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+"
+
+Values = str | tuple[str, ...] | None
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _as(pattern: str, example: str) -> Callable[[click.Context, click.Parameter, Values], Values]:
+    """A check that a value, or each of them, is all of a pattern's."""
+
+    def check(_context: click.Context, _option: click.Parameter, value: Values) -> Values:
+        for word in (value,) if isinstance(value, str) else value or ():
+            if not re.fullmatch(pattern, word):
+                raise click.BadParameter(f"{word!r} is no such value as {example}.")
+        return value
+
+    return check
+
+
+def subdomain(name: str, example: str, **options: Any) -> Callable[[Command], Command]:
+    """An option whose value names something in the cluster."""
+    return click.option(name, callback=_as(_SUBDOMAIN, example), **options)
+
+
+def options(name: str, memory: str) -> Callable[[Command], Command]:
+    """The options of all such programs, for a `Given`; name and memory are defaults."""
+    path = click.Path(path_type=Path)
+    all_of_them = [
+        click.option("--template", type=path, hidden=True, required=True),
+        click.option("--image", "images", multiple=True, hidden=True),
+        click.option("--skopeo", type=path, hidden=True, required=True),
+        click.option(
+            "--registry",
+            callback=_as(_REGISTRY, "registry.example.org:5000"),
+            help="Host (and port) that the image was pushed to, as HOST/paddle/NAME.",
+        ),
+        click.option(
+            "--repository",
+            callback=_as(_REPOSITORY, "registry.example.org/team/ours"),
+            help="In place of --registry: a repository of your own, that of the push.",
+        ),
+        click.option("--offline", is_flag=True, help="Do not ask the registry for the image."),
+        click.option(
+            "--name",
+            default=name,
+            show_default=True,
+            callback=_as(_NAME, "digits-2"),
+            help="Of what is made in the cluster.",
+        ),
+        click.option(
+            "--namespace", callback=_as(_NAME, "team"), help="Of all that.  [default: kubectl's]"
+        ),
+        subdomain(
+            "--pull-secret",
+            "registry-login",
+            multiple=True,
+            help="Secret of that namespace with the registry's login; may be given again.",
+        ),
+        click.option(
+            "--gpus",
+            default=0,
+            show_default=True,
+            type=click.IntRange(0),
+            help="GPUs of each pod; with 0 it runs on CPUs.",
+        ),
+        click.option(
+            "--cpus", default=4, show_default=True, type=click.IntRange(1), help="Of each pod."
+        ),
+        click.option(
+            "--memory",
+            default=memory,
+            show_default=True,
+            callback=_as(_MEMORY, "8Gi"),
+            help="Of each pod.",
+        ),
+    ]
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(all_of_them):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Given:
+    """What `options` took from the command line."""
+
+    template: Path
+    images: tuple[str, ...]
+    skopeo: Path
+    registry: str | None
+    repository: str | None
+    offline: bool
+    name: str
+    namespace: str | None
+    pull_secret: tuple[str, ...]
+    gpus: int
+    cpus: int
+    memory: str
+
+    def printed(self, target: str, image: str, values: dict[str, str]) -> str:
+        """The manifest.
+
+        Args:
+            target: the `deploy_manifest` that runs; TARGET_gpu is the one with the image for GPUs.
+            image: for CPUs and for GPUs, as in `train_core|train_gpu`.
+            values: those of the template that are not ours.
+        """
+        on_cpus, on_gpus = image.split("|")
+        image, target = (on_gpus, target + "_gpu") if self.gpus else (on_cpus, target)
+        if image not in {known.partition("=")[0] for known in self.images}:
+            raise click.UsageError(
+                f"--gpus {self.gpus} needs the image {image}, which this target does not build: "
+                f"run `./bazelw run {target} -- ...` with the same options."
+            )
+        if bool(self.registry) == bool(self.repository):
+            raise click.UsageError("Give one of --registry HOST and --repository HOST/NAME.")
+        repository = self.repository or f"{self.registry}/paddle/{image}"
+        named = reference(self.images, image, repository)
+        if not self.offline:
+            push = f"./bazelw run //images:{image}_push -- --repository {repository}"
+            check_pushed(self.skopeo, named, push)
+        secrets = [{"name": secret} for secret in self.pull_secret]
+        ours = {
+            "cpus": str(self.cpus),
+            "gpus": str(self.gpus),
+            "image": named,
+            "memory": self.memory,
+            "name": self.name,
+            "namespace": self.namespace or "",
+            "pull_secrets": json.dumps(secrets) if secrets else "",
+        }
+        return filled(self.template, ours | values)
 
 
 def reference(images: tuple[str, ...], name: str, repository: str) -> str:
@@ -23,11 +167,6 @@ def reference(images: tuple[str, ...], name: str, repository: str) -> str:
         repository: where the image was pushed to, such as registry.example.org:5000/team/train.
     """
     files = dict(image.split("=", 1) for image in images)
-    if name not in files:
-        raise click.UsageError(
-            f"No image {name} is known here (known: {', '.join(sorted(files)) or 'none'}): add it "
-            "to `images` of the target that you run."
-        )
     digest = Path(files[name]).read_text(encoding="utf-8").strip()
     if not _DIGEST.fullmatch(digest):
         raise click.UsageError(

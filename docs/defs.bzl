@@ -32,7 +32,7 @@ def _commands_impl(ctx):
     told = ctx.actions.declare_file(ctx.label.name + ".json")
     ctx.actions.write(told, json.encode({
         "programs": programs,
-        "tests": [str(test.label).lstrip("@") for test in ctx.attr.tests],
+        "named": ctx.attr.named.values(),
     }))
     return [DefaultInfo(
         files = depset([told]),
@@ -44,11 +44,11 @@ _commands = rule(
     doc = "Targets, built, and a file that says how `bazel run` starts them.",
     attrs = {
         "targets": attr.label_keyed_string_dict(aspects = [_program], doc = "Target -> how pages name it.", allow_files = True),
-        "tests": attr.label_list(doc = "Tests, which are not built."),
+        "named": attr.label_keyed_string_dict(doc = "The same; they are not built.", allow_files = True),
     },
 )
 
-def page_test(name, page, targets = [], tests = [], data = [], **kwargs):
+def page_test(name, page, targets = [], named = [], data = [], **kwargs):
     """Runs the code blocks of a page, and looks at the commands of the others.
 
     CONTRIBUTING.md, "Pages", says how blocks are marked.
@@ -56,19 +56,20 @@ def page_test(name, page, targets = [], tests = [], data = [], **kwargs):
     Args:
       name: of the test.
       page: a Markdown file.
-      targets: what the page's `./bazelw` commands name, as they name it.
-      tests: those that the page says run its blocks.
+      targets: what the page's `./bazelw` commands build and run, as they name it.
+      named: what else it names: tests that run its blocks, and what is too large to be built for this.
       data: other pages, which links lead to.
       **kwargs: what all tests have; `deps` are what its blocks of Python import.
     """
     _commands(
         name = name + "_commands",
         testonly = True,
+        named = {target: target for target in named},
         targets = {target: target for target in targets},
-        tests = tests,
     )
     pytest_test(
         name = name,
+        timeout = "long",  # it trains, on a busy machine
         srcs = ["//docs:page_test.py"],
         data = [file for file in data if file != page] + [
             page,

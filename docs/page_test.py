@@ -23,20 +23,15 @@ FILES = Path.cwd()
 # Programs that hand words on to another one, whose options may follow.
 _TRAINER = "//python/digits:train"
 _HANDS_ON = re.compile(r"//deploy:.*|//images:.*_run")
-# What no test builds, since it takes gigabytes or a quarter of an hour, or is of the reader's own;
-# and what is like it.
-_STANDS_FOR = {
-    "//deploy:training_gpu": "//deploy:training",
-    "//images:inference_gpu_push": "//images:inference_push",
-    "//images:gpu_tests": "//...",
-    "//images/mine:all": "//images/testdata/mine:mine_contract_test",
-    "//images/mine:mine_push": "//images:inference_push",
-    "//images/mine:mine_run": "//images:train_run",
-    "//images:train_gpu_push": "//images:train_core_push",
-    "//python/chinese_ocr": "//python/chinese_ocr:short",
-    "//python/mine": "//bazel/model/tests/mine",
-    "//python/mine:parity": "//bazel/model/tests/mine:parity",
+# What is asked for its options in place of programs that need large images.
+_LIKE = {
+    r"//deploy:serving_gpu": "//deploy:serving",
+    r"//deploy:training(_gpu)?": "//deploy:training_for_test",
+    r"//images:(report|verify)(_gpu)?": r"//bazel/image/testdata:\1",
+    r"//images:\w+_(push|run)": r"//bazel/image/testdata:small_\1",
 }
+# What the reader is told to make.
+_READERS = re.compile("//(images|python)/mine(:.*)?")
 _MARK = re.compile(r"<!-- (?:needs|(run by)): (.+) -->")
 
 
@@ -89,12 +84,12 @@ def commands(lines: list[str], of: list[Block]) -> list[Command]:
         for number in range(block.line, block.line + block.text.count("\n") + 2):
             text[number] = ""
         for line in joined.splitlines():
-            if match := re.match(r"(?:\$ )?(?:sudo )?(\./bazelw .*)", line):
+            if match := re.match(r"(?:\$ )?(?:sudo )?(?:\w+=\S* )*(\./bazelw .*)", line):
                 words = shlex.split(match[1], comments=True)
                 end = next((i for i, word in enumerate(words) if word in "|&&;>"), None)
                 found.append(Command(block.line, words[1:end]))
     for number, line in text.items():
-        for span in re.findall(r"`\./bazelw ([^`]*)`", line):
+        for span in re.findall(r"`(?:\w+=\S* )*\./bazelw ([^`]*)`", line):
             found.append(Command(number, shlex.split(span)))
     return found
 
@@ -135,8 +130,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_block_runs_or_says_what_it_needs(block: Block, checkout: Path) -> None:
     if mark := _MARK.fullmatch(block.mark):
         if mark[1]:
-            assert mark[2] in TOLD["tests"], (
-                f"{block.place}: {mark[2]} is not in `tests` of this page in docs/BUILD.bazel"
+            assert mark[2] in TOLD["named"], (
+                f"{block.place}: {mark[2]} is not in _NAMED of this page in docs/BUILD.bazel"
             )
         return
     python = ["env", "PYTHONPATH=" + os.pathsep.join(sys.path), sys.executable, "-c"]
@@ -161,6 +156,13 @@ def test_a_block_runs_or_says_what_it_needs(block: Block, checkout: Path) -> Non
     )
 
 
+def like(label: str) -> str:
+    for pattern, other in _LIKE.items():
+        if match := re.fullmatch(pattern, label):
+            return match.expand(other)
+    return label
+
+
 @pytest.mark.parametrize("command", commands(LINES, BLOCKS), ids=str)
 def test_a_command_names_what_is_there(command: Command) -> None:
     verb, *words = command.words
@@ -169,30 +171,38 @@ def test_a_command_names_what_is_there(command: Command) -> None:
         assert f":{config} " in Path(".bazelrc").read_text(), f"{command}: no such --config"
     targets = [word for word in ours if word.startswith("//")]
     for label in targets:
-        label = _STANDS_FOR.get(label, label)
-        if not label.endswith("..."):
-            assert label in TOLD["programs"] or label in TOLD["tests"], (
-                f"{command}: {label} is not in `targets` of this page in docs/BUILD.bazel"
+        # Whether those for GPUs are there would cost gigabytes.
+        if not (label.endswith("...") or "gpu" in label or _READERS.fullmatch(label)):
+            assert label in TOLD["programs"] or label in TOLD["named"], (
+                f"{command}: {label} is not in _TARGETS or _NAMED of this page in docs/BUILD.bazel"
             )
     if verb != "run" or not targets:
         return
-    label = _STANDS_FOR.get(targets[0], targets[0])
-    theirs = words[words.index(targets[0]) + 1 :]
+    (label, *_) = targets
+    theirs = words[words.index(label) + 1 :]
     if theirs[:1] == ["--"]:
         theirs.pop(0)
     if "--" in theirs:  # what follows is another program's
         theirs = theirs[: theirs.index("--")]
+    program = like(label)
     for option in (word.partition("=")[0] for word in theirs if word.startswith("-")):
         known = re.compile(rf"(?<![\w-]){re.escape(option)}(?![\w-])")
-        if known.search(help_of(label)):
+        if known.search(help_of(program)):
             continue
-        if _HANDS_ON.fullmatch(targets[0]) and known.search(help_of(_TRAINER)):
+        if _HANDS_ON.fullmatch(label) and known.search(help_of(_TRAINER)):
             continue
-        pytest.fail(f"{command}: {label} -- --help does not know {option}")
+        pytest.fail(f"{command}: {program} -- --help does not know {option}")
+
+
+def anchors(page: Path) -> set[str]:
+    """Of the headings, as forges make them."""
+    headings = re.findall("^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_links_lead_somewhere() -> None:
     for number, line in enumerate(LINES, 1):
-        for target in re.findall(r"\]\(([^)#:]+\.md)", line):
-            path = Path(os.path.normpath(PAGE.parent / target))
-            assert path.exists(), f"{PAGE}:{number}: there is no {path}"
+        for target, anchor in re.findall(r"\]\(([^)#:]*\.md)?(?:#([^)]+))?\)", line):
+            page = Path(os.path.normpath(PAGE.parent / target)) if target else PAGE
+            assert page.exists(), f"{PAGE}:{number}: there is no {page}"
+            assert not anchor or anchor in anchors(page), f"{PAGE}:{number}: no #{anchor} in {page}"

@@ -137,8 +137,10 @@ def test_held_out_images_get_the_right_digits(container: runtime.Container) -> N
 
 
 def test_the_readme_request(container: runtime.Container) -> None:
-    body = (SAMPLES / "request.json").read_bytes()
-    url = f"{container.url}/v2/models/digits/infer"
+    told = re.search(r"curl localhost:8080(\S+) -d @bazel-bin/(\S+)", Path("README.md").read_text())
+    assert told
+    body = Path(told[2]).read_bytes()
+    url = container.url + told[1]
     with urllib.request.urlopen(url, data=body, timeout=10) as response:
         answer = json.load(response)
     (logits,) = answer["outputs"]

@@ -21,9 +21,11 @@ from pathlib import Path
 
 import pytest
 
-from bazel.launcher import site, startup
+from bazel.launcher import fake_site, startup
+from bazel.launcher.site import Site
 
 BAZEL = Path(os.environ["BAZEL"]).resolve()
+BAZELISK = Path(os.environ["BAZELISK"]).resolve()
 PYTHON = Path(os.environ["PYTHON_ROOT"]).resolve().parent
 RULES = [Path(path) for path in os.environ["RULES"].split()]
 
@@ -96,8 +98,10 @@ class Mirror(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
+        self.moved: dict[str, str] = {}
+        self.login = ""  # "USER:PASSWORD", where one is asked for
         self.asked: list[str] = []
-        self.login = ""  # as in an Authorization header; "": none is asked for
+        self.sent: list[str] = []  # Authorization
 
     @property
     def url(self) -> str:
@@ -108,10 +112,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server: Mirror
 
     def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        content = self.server.files.get(self.path)
-        refused = self.server.login and self.headers["Authorization"] != self.server.login
-        self.send_response(401 if refused else 404 if content is None else 200)
+        mirror, sent = self.server, self.headers.get("Authorization", "")
+        mirror.asked.append(self.path)
+        mirror.sent.append(sent)
+        content = mirror.files.get(self.path)
+        if mirror.login and sent != "Basic " + base64.b64encode(mirror.login.encode()).decode():
+            content = b""
+            self.send_response(401)
+        elif self.path in mirror.moved:
+            self.send_response(302)
+            self.send_header("Location", mirror.moved[self.path])
+        else:
+            self.send_response(404 if content is None else 200)
         self.send_header("Content-Length", str(len(content or b"")))
         self.end_headers()
         self.wfile.write(content or b"")
@@ -132,11 +144,14 @@ def mirror() -> Iterator[Mirror]:
     yield from serving()
 
 
+other = mirror  # another host: as `localhost`, where the mirror is 127.0.0.1
+
+
 class Workspace:
     """A workspace with this project's rules and two small locks."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "site"
+    def __init__(self, folder: Path, name: str = "s 检出") -> None:  # as users have them
+        self.folder = folder / name
         self.root = folder / "bazel"
         for source in RULES:
             target = self.folder / source
@@ -172,9 +187,10 @@ class Workspace:
     def write(self, name: str, content: object) -> None:
         (self.folder / name).write_text(json.dumps(content))
 
-    def bazel(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def bazel(self, *arguments: str, rc: str = os.devnull) -> subprocess.CompletedProcess[str]:
+        startup = [f"--output_user_root={self.root}", "--max_idle_secs=30", f"--bazelrc={rc}"]
         return subprocess.run(
-            [BAZEL, f"--output_user_root={self.root}", "--max_idle_secs=30", *arguments],
+            [BAZEL, *startup, *arguments],
             cwd=self.folder,
             env={"PATH": "/usr/bin:/bin", "HOME": str(self.folder.parent)},
             capture_output=True,
@@ -182,37 +198,39 @@ class Workspace:
         )
 
     def fetch(
-        self, target: str, mirror: str, cache: Path | None = None, flags: tuple[str, ...] = ()
+        self,
+        target: str,
+        mirror: str,
+        cache: Path | None = None,
+        flags: tuple[str, ...] = (),
+        rc: str = os.devnull,
     ) -> subprocess.CompletedProcess[str]:
         # The launcher hands Bazel the site's mirrors in the same way.
+        mirrors = (f"--repo_env=DEBIAN_MIRROR={mirror}", f"--repo_env=PYPI_INDEX={mirror}/simple")
         result = self.bazel(
             "build",
             "--lockfile_mode=off",
-            *(f"--repo_env=DEBIAN_MIRROR={mirror}", f"--repo_env=PYPI_INDEX={mirror}/simple"),
+            *(mirrors if rc == os.devnull else ()),
             *("--spawn_strategy=local", "--noshow_progress", "--color=no"),
             f"--repository_cache={cache or ''}",
             "--experimental_repository_downloader_retries=0",
             *flags,
             target,
+            rc=rc,
         )
         print(result.stderr)
         return result
 
-    def fetch_on_site(
-        self, targets: str | list[str], mirror: str, folder: Path, index: str = ""
-    ) -> subprocess.CompletedProcess[str]:
-        """As under ./bazelw, whose settings for this site Bazel gets."""
-        here = site.Site((mirror,), (f"{mirror}-security",), f"{index}/simple", None, None)
-        startup.write(folder / "site", folder, here, lambda *_: None, with_bazel=False)
-        result = self.bazel(
-            f"--bazelrc={folder}/site/bazelrc",
-            "build",
-            *("--lockfile_mode=off", "--spawn_strategy=local", "--noshow_progress", "--color=no"),
-            *("--repository_cache=", "--experimental_repository_downloader_retries=0"),
-            *([targets] if isinstance(targets, str) else targets),
-        )
-        print(result.stderr)
-        return result
+    def rc(self, folder: Path, debian: str, pypi: str) -> str:
+        """What the launcher writes for a site, but for the options that restart a server."""
+        certificates = folder / "ca.pem"
+        certificates.write_text(fake_site.PEM)
+        site = Site((debian,), (), pypi, None, certificates)
+        startup.write(folder / "site", folder, site, lambda line, passing: None, with_bazel=False)
+        lines = (folder / "site/bazelrc").read_text().splitlines()
+        rc = folder / "rc"
+        rc.write_text("".join(line + "\n" for line in lines if not line.startswith("startup ")))
+        return str(rc)
 
     def forget(self) -> None:
         """Drops what was fetched, so that the next build fetches again."""
@@ -272,41 +290,20 @@ def test_no_mirror_says_what_to_set(workspace: Workspace) -> None:
     assert "set DEBIAN_MIRROR" in result.stderr
 
 
-@pytest.mark.parametrize("place", ["netrc", "url"])
-def test_bazel_gets_the_logins_of_the_site(
-    workspace: Workspace,
-    mirror: Mirror,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    place: str,
-) -> None:
-    mirror.files[POOL] = DEB
-    mirror.login = "Basic " + base64.b64encode(b"user:p@ss").decode()
-    (tmp_path / "netrc").write_text("machine 127.0.0.1 login user password p@ss\n")
-    if place == "netrc":
-        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    url = mirror.url if place == "netrc" else mirror.url.replace("//", "//user:p%40ss@")
-    workspace.forget()
-    result = workspace.fetch_on_site("@debian//:greeting", url, tmp_path)
-    assert result.returncode == 0, result.stderr
-    assert mirror.asked == [POOL]
-
-
-def test_bazel_takes_the_proxy_of_apt_for_debian_alone(
+def test_bazel_gets_the_logins_and_the_proxy_of_the_site(
     workspace: Workspace, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirror.files[f"http://debian.test{POOL}"] = DEB
-    mirror.files["/simple/spoken/"] = b'<a href="../../files/Spoken-1.0.tar.gz">x</a>'
-    mirror.files["/files/Spoken-1.0.tar.gz"] = SDIST
-    apt = tmp_path / "apt.conf"
-    apt.write_text(f'Acquire::http::Proxy "{mirror.url}";\nAcquire::http::Proxy::x.test "DIRECT";\n')
-    monkeypatch.setenv("APT_CONFIG", str(apt))
-    workspace.forget()
-    targets = ["@debian//:greeting", "@pypi_spoken//:library"]
-    result = workspace.fetch_on_site(targets, "http://debian.test", tmp_path, mirror.url)
+    mirror.login = "user:p@ss"
+    (tmp_path / "netrc").write_text("machine debian.test login user password p@ss\n")
+    (tmp_path / "apt.conf").write_text(f'Acquire::http::Proxy "{mirror.url}";\n')
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
+    rc = workspace.rc(tmp_path, "http://debian.test", "http://pypi.test/simple")
+    result = workspace.fetch("@debian//:greeting", "", rc=rc)
     assert result.returncode == 0, result.stderr
-    asked = [f"http://debian.test{POOL}", "/files/Spoken-1.0.tar.gz", "/simple/spoken/"]
-    assert sorted(mirror.asked, reverse=True) == sorted(asked, reverse=True)
+    assert mirror.asked == [f"http://debian.test{POOL}"]
+    workspace.forget()
 
 
 def test_wrong_bytes_of_a_wheel_are_refused(workspace: Workspace, mirror: Mirror) -> None:
@@ -349,8 +346,75 @@ def test_a_wheel_that_the_index_lacks_is_named(workspace: Workspace, mirror: Mir
 def test_an_unreachable_index_is_named(workspace: Workspace, mirror: Mirror) -> None:
     result = workspace.fetch("@pypi_greeting//:library", mirror.url)
     assert result.returncode != 0
-    assert f"{mirror.url}/simple/greeting/ does not open: HTTP Error 404" in result.stderr
+    assert f"this index lacks it ({mirror.url}/simple/greeting/)" in result.stderr
+    mirror.shutdown()
+    mirror.server_close()
+    result = workspace.fetch("@pypi_greeting//:library", mirror.url)
+    assert f"{mirror.url}/simple/greeting/ does not open: [Errno 111]" in result.stderr
     assert "Set PYPI_INDEX to an index that works" in result.stderr
+
+
+@pytest.mark.parametrize("way", ["url", "netrc"])
+def test_packages_and_wheels_behind_a_login(
+    workspace: Workspace,
+    mirror: Mirror,
+    other: Mirror,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+) -> None:
+    mirror.login = "user:p@ss"
+    mirror.files[POOL] = DEB
+    mirror.files["/simple/greeting/"] = b'<a href="../../files/greeting-1.0-py3-none-any.whl">x</a>'
+    # The file itself is on another host, which must not learn the login.
+    path = "/files/greeting-1.0-py3-none-any.whl"
+    mirror.moved[path] = f"http://localhost:{other.server_port}/wheel"
+    other.files["/wheel"] = WHEEL
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login user password p@ss\n")
+    monkeypatch.setenv("HOME", str(tmp_path if way == "netrc" else tmp_path / "nowhere"))
+    url = mirror.url if way == "netrc" else mirror.url.replace("//", "//user:p%40ss@")
+    rc = workspace.rc(tmp_path, url, f"{url}/simple")
+    workspace.forget()
+    package = workspace.fetch("@debian//:greeting", "", rc=rc)
+    assert package.returncode == 0
+    # These bytes are no archive: that it is unpacked means that it was fetched.
+    library = workspace.fetch("@pypi_greeting//:library", "", rc=rc)
+    assert "greeting-1.0-py3-none-any.whl cannot be fetched" not in library.stderr
+    assert mirror.asked[-2:] == ["/simple/greeting/", path]
+    assert (other.asked, other.sent) == (["/wheel"], [""])
+    assert "p@ss" not in library.stderr and "p%40ss" not in library.stderr
+
+
+def test_another_bazel_that_bazelisk_starts_is_told_the_site(tmp_path: Path) -> None:
+    mirror = fake_site.Mirror()
+    mirror.files[f"/debian{POOL}"] = DEB
+    checkout = fake_site.Checkout(tmp_path, mirror)
+    workspace = Workspace(tmp_path, checkout.folder.name)
+    for path in (".bazeliskrc", "tools/bazel"):
+        (workspace.folder / path).parent.mkdir(exist_ok=True)
+        shutil.copy(path, workspace.folder / path)
+    plain = tmp_path / "plain"
+    place = f"--output_user_root={workspace.root} --max_idle_secs=30"
+    # As near to a release as can be had here: a Bazel that has only its modules.
+    plain.write_text(f'#!/bin/sh\nexec {BAZEL} {place} "$@"\n')
+    plain.chmod(0o755)
+    env = {**checkout.env, "USE_BAZEL_VERSION": str(plain)}
+
+    def bazel(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command: list[str | Path] = [BAZELISK, *arguments]
+        return subprocess.run(
+            command, cwd=workspace.folder, env=env, capture_output=True, text=True
+        )
+
+    options = "--lockfile_mode=off --repository_cache= --noshow_progress --color=no"
+    try:
+        done = bazel("build", *options.split(), "@debian//:greeting")
+        assert done.returncode == 0, done.stderr
+        assert mirror.requests[-1] == f"/debian{POOL}"
+        assert bazel("build", "//nothing").returncode == 1
+    finally:
+        bazel("shutdown")
+        mirror.close()
 
 
 def test_a_corrupted_cache_is_not_believed(

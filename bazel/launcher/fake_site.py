@@ -36,6 +36,7 @@ _BAZEL = """#!/bin/sh
 echo "DEBIAN_MIRROR $DEBIAN_MIRROR"
 echo "PYPI_INDEX $PYPI_INDEX"
 echo "NPM_REGISTRY $NPM_REGISTRY"
+[ -z "$PYTHONHOME$PYTHONPATH$PYTHONSAFEPATH" ] || echo "Python's settings came along"
 echo "user $USER, home $HOME, cache $XDG_CACHE_HOME"
 for argument; do
   echo "argument [$argument]"
@@ -136,7 +137,7 @@ class Mirror:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
         self.stalled.clear()
@@ -246,6 +247,7 @@ class Checkout:
                 "usr/lib/jvm/java-25/lib/jspawnhelper": "#!",
                 # In the place of ld.so, which is told to run patchelf.
                 f"{_LIB}/ld-linux-x86-64.so.2": "#!/bin/sh\n",
+                f"{_LIB}/libc.so.6": b"ANSI_X3.4-1968//\0ANSI_X3.4-1968\0ISO-8859-1",
             },
             {"usr/lib/jvm/default-java": "java-25"},
         )

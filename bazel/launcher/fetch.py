@@ -193,8 +193,10 @@ class Client:
         self._debian = debian
         self._kept: dict[str, http.client.HTTPConnection] = {}  # idle
         self._proxies = urllib.request.getproxies()
+        self.address = ""  # from where the last body came, after all redirections
+        self.content_type = ""
 
-    def get(self, url: str, limit: int) -> Iterator[bytes]:
+    def get(self, url: str, limit: int, accept: str = "*/*") -> Iterator[bytes]:
         """Yields the body, of `limit` bytes at most.
 
         FileNotFoundError when the server has no such file, PermissionError when it
@@ -207,7 +209,9 @@ class Client:
                     yield chunk
             return
         for _ in range(10):
-            key, connection, response = self._request(url)
+            key, connection, response = self._request(url, accept)
+            self.address = without_credentials(url)
+            self.content_type = response.getheader("Content-Type") or ""
             came = 0
             while came < _CHUNK or response.status == 200:  # pages with errors may be cut
                 chunk = response.read(_CHUNK)
@@ -239,10 +243,10 @@ class Client:
         raise OSError("more than 10 redirections")
 
     def _request(
-        self, url: str
+        self, url: str, accept: str
     ) -> tuple[str, http.client.HTTPConnection, http.client.HTTPResponse]:
         parts = urllib.parse.urlsplit(url)
-        headers = {"User-Agent": "paddle_images", "Accept-Encoding": "identity"}
+        headers = {"User-Agent": "paddle_images", "Accept": accept, "Accept-Encoding": "identity"}
         login = site.login(url, debian=self._debian)
         if login:
             headers["Authorization"] = basic(*login)

@@ -45,7 +45,7 @@ class Server(http.server.ThreadingHTTPServer):
 
         super().__init__((host, 0), Handler)
         self.url = f"http://{host}:{self.server_port}"
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def with_login(self, path: str) -> str:
         return self.url.replace("//", "//user:p%40ss@") + path

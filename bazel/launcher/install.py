@@ -245,7 +245,7 @@ def unpack(deb: Path, root: Path) -> None:
 
     Absolute links become relative, so that they stay in `root`.
     """
-    with deb.open("rb") as file, tarfile.open(fileobj=archive.data_tar(file)) as tar:
+    with deb.open("rb") as file, tarfile.open(fileobj=archive.data_tar(file, deb.name)) as tar:
         for member in tar:
             name = posixpath.normpath(member.name)
             if not _KEPT.fullmatch(name) or _DROPPED.fullmatch(name):
@@ -275,9 +275,26 @@ def _relocate(build: Path, prefix: Path) -> None:
         _patch(program, build, prefix, [build / _LIB])
     for program in (java / "bin/java", java / "lib/jspawnhelper"):
         _patch(program, build, prefix, [java / "lib", build / _LIB])
+    _take_paths_as_bytes(java / "bin/java", build / _LIB / "libc.so.6")
     listing = build / "usr/share/bazel/bazel_classpath_debian_depends.txt"
     jars = _class_path(build, listing.read_text().split())
     listing.write_bytes(os.fsencode("".join(f"{prefix}/{jar}\n" for jar in jars)))
+
+
+def _take_paths_as_bytes(java: Path, libc: Path) -> None:
+    """Lets Bazel work in folders of any name, whatever the user's locale.
+
+    Its server keeps a path as Latin-1, a letter for each byte, and does not find its
+    workspace where Java decodes arguments in another way. Java asks glibc, which has
+    Latin-1 only where a locale of it was made; in this copy the locale C is one.
+    """
+    old, new = b"\0ANSI_X3.4-1968\0", b"\0ISO-8859-1\0\0\0\0\0"
+    library = libc.read_bytes()
+    if library.count(old) == 1:  # the name of C's encoding, and nothing else
+        libc.write_bytes(library.replace(old, new))
+    java.rename(java.with_name("java.bin"))
+    java.write_text('#!/bin/sh\nLC_ALL=C exec "${0%/*}/java.bin" "$@"\n')
+    java.chmod(0o755)
 
 
 def _patch(program: Path, build: Path, prefix: Path, libraries: list[Path]) -> None:

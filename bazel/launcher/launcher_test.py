@@ -62,7 +62,9 @@ def test_what_is_installed(checkout: Checkout, mirror: Mirror) -> None:
     jars = [f"{prefix}/usr/share/java/{name}.jar" for name in ("a", "b", "bazel-lib")]
     assert listing.read_text().split("\n")[:-1] == jars
     assert (prefix / "usr/share/java/b.jar").readlink() == Path("bazel-rules-pkg.jar")
-    assert (prefix / "java/bin/java").is_file()
+    assert os.access(prefix / "java/bin/java", os.X_OK)
+    libc = (prefix / "usr/lib/x86_64-linux-gnu/libc.so.6").read_bytes()
+    assert libc == b"ANSI_X3.4-1968//\0ISO-8859-1\0\0\0\0\0ISO-8859-1"
     assert not (prefix / "usr/share/doc").exists()
     (rc,) = prefix.glob("site-*/bazelrc")
     lines = rc.read_text().splitlines()
@@ -333,6 +335,12 @@ def test_bazelw_inside_of_bazelw(checkout: Checkout, tmp_path: Path) -> None:
     done = checkout.run("0", USE_BAZEL_VERSION=f"{tmp_path}/launcher/bazel-0/site-0/bazel")
     assert done.returncode == 0, done.stderr
     assert list(checkout.cache.glob("bazel-*"))
+
+
+def test_settings_of_the_callers_python_are_not_for_what_rules_run(checkout: Checkout) -> None:
+    done = checkout.run("0", PYTHONSAFEPATH="1", PYTHONPATH="/nowhere", PYTHONHOME="/nowhere")
+    assert done.returncode == 0, done.stderr
+    assert "settings came along" not in done.stdout
 
 
 def test_unused_bazels_are_removed(checkout: Checkout) -> None:

@@ -9,7 +9,6 @@ Values are URLs without a trailing slash; credentials in a URL are kept.
 
 from __future__ import annotations
 
-import netrc
 import os
 import re
 import urllib.parse
@@ -161,24 +160,27 @@ def is_list(url: str) -> bool:
 
 def _urls(env: Mapping[str, str], name: str) -> list[str]:
     """The URLs in a variable, separated by spaces."""
-    urls = env[name].split()
-    for url in urls:
-        try:
-            _ = urllib.parse.urlsplit(url).port
-        except ValueError as error:
-            # Not the error's text, which holds a part of the password.
-            raise Problem(
-                f"{name} holds a URL that cannot be read. In a user name or password write"
-                " `/` as %2F, `:` as %3A, `#` as %23, `?` as %3F and `%` as %25."
-            ) from error
-    return [url.rstrip("/") for url in urls]
+    return [_url(url, name) for url in env[name].split()]
+
+
+def _url(url: str, setting: str) -> str:
+    """The URL that a setting holds, without a trailing slash."""
+    try:
+        _ = urllib.parse.urlsplit(url).port
+    except ValueError as error:
+        # Not the error's text, which holds a part of the password.
+        raise Problem(
+            f"{setting} holds a URL that cannot be read. In a user name or password write"
+            " `/` as %2F, `:` as %3A, `#` as %23, `?` as %3F and `%` as %25."
+        ) from error
+    return url.rstrip("/")
 
 
 def pypi_index(env: Mapping[str, str] = os.environ, root: Path = _ROOT) -> str | None:
     """The simple index that pip is set to use; None: pip's own default."""
     for name in ("PYPI_INDEX", "PIP_INDEX_URL"):
         if env.get(name, "").strip():
-            return env[name].strip().rstrip("/")
+            return _url(env[name].strip(), name)
     named = env.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return None
@@ -194,10 +196,11 @@ def pypi_index(env: Mapping[str, str] = os.environ, root: Path = _ROOT) -> str |
         files.append(Path(env["VIRTUAL_ENV"], "pip.conf"))
     if named:
         files.append(Path(named))
-    index = None
+    found: dict[str, str] = {}
     for file in files:
-        index = _pip_conf(file) or index
-    return index
+        found.update(_pip_conf(file))
+    index = found.get("install") or found.get("global")
+    return _url(index, "pip's index-url") if index else None
 
 
 def npm_registry(
@@ -262,9 +265,13 @@ def _of_url(parts: urllib.parse.SplitResult) -> tuple[str, str]:
 def _netrc(env: Mapping[str, str]) -> dict[str, tuple[str, str | None, str | None]]:
     """The entries of the user's netrc; none where it is not there or cannot be read."""
     named = env.get("NETRC") or (f"{env['HOME']}/.netrc" if env.get("HOME") else "")
+    if not named or not os.access(named, os.R_OK):
+        return {}
+    import netrc  # few have such a file, and each start would pay for it
+
     try:
         # By its name, as pip does: a default one would have to be private.
-        return dict(netrc.netrc(named).hosts) if named else {}
+        return dict(netrc.netrc(named).hosts)
     except (OSError, ValueError, netrc.NetrcParseError):
         return {}
 
@@ -281,15 +288,23 @@ def without_credentials(url: str) -> str:
     return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def _pip_conf(path: Path) -> str | None:
-    """`index-url` of a pip.conf: [install] goes before [global]."""
-    found: dict[str, str] = {}
-    section = ""
-    for line in _lines(path):
-        if line.startswith("["):
-            section = line.strip()[1:-1]
-        match = re.match(r"index[-_]url\s*[=:]\s*(\S+)", line)
-        if match:
-            found[section] = match[1]
-    index = found.get("install") or found.get("global")
-    return index.rstrip("/") if index else None
+def _pip_conf(path: Path) -> dict[str, str]:
+    """`index-url` of a pip.conf by section, read as pip does; {} where it cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    import configparser  # few machines have such a file, and each start would pay for it
+
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        return {}
+    return {
+        section: value.strip()
+        for section in ("global", "install")
+        if parser.has_section(section)
+        for name, value in parser.items(section)
+        if name.replace("_", "-").removeprefix("--") == "index-url" and value.strip()
+    }

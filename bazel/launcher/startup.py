@@ -29,8 +29,11 @@ def write(folder: Path, prefix: Path, site: Site, say: contents.Say, with_bazel:
 def _write(folder: Path, prefix: Path, site: Site, with_bazel: bool) -> None:
     temporary = Path(tempfile.mkdtemp(prefix="new-", dir=folder.parent))
     temporary.chmod(0o755)
-    lines = _site_lines(site) + _credential_lines(site, temporary, folder)
     assert site.ca_bundle
+    # For programs of repository rules: Bazel gives them neither logins nor CAs.
+    mine = {"PADDLE_IMAGES_SITE": folder, "SSL_CERT_FILE": site.ca_bundle}
+    lines = _site_lines(site) + _credential_lines(site, temporary, folder)
+    lines += [_line("common", f"--repo_env={name}={value}") for name, value in mine.items()]
     pem = site.ca_bundle.read_text(encoding="ascii", errors="replace")
     (temporary / "trust.jks").write_bytes(trust_store(pem, site.ca_bundle))
     trust = f"-Djavax.net.ssl.trustStore={folder / 'trust.jks'}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import http.client
+import io
 import json
 import re
 import tarfile
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -43,7 +43,9 @@ def answered(data: Data, release: str, source: str, old: str, new: str) -> list[
     return sorted(found)
 
 
-def in_changelogs(packages: Iterable[archive.Package], archives: Sequence[str], old: str) -> list[str]:
+def in_changelogs(
+    packages: Iterable[archive.Package], archives: Sequence[str], old: str
+) -> list[str]:
     """The CVEs that the changelog of a source names since its old version.
 
     Packages of one source have the same changelog, or a link to that of another one.
@@ -74,12 +76,10 @@ def _changelog(package: archive.Package, url: str) -> str:
     body = archive.Fetcher().get(url, package.size)
     if hashlib.sha256(body).hexdigest() != package.sha256:
         return ""
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(body)
-        file.seek(0)
-        with tarfile.open(fileobj=archive.data_tar(file)) as data:
-            for member in data:
-                if re.fullmatch(r"\./usr/share/doc/[^/]+/changelog\.Debian\.gz", member.name):
-                    content = data.extractfile(member) if member.isfile() else None
-                    return gzip.decompress(content.read()).decode("utf-8", "replace") if content else ""
+    with tarfile.open(fileobj=archive.data_tar(io.BytesIO(body), package.pool)) as data:
+        for member in data:
+            if re.fullmatch(r"\./usr/share/doc/[^/]+/changelog\.Debian\.gz", member.name):
+                content = data.extractfile(member) if member.isfile() else None
+                packed = content.read() if content else gzip.compress(b"")
+                return gzip.decompress(packed).decode("utf-8", "replace")
     return ""

@@ -38,7 +38,13 @@ def problems(workspace: Path) -> list[str]:
             return [f"{name} does not exist"]
         texts[name] = path.read_text()
     try:
-        return [*_debian(texts), *_security(texts), *_requirements(texts), *_wheels(texts), *_launcher(texts)]
+        return [
+            *_debian(texts),
+            *_security(texts),
+            *_requirements(texts),
+            *_wheels(texts),
+            *_launcher(texts),
+        ]
     except (KeyError, TypeError, ValueError) as error:
         return [f"a lock is damaged: {type(error).__name__}: {error}"]
 

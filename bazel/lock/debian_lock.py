@@ -75,7 +75,9 @@ class Spec:
             )
         sources = _expect(spec["sources"], list, "sources")
         channels = [archive.Channel.parse(str(source["channel"])) for source in sources]
-        return Spec(channels, sets, _security(spec["security"], sets) if "security" in spec else None)
+        return Spec(
+            channels, sets, _security(spec["security"], sets) if "security" in spec else None
+        )
 
 
 def _security(entry: Any, sets: Mapping[str, PackageSet]) -> Security:
@@ -102,7 +104,9 @@ def _names(value: Any, where: str) -> Sequence[str]:
     return value
 
 
-def load(spec: Spec, mirrors: Sequence[str], verifier: archive.Verifier, report: archive.Report) -> Sequence[archive.Package]:
+def load(
+    spec: Spec, mirrors: Sequence[str], verifier: archive.Verifier, report: archive.Report
+) -> Sequence[archive.Package]:
     """The packages of the spec's channels as they are now."""
     try:
         return archive.load_first(mirrors, spec.channels, verifier, report)
@@ -130,12 +134,12 @@ def closures(
     return dict(sorted(packages.items())), members
 
 
-def update(spec_text: str, spec: Spec, packages: Sequence[archive.Package], report: archive.Report) -> str:
+def update(
+    spec_text: str, spec: Spec, packages: Sequence[archive.Package], report: archive.Report
+) -> str:
     """Resolves the spec; returns the lock's text."""
     chosen, members = closures(resolve.Index(packages), spec.sets, report)
-    entries = [
-        {**package.lock_entry(), "sets": members[name]} for name, package in chosen.items()
-    ]
+    entries = [{**package.lock_entry(), "sets": members[name]} for name, package in chosen.items()]
     return to_text({"spec_sha256": digest(spec_text)}, "packages", entries)
 
 

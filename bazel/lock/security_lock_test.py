@@ -259,7 +259,10 @@ def test_a_base_that_has_moved_is_told(
 
 
 def test_a_site_without_the_security_suite_is_told_what_to_do(
-    run: Run, url: str, workspace: Path, monkeypatch: pytest.MonkeyPatch,
+    run: Run,
+    url: str,
+    workspace: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("DEBIAN_SECURITY_MIRROR", f"{url}/absent")
@@ -346,7 +349,7 @@ def _rule(kind: str, name: str, **labels: list[str]) -> dict[str, object]:
 
 
 def test_images_are_told_apart_by_what_their_layers_take() -> None:
-    answer = [
+    answer: list[dict[str, object]] = [
         _rule("image_sbom", "//images:a_sbom", layers=["//images:base", "//images/layers:libc"]),
         _rule("image_sbom", "//images:b_sbom", layers=["//images:base", "//images/layers:tls"]),
         _rule("layer", "//images:base", packages=["@debian//:base"]),

@@ -73,8 +73,9 @@ def changes(
     sources = {(package.name, package.version): package.source[1] for package in known}
     found = []
     for entry in after:
-        name, new = entry["name"], entry["version"]
-        old = had.get(name) or entry["replaces"]
+        name: str = entry["name"]
+        new: str = entry["version"]
+        old: str = had.get(name) or entry["replaces"]
         if old != new:
             of_source = sources.get((name, old), old), sources.get((name, new), new)
             change = Change(name, frozenset(entry["sets"]), entry["source"], (old, new), of_source)
@@ -90,8 +91,8 @@ def lines(
     for image, names in sorted(inside.items()):
         mine = tuple(change for change in changed if names & {change.name, *change.sets})
         groups.setdefault(mine, []).append(image)
-    for mine, names in groups.items():
-        yield f"{', '.join(names)}: {'' if mine else 'nothing changes'}".rstrip()
+    for mine, group in groups.items():
+        yield f"{', '.join(group)}: {'' if mine else 'nothing changes'}".rstrip()
         for source in dict.fromkeys(change.source for change in mine):
             own = [change for change in mine if change.source == source]
             old, new = own[0].source_versions

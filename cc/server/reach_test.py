@@ -1,8 +1,8 @@
-"""What the server does not call of the libraries inside libpaddle.so: images/inference.vex.yaml says so.
+"""What the server does not call of the libraries inside libpaddle.so, as inference.vex.yaml says.
 
-libpaddle.so exports these libraries, so a call into one goes through the loader, which binds a function
-when it is called for the first time and tells so (LD_DEBUG=bindings). Some are bound when the library
-is loaded, because a table holds their addresses: those are the same in a run that does nothing.
+libpaddle.so exports these libraries, so a call into one goes through the loader, which binds a
+function when it is called for the first time and tells so (LD_DEBUG=bindings). Some are bound when
+the library is loaded, because a table has their addresses: as many in a run that does nothing.
 """
 
 import os
@@ -14,7 +14,9 @@ import pytest
 from cc.server import serving
 
 SAMPLES, DIGITS = os.environ["SAMPLES"], os.environ["DIGITS"]
-_BINDING = re.compile(r"binding file \S+ \[\d+\] to \S+/libpaddle\.so \[\d+\]: \w+ symbol `([^']+)'")
+_BINDING = re.compile(
+    r"binding file \S+ \[\d+\] to \S+/libpaddle\.so \[\d+\]: \w+ symbol `([^']+)'"
+)
 OPENSSL = re.compile(
     r"(ASN1|BIO|BN|CMS|CONF|CRYPTO|DH|DSA|EC|ECDSA|ENGINE|ERR|EVP|HMAC|OBJ|OCSP|OPENSSL|PEM|PKCS\d+"
     r"|RAND|RSA|SMIME|SSL|TLS|TS|X509V?3?)_|[dio]2[dio]_|d?tls1_|ssl"

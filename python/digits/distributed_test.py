@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from bazel.image.private import namespaces
 from digits import train, two_machines
 
 TRAINER = str(Path(os.environ["TRAINER"]).absolute())
@@ -27,6 +28,7 @@ LOSS_TOLERANCE = 1e-5
 END_SECONDS = 20
 # Seconds, of 300 by default; enough for both to start where other tests run.
 LOST_AFTER = 20
+namespaces.require(Path(os.environ["TEST_TMPDIR"]))
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 

@@ -24,7 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from bazel.launcher import fetch, site
 
@@ -338,18 +338,18 @@ def parse_packages(text: str, suite: str) -> Iterator[Package]:
         )
 
 
-def data_tar(file: BinaryIO) -> io.BytesIO:
+def data_tar(file: IO[bytes], origin: str) -> io.BytesIO:
     """The uncompressed data.tar of a .deb, which is an ar archive."""
     if file.read(8) != b"!<arch>\n":
-        raise ArchiveError(f"{file.name} is no Debian package.")
+        raise ArchiveError(f"{origin} is no Debian package.")
     while header := file.read(60):
         name, size = header[:16].decode().strip().rstrip("/"), int(header[48:58])
         if name == "data.tar.xz":
             return io.BytesIO(lzma.decompress(file.read(size)))
         if name.startswith("data.tar"):
-            raise ArchiveError(f"{file.name}: {name} is compressed in a way that is not supported.")
+            raise ArchiveError(f"{origin}: {name} is compressed in a way that is not supported.")
         file.seek(size + size % 2, os.SEEK_CUR)
-    raise ArchiveError(f"{file.name} holds no data.tar.")
+    raise ArchiveError(f"{origin} holds no data.tar.")
 
 
 def source_of(fields: Mapping[str, str]) -> tuple[str, str]:

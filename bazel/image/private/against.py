@@ -6,7 +6,6 @@ import fcntl
 import hashlib
 import json
 import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from bazel.image.private import facts, processes
 from bazel.image.private.facts import Facts
 from bazel.image.private.processes import UserError, say
 from bazel.image.private.referrers import CYCLONEDX, IN_TOTO
-from bazel.image.private.skopeo import REFERENCE, Skopeo
+from bazel.image.private.skopeo import REFERENCE, Skopeo, parse
 
 
 def is_reference(text: str) -> bool:
@@ -24,8 +23,7 @@ def is_reference(text: str) -> bool:
 
 def pushed(skopeo: Skopeo, reference: str) -> tuple[str, Facts]:
     """The target that a pushed image was built from, and what is told beside the image."""
-    matched = REFERENCE.fullmatch(reference)
-    assert matched
+    matched = parse(reference)
     say(f"reading {reference}")
     data = skopeo.manifest(reference)
     digest = "sha256:" + hashlib.sha256(data).hexdigest()
@@ -47,8 +45,8 @@ def _told(skopeo: Skopeo, repository: str, digest: str, data: bytes) -> tuple[st
     manifest = json.loads(data)
     if "layers" not in manifest:
         raise UserError("it is an index of images; give the digest of one of them")
-    _, told = skopeo.beside(repository, digest)
-    config = skopeo.run(["inspect", "--config", "--raw"], f"docker://{repository}@{digest}")
+    _, told, _ = skopeo.beside(repository, digest)
+    config = skopeo.run(["inspect", "--config", "--raw"], f"{repository}@{digest}")
     target = told[IN_TOTO]["predicate"]["buildDefinition"]["externalParameters"]["target"]
     layers = facts.layers(manifest, json.loads(config))
     sizes = {layer.digest: layer.compressed for layer in layers}
@@ -64,14 +62,12 @@ def _told(skopeo: Skopeo, repository: str, digest: str, data: bytes) -> tuple[st
 
 def _git(folder: Path, *words: str) -> str:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *words], capture_output=True, text=True, check=False
-        )
+        done = processes.run(["git", "-C", folder, *words])
     except FileNotFoundError as error:
         raise UserError("git is not installed: `apt-get install git`") from error
     if done.returncode:
-        raise UserError(f"git {words[0]}: {done.stderr.strip().removeprefix('fatal: ')}")
-    return done.stdout.strip()
+        raise UserError(f"git {words[0]}: {done.stderr.decode().strip().removeprefix('fatal: ')}")
+    return done.stdout.decode().strip()
 
 
 def commit_of(workspace: Path, revision: str) -> str:
@@ -106,14 +102,10 @@ def _bazel(folder: Path, *words: str) -> str:
     """Runs the checkout's own Bazel; its progress goes where ours goes."""
     # It ends soon by itself: it is another server, of another workspace.
     command = ["./bazelw", "--max_idle_secs=60", *words]
-    process = processes.start(command, cwd=folder, stdout=subprocess.PIPE)
-    try:
-        output, _ = process.communicate()
-    finally:
-        processes.stop(process)
-    if process.returncode:
+    done = processes.run(command, cwd=folder, stderr=None)
+    if done.returncode:
         raise UserError(f"`{' '.join(command)}` failed in {folder}; its last lines above say why")
-    return output.decode()
+    return done.stdout.decode()
 
 
 def built(

@@ -10,10 +10,10 @@ def _image_annotations_impl(ctx):
     source = ctx.attr._source[BuildSettingInfo].value
     if source:
         values["org.opencontainers.image.source"] = source
-    out = ctx.actions.declare_file(ctx.label.name + ".txt")
+    out = ctx.actions.declare_file(ctx.label.name + ".json")
     stamp = ctx.attr._revision[BuildSettingInfo].value
-    known = ctx.actions.declare_file(ctx.label.name + ".known.txt") if stamp else out
-    ctx.actions.write(known, "".join(["%s=%s\n" % (key, values[key]) for key in sorted(values)]))
+    known = ctx.actions.declare_file(ctx.label.name + ".known.json") if stamp else out
+    ctx.actions.write(known, json.encode(values) + "\n")  # which sorts
     if stamp:
         arguments = ctx.actions.args()
         arguments.add_all(["--known", known, "--status", ctx.info_file, "--out", out])
@@ -28,7 +28,7 @@ def _image_annotations_impl(ctx):
 
 image_annotations = rule(
     implementation = _image_annotations_impl,
-    doc = "A file of key=value lines, for labels and annotations: those given, which Debian packages it is of, and the commit.",
+    doc = "A file of JSON, for labels and annotations: those given, which Debian packages it is of, and the commit.",
     attrs = {
         "values": attr.string_dict(mandatory = True, doc = "Key -> value."),
         "_patched": attr.label(default = "//bazel/debian:patched"),

@@ -1,4 +1,4 @@
-"""Writes what an image says of itself, as key=value lines: what is known, and the commit.
+"""Writes what an image says of itself, as JSON: what is known, and the commit.
 
 annotations --known FILE --status FILE --out FILE
 """
@@ -6,6 +6,7 @@ annotations --known FILE --status FILE --out FILE
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,10 +25,10 @@ def main(argv: Sequence[str]) -> int:
     for flag in ("known", "status", "out"):
         parser.add_argument(f"--{flag}", type=Path, required=True)
     args = parser.parse_args(argv)
-    lines = args.known.read_text().splitlines()
+    said = json.loads(args.known.read_text())
     if commit := revision(args.status.read_text()):
-        lines.append(f"{REVISION}={commit}")
-    args.out.write_text("".join(f"{line}\n" for line in sorted(lines)))
+        said[REVISION] = commit
+    args.out.write_text(json.dumps(said, sort_keys=True) + "\n")
     return 0
 
 

@@ -40,6 +40,8 @@ def test_versions_are_those_of_the_lock() -> None:
 @pytest.mark.parametrize(("site", "library"), list(libraries()))
 def test_the_bytes_say_so(site: Path, library: dict[str, str]) -> None:
     text = bytes.fromhex(library["code"]) if "code" in library else library["proof"].encode()
-    with (site / library["file"]).open("rb") as file:
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            assert data.find(text) >= 0
+    with (
+        (site / library["file"]).open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        assert data.find(text) >= 0

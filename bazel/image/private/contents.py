@@ -3,8 +3,8 @@
 Debian packages say so in /var/lib/dpkg/status.d (as in images without a package manager), wheels in
 *.dist-info/METADATA, models in /models/NAME/VERSION/metadata.json; programs are the files of
 /app/bin and /app/lib. A file that none of them accounts for is a component of its own, so nothing
-in an image goes unnamed. What wheels carry inside is told by themselves (*.dist-info/sboms, PEP 770),
-by bundled.yaml, or by the names of the files in NAME.libs; the system by /usr/lib/os-release.
+in an image goes unnamed. What wheels carry inside is told by themselves (*.dist-info/sboms, PEP
+770), by bundled.yaml, or by the names of the files in NAME.libs; the system by os-release.
 
 All that is asked of the files was told by the actions that wrote the layers; see layer_contents.py.
 """
@@ -62,7 +62,7 @@ class Component:
     `kind` is os, deb, wheel, vendored, model, program or file; `version` is empty where nobody
     tells it; `licences` are SPDX expressions, or names that SPDX does not know; `sha256` is that of
     the archive it came in, where the lock knows it, or of the file itself; `size` in bytes is that
-    of its files in the image, `layers` says how many of them are in which layer, the lowest being 0.
+    of its files in the image, `layers` says how many of them are in which layer, from 0 upwards.
     What is vendored has no files of its own: they are those of the wheel that it is `within`.
     """
 
@@ -95,7 +95,7 @@ def read(image: Image, limits: Limits = LIMITS) -> list[LayerContents]:
             texts -= len(member.name) + len(member.linkname) + (member.size if keep else 0)
             if entries < 0:
                 raise ImageError(f"the image has more than {limits.entries:,} entries")
-            if texts < 0 or keep and member.size > limits.text:
+            if texts < 0 or (keep and member.size > limits.text):
                 raise ImageError(f"/{member.name} of {member.size:,} bytes is too much to remember")
             while block := content.read(1 << 20) if content else b"":
                 whole.update(block)
@@ -215,7 +215,12 @@ def _systems(texts: Mapping[str, str]) -> Iterator[Component]:
     if "ID" in release:
         name = release.get("PRETTY_NAME")
         yield Component(
-            "os", release["ID"], release.get("VERSION_ID", ""), [], supplier=name, source=_OS_RELEASE
+            "os",
+            release["ID"],
+            release.get("VERSION_ID", ""),
+            [],
+            supplier=name,
+            source=_OS_RELEASE,
         )
 
 
@@ -371,7 +376,9 @@ def _of_bill(bill: Any, wheel: Component, path: str) -> Iterator[Component]:
     for told in flat(bill):
         purl = PackageURL.from_string(told["purl"]) if told.get("purl") else None
         if purl and purl.type in ("alpm", "apk", "deb", "rpm"):
-            purl = None  # of the system that built it: scanners would take it for one of the image's
+            purl = (
+                None  # of the system that built it: scanners would take it for one of the image's
+            )
         licences = [
             word
             for entry in told.get("licenses", [])
@@ -400,7 +407,9 @@ def _of_table(wheel: Component) -> Iterator[Component]:
             if path is None:  # an image may have a part of a wheel
                 continue
             name, version = library["name"], library.get("version", "")
-            cpe = f"cpe:2.3:a:{library['cpe']}:{version}:*:*:*:*:*:*:*" if "cpe" in library else None
+            cpe = (
+                f"cpe:2.3:a:{library['cpe']}:{version}:*:*:*:*:*:*:*" if "cpe" in library else None
+            )
             yield Component(
                 "vendored",
                 name,

@@ -35,10 +35,13 @@ class Limits:
 
     `unpacked` and `texts` are bytes of all layers, the latter of what is kept in memory: paths, and
     the files that tell what is inside; `text` and `document` are those of one such file, and of one
-    blob of JSON; `entries` are those of all layers; `pulled` is what the manifest says of its blobs.
+    blob of JSON; `entries` are those of all layers; `pulled` is what a manifest says of its blobs;
+    `referrers` is the number of what refers to the image, `beside` what their manifests say.
     """
 
     pulled: int = 32 << 30
+    referrers: int = 100
+    beside: int = 1 << 30
     unpacked: int = 64 << 30
     entries: int = 2_000_000
     path: int = 4096
@@ -195,7 +198,7 @@ class Image:
                         if max(len(member.name), len(member.linkname)) > LIMITS.path:
                             raise tarfile.ReadError("a path that is too long")
                         yield member, archive.extractfile(member) if member.isreg() else None
-                        archive.members.clear()  # else it keeps all
+                        cast(Any, archive).members.clear()  # else it keeps all
             except (tarfile.TarError, OverflowError, RecursionError, ValueError) as error:
                 raise ImageError(f"{name} is damaged: {error}") from error
             for what, got, expected in (

@@ -7,7 +7,6 @@ over: what is on PATH may be the command line alone.
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 
 from bazel.image.private import processes
@@ -21,10 +20,10 @@ HINT = (
 
 def trouble(path: str) -> str:
     """Why a container engine cannot be used, or nothing."""
-    asked = subprocess.run(
-        [path, "version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    last = asked.stderr.strip().splitlines()[-1:] or [f"exit code {asked.returncode}"]
+    asked = processes.run([path, "version"])
+    last = asked.stderr.decode(errors="replace").strip().splitlines()[-1:] or [
+        f"exit code {asked.returncode}"
+    ]
     return last[0] if asked.returncode else ""
 
 
@@ -38,11 +37,8 @@ def main() -> int:
             troubles.append(f"{name}: {reason}")
             continue
         # Both read standard input, where FILE comes from.
-        process = processes.start([path, "load"])
-        try:
+        with processes.running([path, "load"]) as process:
             code = process.wait()
-        finally:
-            processes.stop(process)
         if code:
             raise UserError(f"{name} could not load the image and says why above. {HINT}")
         return 0

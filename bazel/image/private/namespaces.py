@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import socket
@@ -17,13 +18,28 @@ _MS_NOSUID, _MS_NODEV = 2, 4
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _forbidden(error: object) -> UserError:
+# Settings that forbid namespaces by their value, and what to set them to; Ubuntu 24.04 has the
+# second. The one that limits their number counts in all namespaces around us.
+_FORBIDDING = {
+    "kernel.unprivileged_userns_clone": ("0", "1"),
+    "kernel.apparmor_restrict_unprivileged_userns": ("1", "0"),
+}
+
+
+def _forbidden(error: OSError) -> UserError:
+    changes = " user.max_user_namespaces=15000" if error.errno == errno.ENOSPC else ""
+    for name, (forbidding, value) in _FORBIDDING.items():
+        path = Path("/proc/sys", name.replace(".", "/"))
+        if path.exists() and path.read_text().strip() == forbidding:
+            changes += f" {name}={value}"
+    cure = (
+        f"`sysctl -w{changes}` as root allows it"
+        if changes
+        else "a container must be started with `--security-opt seccomp=unconfined`"
+    )
     return UserError(
-        f"this machine lets you make no user namespace ({error}), which running an image without "
-        "a container engine needs. An administrator enables them by "
-        "`sysctl -w user.max_user_namespaces=15000 kernel.unprivileged_userns_clone=1` "
-        "(on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0); in a container, start "
-        "it with `--security-opt seccomp=unconfined`."
+        f"this machine lets you make no user namespace ({error.strerror}), without which nothing "
+        f"runs under bubblewrap: {cure}."
     )
 
 
@@ -53,7 +69,7 @@ def enter(scratch: Path, *, network: bool) -> None:
                 request = struct.pack("16sh14x", b"lo", told[1] | _IFF_UP)
                 fcntl.ioctl(control, _SIOCSIFFLAGS, request)
     except OSError as error:
-        raise _forbidden(error.strerror) from error
+        raise _forbidden(error) from error
 
 
 def require(scratch: Path) -> None:

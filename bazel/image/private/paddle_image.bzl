@@ -192,7 +192,7 @@ def paddle_image(
         visibility = visibility,
         volumes = volumes,
         workdir = workdir,
-        # These are not in upstream's rules_oci: whoever takes that one deletes them.
+        # These are not in upstream's rules_oci.
         healthcheck = health,
         chain_ids = {
             "paddle_images.layers." + base: str(1 + len(shared))

@@ -2,22 +2,25 @@
 
 Without --repository it goes to the embedded registry. What pushes and pulls
 back is the oci_push target of the image; more flags go to it, as --FLAG=VALUE.
-With --sign-key the image and what is told beside it are signed.
+With --sign-key the image and what is told beside it are signed. A registry that
+refuses what is told beside it gets the image alone, as with --no-bills.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
+import shutil
 import subprocess
 import tempfile
 import urllib.error
 import urllib.request
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from oci.skopeo import REFUSED, complaint, split_access
 
 from bazel.image.private import processes, referrers, registry, security, signing
 from bazel.image.private.layout import Image
@@ -41,27 +44,62 @@ def has_blob(port: int, name: str, digest: str) -> bool:
         return False
 
 
+class RefusedError(UserError):
+    """The registry does not take a manifest of such a kind."""
+
+
 def push(
     args: argparse.Namespace, image: Image, repository: str, name: str, more: list[str]
-) -> None:
-    """Pushes the image, by digest and by tags, and what refers to it; signs both as `name`."""
+) -> str:
+    """Pushes the image, by digest and by tags, and what refers to it; signs both as `name`.
+
+    Gives why the registry refuses what refers to it, or nothing.
+    """
     digestfile = ["--digestfile", str(args.digestfile)] if args.digestfile else []
-    # First, because a passphrase may be wrong.
-    key = args.sign_key and signing.read_private_key(
-        args.sign_key, signing.passphrase("--sign-passphrase-file", args.sign_passphrase_file)
-    )
-    beside = [referrers_tag(image.digest)]
-    with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder:
-        signed = sign_beside(args, key, repository, image, Path(folder))
-        run_pushes(
-            args,
-            repository,
-            (args.oci_push, args.tag, [*digestfile, *more]),
-            (args.referrers_push, beside, [*more, f"--layout={signed}"]),
-        )
+    key = args.sign_key and read_key(args)  # first, because a passphrase may be wrong
+    refused = ""
+    with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder, ExitStack() as both:
+
+        def start(program: Path, tags: list[str], more: list[str]) -> subprocess.Popen[bytes]:
+            return both.enter_context(started(args, program, repository, tags, more))
+
+        pushing = start(args.oci_push, args.tag, [*digestfile, *more])
+        beside, failed = None, None
+        if args.bills:
+            try:
+                layout = sign_beside(args, key, repository, image, more, Path(folder))
+                words = [*more, f"--layout={layout}"]
+                beside = start(args.referrers_push, [referrers_tag(image.digest)], words)
+            except UserError as error:
+                failed = error
+        finish(args, pushing)  # what it says of the registry comes first
+        try:
+            if failed:
+                raise failed
+            if beside:
+                finish(args, beside)
+        except RefusedError as error:
+            refused = str(error)
+        except UserError as error:
+            raise UserError(
+                f"{name}@{image.digest} is pushed, what is told beside it is not: {error}"
+            ) from error
     if key:
-        for digest in (image.digest, Image(args.referrers).digest):
+        signed = [image] if refused or not args.bills else [image, Image(args.referrers)]
+        for digest in (layout.digest for layout in signed):
             sign(args, key, repository, name, digest, more)
+    return refused
+
+
+def read_key(args: argparse.Namespace) -> ec.EllipticCurvePrivateKey:
+    """The key to sign with."""
+    if not args.sign_key.is_file():
+        raise UserError(
+            f"--sign-key {args.sign_key}: there is no such file. "
+            "`./bazelw run //images:keygen -- NAME` makes a key, NAME.key."
+        )
+    word = signing.passphrase("--sign-passphrase-file", args.sign_passphrase_file)
+    return signing.read_private_key(args.sign_key, word)
 
 
 def sign_beside(
@@ -69,10 +107,12 @@ def sign_beside(
     key: ec.EllipticCurvePrivateKey | None,
     repository: str,
     image: Image,
+    more: list[str],
     folder: Path,
 ) -> Path:
     """The layout of what refers to the image, with the signatures that the repository has."""
-    skopeo = Skopeo(args.skopeo, args.authfile, args.insecure)
+    access, _ = split_access(more)
+    skopeo = Skopeo(args.skopeo, args.authfile, args.insecure, access)
     known = None
     with suppress(MissingError):
         tag = referrers_tag(image.digest)
@@ -89,35 +129,28 @@ def sign(
     more: list[str],
 ) -> None:
     """Adds a signature of a digest to those that the repository has."""
-    skopeo = Skopeo(args.skopeo, args.authfile, args.insecure)
+    access, _ = split_access(more)
+    skopeo = Skopeo(args.skopeo, args.authfile, args.insecure, access)
     tag = signing.signature_tag(digest)
     with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder:
         known, out = None, Path(folder, "signatures")
-        with suppress(MissingError):
-            known = skopeo.fetch(f"{repository}:{tag}", Path(folder, "known"))
-        if signing.sign(key, name, digest, known, out):
-            # An oci_push of another layout: of a flag given twice the last counts.
-            run_pushes(args, repository, (args.oci_push, [tag], [*more, f"--layout={out}"]))
+        try:
+            with suppress(MissingError):
+                known = skopeo.fetch(f"{repository}:{tag}", Path(folder, "known"))
+            if signing.sign(key, name, digest, known, out):
+                # An oci_push of another layout: of a flag given twice the last counts.
+                words = [*more, f"--layout={out}"]
+                with started(args, args.oci_push, repository, [tag], words) as process:
+                    finish(args, process)
+        except UserError as error:
+            raise UserError(f"{name}@{digest} is pushed and not signed: {error}") from error
 
 
-def run_pushes(
-    args: argparse.Namespace, repository: str, *pushes: tuple[Path, list[str], list[str]]
-) -> None:
-    """Runs oci_push programs, with tags and flags each, at the same time."""
-    with ExitStack() as stack:
-        running = [
-            start_push(args, program, repository, tags, more) for program, tags, more in pushes
-        ]
-        for process in running:
-            stack.callback(processes.stop, process)
-        for process in running:
-            finish_push(args, process)
-
-
-def start_push(
+@contextmanager
+def started(
     args: argparse.Namespace, program: Path, repository: str, tags: list[str], more: list[str]
-) -> subprocess.Popen[bytes]:
-    """Starts an oci_push: by digest and by tags, each pulled back and compared."""
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs an oci_push: by digest and by tags, each pulled back and compared."""
     command = [str(program), "--repository", repository, "--verify", *more]
     for tag in tags:
         command += ["--tag", tag]
@@ -126,20 +159,47 @@ def start_push(
     command += ["--insecure"] * args.insecure + ["--verbose"] * args.verbose
     # What the registry client says matters only when it fails.
     quiet = None if args.verbose else subprocess.PIPE
-    return processes.start(command, stdout=subprocess.DEVNULL, stderr=quiet)
+    with processes.running(command, stdout=subprocess.DEVNULL, stderr=quiet) as process:
+        yield process
 
 
-def finish_push(args: argparse.Namespace, process: subprocess.Popen[bytes]) -> None:
+def finish(args: argparse.Namespace, process: subprocess.Popen[bytes]) -> None:
     """Waits for the end of an oci_push; tells why it failed."""
     _, errors = process.communicate()
     text = (errors or b"").decode(errors="replace").strip()
     if process.returncode == 2:  # it does not know an argument
         args.parser.error(text.rpartition("error: ")[2])
     if process.returncode:
-        raise UserError(text.removeprefix("ERROR: ") or "the push failed")
+        error = RefusedError if process.returncode == REFUSED else UserError
+        raise error(text.removeprefix("ERROR: ") or "the push failed, and says why above")
 
 
-def report(args: argparse.Namespace, image: Image, repository: str, new: int | None) -> None:
+def push_to_embedded(
+    args: argparse.Namespace, image: Image, name: str, more: list[str]
+) -> tuple[str, int]:
+    """Pushes to the embedded registry; gives what `push` does, and the number of new layers."""
+    storage = registry.storage_folder()
+    with registry.embedded(args.docker_registry, storage) as port:
+        digests = {layer["digest"] for layer in image.layers}
+        new = sum(not has_blob(port, args.name, digest) for digest in digests)
+        try:
+            # It wants no login, so nobody is asked for one.
+            more = [*more, "--dest-no-creds"]
+            return push(args, image, f"localhost:{port}/{args.name}", name, more), new
+        except UserError as error:
+            free = shutil.disk_usage(storage).free
+            if free >= image.compressed_size:
+                raise
+            raise UserError(
+                f"{error}\n{storage} has {megabytes(free)} left, and the image takes up to "
+                f"{megabytes(image.compressed_size)}: make room there (`df -h {storage}`), or set "
+                "PADDLE_IMAGES_CACHE to a folder on another disk."
+            ) from error
+
+
+def report(
+    args: argparse.Namespace, image: Image, repository: str, new: int | None, refused: str
+) -> None:
     reference = f"{repository}@{image.digest}"
     size = f"{megabytes(image.unpacked_size)} ({megabytes(image.compressed_size)} compressed)"
     layers = f"{len({layer['digest'] for layer in image.layers})} layers"
@@ -149,10 +209,15 @@ def report(args: argparse.Namespace, image: Image, repository: str, new: int | N
     print("verified pulled back by digest: equal")
     for tag in args.tag:
         print(f"tag      {repository}:{tag}   pulled back: equal")
-    print(f"beside   SPDX, CycloneDX, provenance: {repository}:{referrers_tag(image.digest)}")
+    beside = args.bills and not refused
+    if beside:
+        print(f"beside   SPDX, CycloneDX, provenance: {repository}:{referrers_tag(image.digest)}")
+    else:
+        print(f"beside   nothing: {'the registry refuses it' if refused else '--no-bills'}")
     if args.sign_key:
+        what = "the image and what is beside it" if beside else "the image alone"
         signed = f"{repository}:{signing.signature_tag(image.digest)}"
-        print(f"signed   by {args.sign_key.name}, the image and what is beside it: {signed}")
+        print(f"signed   by {args.sign_key.name}, {what}: {signed}")
     told = referrers.read(Image(args.referrers), image.digest)
     lock = json.loads(args.security_lock.read_text())
     target = args.run_label.removesuffix("_run") + "_push"
@@ -180,26 +245,34 @@ def main() -> int:
     parser.add_argument(
         "--sign-passphrase-file", type=path, help="its passphrase; default: of $COSIGN_PASSWORD"
     )
+    parser.add_argument(
+        "--no-bills",
+        dest="bills",
+        action="store_false",
+        help="leave out what is told beside the image",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="say what skopeo does")
     parser.set_defaults(parser=parser)
     args, more = parser.parse_known_args()
     # A flag may be one of oci_push or of skopeo; a word is nothing to anybody.
-    if any(not re.match("--?[^-]", word) for word in more):
-        parser.error(f"unknown flags or words: {' '.join(more)}")
+    if wrong := complaint(more):
+        parser.error(wrong)
     image = Image(args.layout)
     args.tag = args.tag or json.loads(args.default_tags)
-    if args.repository is not None:
-        push(args, image, args.repository, args.repository, more)
-        report(args, image, args.repository, None)
-        return 0
-
-    name = f"localhost:{registry.port_of_name()}/{args.name}"
-    with registry.embedded(args.docker_registry, registry.storage_folder()) as port:
-        digests = {layer["digest"] for layer in image.layers}
-        new = sum(not has_blob(port, args.name, digest) for digest in digests)
-        push(args, image, f"localhost:{port}/{args.name}", name, more)
-    report(args, image, name, new)
-    say("         (docker: while `./bazelw run //images:registry` serves it)")
+    new, name = None, args.repository
+    if name is not None:
+        refused = push(args, image, name, name, more)
+    else:
+        name = f"localhost:{registry.port_of_name()}/{args.name}"
+        refused, new = push_to_embedded(args, image, name, more)
+    report(args, image, name, new, refused)
+    if args.repository is None:
+        say("         (docker: while `./bazelw run //images:registry` serves it)")
+    if refused:
+        say(
+            f"warning: the image is pushed, its bills of materials and its provenance are not: "
+            f"{refused}\n`-- --no-bills` leaves them out."
+        )
     return 0
 
 

@@ -1,6 +1,7 @@
 """Makes the referrers of an image: bills of materials, provenance, OpenVEX, as an OCI layout.
 
-    referrers --layout LAYOUT --sbom DIRECTORY --name NAME --label LABEL --lock PATH=FILE --out L
+    referrers --layout LAYOUT --sbom DIRECTORY --name NAME --label LABEL --flags JSON
+        --lock PATH=FILE --out L
 
 The layout is an index of artifact manifests, each with the image as its `subject`. Pushed under the
 tag sha256-HEX it is what the distribution specification 1.1 calls the referrers tag schema: clients
@@ -41,9 +42,17 @@ def referrers_tag(digest: str) -> str:
 
 
 def provenance(
-    image: Image, name: str, label: str, locks: dict[str, Path], contents: list[Json]
+    image: Image,
+    name: str,
+    label: str,
+    flags: Json,
+    locks: dict[str, Path],
+    contents: list[Json],
 ) -> Json:
-    """An in-toto statement of how an image came to be."""
+    """An in-toto statement of how an image came to be.
+
+    `flags` are those of the build that whoever built it may have set, in whichever file.
+    """
     materials: list[Json] = [
         {"uri": f"file:{path}", "digest": {"sha256": hashlib.sha256(file.read_bytes()).hexdigest()}}
         for path, file in sorted(locks.items())
@@ -65,7 +74,7 @@ def provenance(
         "predicate": {
             "buildDefinition": {
                 "buildType": f"{BUILDER}:v1",
-                "externalParameters": {"target": label},
+                "externalParameters": {"target": label, "flags": flags},
                 "resolvedDependencies": materials,
             },
             "runDetails": {"builder": {"id": BUILDER}},
@@ -152,6 +161,15 @@ def read(layout: Image, digest: str) -> Json:
     return told
 
 
+def digests(layout: Image) -> list[Json]:
+    """Each document of such a layout, as an in-toto resource descriptor."""
+    return [
+        {"mediaType": layer["mediaType"], "digest": {"sha256": layer["digest"].partition(":")[2]}}
+        for entry in layout.json(layout.digest)["manifests"]
+        for layer in layout.json(entry["digest"])["layers"]
+    ]
+
+
 def is_signature(layout: Image, entry: Json) -> bool:
     """Whether an entry of the index is a signature, in sigstore's bundle."""
     return all(layer["mediaType"] == BUNDLE for layer in layout.json(entry["digest"])["layers"])
@@ -178,12 +196,13 @@ def main(argv: Sequence[str]) -> int:
         parser.add_argument(f"--{flag}", type=Path, required=True)
     for flag in ("name", "label"):
         parser.add_argument(f"--{flag}", required=True)
+    parser.add_argument("--flags", type=json.loads, default={})
     parser.add_argument("--lock", action="append", default=[], metavar="PATH=FILE")
     args = parser.parse_args(argv)
     image = Image(args.layout)
     locks = {path: Path(file) for path, file in (lock.split("=", 1) for lock in args.lock)}
     contents = json.loads((args.sbom / "contents.json").read_text())
-    statement = provenance(image, args.name, args.label, locks, contents)
+    statement = provenance(image, args.name, args.label, args.flags, locks, contents)
     payloads = {
         SPDX: (args.sbom / "spdx.json").read_bytes(),
         CYCLONEDX: (args.sbom / "cyclonedx.json").read_bytes(),

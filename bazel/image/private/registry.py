@@ -15,7 +15,6 @@ import hashlib
 import http.client
 import json
 import os
-import subprocess
 import tempfile
 import time
 import urllib.request
@@ -47,9 +46,19 @@ def storage_folder() -> Path:
     return processes.cache_folder() / "registry"
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port")
+    return int(text)
+
+
 def port_of_name() -> int:
     """The port in the names of images; every command of a machine agrees on it."""
-    return int(os.environ.get("PADDLE_IMAGES_REGISTRY_PORT", PORT))
+    text = os.environ.get("PADDLE_IMAGES_REGISTRY_PORT", str(PORT))
+    try:
+        return _port(text)
+    except argparse.ArgumentTypeError as error:
+        raise UserError(f"PADDLE_IMAGES_REGISTRY_PORT: {error}. Unset it for {PORT}.") from error
 
 
 def identity(storage: Path) -> str:
@@ -73,25 +82,23 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _start(program: Path, folder: Path, storage: Path, port: int) -> subprocess.Popen[bytes] | None:
-    """A registry that answers, or None if it ended; folder/log says why."""
+@contextmanager
+def _started(program: Path, folder: Path, storage: Path, port: int) -> Iterator[bool]:
+    """Runs a registry; gives whether it answers, else it has ended and folder/log says why."""
     config, log = folder / "config.yml", folder / "log"
     values = {"header": _HEADER, "identity": identity(storage), "port": port}
     config.write_text(_CONFIG.format(storage=json.dumps(str(storage)), **values))
-    with log.open("wb") as output:
-        process = processes.start([program, "serve", config], stdout=output, stderr=output)
-    try:
+    command: list[str | Path] = [program, "serve", config]
+    with (
+        log.open("wb") as output,
+        processes.running(command, stdout=output, stderr=output) as process,
+    ):
         deadline = time.monotonic() + 30
-        while process.poll() is None and time.monotonic() < deadline:
-            if answers(port, storage):
-                return process
+        while not (good := answers(port, storage)) and process.poll() is None:
+            if time.monotonic() > deadline:
+                raise UserError(f"the embedded registry does not answer on 127.0.0.1:{port}")
             time.sleep(0.02)
-        if process.poll() is None:
-            raise UserError(f"the embedded registry does not answer on 127.0.0.1:{port}")
-    except BaseException:
-        processes.stop(process)
-        raise
-    return None
+        yield good
 
 
 @contextmanager
@@ -107,15 +114,12 @@ def serve(program: Path, storage: Path, port: int = 0) -> Iterator[int]:
         folder = Path(temporary)
         # Between finding a free port and listening there another may take it.
         for number in [port] if port else (free_port() for _ in range(_ATTEMPTS)):
-            if process := _start(program, folder, storage, number):
-                break
-        else:
-            last = (folder / "log").read_text(errors="replace").strip().splitlines()[-3:]
-            raise UserError("the embedded registry did not start:\n  " + "\n  ".join(last))
-        try:
-            yield number
-        finally:
-            processes.stop(process)
+            with _started(program, folder, storage, number) as answers_there:
+                if answers_there:
+                    yield number
+                    return
+        last = (folder / "log").read_text(errors="replace").strip().splitlines()[-3:]
+        raise UserError("the embedded registry did not start:\n  " + "\n  ".join(last))
 
 
 def _served(storage: Path) -> int:
@@ -168,7 +172,7 @@ def stored_images(storage: Path) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="registry", description="Serves the embedded registry.")
     parser.add_argument("--docker-registry", type=Path, required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--port", type=int, default=port_of_name(), help="default: %(default)s")
+    parser.add_argument("--port", type=_port, default=port_of_name(), help="default: %(default)s")
     parser.add_argument("--storage", type=processes.user_path, help="default: in the user's cache")
     args = parser.parse_args()
     storage = args.storage or storage_folder()

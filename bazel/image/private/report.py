@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -302,10 +301,9 @@ def revision() -> str:
         return ""
     command = ["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return processes.run(command).stdout.decode().strip()
     except FileNotFoundError:
         return ""
-    return done.stdout.strip()
 
 
 def hues(layers: Sequence[SharedLayer]) -> dict[str, int]:
@@ -397,7 +395,8 @@ def summary(
     apart, together = sum(s.facts.compressed for s in subjects), stored(subjects)
     yield f"{'stored':<13}{megabytes(together)} in place of {megabytes(apart)}"
     date = security.updates_of(subjects[0].image)
-    yield f"{'made':<13}{f'with the security updates of {date}' if date else 'without security updates'}"
+    made = f"with the security updates of {date}" if date else "without security updates"
+    yield f"{'made':<13}{made}"
     if "problem" in told:
         yield f"{'updates':<13}not known: {told['problem']}"
     else:

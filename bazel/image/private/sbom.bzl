@@ -1,5 +1,6 @@
 """What is told of an image beside it: its bills of materials and its provenance."""
 
+load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("//bazel/pypi:defs.bzl", "pytest_test")
 load(":layer.bzl", "LayerInfo")
 load(":worker.bzl", "run_worker")
@@ -51,6 +52,16 @@ image_sbom = rule(
     },
 )
 
+def _flags(ctx):
+    """What a user may have set, in a file that no commit names, and what it changes in an image."""
+    cpp = ctx.fragments.cpp
+    flags = {
+        "compilation_mode": ctx.var["COMPILATION_MODE"],
+        "compression": ctx.attr._compression[BuildSettingInfo].value,
+    }
+    given = {"copt": cpp.copts, "cxxopt": cpp.cxxopts, "conlyopt": cpp.conlyopts, "linkopt": cpp.linkopts}
+    return flags | {name: values for name, values in given.items() if values}
+
 def _image_referrers_impl(ctx):
     out = ctx.actions.declare_directory(ctx.label.name)
     arguments = ctx.actions.args()
@@ -58,6 +69,7 @@ def _image_referrers_impl(ctx):
     arguments.add_all("--sbom", [ctx.file.sbom], expand_directories = False)
     arguments.add("--name", ctx.attr.repository)
     arguments.add("--label", str(ctx.attr.image.label).lstrip("@"))
+    arguments.add("--flags", json.encode(_flags(ctx)))
     arguments.add_all(
         ["%s=%s" % (lock.short_path, lock.path) for lock in ctx.files._locks],
         before_each = "--lock",
@@ -76,10 +88,12 @@ def _image_referrers_impl(ctx):
 image_referrers = rule(
     implementation = _image_referrers_impl,
     doc = "An OCI layout: an index of artifacts whose subject is the image.",
+    fragments = ["cpp"],
     attrs = {
         "image": attr.label(mandatory = True, allow_single_file = True, doc = "The image, an OCI layout."),
         "repository": attr.string(mandatory = True, doc = "Name of the image, as it is pushed."),
         "sbom": attr.label(mandatory = True, allow_single_file = True, doc = "Its image_sbom."),
+        "_compression": attr.label(default = "//bazel/image:compression"),
         "_locks": attr.label_list(
             default = [
                 "//bazel/debian:locks",

@@ -5,8 +5,9 @@
 
 Each --layer is what the layer tool told of one layer, the lowest first.
 
-DIRECTORY gets spdx.json, cyclonedx.json and contents.json, and with --vex openvex.json. They depend on the image and the locks
-alone: identifiers come from the image's digest, and the date is that of the image's config.
+DIRECTORY gets spdx.json, cyclonedx.json and contents.json, and with --vex openvex.json. They depend
+on the image, the locks and the statements alone: identifiers come from the image's digest, and the
+date is that of the image's config.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ _BASE = "base"
 
 def updates_of(image: Image) -> str:
     """The date of the security lock that the image is made with; "" for the base lock alone."""
-    said = str(image.config["config"].get("Labels", {}).get(LABEL, _BASE))
+    said = str((image.config["config"].get("Labels") or {}).get(LABEL, _BASE))
     return "" if said == _BASE else said
 
 
@@ -24,8 +24,7 @@ def pending(inside: Mapping[str, str], lock: Mapping[str, Any]) -> list[str]:
     return [
         entry["name"]
         for entry in lock["packages"]
-        if entry["name"] in inside
-        and version.compare(inside[entry["name"]], entry["version"]) < 0
+        if entry["name"] in inside and version.compare(inside[entry["name"]], entry["version"]) < 0
     ]
 
 

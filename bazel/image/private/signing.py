@@ -1,10 +1,10 @@
 """Signs images with a key and checks signatures, in cosign's formats.
 
-A signature, ECDSA P-256 with SHA-256, lies in the image's repository twice. cosign 1 and 2 look for
-the tag sha256-HEX.sig, an artifact: a layer is a payload that names the digest ("simple signing"), its
-annotation the signature of those bytes. cosign 3 looks for a referrer of the image, a bundle: a DSSE
-envelope with an in-toto statement that names the digest, and a hint at the key. A private key is
-PKCS #8, encrypted by NaCl's secretbox with what scrypt makes of a passphrase.
+A signature, ECDSA P-256 with SHA-256, lies in the image's repository twice. cosign 1 and 2 look
+for the tag sha256-HEX.sig, an artifact: a layer is a payload that names the digest ("simple
+signing"), its annotation the signature of those bytes. cosign 3 looks for a referrer of the image,
+a bundle: a DSSE envelope with an in-toto statement that names the digest, and a hint at the key. A
+private key is PKCS #8, encrypted by NaCl's secretbox with what scrypt makes of a passphrase.
 
 https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md
 https://github.com/sigstore/protobuf-specs/blob/main/protos/sigstore_bundle.proto
@@ -22,7 +22,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
+from bazel.image.private import referrers
 from bazel.image.private.layout import Image, Json
 from bazel.image.private.processes import UserError
-from bazel.image.private import referrers
 from bazel.image.private.referrers import BUNDLE, IN_TOTO, INDEX, MANIFEST, Layout, referrers_tag
 
 _ECDSA = ec.ECDSA(hashes.SHA256())
@@ -176,8 +176,11 @@ def trouble(
       bundles: those among what refers to the image.
     """
     said = []
-    known = [partial(_signed_by_tag, signatures, layer) for layer in _layers(signatures)]
-    for signed_by in [*known, *(partial(_signed_by_bundle, bundle) for bundle in bundles)]:
+    known: list[Callable[[ec.EllipticCurvePublicKey], str]] = []
+    if signatures:
+        known += [partial(_signed_by_tag, signatures, layer) for layer in signatures.layers]
+    known += [partial(_signed_by_bundle, bundle) for bundle in bundles]
+    for signed_by in known:
         try:
             signed = signed_by(key)
             if signed == digest:
@@ -188,10 +191,6 @@ def trouble(
         except (AttributeError, LookupError, TypeError, ValueError):
             said.append("one is damaged")
     return "; ".join(sorted(set(said))) or "there is none"
-
-
-def _layers(signatures: Image | None) -> list[Json]:
-    return signatures.layers if signatures else []
 
 
 def _signed_by_tag(signatures: Image, layer: Json, key: ec.EllipticCurvePublicKey) -> str:
@@ -238,9 +237,7 @@ def bundle(key: ec.EllipticCurvePrivateKey, digest: str) -> Json:
     )
     return {
         "mediaType": BUNDLE,
-        "verificationMaterial": {
-            "publicKey": {"hint": _base64(hashlib.sha256(public).digest())}
-        },
+        "verificationMaterial": {"publicKey": {"hint": _base64(hashlib.sha256(public).digest())}},
         "dsseEnvelope": {
             "payload": _base64(data),
             "payloadType": IN_TOTO,

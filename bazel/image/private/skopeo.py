@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import json
 import re
-import subprocess
 import tempfile
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
+from oci import skopeo
+from oci.logins import LoginError
+
 from bazel.image.private import referrers
-from bazel.image.private.layout import Image, Json
-from bazel.image.private.processes import UserError, user_path
+from bazel.image.private.layout import LIMITS, Image, Json
+from bazel.image.private.processes import UserError
 
 # HOST/NAME@DIGEST or HOST/NAME:TAG.
 REFERENCE = re.compile(
     r"(?P<repository>[^@]+?/[^@]+?)(@(?P<digest>sha256:[0-9a-f]{64})|:(?P<tag>[\w.-]+))"
 )
-# What registries say of a manifest or a repository that they do not have.
-_MISSING = re.compile("manifest unknown|name unknown|not known|not found|404", re.IGNORECASE)
+
+
+def parse(reference: str) -> re.Match[str]:
+    """The parts of a reference."""
+    matched = REFERENCE.fullmatch(reference)
+    if not matched:
+        raise UserError(f"{reference} is no reference: write HOST/NAME@DIGEST or HOST/NAME:TAG")
+    return matched
 
 
 class MissingError(UserError):
@@ -28,31 +38,41 @@ class MissingError(UserError):
 class Skopeo:
     """Reads images and artifacts by reference: HOST/NAME@DIGEST or HOST/NAME:TAG."""
 
-    def __init__(self, program: Path, authfile: Path | None, insecure: bool) -> None:
-        self._program = program
-        if not authfile and not os.environ.get("REGISTRY_AUTH_FILE"):
-            # skopeo does not know $DOCKER_CONFIG.
-            folder = os.environ.get("DOCKER_CONFIG")
-            config = user_path(folder) / "config.json" if folder else None
-            authfile = config if config and config.exists() else None
-        self._flags = [f"--authfile={authfile}"] if authfile else []
-        self._insecure = insecure
+    def __init__(
+        self,
+        program: Path,
+        authfile: Path | None,
+        insecure: bool,
+        given: Sequence[str] = (),
+    ) -> None:
+        """See oci.skopeo.Skopeo."""
 
-    def run(self, command: list[str], source: str, *target: str) -> bytes:
-        copies = command[:1] == ["copy"]
-        loopback = re.match(r"docker://(localhost|127\.\d+\.\d+\.\d+)[:/]", source)
-        tls = "--src-tls-verify=false" if copies else "--tls-verify=false"
-        words = [str(self._program), "--insecure-policy", *command, *self._flags]
-        words += [tls] if self._insecure or loopback else []
-        done = subprocess.run([*words, source, *target], capture_output=True, check=False)
-        if done.returncode:
-            text = done.stderr.decode(errors="replace").strip().rpartition("msg=")[2]
-            error = MissingError if _MISSING.search(text) else UserError
-            raise error(f"{source.removeprefix('docker://')} cannot be read: {text}")
-        return done.stdout
+        @cache
+        def client(repository: str) -> skopeo.Skopeo:
+            try:
+                return skopeo.Skopeo(
+                    program, repository, authfile=authfile, insecure=insecure, given=given
+                )
+            except LoginError as error:
+                raise UserError(str(error)) from error
+
+        self._client = client
+
+    def run(self, command: list[str], reference: str, *target: str) -> bytes:
+        """Runs skopeo's copy or inspect of a reference."""
+        client = self._client(parse(reference)["repository"])
+        side = "src-" if command[0] == "copy" else ""
+        try:
+            return client.run(command, f"docker://{reference}", *target, side=side)
+        except skopeo.SkopeoError as error:
+            missing = isinstance(error, skopeo.MissingError)
+            lines = [f"{reference} cannot be read: {error}", client.cure(error)]
+            raise (MissingError if missing else UserError)(
+                "\n".join(filter(None, lines))
+            ) from error
 
     def manifest(self, reference: str) -> bytes:
-        return self.run(["inspect", "--raw"], f"docker://{reference}")
+        return self.run(["inspect", "--raw"], reference)
 
     def digest(self, reference: str) -> str:
         return "sha256:" + hashlib.sha256(self.manifest(reference)).hexdigest()
@@ -60,18 +80,37 @@ class Skopeo:
     def fetch(self, reference: str, layout: Path) -> Image:
         """Copies an image, or an index with all that it names, into a new layout."""
         command = ["copy", "--quiet", "--all", "--preserve-digests"]
-        self.run(command, f"docker://{reference}", f"oci:{layout}")
+        self.run(command, reference, f"oci:{layout}")
         return Image(layout)
 
-    def beside(self, repository: str, digest: str) -> tuple[str, Json]:
-        """What is told beside an image: the digest of all but signatures, and each by media type.
+    def beside(self, repository: str, digest: str) -> tuple[str, Json, list[Json]]:
+        """What is told beside an image: the digest of all but signatures; each, by media type; and
+        which documents these are.
 
         Every byte has its digest; what it says is whatever somebody pushed.
         """
         reference = f"{repository}:{referrers.referrers_tag(digest)}"
         with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder:
             try:
+                self.measure(*self._referrers(repository, reference), most=LIMITS.beside)
                 layout = self.fetch(reference, Path(folder, "referrers"))
             except MissingError as error:
                 raise UserError(f"nothing is told beside it: {error}") from error
-            return referrers.unsigned(layout), referrers.read(layout, digest)
+            told = referrers.read(layout, digest)
+            return referrers.unsigned(layout), told, referrers.digests(layout)
+
+    def _referrers(self, repository: str, reference: str) -> Iterator[Json]:
+        """The manifests of what an index names."""
+        entries = json.loads(self.manifest(reference))["manifests"]
+        if len(entries) > LIMITS.referrers:
+            raise UserError(f"{reference} names {len(entries):,} things, too many to read")
+        for entry in entries:
+            yield json.loads(self.manifest(f"{repository}@{entry['digest']}"))
+
+    def measure(self, *manifests: Json, most: int) -> int:
+        """Refuses to pull what is said to have too many bytes; gives those of the biggest blob."""
+        blobs = [blob for m in manifests for blob in (m["config"], *m["layers"])]
+        sizes = [int(blob["size"]) for blob in blobs]
+        if any(size < 0 for size in sizes) or sum(sizes) > most:
+            raise UserError(f"is said to have {sum(sizes):,} bytes, which are not pulled")
+        return max(sizes, default=0)

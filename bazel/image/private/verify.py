@@ -1,6 +1,6 @@
 """Verifies a pushed image: its signature, what is told beside it, that it can be built again here.
 
-    ./bazelw run //images:verify -- [--key NAME.pub] [--deep] [REFERENCE ...]
+    ./bazelw run //images:verify -- [--key NAME.pub] [--deep] [--vsa FILE] [REFERENCE ...]
 
 A REFERENCE is HOST/NAME@DIGEST or HOST/NAME:TAG. Without one the images of this workspace are
 verified in the embedded registry. Exits 1 when something differs.
@@ -20,11 +20,11 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bazel.image.private import contents, processes, referrers, registry, security, signing
+from bazel.image.private import contents, processes, referrers, registry, security, signing, summary
 from bazel.image.private.layout import LIMITS, Image, Json
 from bazel.image.private.processes import UserError
 from bazel.image.private.referrers import BUNDLE, CYCLONEDX, IN_TOTO, OPENVEX, SLSA, SPDX
-from bazel.image.private.skopeo import REFERENCE, MissingError, Skopeo
+from bazel.image.private.skopeo import MissingError, Skopeo, parse
 
 _KINDS = {SPDX: "SPDX", CYCLONEDX: "CycloneDX", IN_TOTO: "provenance"}
 _PACKAGE_LOCKS = ("debian_lock.json", "wheels_lock.json")
@@ -35,7 +35,13 @@ class Verdict:
     """What was found about one image."""
 
     lines: list[tuple[str, str]] = field(default_factory=list)
-    failed: bool = False
+    held: dict[str, bool] = field(default_factory=dict)  # check -> whether it did, every time
+    image: tuple[str, str] = ("", "")  # repository and digest
+    inputs: list[Json] = field(default_factory=list)  # what was looked at
+
+    @property
+    def failed(self) -> bool:
+        return not all(self.held.values())
 
     def say(self, what: str, text: str) -> None:
         # Names in an image may be anything, such as what moves a terminal's cursor.
@@ -43,7 +49,7 @@ class Verdict:
 
     def check(self, what: str, good: bool, text: str, otherwise: str) -> None:
         self.say(what, text if good else otherwise)
-        self.failed |= not good
+        self.held[what] = good and self.held.get(what, True)
 
 
 @dataclass(frozen=True)
@@ -58,9 +64,14 @@ class Verifier:
     """Verifies images of registries against those that are built here."""
 
     def __init__(self, args: argparse.Namespace, folder: Path) -> None:
-        self.skopeo = Skopeo(args.skopeo, args.authfile, args.insecure)
+        # The embedded registry wants no login, so nobody is asked for one.
+        access = () if args.references else ("no-creds",)
+        self.skopeo = Skopeo(args.skopeo, args.authfile, args.insecure, access)
         self.key: ec.EllipticCurvePublicKey | None = None
         self.key_name, self.deep, self._folder = "", bool(args.deep), folder
+        self._key_file, self._vsa = args.key, args.vsa
+        if args.vsa:
+            args.vsa.write_bytes(b"")
         if args.key:
             self.key, self.key_name = signing.read_public_key(args.key), args.key.name
         self.locks = {path: Path(file) for path, file in pairs(args.lock)}
@@ -72,11 +83,10 @@ class Verifier:
 
     def verify(self, reference: str) -> Verdict:
         """Verifies one reference."""
-        matched = REFERENCE.fullmatch(reference)
-        if not matched:
-            raise UserError(f"{reference} is no reference: write HOST/NAME@DIGEST or HOST/NAME:TAG")
+        matched = parse(reference)
         verdict, repository = Verdict(), matched["repository"]
         digest = self.skopeo.digest(reference)
+        verdict.image = repository, digest
         verdict.say("image", f"{repository}@{digest}")
         if matched["digest"]:
             right = digest == matched["digest"]
@@ -93,7 +103,21 @@ class Verifier:
             verdict.check("beside", False, "", f"is not as it should be: {error!r}")
         except UserError as error:
             verdict.check("beside", False, "", str(error))
+        self.summarize(verdict)
         return verdict
+
+    def summarize(self, verdict: Verdict) -> None:
+        """Adds a line to the file of summaries, if one was asked for."""
+        if not self._vsa:
+            return
+        policy = {
+            "deep": self.deep,
+            "key": digest_of(self._key_file) if self._key_file else None,
+            "locks": {path: digest_of(file) for path, file in sorted(self.locks.items())},
+        }
+        statement = summary.statement(*verdict.image, verdict.held, policy, verdict.inputs)
+        with self._vsa.open("ab") as file:
+            file.write(referrers.packed(statement) + b"\n")
 
     def check_signature(
         self,
@@ -129,7 +153,7 @@ class Verifier:
         told: Json = {}
         try:
             with files_up_to(LIMITS.document):
-                index, told = self.skopeo.beside(repository, digest)
+                index, told, verdict.inputs = self.skopeo.beside(repository, digest)
         finally:
             bundles = told.get(BUNDLE, [])
             self.check_signature(repository, digest, "the image", verdict, bundles)
@@ -175,7 +199,7 @@ class Verifier:
         for path, file in self.locks.items():
             if path == security.LOCK and not patched:
                 continue
-            here = hashlib.sha256(file.read_bytes()).hexdigest()
+            here = digest_of(file)
             verdict.check(
                 "lock",
                 made_of.get(f"file:{path}") == here,
@@ -201,12 +225,10 @@ class Verifier:
     def check_layers(self, reference: str, told: Json, verdict: Verdict) -> None:
         """The bills name what is in the layers, all of which are pulled."""
         manifest = json.loads(self.skopeo.manifest(reference))
-        sizes = [int(blob["size"]) for blob in (manifest["config"], *manifest["layers"])]
-        if min(sizes) < 0 or sum(sizes) > LIMITS.pulled:
-            raise UserError(f"the layers are said to have {sum(sizes):,} bytes: they are not pulled")
+        biggest = self.skopeo.measure(manifest, most=LIMITS.pulled)
         with (
             tempfile.TemporaryDirectory(dir=self._folder) as folder,
-            files_up_to(max(*sizes, LIMITS.document)),
+            files_up_to(max(biggest, LIMITS.document)),
         ):
             pulled = self.skopeo.fetch(reference, Path(folder, "image"))
             locks = [json.loads(self.locks[lock].read_bytes()) for lock in _PACKAGE_LOCKS]
@@ -239,22 +261,26 @@ def files_up_to(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
 
 
+def digest_of(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def pairs(words: list[str]) -> list[tuple[str, str]]:
     """Of words like KEY=VALUE."""
     return [(key, value) for key, _, value in (word.partition("=") for word in words)]
 
 
 @contextmanager
-def places(args: argparse.Namespace, built: dict[str, Built]) -> Iterator[list[str]]:
-    """The references to verify, while a registry serves them."""
+def places(args: argparse.Namespace, built: dict[str, Built]) -> Iterator[dict[str, str]]:
+    """The references to verify, while a registry serves them, and the targets of those of ours."""
     if args.references:
-        yield args.references
+        yield dict.fromkeys(args.references, "")
         return
     with registry.embedded(args.docker_registry, registry.storage_folder()) as port:
-        yield [
-            f"localhost:{port}/paddle/{target.rpartition(':')[2]}@{here.image.digest}"
+        yield {
+            f"localhost:{port}/paddle/{target.rpartition(':')[2]}@{here.image.digest}": target
             for target, here in built.items()
-        ]
+        }
 
 
 def main() -> int:
@@ -275,18 +301,31 @@ def main() -> int:
     )
     parser.add_argument("--insecure", action="store_true", help="accept HTTP and any certificate")
     parser.add_argument("--key", type=path, help="public key that must have signed it, PEM")
+    parser.add_argument(
+        "--vsa", type=path, help="write what was found as SLSA's verification summary, a line each"
+    )
     parser.add_argument("references", nargs="*", metavar="REFERENCE")
     args = parser.parse_args()
-    failed = False
+    failed, verdicts, absent = False, 0, 0
     with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder:
         verifier = Verifier(args, Path(folder))
         with places(args, verifier.built) as references:
-            for reference in references:
-                verdict = verifier.verify(reference)
+            for reference, target in references.items():
+                try:
+                    verdict = verifier.verify(reference)
+                except MissingError:
+                    if not target:
+                        raise
+                    print(f"{'image':<11}{target} is not pushed: `./bazelw run {target}_push`")
+                    absent += 1
+                    continue
+                verdicts += 1
                 for what, text in verdict.lines:
                     print(f"{what:<11}{text}")
                 failed |= verdict.failed
-    print("verified" if not failed else "NOT verified: see above")
+    failed |= not verdicts
+    some = f" {verdicts} of {verdicts + absent}: the others are not pushed" if absent else ""
+    print("NOT verified: see above" if failed else f"verified{some}")
     return 1 if failed else 0
 
 

@@ -2,8 +2,8 @@
 
 https://github.com/openvex/spec/blob/main/OPENVEX-SPEC.md
 
-Statements are those of a file that people write, such as images/inference.vex.yaml. Dates are theirs,
-so the same image has the same document.
+Statements are those of a file that people write, such as images/inference.vex.yaml. Dates are
+theirs, so the same image has the same document.
 """
 
 from __future__ import annotations
@@ -59,8 +59,7 @@ def _library(statement: Any, file: Path, found: Sequence[Component]) -> str:
     if not purl:
         has = " and ".join(versions) or "none"
         raise ImageError(
-            f"{file} is about {statement['library']} {statement['version']} in {statement['wheel']}, "
-            f"but the image has {has}: see what still holds, and write it there"
+            f"{file} is about {statement['library']} {statement['version']} in "
+            f"{statement['wheel']}, but the image has {has}: see what still holds, and write it"
         )
     return purl
-

@@ -53,5 +53,5 @@ def test_without_user_namespaces_it_says_once_what_to_enable() -> None:
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 1
     assert result.stdout.startswith("FAIL: this machine lets you make no user namespace")
-    assert result.stdout.count("sysctl -w user.max_user_namespaces=15000") == 1
+    assert result.stdout.count("`sysctl -w user.max_user_namespaces=15000`") == 1
     assert "Traceback" not in result.stderr

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
+from bazel.image.private import namespaces
 from bazel.image.testdata.browser import Browser, browser
 
+namespaces.require(Path(os.environ["TEST_TMPDIR"]))
 _WINDOWS = [(1280, False), (760, True), (390, False)]
 
 # What is drawn of the treemaps: rectangles and their labels, in CSS pixels of the page.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import hashlib
+import io
 import json
 import re
 import signal
 import subprocess
 import tarfile
+import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +21,19 @@ import pytest
 from bazel.image.private import registry as embedded
 from bazel.image.private import runtime
 from bazel.image.private.layout import Image, Json
-from bazel.image.private.referrers import CYCLONEDX, IN_TOTO, SPDX
+from bazel.image.private.referrers import (
+    CYCLONEDX,
+    IN_TOTO,
+    INDEX,
+    MANIFEST,
+    SPDX,
+    Layout,
+    artifact,
+    index_of,
+    read,
+    referrers_tag,
+    write,
+)
 from bazel.image.testdata.users import (
     HERE,
     SMALL,
@@ -85,16 +101,23 @@ def test_bills_and_provenance_are_pushed_beside(home: dict[str, str], tmp_path: 
     assert told["application/vnd.cyclonedx+json"]["specVersion"] == "1.5"
     statement = told["application/vnd.in-toto+json"]
     assert statement["subject"][0]["digest"]["sha256"] == image.digest.partition(":")[2]
-    made_of = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    definition = statement["predicate"]["buildDefinition"]
+    assert definition["externalParameters"] == {
+        "target": "//bazel/image/testdata:small",
+        "flags": {"compilation_mode": "opt", "compression": "gzip"},
+    }
+    made_of = definition["resolvedDependencies"]
     digests = {entry.get("uri"): entry["digest"].get("sha256") for entry in made_of}
     lock = Path("debian_lock.json")
     assert digests["file:debian_lock.json"] == hashlib.sha256(lock.read_bytes()).hexdigest()
     assert any(uri and uri.startswith("pkg:deb/debian/libc6@") for uri in digests)
+    purls = {uri for uri in digests if uri and uri.startswith("pkg:")}
+    assert purls <= {c.get("purl") for c in told["application/vnd.cyclonedx+json"]["components"]}
 
 
-def test_a_pushed_image_is_verified(home: dict[str, str]) -> None:
+def test_a_pushed_image_is_verified(home: dict[str, str], tmp_path: Path) -> None:
     assert program("small_push", env=home).returncode == 0
-    verified = program("verify", env=home)
+    verified = program("verify", f"--vsa={tmp_path}/vsa.jsonl", env=home)
     assert verified.returncode == 0, verified.stdout + verified.stderr
     for line in (
         "signature  of the image: not checked (--key NAME.pub does)",
@@ -107,6 +130,20 @@ def test_a_pushed_image_is_verified(home: dict[str, str]) -> None:
         "verified",
     ):
         assert line in verified.stdout.splitlines()
+    summary = json.loads((tmp_path / "vsa.jsonl").read_text())
+    assert summary["predicateType"] == "https://slsa.dev/verification_summary/v1"
+    assert summary["subject"][0]["digest"]["sha256"] == Image(SMALL).digest.partition(":")[2]
+    predicate = summary["predicate"]
+    assert predicate["verificationResult"] == "PASSED"
+    assert predicate["verifiedLevels"] == ["SLSA_BUILD_LEVEL_1", "PADDLE_IMAGES_REBUILT"]
+    policy = base64.b64decode(predicate["policy"]["content"])
+    assert predicate["policy"]["digest"]["sha256"] == hashlib.sha256(policy).hexdigest()
+    lock = hashlib.sha256(Path("debian_lock.json").read_bytes()).hexdigest()
+    assert json.loads(policy)["locks"]["debian_lock.json"] == lock
+    beside = Image(HERE / "small_referrers")
+    inputs = {entry["digest"]["sha256"] for entry in predicate["inputAttestations"]}
+    assert len(inputs) == 3
+    assert all(beside.blob(f"sha256:{digest}").exists() for digest in inputs)
 
 
 def test_a_push_says_which_updates_the_image_lacks(home: dict[str, str]) -> None:
@@ -155,7 +192,8 @@ def test_bills_are_held_to_the_layers(home: dict[str, str], tmp_path: Path) -> N
         # Both bills forget a package.
         push_beside(to, forget("zlib1g"))
         shallow = program("verify", f"{to}:v1", env=home)
-        deep = program("verify", "--deep", f"{to}:v1", env=home)
+        vsa = f"--vsa={tmp_path}/vsa.jsonl"
+        deep = program("verify", "--deep", vsa, f"{to}:v1", env=home)
         push_beside(to, lambda told: told.pop(IN_TOTO))
         lacking = program("verify", f"{to}:v1", env=home)
         push_beside(to, lambda told: told[SPDX].pop("packages"))
@@ -167,6 +205,8 @@ def test_bills_are_held_to_the_layers(home: dict[str, str], tmp_path: Path) -> N
     assert line in good.stdout.splitlines()
     assert same.returncode == 0, same.stdout + same.stderr
     assert (shallow.returncode, deep.returncode) == (1, 1)
+    predicate = json.loads((tmp_path / "vsa.jsonl").read_text())["predicate"]
+    assert (predicate["verificationResult"], predicate["verifiedLevels"]) == ("FAILED", ["FAILED"])
     assert "bills      name the same things" in shallow.stdout.splitlines()
     assert "rebuilt    its bills here: other ones" in shallow.stdout.splitlines()
     assert "layers     hold other things than the bills name: zlib1g 1:1.2" in deep.stdout
@@ -175,6 +215,87 @@ def test_bills_are_held_to_the_layers(home: dict[str, str], tmp_path: Path) -> N
     assert broken.returncode == 1
     assert "beside     is not as it should be: KeyError('packages')" in broken.stdout.splitlines()
     assert "Traceback" not in broken.stderr
+
+
+def test_a_hostile_image_is_refused(home: dict[str, str], tmp_path: Path) -> None:
+    """Its bills are beside it, its layer is a circle of links, and the sizes in manifests lie."""
+    doc = "usr/share/doc"
+    with runtime.registry(tmp_path / "elsewhere") as port:
+        to = f"localhost:{port}/team/name"
+        image = hostile(tmp_path / "hostile", [(f"{doc}/a", "b"), (f"{doc}/b", "\x1b[2J")])
+        told = read(Image(HERE / "small_referrers"), Image(SMALL).digest)
+        payloads = {kind: json.dumps(value).encode() for kind, value in told.items()}
+        write(image, payloads, tmp_path / "beside")
+        tag = referrers_tag(image.digest)
+        for layout, name in ((image.layout, "v1"), (tmp_path / "beside", tag)):
+            copy(f"oci:{layout}", f"docker://{to}:{name}")
+        circle = program("verify", "--deep", f"{to}:v1", env=home)
+        # Bigger than anybody pulls, by what it says.
+        manifest = image.manifest | {"layers": [image.layers[0] | {"size": 1 << 50}]}
+        huge = put_manifest(port, "team/name", manifest)
+        write_beside(to, huge, payloads, tmp_path / "huge")
+        too_big = program("verify", "--deep", f"{to}@{huge}", env=home)
+    assert circle.returncode == 1
+    assert "layers     hold other things than the bills name" in circle.stdout
+    assert too_big.returncode == 1
+    assert "beside     is said to have 1,125,899,906" in too_big.stdout
+    assert "Traceback" not in circle.stderr + too_big.stderr
+
+
+def hostile(folder: Path, links: list[tuple[str, str]]) -> Image:
+    """An image of one layer, of links alone."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name, target in links:
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, target
+            tar.addfile(link)
+    layout, data = Layout(folder), archive.getvalue()
+    diff_id = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [diff_id]},
+    }
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": layout.json("application/vnd.oci.image.config.v1+json", config),
+        "layers": [layout.blob("application/vnd.oci.image.layer.v1.tar+gzip", gzip.compress(data))],
+    }
+    layout.finish(layout.json(MANIFEST, manifest))
+    return Image(folder)
+
+
+def put_manifest(port: int, name: str, manifest: Json) -> str:
+    """Puts a manifest into a registry as no client would, and gives its digest."""
+    data = json.dumps(manifest).encode()
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v2/{name}/manifests/{digest}",
+        data,
+        {"Content-Type": MANIFEST},
+        method="PUT",
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        assert response.status == 201
+    return digest
+
+
+def copy(source: str, target: str) -> None:
+    command = [str(runtime.tool("skopeo")), "--insecure-policy", "copy", "--all", "--quiet"]
+    command += ["--preserve-digests", "--dest-tls-verify=false", source, target]
+    subprocess.run(command, check=True)
+
+
+def write_beside(to: str, digest: str, payloads: dict[str, bytes], folder: Path) -> None:
+    """Bills beside a digest that no layout has."""
+    layout = Layout(folder)
+    subject = {"mediaType": MANIFEST, "digest": digest, "size": 1}
+    entries = [artifact(layout, subject, kind, data) for kind, data in payloads.items()]
+    layout.finish(layout.json(INDEX, index_of(entries)))
+    copy(f"oci:{folder}", f"docker://{to}:{referrers_tag(digest)}")
 
 
 def forget(name: str) -> Callable[[Json], object]:

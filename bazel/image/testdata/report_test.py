@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bazel.debian.private.served import url_of
-from bazel.image.private import against, facts, runtime
+from bazel.image.private import against, facts, runtime, security
 from bazel.image.private.layout import Image
 from bazel.image.private.skopeo import Skopeo
 from bazel.image.testdata.users import HERE, SMALL, environment, program
@@ -37,7 +37,9 @@ def test_a_page_where_the_user_stands_and_a_few_lines(home: dict[str, str], tmp_
     assert [line.split()[0] for line in lines] == [
         *("report", "small", "second", "stored", "made", "updates")
     ]
-    assert "without security updates" in lines[-2]
+    date = security.updates_of(Image(SMALL))
+    made = f"with the security updates of {date}" if date else "without security updates"
+    assert lines[-2].split(maxsplit=1) == ["made", made]
     assert "Not asked for" in lines[-1]
     text = (tmp_path / "images.html").read_text()
     for image in (SMALL, HERE / "second"):

@@ -16,18 +16,18 @@ oci_image_index_rule = _oci_image_index_rule
 oci_push_rule = _oci_push_rule
 oci_tarball_rule = _oci_load_rule
 
-def _as_file(name, kind, value, line, kwargs):
-    """Writes a list or a dict to <name>.<kind>.txt; labels and None pass."""
+def _as_json(name, kind, value, kwargs):
+    """Writes a list or a dict to <name>.<kind>.json; labels and None pass."""
     if types.is_dict(value):
-        lines = ["%s=%s" % item for item in value.items()]
-    elif types.is_list(value):
-        lines = [line(item) for item in value]
-    else:
-        return value
+        return _as_file(name, kind, "json", [json.encode(value.items())], kwargs)  # in its order
+    return _as_file(name, kind, "json", [json.encode(value)], kwargs) if types.is_list(value) else value
+
+def _as_file(name, kind, end, lines, kwargs):
+    """Writes lines to <name>.<kind>.<end>."""
     label = "%s_write_%s" % (name, kind)
     write_file(
         name = label,
-        out = "%s.%s.txt" % (name, kind),
+        out = "%s.%s.%s" % (name, kind, end),
         content = lines + [""],
         tags = internal_tags(kwargs.get("tags")),
         visibility = ["//visibility:private"],
@@ -35,11 +35,9 @@ def _as_file(name, kind, value, line, kwargs):
     )
     return label
 
-def _text(item):
-    return item
-
-def _argument(item):
-    return item.replace("\n", "%5Cn")
+def _as_lines(name, kind, value, kwargs):
+    """Writes a list of tags to <name>.<kind>.txt; labels and None pass."""
+    return _as_file(name, kind, "txt", value, kwargs) if types.is_list(value) else value
 
 def _digest(name, kwargs):
     native.filegroup(
@@ -81,18 +79,18 @@ def oci_image(
         rules have. `chain_ids`, `history` and `stop_signal` are not in upstream's API.
     """
     if types.is_dict(healthcheck):
-        healthcheck = _as_file(name, "healthcheck", [json.encode(healthcheck)], _text, kwargs)
+        healthcheck = _as_file(name, "healthcheck", "json", [json.encode(healthcheck)], kwargs)
     _oci_image_rule(
         name = name,
-        annotations = _as_file(name, "annotations", annotations, _text, kwargs),
-        cmd = _as_file(name, "cmd", cmd, _argument, kwargs),
+        annotations = _as_json(name, "annotations", annotations, kwargs),
+        cmd = _as_json(name, "cmd", cmd, kwargs),
         created = created,
-        entrypoint = _as_file(name, "entrypoint", entrypoint, _argument, kwargs),
-        env = _as_file(name, "env", env, _text, kwargs),
-        exposed_ports = _as_file(name, "exposed_ports", exposed_ports, _text, kwargs),
+        entrypoint = _as_json(name, "entrypoint", entrypoint, kwargs),
+        env = _as_json(name, "env", env, kwargs),
+        exposed_ports = _as_json(name, "exposed_ports", exposed_ports, kwargs),
         healthcheck = healthcheck,
-        labels = _as_file(name, "labels", labels, _text, kwargs),
-        volumes = _as_file(name, "volumes", volumes, _text, kwargs),
+        labels = _as_json(name, "labels", labels, kwargs),
+        volumes = _as_json(name, "volumes", volumes, kwargs),
         **kwargs
     )
     _digest(name, kwargs)
@@ -111,7 +109,7 @@ def oci_image_index(name, images, platforms = [], annotations = None, **kwargs):
         name = name,
         images = images,
         platforms = platforms,
-        annotations = _as_file(name, "annotations", annotations, _text, kwargs),
+        annotations = _as_json(name, "annotations", annotations, kwargs),
         **kwargs
     )
     _digest(name, kwargs)
@@ -126,7 +124,7 @@ def oci_push(name, remote_tags = None, **kwargs):
     """
     _oci_push_rule(
         name = name,
-        remote_tags = _as_file(name, "remote_tags", remote_tags, _text, kwargs),
+        remote_tags = _as_lines(name, "remote_tags", remote_tags, kwargs),
         **kwargs
     )
 
@@ -140,6 +138,6 @@ def oci_load(name, repo_tags = None, **kwargs):
     """
     _oci_load_rule(
         name = name,
-        repo_tags = _as_file(name, "repo_tags", repo_tags, _text, kwargs),
+        repo_tags = _as_lines(name, "repo_tags", repo_tags, kwargs),
         **kwargs
     )

@@ -64,9 +64,7 @@ def stop(process: subprocess.Popen[bytes], seconds: float = 5) -> None:
 
 
 @contextmanager
-def running(
-    command: Sequence[str | Path], **options: object
-) -> Iterator[subprocess.Popen[bytes]]:
+def running(command: Sequence[str | Path], **options: object) -> Iterator[subprocess.Popen[bytes]]:
     """Runs a program for the time of a `with`; however that ends, the program is stopped."""
     process = None
     # A signal in the midst of a start would lose what has been started.

@@ -7,20 +7,15 @@ wheel is: install.py says what of it.
 """
 
 def _fetch(rctx, wheel, archive):
-    index = rctx.os.environ.get("PYPI_INDEX", "")
+    index = rctx.os.environ.get("PYPI_INDEX") or rctx.os.environ.get("PIP_INDEX_URL")
     if not index:
-        fail("No PyPI index is known. Start Bazel by ./bazelw, which reads pip's configuration, or set PYPI_INDEX.")
+        fail("No PyPI index is known. Start Bazel by ./bazelw or bazelisk, which read pip's configuration, or set PYPI_INDEX.")
 
-    # Bazel's downloader knows the site's CAs, proxies and credentials, but it
-    # refuses plain http without a checksum, which an index page has not. Many
-    # mirrors speak only http: then find.py opens the page itself.
+    # Not Bazel's downloader: it refuses plain http without a checksum, which a
+    # page has not, and does not tell which address answered, on which relative
+    # links depend.
     page = "%s/%s/" % (index.rstrip("/"), wheel["name"].replace("_", "-"))
-    saved = []
-    if page.startswith("https:") and rctx.download(url = page, output = "index.html", allow_fail = True).success:
-        saved = [rctx.path("index.html")]
-    found = rctx.execute([rctx.attr._python, rctx.attr._find, page, wheel["file"]] + saved)
-    if saved:
-        rctx.delete("index.html")
+    found = rctx.execute([rctx.attr._python, rctx.attr._find, page, wheel["file"]])
 
     # Without an index the repository cache may still have the bytes: Bazel
     # asks it by sha256 before it opens the URL, which then is a mere name.

@@ -45,15 +45,15 @@ _RESOURCE_SETS = {
 }
 
 _FILES = {
-    "annotations": "File of key=value lines: annotations of the manifest.",
-    "cmd": "File of one argument a line: what the entrypoint gets when the user gives nothing.",
+    "annotations": "File of key=value lines: annotations of the manifest. Named .json: an object, or [key, value] pairs.",
+    "cmd": "File of one argument a line, or .json of a list: what the entrypoint gets when the user gives nothing.",
     "created": "File of one RFC 3339 time; 1970-01-01T00:00:00Z without a base, the base's with one.",
-    "entrypoint": "File of one argument a line: the program. It also drops the arguments of a base.",
-    "env": "File of KEY=VALUE lines; $NAME and ${NAME} expand to what is set by the base and by lines above.",
-    "exposed_ports": "File of a comma-separated list: ports, like 8080 or 53/udp.",
+    "entrypoint": "File of one argument a line, or .json of a list: the program. It also drops the arguments of a base.",
+    "env": "File of KEY=VALUE lines, or .json as of `annotations`; $NAME and ${NAME} expand to what is set by the base and by lines above.",
+    "exposed_ports": "File of a comma-separated list, or .json of one: ports, like 8080 or 53/udp.",
     "healthcheck": "File of JSON: Docker's Healthcheck. Not in the OCI specification: Docker alone reads it.",
-    "labels": "File of key=value lines: labels of the config, merged over those of the base.",
-    "volumes": "File of a comma-separated list: folders.",
+    "labels": "File of key=value lines, or .json as of `annotations`: labels of the config, merged over those of the base.",
+    "volumes": "File of a comma-separated list, or .json of one: folders.",
 }
 
 def _descriptors_of(target):

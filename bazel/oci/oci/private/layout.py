@@ -161,23 +161,51 @@ def hash_zstd(layer: Path, zstd: str | None) -> hashlib._Hash:
 # Configuration files: the forms that oci_image documents
 
 
+def texts_of(path: Path, *, pairs: bool) -> Any:
+    """The texts, or the pairs of them, in a file that is named .json; None of others."""
+    if path.suffix != ".json":
+        return None
+    kind = "an object of texts, or a list of [key, value]" if pairs else "a list of texts"
+    try:
+        value = json.loads(path.read_bytes())
+        if pairs:
+            value = list(dict(value).items())
+            good = all(key and isinstance(text, str) for key, text in value)
+        else:
+            good = isinstance(value, list) and all(isinstance(text, str) for text in value)
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise LayoutError(f"{path} must hold JSON, as its name says: {kind}")
+    return value
+
+
 def lines_of(path: Path) -> list[str]:
     text = path.read_text()
     return text.removesuffix("\n").split("\n") if text.strip() else []
 
 
 def arguments_of(path: Path) -> list[str]:
-    """One argument a line; a newline within one is written %5Cn."""
+    """One argument a line; a newline within one is written %5Cn. Or a list of JSON, as it stands."""
+    if (texts := texts_of(path, pairs=False)) is not None:
+        return list(texts)
     return [line.replace("%5Cn", "\n") for line in lines_of(path)]
 
 
 def items_of(path: Path) -> list[str]:
-    """A comma-separated list, over one or more lines."""
+    """A comma-separated list, over one or more lines. Or a list of JSON, as it stands."""
+    if (texts := texts_of(path, pairs=False)) is not None:
+        return list(texts)
     return [item.strip() for item in path.read_text().replace("\n", ",").split(",") if item.strip()]
 
 
 def pairs_of(path: Path) -> list[tuple[str, str]]:
-    """key=value lines; the value may hold more equal signs."""
+    """key=value lines; the value may hold more equal signs.
+
+    Or JSON, as it stands: an object, or a list of [key, value], which has an order.
+    """
+    if (texts := texts_of(path, pairs=True)) is not None:
+        return list(texts)
     pairs = []
     for line in lines_of(path):
         if not line.strip():

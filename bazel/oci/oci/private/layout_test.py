@@ -113,6 +113,37 @@ class LayoutTest(unittest.TestCase):
         for blob in (self.root / "image" / "blobs" / "sha256").iterdir():
             self.assertEqual(hashlib.sha256(blob.read_bytes()).hexdigest(), blob.name)
 
+    def test_texts_of_json_stay_as_they_are(self) -> None:
+        texts = ["", " ", "a\rb", "c\nd\n", "%5Cn", "e,f", "中文"]
+        pairs = [["Z", "1\n2"], ["A", ""], ["M", "\r"], ["B", "$Z="]]
+        self.image("base", "--env", self.file("base.json", '{"K": "v\\n"}'))
+        manifest, image = self.image(
+            "image",
+            *("--cmd", self.file("cmd.json", json.dumps(texts))),
+            *("--entrypoint", self.file("entrypoint.json", '[""]')),
+            *("--env", self.file("env.json", json.dumps(pairs))),
+            *("--labels", self.file("labels.json", json.dumps(dict(pairs)))),
+            *("--annotations", self.file("annotations.json", json.dumps(pairs))),
+            *("--exposed-ports", self.file("ports.json", '["53/udp"]')),
+            *("--volumes", self.file("volumes.json", '["/a,b", "/c "]')),
+            base="base",
+        )
+        config = image["config"]
+        self.assertEqual((config["Entrypoint"], config["Cmd"]), ([""], texts))
+        self.assertEqual(config["Env"], ["K=v\n", "Z=1\n2", "A=", "M=\r", "B=1\n2="])
+        self.assertEqual(list(config["Labels"].items()), [tuple(pair) for pair in pairs])
+        self.assertEqual(list(manifest["annotations"].items()), [tuple(pair) for pair in pairs])
+        self.assertEqual(config["ExposedPorts"], {"53/udp": {}})
+        self.assertEqual(config["Volumes"], {"/a,b": {}, "/c ": {}})
+
+    def test_a_file_named_json_that_is_none(self) -> None:
+        for content in ("a=b\n", '["a"]', '"a"', "1", '{"": "b"}', '{"a": 1}'):
+            args = ["--os=linux", "--architecture=amd64", "--env", self.file("e.json", content)]
+            out = ["--out", self.root / "x", "--digest-file", self.root / "d"]
+            self.assertEqual(self.run_tool("image", *out, *args), 1, content)
+            self.assertIn("e.json must hold JSON", self.errors.getvalue())
+            self.errors.truncate(0)
+
     def test_image_on_a_base(self) -> None:
         env = self.file("env", "PATH=/bin\nKEPT=yes\n")
         cmd = self.file("cmd", "old\n")

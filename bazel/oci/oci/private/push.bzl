@@ -38,8 +38,7 @@ oci_push = rule(
     implementation = _oci_push_impl,
     doc = """Pushes an image with `bazel run`, by its digest first and then by its tags.
 
-The user's registry credentials are used: $REGISTRY_AUTH_FILE, $DOCKER_CONFIG,
-$XDG_RUNTIME_DIR/containers/auth.json, ~/.docker/config.json.
+The user's logins are used, as docker, podman and skopeo keep them; README.md says where they are looked for.
 """,
     attrs = {
         "image": attr.label(doc = "An oci_image or oci_image_index.", allow_single_file = True, mandatory = True),

@@ -6,12 +6,18 @@ import contextlib
 import io
 import json
 import os
+import signal
+import subprocess
+import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
-from oci.private import layout, push, transfer
+from oci import leftovers
+from oci.private import layout, transfer
 
 HOST = "registry.example.com"
 TO = HOST + "/team/name"
@@ -26,6 +32,7 @@ FAILURES = {
     'Get "https://h/v2/": x509: certificate signed by unknown authority': "--insecure",
     "checking whether a blob exists: unauthorized: authentication required": "docker login " + HOST,
     "writing blob: denied: requested access to the resource is denied": "skopeo login " + HOST,
+    "uploading manifest v1 to h/name: denied": "No login is in ",
     "pinging registry: invalid status code from registry 404 (Not Found)": "Is a registry behind",
     "writing manifest: name unknown: repository name not known to registry": "made there first",
 }
@@ -58,7 +65,15 @@ esac"""
 
     def skopeo(self, script: str) -> None:
         program = self.root / "skopeo"
-        program.write_text(f'#!/bin/sh\necho "$*" >> {self.calls}\n{script}\n')
+        program.write_text(
+            f"""#!/bin/sh
+echo "$*" >> {self.calls}
+for word; do
+  case $word in --*authfile=*) cat "${{word#*=}}" > {self.root}/logins ;; esac
+done
+{script}
+"""
+        )
         program.chmod(0o755)
 
     def fails_with(self, message: str) -> None:
@@ -82,6 +97,18 @@ esac"""
     def sent(self) -> list[str]:
         return self.calls.read_text().splitlines() if self.calls.exists() else []
 
+    def large_layer(self) -> None:
+        """Another image, of more than a pipe holds."""
+        out = layout.Layout(self.root / "large")
+        config = out.add(layout.dump({"os": "linux"}), layout.OCI_CONFIG)
+        layer = out.add(bytes(1 << 20), layout.OCI_LAYER)
+        manifest = {"schemaVersion": 2, "config": config, "layers": [layer]}
+        out.close(out.add(layout.dump(manifest), layout.OCI_MANIFEST))
+
+    def logins(self) -> Any:
+        """What the last skopeo was given."""
+        return json.loads((self.root / "logins").read_text())["auths"]
+
     def test_words_are_refused_before_anything_is_sent(self) -> None:
         for args in (["--tag", "q1", "q2"], ["v1.2.3"], ["--", "v1"], ["-"], ["--repositry", "R"]):
             code, said = self.push("--repository", TO, *args)
@@ -89,19 +116,44 @@ esac"""
             self.assertIn("usage: oci_push", said)
             self.assertIn("unknown flags or words: ", said)
 
+    def test_a_word_that_is_a_place_has_a_hint(self) -> None:
+        for word, expected in (
+            (TO, f"to push there: --repository {TO})"),
+            (f"{TO}:v1", f"to push there: --repository {TO} --tag v1)"),
+            (f"localhost:5000/a:v1@{self.digest}", "--repository localhost:5000/a --tag v1)"),
+        ):
+            code, said = self.push(word)
+            self.assertEqual((code, self.sent()), (2, []), word)
+            self.assertIn(f"unknown word: {word} (", said)
+            self.assertIn(expected, said)
+
     def test_flags_of_skopeo(self) -> None:
-        flags = ["--dest-creds=u:p", "--retry-times=2"]
+        flags = ["--dest-cert-dir=/certs", "--retry-times=2"]
         code, said = self.push("-r", TO, *flags, "--verify")
         self.assertEqual(code, 0, said)
         copy, *checks = self.sent()  # which run at once
         inspect, config = sorted(checks, key=lambda call: "--config" in call)
-        self.assertIn(" --dest-creds=u:p --retry-times=2 ", copy)
-        self.assertIn(" --creds=u:p ", inspect)
+        self.assertIn(" --dest-cert-dir=/certs ", copy)
+        self.assertIn(" --retry-times=2 ", copy)
+        self.assertIn(" --cert-dir=/certs ", inspect)
         self.assertNotIn("--retry-times", inspect + config)
         self.fails_with("unknown flag: --repositry")
         code, said = self.push("--repository", TO, "--repositry=R")
         self.assertEqual(code, 2)
         self.assertTrue(said.endswith("oci_push: error: unknown flag: --repositry\n"), said)
+
+    def test_a_login_stands_in_no_command_line(self) -> None:
+        for flags in (
+            ["--dest-creds=user:secret"],
+            ["--dest-username=user", "--dest-password=secret"],
+        ):
+            code, said = self.push("-r", TO, *flags, "--verify")
+            self.assertEqual(code, 0, said)
+            self.assertEqual(self.logins(), {HOST: {"auth": "dXNlcjpzZWNyZXQ="}})
+            self.assertEqual(len(self.sent()), 3)
+            for call in self.sent():
+                self.assertNotIn("secret", call)
+                self.assertIn("authfile=/proc/self/fd/", call)
 
     def test_every_tag_is_verified(self) -> None:
         self.assertEqual(self.push("-r", TO, "-t", "a", "-t", "b", "--verify")[0], 0)
@@ -154,27 +206,88 @@ esac"""
             self.assertEqual(first, f"ERROR: the push to {TO} failed: {message}")
             self.assertIn(expected, second)
 
+    def test_what_a_registry_does_not_take_has_an_exit_code(self) -> None:
+        for message in (
+            "uploading manifest sha256:12 to h/name: manifest invalid: unknown config",
+            "copying image 1/3: uploading manifest v1 to h/name: StatusCode: 415, <html>",
+        ):
+            self.fails_with(message)
+            self.assertEqual(self.push("-r", TO)[0], 3, message)
+        for message in (
+            "uploading manifest sha256:12 to h/name: denied",
+            "uploading manifest sha256:12 to h/name: received unexpected HTTP status: 500",
+            "writing blob: StatusCode: 400",
+        ):
+            self.fails_with(message)
+            self.assertEqual(self.push("-r", TO)[0], 1, message)
+
     def test_a_login_that_is_refused(self) -> None:
         self.fails_with("unauthorized: authentication required")
         docker = self.root / ".docker" / "config.json"
         default = f"/run/containers/{os.getuid()}/auth.json"
-        self.assertIn(f"No login is in {default} or {docker} for", self.push("-r", TO)[1])
+        said = self.push("-r", TO)[1]
+        self.assertIn(f"No login is in {default} or {self.root}/.config/containers/auth.json", said)
+        self.assertIn(f" or {docker} for {HOST}: `docker login {HOST}`", said)
         docker.parent.mkdir()
-        docker.write_text(json.dumps({"auths": {HOST: {}}}))
-        self.assertIn(f"The login in {docker} was not enough", self.push("-r", TO)[1])
+        docker.write_text(json.dumps({"auths": {HOST: {"username": "u", "password": "p"}}}))
+        self.assertIn(f"The login of {docker} was not enough", self.push("-r", TO)[1])
+        docker.write_text(json.dumps({"credsStore": "absent"}))
+        said = self.push("-r", TO)[1]
+        self.assertIn(
+            f"docker-credential-absent, which {docker} names, is not on your PATH: it was passed "
+            f"over.\nNo login is in {default} or ",
+            said,
+        )
+        said = self.push("-r", TO, "--dest-creds=u:p")[1]
+        self.assertIn("The login of the flags was not enough", said)
         other = self.root / "other.json"
-        self.assertIn(f"No login is in {other} for", self.push("-r", TO, f"--authfile={other}")[1])
+        code, said = self.push("-r", TO, f"--authfile={other}")
+        self.assertEqual((code, self.sent()), (1, []))
+        self.assertIn(f"ERROR: {other} cannot be read (No such file or directory): it is", said)
 
     def test_paths_are_the_users(self) -> None:
-        (self.root / "there").mkdir()
-        os.environ["BUILD_WORKING_DIRECTORY"] = str(self.root / "there")
-        code, said = self.push("-r", TO, "--digestfile=d", "--authfile", "auth.json")
+        there = self.root / "there"
+        there.mkdir()
+        (there / "auth.json").write_text(json.dumps({"auths": {HOST: {"auth": "dTpw"}}}))
+        os.environ["BUILD_WORKING_DIRECTORY"] = str(there)
+        flags = ["--digestfile=d", "--authfile", "auth.json", "--dest-cert-dir=certs"]
+        code, said = self.push("-r", TO, *flags)
         self.assertEqual(code, 0, said)
-        self.assertEqual((self.root / "there" / "d").read_text(), self.digest + "\n")
-        self.assertIn(f"--dest-authfile={self.root}/there/auth.json", self.sent()[0])
-        os.environ["DOCKER_CONFIG"] = "."
-        (self.root / "there" / "config.json").write_text("{}")
-        self.assertEqual(push.login_files(None), [self.root / "there" / "config.json"])
+        self.assertEqual((there / "d").read_text(), self.digest + "\n")
+        self.assertEqual(self.logins(), {HOST: {"auth": "dTpw"}})
+        self.assertIn(f"--dest-cert-dir={there}/certs", self.sent()[0])
+
+    def test_nothing_is_left_running(self) -> None:
+        """Whatever ends a push or a load, what it started is ended and waited for."""
+        leftovers.adopt()
+        self.skopeo("exec sleep 1000")
+        (self.root / "tags").write_text("")
+        env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        layout = f"--layout={self.root}/image"
+        skopeo = f"--skopeo={self.root}/skopeo"
+        push = ["push", layout, skopeo, "-r", TO]
+        self.large_layer()
+        load = [
+            "load",
+            f"--layout={self.root}/large",
+            f"--repo-tags={self.root}/tags",
+            f"--loader={self.root}/skopeo",
+        ]
+        for command in (push, load):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
+                with self.subTest(command=command[0], number=number):
+                    self.calls.unlink(missing_ok=True)
+                    words = [sys.executable, transfer.__file__, *command]
+                    process = subprocess.Popen(words, env=env, stderr=subprocess.DEVNULL)
+                    while not self.calls.exists():
+                        self.assertIsNone(process.poll())
+                        time.sleep(0.01)
+                    process.send_signal(number)
+                    ended = -number if number == signal.SIGKILL else 128 + number
+                    self.assertEqual(process.wait(), ended)
+                    left = leftovers.left()
+                    self.assertEqual(leftovers.still_running(), [])
+                    self.assertEqual([] if number != signal.SIGKILL else left, left)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -18,8 +17,9 @@ import tarfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from oci.logins import LoginError
 from oci.private.layout import (
     OCI_INDEX,
     Json,
@@ -31,6 +31,7 @@ from oci.private.layout import (
 )
 from oci.private.push import push
 from oci.processes import exit_on_signals, running
+from oci.skopeo import complaint
 
 # The time of every entry of a tarball, that of upstream's.
 TARBALL_TIME = 1672560000
@@ -106,9 +107,27 @@ def write_oci_tarball(layout: Path, repo_tags: list[str], tar: tarfile.TarFile) 
     add_json(tar, "index.json", index)
 
 
+class Counted(io.RawIOBase):
+    """What tarfile can write to though it is a pipe.
+
+    tarfile's own way to, mode `w|`, writes the rest also when a signal has interrupted it, to whoever
+    has stopped reading.
+    """
+
+    def __init__(self, out: IO[bytes]) -> None:
+        self._out, self._size = out, 0
+
+    def write(self, data: Any) -> int:
+        self._size += len(data)
+        return self._out.write(data)
+
+    def tell(self) -> int:
+        return self._size
+
+
 def write_tarball(args: argparse.Namespace, out: IO[bytes]) -> None:
     tags = [line.strip() for line in args.repo_tags.read_text().splitlines() if line.strip()]
-    with tarfile.open(fileobj=out, mode="w|", format=tarfile.GNU_FORMAT) as tar:
+    with tarfile.open(fileobj=Counted(out), mode="w", format=tarfile.GNU_FORMAT) as tar:
         write = write_docker_tarball if args.format == "docker" else write_oci_tarball
         write(args.layout, tags, tar)
 
@@ -184,14 +203,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     args, more = parser().parse_known_args(argv)
-    # skopeo is shown flags that it alone knows. A word without a dash would be
-    # an image to it, and what it does with three is nothing, with success.
     if args.command != "push" and more:
         args.parser.error(f"unknown flags or words: {' '.join(more)}")
-    if any(not re.match("--?[^-]", word) for word in more):
-        args.parser.error(
-            f"unknown flags or words: {' '.join(more)} (a flag of skopeo's own: --FLAG=VALUE)"
-        )
+    if wrong := complaint(more):
+        args.parser.error(wrong)
     try:
         if args.command == "push":
             return push(args, more)
@@ -199,7 +214,7 @@ def main(argv: list[str]) -> int:
             return load(args)
         with args.out.open("wb") as out:
             write_tarball(args, out)
-    except (LayoutError, OSError) as error:
+    except (LayoutError, LoginError, OSError) as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 1
     return 0

@@ -86,8 +86,8 @@ def rules_test_suite(name):
     _image_test(name = "index_test", image = "index", layers = ["image", "lower.tar"], target_under_test = ":index")
     _image_test(name = "by_platform_test", image = "by_platform", target_under_test = ":by_platform")
     _load_test(name = "load_test", target_under_test = ":load")
-    _content_test(name = "cmd_test", content = "a b\nc%5Cnd\n", target_under_test = ":base_write_cmd")
-    _content_test(name = "env_test", content = "KEY=a=b\n", target_under_test = ":base_write_env")
+    _content_test(name = "cmd_test", content = "[\"a b\",\"c\\nd\"]\n", target_under_test = ":base_write_cmd")
+    _content_test(name = "env_test", content = "[[\"KEY\",\"a=b\"]]\n", target_under_test = ":base_write_env")
 
     oci_image(name = "no_platform", os = "linux", tags = manual)
     oci_image(name = "two_platforms", base = ":base", **scratch)

@@ -1,16 +1,22 @@
 """Module extension that makes repositories of programs which npm packages carry.
 
-The launcher's lock names them, beside bazelisk, which comes the same way.
+The launcher's lock names them.
+
+```starlark
+npm = use_extension("//bazel/npm:extensions.bzl", "npm")
+npm.lock(file = "//bazel/launcher:launcher_lock.json")
+use_repo(npm, "npm_buildifier")
+```
 """
 
 def _npm_impl(rctx):
     package = json.decode(rctx.attr.package)
     name = package["name"]
-    registry = rctx.os.environ.get("NPM_REGISTRY", "").rstrip("/")
+    registry = rctx.os.environ.get("NPM_REGISTRY") or rctx.os.environ.get("NPM_CONFIG_REGISTRY")
     if not registry:
-        fail("No npm registry is known. Start Bazel by ./bazelw, which reads npm's configuration, or set NPM_CONFIG_REGISTRY.")
+        fail("No npm registry is known. Start Bazel by ./bazelw or bazelisk, which read npm's configuration, or set NPM_CONFIG_REGISTRY.")
     if not rctx.download_and_extract(
-        url = "%s/%s/-/%s-%s.tgz" % (registry, name, name.rpartition("/")[2], package["version"]),
+        url = "%s/%s/-/%s-%s.tgz" % (registry.rstrip("/"), name, name.rpartition("/")[2], package["version"]),
         integrity = package["integrity"],
         stripPrefix = "package",
         allow_fail = True,
