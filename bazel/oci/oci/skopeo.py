@@ -97,15 +97,20 @@ def fatal(errors: str) -> str:
         return str(found[-1]).strip('"')
 
 
+def failure(errors: str) -> SkopeoError:
+    """What a skopeo failed of, by what it printed."""
+    text = fatal(errors) or "skopeo says why above"
+    for pattern, kind in ((_MISSING, MissingError), (_REFUSED, RefusedError)):
+        if pattern.search(text):
+            return kind(text)
+    return SkopeoError(text)
+
+
 def finish(process: subprocess.Popen[bytes]) -> bytes:
     """What a skopeo printed, at its end."""
     data, errors = process.communicate()
     if process.returncode:
-        text = fatal((errors or b"").decode(errors="replace")) or "skopeo says why above"
-        for pattern, kind in ((_MISSING, MissingError), (_REFUSED, RefusedError)):
-            if pattern.search(text):
-                raise kind(text)
-        raise SkopeoError(text)
+        raise failure((errors or b"").decode(errors="replace"))
     return data or b""
 
 
