@@ -84,12 +84,12 @@ def commands(lines: list[str], of: list[Block]) -> list[Command]:
         for number in range(block.line, block.line + block.text.count("\n") + 2):
             text[number] = ""
         for line in joined.splitlines():
-            if match := re.match(r"(?:\$ )?(?:sudo )?(\./bazelw .*)", line):
+            if match := re.match(r"(?:\$ )?(?:sudo )?(?:\w+=\S* )*(\./bazelw .*)", line):
                 words = shlex.split(match[1], comments=True)
                 end = next((i for i, word in enumerate(words) if word in "|&&;>"), None)
                 found.append(Command(block.line, words[1:end]))
     for number, line in text.items():
-        for span in re.findall(r"`\./bazelw ([^`]*)`", line):
+        for span in re.findall(r"`(?:\w+=\S* )*\./bazelw ([^`]*)`", line):
             found.append(Command(number, shlex.split(span)))
     return found
 

@@ -394,14 +394,14 @@ def test_another_bazel_that_bazelisk_starts_is_told_the_site(tmp_path: Path) -> 
         (workspace.folder / path).parent.mkdir(exist_ok=True)
         shutil.copy(path, workspace.folder / path)
     plain = tmp_path / "plain"
-    startup = f"--output_user_root={workspace.root} --max_idle_secs=30"
+    place = f"--output_user_root={workspace.root} --max_idle_secs=30"
     # As near to a release as can be had here: a Bazel that has only its modules.
-    plain.write_text(f'#!/bin/sh\nexec {BAZEL} {startup} "$@"\n')
+    plain.write_text(f'#!/bin/sh\nexec {BAZEL} {place} "$@"\n')
     plain.chmod(0o755)
     env = {**checkout.env, "USE_BAZEL_VERSION": str(plain)}
 
     def bazel(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [BAZELISK, *arguments]
+        command: list[str | Path] = [BAZELISK, *arguments]
         return subprocess.run(
             command, cwd=workspace.folder, env=env, capture_output=True, text=True
         )

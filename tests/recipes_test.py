@@ -1,22 +1,27 @@
 """The recipes for CI hold to their services' schemas, and run what README.md says."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
-import yaml
+from check_jsonschema.builtin_schemas import get_builtin_schema
+from ruamel.yaml import YAML
 
 GITHUB = sorted(Path(".github/workflows").glob("*.yml"))
 GITLAB = Path(".gitlab-ci.yml")
 SCHEMAS = {path: "vendor.github-workflows" for path in GITHUB} | {GITLAB: "vendor.gitlab-ci"}
 
 
-def check(schema: str, recipe: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "check_jsonschema", f"--builtin-schema={schema}", str(recipe)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def read(text: str) -> Any:
+    """As YAML 1.2, in which the key `on` is none of a truth value."""
+    return YAML(typ="safe", pure=True).load(text)
+
+
+def mistakes(schema: str, text: str) -> list[str]:
+    validator = jsonschema.Draft7Validator(get_builtin_schema(schema))
+    return [str(error) for error in validator.iter_errors(read(text))]
 
 
 def commands(recipe: Path) -> list[str]:
@@ -29,13 +34,12 @@ def test_there_are_all() -> None:
 
 
 @pytest.mark.parametrize("recipe", SCHEMAS, ids=str)
-def test_its_service_knows_every_key(recipe: Path, tmp_path: Path) -> None:
-    done = check(SCHEMAS[recipe], recipe)
-    assert done.returncode == 0, done.stdout + done.stderr
-    wrong = tmp_path / "wrong.yml"
-    wrong.write_text(re.sub(r"^( *)timeout", r"\1tymeout", recipe.read_text(), flags=re.MULTILINE))
-    assert wrong.read_text() != recipe.read_text()
-    assert "tymeout" in check(SCHEMAS[recipe], wrong).stdout
+def test_its_service_knows_every_key(recipe: Path) -> None:
+    text = recipe.read_text(encoding="utf-8")
+    assert mistakes(SCHEMAS[recipe], text) == []
+    found = mistakes(SCHEMAS[recipe], text.replace("timeout", "tymeout"))
+    assert found
+    assert all("tymeout" in mistake for mistake in found)
 
 
 def test_they_run_the_commands_of_the_readme() -> None:
@@ -43,21 +47,26 @@ def test_they_run_the_commands_of_the_readme() -> None:
     assert first
     told = re.findall(r"\./bazelw [^#\n]*[^#\s]", first[1])
     assert len(told) == 2
-    for recipe in (Path(".github/workflows/ci.yml"), GITLAB):
-        ran = [command.replace("--config=patched ", "") for command in commands(recipe)]
-        assert ran[:2] == told
+    patched = "./bazelw {} --config=patched //images"
+    expected = [
+        told[0].replace("./bazelw run //images", patched.format("run")),
+        patched.format("test") + "/...",  # docs/locks.md
+        told[1],
+    ]
+    assert commands(Path(".github/workflows/ci.yml")) == expected
+    assert commands(GITLAB)[:3] == expected
 
 
 def test_they_renew_the_locks_alike() -> None:
     renewed = commands(Path(".github/workflows/lock.yml"))
     assert renewed == ["./bazelw run //:lock launcher", "./bazelw run //:lock -- --security"]
-    assert commands(GITLAB)[2:] == renewed
+    assert commands(GITLAB)[3:] == renewed
 
 
 def test_ci_stays_in_the_locks() -> None:
-    github: Any = yaml.safe_load(Path(".github/workflows/ci.yml").read_text())
+    github = read(Path(".github/workflows/ci.yml").read_text())
     assert str(github["jobs"]["test"]["env"]["PADDLE_IMAGES_LOCKED"]) == "1"
-    gitlab: Any = yaml.safe_load(GITLAB.read_text())
+    gitlab = read(GITLAB.read_text())
     assert gitlab["test"]["variables"]["PADDLE_IMAGES_LOCKED"] == "1"
 
 

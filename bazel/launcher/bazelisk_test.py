@@ -143,5 +143,3 @@ def test_bazels_own_script_finds_a_release_and_it_is_used(
     # Nobody asked for it: the locked one.
     del env["USE_BAZEL_VERSION"]
     assert "argument [5]" in bazelisk.run(wrapper, "5", **env).stdout
-
-

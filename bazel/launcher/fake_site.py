@@ -36,6 +36,7 @@ _BAZEL = """#!/bin/sh
 echo "DEBIAN_MIRROR $DEBIAN_MIRROR"
 echo "PYPI_INDEX $PYPI_INDEX"
 echo "NPM_REGISTRY $NPM_REGISTRY"
+[ -z "$PYTHONHOME$PYTHONPATH$PYTHONSAFEPATH" ] || echo "Python's settings came along"
 echo "user $USER, home $HOME, cache $XDG_CACHE_HOME"
 for argument; do
   echo "argument [$argument]"

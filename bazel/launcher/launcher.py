@@ -31,6 +31,12 @@ def check_machine() -> None:
             f" {system.sysname} on {system.machine}. Work on an x86-64 Linux machine or container:"
             " `docker run --platform linux/amd64 ...`."
         )
+    shell = os.environ.get("BAZEL_SH") or "/bin/bash"
+    if not os.access(shell, os.X_OK):
+        _stop(
+            f"Bazel runs programs and tests by bash, and there is no {shell} here. Install it, as"
+            " by `apk add bash` on Alpine, or name one: `BAZEL_SH=/PATH/bash ./bazelw info`."
+        )
 
 
 if __name__ == "__main__":

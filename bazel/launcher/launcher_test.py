@@ -337,6 +337,12 @@ def test_bazelw_inside_of_bazelw(checkout: Checkout, tmp_path: Path) -> None:
     assert list(checkout.cache.glob("bazel-*"))
 
 
+def test_settings_of_the_callers_python_are_not_for_what_rules_run(checkout: Checkout) -> None:
+    done = checkout.run("0", PYTHONSAFEPATH="1", PYTHONPATH="/nowhere", PYTHONHOME="/nowhere")
+    assert done.returncode == 0, done.stderr
+    assert "settings came along" not in done.stdout
+
+
 def test_unused_bazels_are_removed(checkout: Checkout) -> None:
     for name, days in (("bazel-old", 31), ("bazel-new", 29)):
         (checkout.cache / name).mkdir(parents=True)

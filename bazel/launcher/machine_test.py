@@ -14,12 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from bazel.image.private import namespaces
 from bazel.launcher import install
 from bazel.launcher.fake_site import GPGV, PEM, Checkout, Mirror, deb, jar
 
 _BWRAP = Path(os.environ["BWRAP"]).absolute()
 _SYSTEM = Path(os.environ["SYSTEM"]).resolve()
 _PYTHON = Path(os.environ["PYTHON_ROOT"]).resolve()
+namespaces.require(Path(os.environ["TEST_TMPDIR"]))
 _LIST = "http://www.debian.org/mirror/list"
 _USER = "user:x:1000:1000::/home/user:/bin/sh\n"
 
@@ -58,7 +60,8 @@ class Machine:
         words += ["--ro-bind", str(self.checkout.folder), "/src/检 出"]
         # Whatever is not asked of the site is refused by it, and nothing else is reached.
         given = {"http_proxy": self.mirror.url, "no_proxy": "127.0.0.1", "HOME": "/home/user"}
-        given |= {"PATH": f"{_PYTHON}/usr/bin:/usr/bin:/bin", "USER": "user"} | dict(env)
+        given |= {"PATH": f"{_PYTHON}/usr/bin:/usr/bin:/bin", "USER": "user"}
+        given |= {"BAZEL_SH": "/bin/sh", **env}
         for name, value in given.items():
             words += ["--setenv", name, value] if value else []
         words += ["--remount-ro", "/", "--chdir", "/src/检 出", "./bazelw", "7"]
@@ -270,6 +273,11 @@ def test_no_home_and_no_name(machine: Machine) -> None:
     assert done.returncode == 7, done
     place = "/var/tmp/paddle_images-12345"
     assert f"user 12345, home /nonexistent, cache {place}\n" in done.stdout
+
+
+def test_a_machine_without_bash(machine: Machine) -> None:
+    says = machine.fails(BAZEL_SH="")
+    assert "there is no /bin/bash here. Install it, as by `apk add bash` on Alpine" in says
 
 
 def test_a_place_of_somebody_else_is_not_taken(machine: Machine, tmp_path: Path) -> None:

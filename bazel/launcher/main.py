@@ -82,6 +82,10 @@ def _start(arguments: list[str]) -> NoReturn:
     os.environ["DEBIAN_SECURITY_MIRROR"] = " ".join(site.debian_security_mirrors)
     os.environ["PYPI_INDEX"] = site.pypi_index or ""
     os.environ["NPM_REGISTRY"] = site.npm_registry or ""
+    # Rules run Python programs, which Bazel's own launcher of those that start a nested ./bazelw
+    # would keep from importing what lies beside them.
+    for setting in ("PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH"):
+        os.environ.pop(setting, None)
     program = f"{prefix}/bazelisk"
     os.environ["BAZELISK_SKIP_WRAPPER"] = "true"  # tools/bazel would lead back to here
     if chosen:

@@ -1,19 +1,18 @@
 """Finds a mirror of Debian for a machine whose apt names none, and remembers it.
 
 Whoever the mirror is: what comes from it is checked against the lock's digests,
-or against Debian's signature.
+or against Debian's signature. A start that remembers its mirror imports nothing of
+what finds one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import http.client
 import json
 import os
 import re
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from bazel.launcher import apt
@@ -81,7 +80,7 @@ def _siblings(root: Path) -> list[str]:
 
 class _Finder:
     def __init__(self, site: Site, say: Say, root: Path) -> None:
-        from bazel.launcher import fetch, forky  # not for a start that remembers
+        from bazel.launcher import fetch, forky
 
         self._fetch = fetch
         self._suite = forky.SUITE  # what ./bazelw needs first
@@ -148,14 +147,18 @@ class _Finder:
         return _far_and_near(found, self._root)
 
     def _get(self, url: str) -> str:
+        from http.client import HTTPException
+
         client = self._fetch.Client(self._site.ca_bundle, debian=True)
         try:
             return b"".join(client.get(url, _LARGEST)).decode("utf-8", "replace")
-        except (OSError, http.client.HTTPException, self._fetch.TooLargeError) as error:
+        except (OSError, HTTPException, self._fetch.TooLargeError) as error:
             raise OSError(f"{without_credentials(url)}: {error or type(error).__name__}") from error
 
     def _first(self, candidates: Sequence[str]) -> str:
         """The first to answer of those that are asked at once, or ""."""
+        from concurrent.futures import ThreadPoolExecutor, as_completed
+
         for start in range(0, min(len(candidates), _MOST), _AT_ONCE):
             some = candidates[start : start + _AT_ONCE]
             pool = ThreadPoolExecutor(len(some))

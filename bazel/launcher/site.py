@@ -9,7 +9,6 @@ Values are URLs without a trailing slash; credentials in a URL are kept.
 
 from __future__ import annotations
 
-import netrc
 import os
 import re
 import urllib.parse
@@ -266,9 +265,13 @@ def _of_url(parts: urllib.parse.SplitResult) -> tuple[str, str]:
 def _netrc(env: Mapping[str, str]) -> dict[str, tuple[str, str | None, str | None]]:
     """The entries of the user's netrc; none where it is not there or cannot be read."""
     named = env.get("NETRC") or (f"{env['HOME']}/.netrc" if env.get("HOME") else "")
+    if not named or not os.access(named, os.R_OK):
+        return {}
+    import netrc  # few have such a file, and each start would pay for it
+
     try:
         # By its name, as pip does: a default one would have to be private.
-        return dict(netrc.netrc(named).hosts) if named else {}
+        return dict(netrc.netrc(named).hosts)
     except (OSError, ValueError, netrc.NetrcParseError):
         return {}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bazel.launcher import site
+from bazel.launcher import apt, site
 
 
 def _write(path: Path, text: str) -> Path:
@@ -179,3 +179,131 @@ def test_ca_bundle(tmp_path: Path) -> None:
     assert site.ca_bundle({"SSL_CERT_FILE": str(tmp_path / "gone.pem")}, tmp_path) == system
     own = _write(tmp_path / "own.pem", "own")
     assert site.ca_bundle({"REQUESTS_CA_BUNDLE": str(own)}, tmp_path) == own
+
+
+def test_other_distributions_are_no_debian(tmp_path: Path) -> None:
+    text = "deb http://a.test/ubuntu noble main\ndeb http://a.test/ubuntu noble-security main\n"
+    _write(tmp_path / "etc/apt/sources.list", text)
+    assert site.debian_mirrors({}, tmp_path) == []
+    assert site.debian_security_mirrors({}, tmp_path) == []
+
+
+def test_lists_of_mirrors_are_left_to_who_can_fetch_them(tmp_path: Path) -> None:
+    _write(
+        tmp_path / "etc/apt/sources.list",
+        "deb mirror+https://a.test/list bookworm main\ndeb mirror://b.test/list bookworm main\n",
+    )
+    mirrors = site.debian_mirrors({}, tmp_path)
+    assert mirrors == ["mirror+https://a.test/list", "mirror+http://b.test/list"]
+    assert all(map(site.is_list, mirrors))
+    assert site.debian_security_mirrors({}, tmp_path) == []
+
+
+def test_a_url_that_cannot_be_read_is_not_shown(tmp_path: Path) -> None:
+    env = {"DEBIAN_MIRROR": "http://user:p#ss@a.test/debian"}
+    with pytest.raises(site.Problem, match="DEBIAN_MIRROR holds a URL that cannot") as error:
+        site.debian_mirrors(env, tmp_path)
+    assert "p#ss" not in str(error.value) and "user:" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("conf", "url", "proxy"),
+    [
+        (
+            'Acquire::http::Proxy "http://p.test:3142/";',
+            "http://a.test/debian",
+            "http://p.test:3142",
+        ),
+        ('Acquire::http::Proxy "http://p.test:1";', "https://a.test/debian", "http://p.test:1"),
+        (
+            'Acquire::http::Proxy "http://p.test:1";\nAcquire::https::Proxy "DIRECT";',
+            "https://a.test/debian",
+            None,
+        ),
+        (
+            'acquire { HTTP { proxy "http://p.test:1"; Proxy::a.test "DIRECT"; } };',
+            "http://a.test/debian",
+            None,
+        ),
+        (
+            'Acquire::http { Proxy { a.test "q.test:8080"; }; };',
+            "http://a.test/debian",
+            "http://q.test:8080",
+        ),
+        (
+            '# Acquire::http::Proxy "http://p.test";\n/* Acquire::http::Proxy "x"; */',
+            "http://a",
+            None,
+        ),
+        ('Acquire::http::Proxy "http://p.test"; // "x";\n#clear x;', "http://a", "http://p.test"),
+        ('Acquire::http::Proxy "http://p.test"; Acquire::http::Proxy "";', "http://a", None),
+        ("}; } ;; { Acquire", "http://a.test", None),
+    ],
+)
+def test_the_proxy_of_apt(tmp_path: Path, conf: str, url: str, proxy: str | None) -> None:
+    _write(tmp_path / "etc/apt/apt.conf.d/50site", conf)
+    assert apt.proxy(url, {}, tmp_path) == proxy
+
+
+def test_later_settings_of_apt_win(tmp_path: Path) -> None:
+    for name in ("apt.conf.d/10a", "apt.conf.d/20b.conf", "apt.conf.d/30c.disabled"):
+        host = name.rpartition("/")[2].partition(".")[0]
+        _write(tmp_path / "etc/apt" / name, f'Acquire::http::Proxy "http://p{host}.test";')
+    assert apt.proxy("http://a.test", {}, tmp_path) == "http://p20b.test"
+    login = "machine http://main.test login user password p@ss\n"
+    _write(tmp_path / "etc/apt/auth.conf", login)
+    _write(tmp_path / "etc/apt/apt.conf", 'Acquire::http::Proxy "http://main.test:3128";')
+    assert apt.proxy("http://a.test", {}, tmp_path) == "http://user:p%40ss@main.test:3128"
+
+
+def test_the_logins_of_apt(tmp_path: Path) -> None:
+    _write(
+        tmp_path / "etc/apt/auth.conf",
+        "machine a.test\nlogin secure password 1\n"
+        "machine http://a.test:8080/debian login port password 2\n"
+        "machine http://a.test login plain password 3\n",
+    )
+    _write(tmp_path / "etc/apt/auth.conf.d/b.conf", "machine b.test/x login b password 4")
+    _write(tmp_path / "etc/apt/auth.conf.d/c.off", "machine c.test login c password 5")
+    found = {
+        "https://a.test/debian": ("secure", "1"),
+        "http://a.test:8080/debian/pool": ("port", "2"),
+        "http://a.test:8080/other": ("plain", "3"),
+        "http://a.test/debian": ("plain", "3"),
+        "http://b.test/x": None,  # its entry is for https alone
+        "https://b.test/x/y": ("b", "4"),
+        "https://b.test/y": None,
+        "https://c.test/": None,
+    }
+    assert {url: apt.login(url, tmp_path) for url in found} == found
+
+
+def test_the_logins_that_bazel_gets(tmp_path: Path) -> None:
+    _write(tmp_path / "etc/apt/auth.conf", "machine nexus.test/debian login d password 1\n")
+    netrc = _write(tmp_path / "netrc", "machine n.test login n password 3\ndefault login x\n")
+    here = site.Site(
+        ("https://nexus.test/debian",),
+        ("https://nexus.test/debian-security",),
+        "https://p:2@nexus.test/simple",
+        None,
+        None,
+    )
+    assert here.logins({"NETRC": str(netrc)}, tmp_path) == [
+        ("nexus.test", "https://nexus.test/debian", "d", "1"),
+        ("nexus.test", "https://nexus.test/debian-security", "d", "1"),
+        ("nexus.test", "https://nexus.test/simple", "p", "2"),
+        ("nexus.test", "", "p", "2"),  # files of the index
+        ("n.test", "", "n", "3"),
+    ]
+
+
+def test_the_proxies_that_bazel_gets(tmp_path: Path) -> None:
+    text = 'Acquire::http::Proxy "http://p.test:1"; Acquire::http::Proxy::b.test "DIRECT";'
+    _write(tmp_path / "etc/apt/apt.conf", text)
+    mirrors = ("http://a.test/debian", "http://b.test/debian")
+    here = site.Site(mirrors, (), "https://pypi.test/simple", "http://a.test/npm", None)
+    assert here.proxies({"no_proxy": ".x"}, tmp_path) == {
+        "http_proxy": "http://p.test:1",
+        "no_proxy": ".x,b.test,pypi.test",
+    }
+    assert here.proxies({"HTTP_PROXY": "http://own.test"}, tmp_path) == {}

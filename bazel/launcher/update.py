@@ -32,7 +32,9 @@ def update(
     packages = forky.resolve_packages(site.debian_mirrors(), verifier, say)
     (bazel,) = [p for p in packages if p["name"] == "bazel-bootstrap"]
     has = bazel["version"].partition("+")[0]
-    expect_version(has, Path(workspace, ".bazelversion").read_text(encoding="utf-8").strip())
+    pinned = Path(workspace, ".bazelversion")
+    wanted = pinned.read_text(encoding="utf-8").strip()
+    expect_major(has, wanted)
     new = {
         "version": 1,
         "bazel": {"version": has},
@@ -45,22 +47,22 @@ def update(
     if not check and new != old:
         path.with_suffix(".new").write_text(_dump(new), encoding="utf-8")
         path.with_suffix(".new").replace(path)
-    return "\n".join(differences(old, new))
+    found = differences(old, new)
+    if has != wanted:  # tests hold the one to the other
+        if not check:
+            pinned.write_text(f"{has}\n", encoding="utf-8")
+        found.append(f"  .bazelversion {wanted} -> {has}")
+    return "\n".join(found)
 
 
-def expect_version(has: str, wanted: str) -> None:
-    """Refuses another Bazel than that of .bazelversion, which the tests hold the lock to."""
-    if has == wanted:
-        return
-    differs = f".bazelversion says {wanted}, and Debian {forky.SUITE} has Bazel {has}"
-    if has.split(".")[0] == wanted.split(".")[0]:
+def expect_major(has: str, wanted: str) -> None:
+    """Refuses a Bazel of another major version than that of .bazelversion."""
+    if has.split(".")[0] != wanted.split(".")[0]:
         raise site.Problem(
-            f"{differs}. Take it: `echo {has} > .bazelversion`, and run this once more."
+            f"Debian {forky.SUITE} has Bazel {has}, and this project is made for {wanted} "
+            "(.bazelversion). Its lock stays as it is; renew the others: "
+            "`./bazelw run //:lock -- debian pypi`."
         )
-    raise site.Problem(
-        f"{differs}, which this project was not made for. Its lock stays as it is; renew the "
-        "others: `./bazelw run //:lock -- debian pypi`."
-    )
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Tests of what `//:lock` does without a network: specs, requirements, diffs."""
 
+import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from bazel.debian.private import archive
-from bazel.launcher import site, update
+from bazel.launcher import forky, site, update
 from bazel.lock import debian_lock, diff, lock, pypi_lock
 
 SPEC = """\
@@ -111,9 +113,22 @@ def test_diff_says_what_differs_at_the_same_version() -> None:
     assert diff.lines("l", old, other) == ["l: written anew, no entry changed"]
 
 
-def test_a_bazel_that_the_tests_would_refuse_is_not_locked() -> None:
-    update.expect_version("7.7.1", "7.7.1")
-    with pytest.raises(site.Problem, match=r"`echo 7\.7\.2 > \.bazelversion`, and run this once"):
-        update.expect_version("7.7.2", "7.7.1")
-    with pytest.raises(site.Problem, match=r"8\.0\.0, which .* not made for.* -- debian pypi`"):
-        update.expect_version("8.0.0", "7.7.1")
+def test_a_bazel_of_another_major_version_is_not_locked() -> None:
+    update.expect_major("7.7.2", "7.7.1")
+    with pytest.raises(site.Problem, match=r"Bazel 8\.0\.0, and .* made for 7\.7.* debian pypi`"):
+        update.expect_major("8.0.0", "7.7.1")
+
+
+def test_a_newer_bazel_is_pinned_along_with_its_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = {"name": "bazel-bootstrap", "version": "7.7.2+ds-1", "sha256": "0" * 64}
+    monkeypatch.setattr(forky, "resolve_packages", lambda *_: [package])
+    monkeypatch.setattr(update, "_integrity", lambda *_: "sha512-")
+    lock_file = tmp_path / update.LOCK
+    lock_file.parent.mkdir(parents=True)
+    (tmp_path / ".bazelversion").write_text("7.7.1\n")
+    told = update.update(tmp_path, archive.Verifier("gpgv", "keyring"), check=False)
+    assert "  .bazelversion 7.7.1 -> 7.7.2" in told.splitlines()
+    assert (tmp_path / ".bazelversion").read_text() == "7.7.2\n"
+    assert json.loads(lock_file.read_text())["bazel"]["version"] == "7.7.2"

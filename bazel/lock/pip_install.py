@@ -21,7 +21,7 @@ def _with_sha256_alone(link: Link, *args: Any, **kwargs: Any) -> None:
 
 
 # Of pip-compile, too, which imports this.
-Link.__init__ = _with_sha256_alone  # type: ignore[method-assign]
+Link.__init__ = _with_sha256_alone  # type: ignore[assignment,method-assign]
 
 if __name__ == "__main__":
     sys.exit(main(["install", *sys.argv[1:]]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import socket
@@ -17,19 +18,19 @@ _MS_NOSUID, _MS_NODEV = 2, 4
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-# Setting -> values that allow namespaces, and the one to set; Ubuntu 24.04 forbids by the last.
-_SETTINGS = {
-    "user.max_user_namespaces": (range(100, 1 << 31), 15000),
-    "kernel.unprivileged_userns_clone": (range(1, 2), 1),
-    "kernel.apparmor_restrict_unprivileged_userns": (range(1), 0),
+# Settings that forbid namespaces by their value, and what to set them to; Ubuntu 24.04 has the
+# second. The one that limits their number counts in all namespaces around us.
+_FORBIDDING = {
+    "kernel.unprivileged_userns_clone": ("0", "1"),
+    "kernel.apparmor_restrict_unprivileged_userns": ("1", "0"),
 }
 
 
-def _forbidden(error: object) -> UserError:
-    changes = ""
-    for name, (good, value) in _SETTINGS.items():
+def _forbidden(error: OSError) -> UserError:
+    changes = " user.max_user_namespaces=15000" if error.errno == errno.ENOSPC else ""
+    for name, (forbidding, value) in _FORBIDDING.items():
         path = Path("/proc/sys", name.replace(".", "/"))
-        if path.exists() and int(path.read_text()) not in good:
+        if path.exists() and path.read_text().strip() == forbidding:
             changes += f" {name}={value}"
     cure = (
         f"`sysctl -w{changes}` as root allows it"
@@ -37,8 +38,8 @@ def _forbidden(error: object) -> UserError:
         else "a container must be started with `--security-opt seccomp=unconfined`"
     )
     return UserError(
-        f"this machine lets you make no user namespace ({error}), without which nothing runs "
-        f"under bubblewrap: {cure}."
+        f"this machine lets you make no user namespace ({error.strerror}), without which nothing "
+        f"runs under bubblewrap: {cure}."
     )
 
 
@@ -68,7 +69,7 @@ def enter(scratch: Path, *, network: bool) -> None:
                 request = struct.pack("16sh14x", b"lo", told[1] | _IFF_UP)
                 fcntl.ioctl(control, _SIOCSIFFLAGS, request)
     except OSError as error:
-        raise _forbidden(error.strerror) from error
+        raise _forbidden(error) from error
 
 
 def require(scratch: Path) -> None:

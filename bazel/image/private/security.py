@@ -15,7 +15,7 @@ _BASE = "base"
 
 def updates_of(image: Image) -> str:
     """The date of the security lock that the image is made with; "" for the base lock alone."""
-    said = str(image.config["config"].get("Labels", {}).get(LABEL, _BASE))
+    said = str((image.config["config"].get("Labels") or {}).get(LABEL, _BASE))
     return "" if said == _BASE else said
 
 

@@ -87,7 +87,7 @@ def open_page(client: fetch.Client, url: str) -> bytes:
 
 def _does_not_open(page: str, file: str, why: str) -> int:
     print(
-        f"{file} cannot be fetched: {fetch.without_credentials(page)} does not open: {why}.\n"
+        f"{file} cannot be fetched: {site.without_credentials(page)} does not open: {why}.\n"
         "Set PYPI_INDEX to an index that works: `PYPI_INDEX=https://INDEX/simple ./bazelw`.",
         file=sys.stderr,
     )
@@ -112,7 +112,7 @@ def main() -> int:
             return 0
     print(
         f"{file} is not on the index any more, or this index lacks it"
-        f" ({fetch.without_credentials(page)}).\n"
+        f" ({site.without_credentials(page)}).\n"
         "Set PYPI_INDEX to one that has it, or take what is there now: `./bazelw run //:lock`.",
         file=sys.stderr,
     )

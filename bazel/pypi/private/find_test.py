@@ -97,7 +97,7 @@ def certificate(tmp_path: Path) -> Path:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
@@ -183,7 +183,9 @@ def helper(folder: Path) -> dict[str, str]:
     token = base64.b64encode(b"user:p@ss:w").decode()
     program = folder / "credentials-127.0.0.1"
     answer = json.dumps({"headers": {"Authorization": [f"Basic {token}"]}})
-    program.write_text(f"#!/bin/sh\nread -r request\ncase $request in '{{\"uri\":'*) echo '{answer}';; esac\n")
+    program.write_text(
+        f"#!/bin/sh\nread -r request\ncase $request in '{{\"uri\":'*) echo '{answer}';; esac\n"
+    )
     program.chmod(0o700)
     return {"PADDLE_IMAGES_SITE": str(folder)}
 
