@@ -27,7 +27,8 @@ _MISSING = re.compile(
     r"(manifest unknown|name unknown|StatusCode: 404\b|unknown: (artifact|repository) .*not found)",
     re.IGNORECASE,
 )
-# What it answers to a manifest of a kind that it does not take: codes of the specification, or none.
+# What it answers to a manifest of a kind that it does not take: by codes of the specification, or
+# without any.
 _REFUSED = re.compile(
     r"uploading manifest \S+ to \S+: "
     r"(manifest invalid|unsupported|tag invalid|StatusCode: 4(00|04|05|06|15)\b)",
