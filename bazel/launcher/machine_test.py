@@ -14,12 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from bazel.image.private import namespaces
 from bazel.launcher import install
 from bazel.launcher.fake_site import GPGV, PEM, Checkout, Mirror, deb, jar
 
 _BWRAP = Path(os.environ["BWRAP"]).absolute()
 _SYSTEM = Path(os.environ["SYSTEM"]).resolve()
 _PYTHON = Path(os.environ["PYTHON_ROOT"]).resolve()
+namespaces.require(Path(os.environ["TEST_TMPDIR"]))
 _LIST = "http://www.debian.org/mirror/list"
 _USER = "user:x:1000:1000::/home/user:/bin/sh\n"
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from bazel.image.private import namespaces
 from cc.server.digits import make_repository
 from cc.server.serving import program
 
 UNSHARE = [os.environ["UNSHARE"], "--user", "--map-root-user", "--net", "--pid", "--fork"]
 MACHINE = Path(__file__).with_name("machine.py")
+namespaces.require(Path(os.environ["TEST_TMPDIR"]))
 
 
 @pytest.mark.parametrize(
