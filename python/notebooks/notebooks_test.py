@@ -35,7 +35,11 @@ def write(path: Path, *cells: str) -> None:
 
 def test_a_notebook_that_shows_what_it_gives_stays_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "mine.ipynb"
-    write(path, "import time", """print('{"time": "%s"}' % time.time_ns(), 'on port', "port %d" % 1)""")
+    write(
+        path,
+        "import time",
+        """print('{"time": "%s"}' % time.time_ns(), 'on port', "port %d" % 1)""",
+    )
     assert notebooks.update(path)
     before = path.read_bytes()
     assert b"on port" in before
