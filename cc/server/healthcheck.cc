@@ -52,7 +52,7 @@ struct HealthCheckFlags {
 std::optional<ListenFlags> FlagsOfServer(const std::string& process) {
   std::ifstream file("/proc/" + process + "/cmdline");
   const std::string line{std::istreambuf_iterator<char>(file), {}};
-  const std::vector<std::string> words = 
+  const std::vector<std::string> words =
       absl::StrSplit(line, '\0', absl::SkipEmpty());
   for (size_t i = 1; i < words.size(); ++i) {
     if (words[i] != "serve" ||
@@ -135,9 +135,9 @@ absl::StatusOr<std::string> Ask(const ListenFlags& server, int64_t timeout_ms,
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  const int error = getaddrinfo(any ? nullptr : server.host.c_str(),
-                                absl::StrCat(server.port).c_str(), &hints,
-                                &found);
+  const int error =
+      getaddrinfo(any ? nullptr : server.host.c_str(),
+                  absl::StrCat(server.port).c_str(), &hints, &found);
   if (error != 0) return absl::UnavailableError(gai_strerror(error));
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found,
                                                                  freeaddrinfo);
@@ -152,14 +152,13 @@ int CheckHealth(const HealthCheckFlags& flags) {
   ListenFlags server = RunningServer();
   server.host = flags.host.value_or(server.host);
   server.port = flags.port.value_or(server.port);
-  const auto answer =
-      Ask(server, flags.timeout_ms,
-          "GET /v2/health/ready HTTP/1.1\r\nHost: localhost\r\n"
-          "Connection: close\r\n\r\n");
+  const auto answer = Ask(server, flags.timeout_ms,
+                          "GET /v2/health/ready HTTP/1.1\r\nHost: localhost\r\n"
+                          "Connection: close\r\n\r\n");
   if (!answer.ok()) {
     return Failed(absl::UnavailableError(
-        absl::StrCat("no server answers on ", server.host, " port ", server.port,
-                     ": ", answer.status().message())));
+        absl::StrCat("no server answers on ", server.host, " port ",
+                     server.port, ": ", answer.status().message())));
   }
   if (!absl::StartsWith(*answer, "HTTP/1.1 200 ")) {
     return Failed(absl::UnavailableError(absl::StrCat(

@@ -3,8 +3,8 @@
 usage: unshare --user --map-root-user --net --pid --fork --mount-proc
        machine.py KIND IP SERVER... -- FLAG...
 
-KIND: `ipv6-only` has the address ::1 alone; in `no-ipv6` the kernel refuses sockets of IPv6, as when
-booted with ipv6.disable=1; `both` is neither.
+KIND: `ipv6-only` has the address ::1 alone; in `no-ipv6` the kernel refuses sockets of IPv6, as
+when booted with ipv6.disable=1; `both` is neither.
 """
 
 import ctypes
@@ -64,7 +64,9 @@ def main(kind: str, ip: str, *words: str) -> None:
         log: list[dict[str, Any]] = []
         while not log or log[-1]["msg"] != "listening":
             log.append(json.loads(process.stdout.readline()))
-        check = subprocess.run([*server, "healthcheck"], capture_output=True, text=True, check=False)
+        check = subprocess.run(
+            [*server, "healthcheck"], capture_output=True, text=True, check=False
+        )
         told = {
             "host": log[-1]["host"],
             "healthcheck": check.returncode,

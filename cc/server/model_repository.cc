@@ -93,10 +93,10 @@ absl::StatusOr<ModelRepository> ModelRepository::Load(
     }
   }
   if (repository.models_.empty()) {
-    return absl::NotFoundError(absl::StrCat(
-        "no model in the repository ", directory, "; ", kLayout,
-        repository.passed_over_.empty() ? "" : "; passed over: ",
-        absl::StrJoin(repository.passed_over_, ", ")));
+    return absl::NotFoundError(
+        absl::StrCat("no model in the repository ", directory, "; ", kLayout,
+                     repository.passed_over_.empty() ? "" : "; passed over: ",
+                     absl::StrJoin(repository.passed_over_, ", ")));
   }
   return repository;
 }

@@ -35,7 +35,7 @@ def test_it_is_reached_and_found_healthy(
     tmp_path: Path, kind: str, flags: list[str], host: str, reached: set[str]
 ) -> None:
     repository = f"--model_repository={make_repository(tmp_path / 'models')}"
-    machine = [sys.executable, MACHINE, kind, os.environ["IP"]]
+    machine = [sys.executable, str(MACHINE), kind, os.environ["IP"]]
     done = subprocess.run(
         [*UNSHARE, "--mount-proc", *machine, *program(), "--", *flags, repository],
         stdout=subprocess.PIPE,

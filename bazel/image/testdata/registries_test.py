@@ -358,3 +358,11 @@ def test_what_was_never_pushed_is_told(home: dict[str, str]) -> None:
         "NOT verified: see above",
     ]
     assert nothing.stderr == ""
+    assert program("small_push", env=home).returncode == 0
+    one = program("verify_both", env=home)
+    assert one.returncode == 0, one.stdout + one.stderr
+    target = "//bazel/image/testdata:second"
+    lines = one.stdout.splitlines()
+    assert f"image      {target} is not pushed: `./bazelw run {target}_push`" in lines
+    assert "rebuilt    //bazel/image/testdata:small here: equal" in lines
+    assert lines[-1] == "verified 1 of 2: the others are not pushed"

@@ -176,9 +176,11 @@ esac
         for file in (self.root / "absent", self.root):
             with self.assertRaisesRegex(logins.LoginError, "it is to hold the logins"):
                 logins.find(TO, file)
-            with mock.patch.dict(os.environ, {"REGISTRY_AUTH_FILE": str(file)}):
-                with self.assertRaisesRegex(logins.LoginError, f"{file} cannot be read"):
-                    logins.find(TO)
+            with (
+                mock.patch.dict(os.environ, {"REGISTRY_AUTH_FILE": str(file)}),
+                self.assertRaisesRegex(logins.LoginError, f"{file} cannot be read"),
+            ):
+                logins.find(TO)
 
 
 if __name__ == "__main__":

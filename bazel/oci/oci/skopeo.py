@@ -27,7 +27,8 @@ _MISSING = re.compile(
     r"(manifest unknown|name unknown|StatusCode: 404\b|unknown: (artifact|repository) .*not found)",
     re.IGNORECASE,
 )
-# What it answers to a manifest of a kind that it does not take: codes of the specification, or none.
+# What it answers to a manifest of a kind that it does not take: by codes of the specification, or
+# without any.
 _REFUSED = re.compile(
     r"uploading manifest \S+ to \S+: "
     r"(manifest invalid|unsupported|tag invalid|StatusCode: 4(00|04|05|06|15)\b)",
@@ -97,15 +98,20 @@ def fatal(errors: str) -> str:
         return str(found[-1]).strip('"')
 
 
+def failure(errors: str) -> SkopeoError:
+    """What a skopeo failed of, by what it printed."""
+    text = fatal(errors) or "skopeo says why above"
+    for pattern, kind in ((_MISSING, MissingError), (_REFUSED, RefusedError)):
+        if pattern.search(text):
+            return kind(text)
+    return SkopeoError(text)
+
+
 def finish(process: subprocess.Popen[bytes]) -> bytes:
     """What a skopeo printed, at its end."""
     data, errors = process.communicate()
     if process.returncode:
-        text = fatal((errors or b"").decode(errors="replace")) or "skopeo says why above"
-        for pattern, kind in ((_MISSING, MissingError), (_REFUSED, RefusedError)):
-            if pattern.search(text):
-                raise kind(text)
-        raise SkopeoError(text)
+        raise failure((errors or b"").decode(errors="replace"))
     return data or b""
 
 

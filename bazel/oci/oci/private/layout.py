@@ -186,7 +186,7 @@ def lines_of(path: Path) -> list[str]:
 
 
 def arguments_of(path: Path) -> list[str]:
-    """One argument a line; a newline within one is written %5Cn. Or a list of JSON, as it stands."""
+    """One argument a line, a newline within it written %5Cn. Or a list of JSON, as it stands."""
     if (texts := texts_of(path, pairs=False)) is not None:
         return list(texts)
     return [line.replace("%5Cn", "\n") for line in lines_of(path)]

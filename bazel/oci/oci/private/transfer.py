@@ -110,8 +110,8 @@ def write_oci_tarball(layout: Path, repo_tags: list[str], tar: tarfile.TarFile) 
 class Counted(io.RawIOBase):
     """What tarfile can write to though it is a pipe.
 
-    tarfile's own way to, mode `w|`, writes the rest also when a signal has interrupted it, to whoever
-    has stopped reading.
+    tarfile's own way to, mode `w|`, writes the rest also when a signal has interrupted it, to
+    whoever has stopped reading.
     """
 
     def __init__(self, out: IO[bytes]) -> None:
