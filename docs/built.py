@@ -30,7 +30,7 @@ def main() -> None:
     program = programs[words.pop(0)]
     if words[:1] == ["--"]:
         words.pop(0)
-    where = os.getcwd()
+    where = str(Path.cwd())
     environment = {"BUILD_WORKING_DIRECTORY": where, "BUILD_WORKSPACE_DIRECTORY": where}
     os.chdir(os.environ["FILES"])
     run = str(Path("bazel/toolchains/run").absolute())

@@ -2,14 +2,14 @@
 
 load("//bazel/pypi:defs.bzl", "pytest_test")
 
-_Program = provider(
+_ProgramInfo = provider(
     "How a target is run.",
     fields = {"args": "its own arguments, before the user's"},
 )
 
 def _program_impl(_target, ctx):
     data = getattr(ctx.rule.attr, "data", [])
-    return [_Program(args = [
+    return [_ProgramInfo(args = [
         ctx.expand_location(argument, data)
         for argument in getattr(ctx.rule.attr, "args", [])
     ])]
@@ -23,7 +23,7 @@ def _commands_impl(ctx):
         executable = target[DefaultInfo].files_to_run.executable
         environment = target[RunEnvironmentInfo].environment if RunEnvironmentInfo in target else {}
         programs[label] = {
-            "args": target[_Program].args if _Program in target else [],
+            "args": target[_ProgramInfo].args if _ProgramInfo in target else [],
             "env": environment,
             "path": executable.short_path if executable else None,
         }
