@@ -59,7 +59,7 @@ def test_they_run_the_commands_of_the_readme() -> None:
 
 def test_they_renew_the_locks_alike() -> None:
     renewed = commands(Path(".github/workflows/lock.yml"))
-    assert renewed == ["./bazelw run //:lock launcher", "./bazelw run //:lock -- --security"]
+    assert renewed == ["./bazelw run //:lock -- --security", "./bazelw run //:lock launcher"]
     assert commands(GITLAB)[3:] == renewed
 
 
