@@ -240,9 +240,24 @@ def complaint(error: jsonschema.ValidationError) -> str:
     return f"{where}: {error.message}"
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that a mapping has twice: PyYAML would forget the first, and what it says."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = set()
+        for key, _ in node.value:
+            text = str(key.value)
+            if text in keys:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{text} stands twice in one mapping", problem_mark=key.start_mark
+                )
+            keys.add(text)
+        return super().construct_mapping(node, deep)
+
+
 def read_terms(path: Path) -> Json:
     try:
-        terms = yaml.safe_load(path.read_text()) or {}
+        terms = yaml.load(path.read_text(), _Loader) or {}  # noqa: S506  # a safe loader
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not YAML: {error}") from error
     kind = jsonschema.Draft202012Validator

@@ -41,6 +41,14 @@ def test_what_is_no_contract_is_named_with_its_place(tmp_path: Path, text: str) 
     assert WRONG[text] in str(error.value)
 
 
+def test_a_key_that_stands_twice_is_an_error(tmp_path: Path) -> None:
+    """YAML readers take the last: promises of the first would never be looked at."""
+    path = tmp_path / "contract.yaml"
+    path.write_text("commands: []\nabsent: [/a]\ncommands:\n  - run: [a]\n")
+    with pytest.raises(UserError, match=r"(?s)commands stands twice in one mapping.* line 3"):
+        contract.read_terms(path)
+
+
 def test_a_contract_may_be_empty(tmp_path: Path) -> None:
     path = tmp_path / "contract.yaml"
     path.write_text("# nothing but what every image promises\n")
