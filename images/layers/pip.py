@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 SENTENCES = """\
 pip: this image takes no packages while it runs. For an afternoon, fetch them where there is a pip:
 
   pip install --target wheels --only-binary :all: --python-version 3.11 \\
-    --platform manylinux2014_x86_64 --platform manylinux_2_28_x86_64 {names}
+    --platform manylinux2014_x86_64 --platform manylinux_2_28_x86_64 {words}
 
 and start the image with the folder at /wheels (`docker run -v $PWD/wheels:/wheels ...`): what is
 there can be imported, unless the image has a package of that name. To keep it, make an image of
@@ -18,10 +19,11 @@ your own: docs/images.md of paddle_images.
 
 
 def main(arguments: list[str]) -> int:
-    """Tells what to do instead, with the names that were typed."""
-    names = [word for word in arguments[1:] if not word.startswith("-")]
+    """Tells what to do instead, with the words that were typed."""
+    # Of the options, pip takes this one with no --target.
+    words = [word for word in arguments[1:] if word != "--user"]
     install = arguments[:1] == ["install"]
-    print(SENTENCES.format(names=" ".join(names if install else []) or "NAME"), file=sys.stderr)
+    print(SENTENCES.format(words=shlex.join(words if install else []) or "NAME"), file=sys.stderr)
     return 1
 
 
