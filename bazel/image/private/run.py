@@ -15,6 +15,8 @@ from bazel.image.private import layout, namespaces, processes, sandbox
 from bazel.image.private.layout import Image
 from bazel.image.private.processes import UserError, say
 
+_ATTEMPTS = 3  # more than one, since another command may forget the image meanwhile
+
 
 def _inventory(root: Path) -> dict[str, list[int]]:
     """Size, time and mode of every file: what a change to the unpacked image would alter."""
@@ -75,7 +77,15 @@ def unpacked(image: Image, name: str, cache: Path) -> Iterator[Path]:
     folder, partial = parent / key, parent / (key + ".partial")
     with (parent / (key + ".lock")).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
-        while not _intact(folder):
+        for attempt in range(_ATTEMPTS + 1):
+            if _intact(folder):
+                break
+            if attempt == _ATTEMPTS:
+                raise UserError(
+                    f"{parent} does not keep files as they are written: the image was unpacked "
+                    f"{_ATTEMPTS} times, and sizes, times or modes were others each time. Name a "
+                    "folder of another file system: --cache FOLDER"
+                )
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not _intact(folder):  # another command may have been faster
                 for old in (folder, partial):
@@ -148,7 +158,8 @@ def parser() -> argparse.ArgumentParser:
         type=_volume,
         action="append",
         default=[],
-        help="folder of this machine to see inside, as FOLDER:PATH or FOLDER:PATH:ro",
+        help="folder of this machine to see inside, as FOLDER:PATH, which is made if it is "
+        "missing, or FOLDER:PATH:ro",
     )
     result.add_argument(
         "-e",
@@ -182,19 +193,30 @@ def arguments() -> argparse.Namespace:
     args, unknown = parser().parse_known_args()
     if unknown:
         parser().error(
-            f"unknown option {unknown[0]}; if it is the program's: its arguments begin with the "
-            f"first that has no dash, or behind `--`, as in `-- -- {unknown[0]}`"
+            f"unknown option {unknown[0]}; if it is the program's: the program's arguments begin "
+            f"at the first word without a dash, or after `--`, as in `-- -- {unknown[0]}`"
         )
     if args.argument[:1] == ["--"]:
         del args.argument[0]
     return args
 
 
-def tell_what_is_forgotten(image: Image, root: Path, scratch: Path) -> None:
+def make_folder(host: Path, path: str, writable: bool) -> None:
+    """Makes the folder of a volume, as container engines do; one to read from is a typing error."""
+    if not writable:
+        raise UserError(f"--volume {host}:{path}:ro: {host} does not exist")
+    try:
+        host.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"--volume {host}:{path}: cannot make {host}: {error.strerror}") from error
+    say(f"made     {host}, for {path}: it did not exist")
+
+
+def tell_what_is_discarded(image: Image, root: Path, scratch: Path) -> None:
     for volume, files in sandbox.written(image, root, scratch).items():
         if files:
             count = "1 file" if len(files) == 1 else f"{len(files)} files"
-            say(f"forgotten  {count} in {volume}, as {volume}/{files[0]}")
+            say(f"discarded  {count} in {volume}, e.g. {volume}/{files[0]}")
             say(f"         to keep what is written there: --volume FOLDER:{volume}")
 
 
@@ -203,13 +225,13 @@ def main() -> int:
     image = Image(args.layout)
     config = image.config["config"]
     with unpacked(image, args.name, args.cache or processes.cache_folder()) as root:
-        for host, path, _ in args.volume:
-            if not host.exists():
-                raise UserError(f"--volume {host}:{path}: {host} does not exist")
+        for host, path, writable in args.volume:
             if not layout.resolved(root, path).exists():
                 raise UserError(
                     f"--volume {host}:{path}: the image has no {path}, and its root is read-only"
                 )
+            if not host.exists():
+                make_folder(host, path, writable)
         volumes = [(host.resolve(), path, writable) for host, path, writable in args.volume]
         entrypoint = [args.entrypoint] if args.entrypoint else None
         options = sandbox.Options(args.argument, dict(args.env), volumes, entrypoint, args.user)
@@ -236,7 +258,7 @@ def main() -> int:
         say(f"         {network}; Ctrl-C stops it")
         stop_signal = config.get("StopSignal", "")
         code = sandbox.run(args.bwrap.absolute(), words, command, forwards, stop_signal)
-        tell_what_is_forgotten(image, root, scratch)
+        tell_what_is_discarded(image, root, scratch)
         return code
 
 

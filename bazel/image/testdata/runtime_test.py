@@ -15,6 +15,7 @@ import pytest
 
 from bazel.image.private import run, runtime
 from bazel.image.private.layout import Image
+from bazel.image.private.processes import UserError
 from bazel.image.testdata.users import (
     HERE,
     SMALL,
@@ -59,18 +60,41 @@ def test_volume(cache: Path, tmp_path: Path) -> None:
         said = get(container.url)
     assert "/logs writable\n/models read-only\n" in said
     assert (tmp_path / "written").read_text() == "x"
-    assert "forgotten" not in container.stderr
+    assert "discarded" not in container.stderr
 
 
-def test_it_says_what_is_forgotten_and_how_to_keep_it(cache: Path, tmp_path: Path) -> None:
+def test_a_missing_folder_of_a_volume_is_made_if_it_is_to_write(
+    cache: Path, tmp_path: Path
+) -> None:
+    models = tmp_path / "new/models"
+    options = ["--volume", f"{models}:/models:ro"]
+    container = runtime.Container(SMALL, cache=cache, arguments=["exit", "0"], options=options)
+    assert container.wait() == 1
+    assert f"{models} does not exist" in container.stderr
+    assert not models.parent.exists()
+
+    with runtime.Container(SMALL, cache=cache, options=["-v", f"{models}:/models"]) as container:
+        container.wait_ready("/")
+    assert (models / "written").exists()
+    assert f"made     {models}, for /models" in container.stderr
+
+    (tmp_path / "file").touch()
+    options = ["--volume", f"{tmp_path}/file/models:/models"]
+    container = runtime.Container(SMALL, cache=cache, arguments=["exit", "0"], options=options)
+    assert container.wait() == 1
+    assert f"cannot make {tmp_path}/file/models: Not a directory" in container.stderr
+    assert "Traceback" not in container.stderr
+
+
+def test_it_says_what_is_discarded_and_how_to_keep_it(cache: Path, tmp_path: Path) -> None:
     options = ["--volume", f"{tmp_path}:/logs"]
     with runtime.Container(SMALL, cache=cache, options=options) as container:
         container.wait_ready("/")
-        assert "forgotten" not in container.stderr
+        assert "discarded" not in container.stderr
         assert container.stop() == 0
     told = [line for line in container.stderr.splitlines() if "/models" in line]
     assert told == [
-        "forgotten  1 file in /models, as /models/written",
+        "discarded  1 file in /models, e.g. /models/written",
         "         to keep what is written there: --volume FOLDER:/models",
     ]
     assert "/logs/" not in container.stderr, "that is kept"
@@ -248,6 +272,16 @@ def test_an_image_that_another_command_forgets_meanwhile(
     with run.unpacked(Image(SMALL), "test", tmp_path) as root:
         assert forgotten == [root.parent]
         assert (root / "app/bin/server").exists()
+
+
+def test_a_cache_that_keeps_no_file_as_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As some network file systems: their times change after the file is closed."""
+    monkeypatch.setattr(run, "_intact", lambda _: False)
+    unpacked = run.unpacked(Image(SMALL), "test", tmp_path)
+    with pytest.raises(UserError, match=r"was unpacked 3 times, .* --cache FOLDER"), unpacked:
+        pass
 
 
 def test_a_damaged_layer(tmp_path: Path) -> None:
