@@ -45,7 +45,7 @@ def file_layer(name, files = {}, modes = {}, dirs = {}, symlinks = {}, owner = "
       name: of the target, and of the archive.
       files: label -> path in the image. A directory's contents go below the path; so do several files of one label,
         by their paths in their package.
-      modes: path -> mode of a file, like "0755"; else it is 0644.
+      modes: path -> mode of a file, like "0755"; else a file of the checkout that is executable has 0755, all others 0644.
       dirs: folder -> mode, or mode and owner: "1777", "0755 65532:65532".
       symlinks: path -> target.
       owner: UID:GID of all of it.

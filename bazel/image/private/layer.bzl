@@ -176,7 +176,7 @@ layer = rule(
             allow_files = True,
         ),
         "keep": attr.string_list(doc = "Glob patterns, within the directories of `files` and `wheels`, of all that is taken; by default everything."),
-        "modes": attr.string_dict(doc = "Path -> mode; 0644 where nothing is said."),
+        "modes": attr.string_dict(doc = "Path -> mode; where nothing is said, 0755 for a source that is executable, 0644 for all else."),
         "owner": attr.string(doc = "UID:GID of what `dirs`, `files` and `texts` make.", default = "0:0"),
         "packages": attr.label_list(doc = "Debian packages.", allow_files = [".deb"]),
         "program_folder": attr.string(doc = "Where the programs go, to bin in it.", default = "app"),

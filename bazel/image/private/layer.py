@@ -192,9 +192,11 @@ def build(recipe: dict[str, Any]) -> Layer:
         path = path.lstrip("/")
         if Path(source).is_dir():
             add_tree(layer, Path(source), path, owner, wanted, made)
-        else:
+        elif made or path in modes:  # Bazel marks all that actions make as executable
             mode, content = modes.pop(path, 0o644), Path(source)
             layer.add(source, path, tarfile.REGTYPE, mode, owner=owner, content=content)
+        else:
+            layer.add_file(source, path, Path(source), owner=owner)
     below = {path.lstrip("/"): Path(source) for path, source, _ in recipe["below"]}
     sites = [Path(site) for site in recipe["wheels"]]
     folder = recipe["wheel_folder"].strip("/")

@@ -290,6 +290,20 @@ def test_files_modes_owners(tmp_path: Path) -> None:
     assert content(data, "etc/note") == b"hello\n"
 
 
+def test_a_source_that_is_executable_stays_so(tmp_path: Path) -> None:
+    """By itself as in a folder; of what an action made, `modes` says it."""
+    source = tmp_path / "run"
+    source.write_text("#!/bin/sh\n")
+    source.chmod(0o750)
+    files = [["a", str(source), False], ["b", str(source), False], ["made", str(source), True]]
+    found = entries(write(files=files, modes={"b": "0644"}))
+    assert {name: info.mode for name, info in found.items()} == {
+        "a": 0o755,
+        "b": 0o644,
+        "made": 0o644,
+    }
+
+
 def test_conflicts_are_named(tmp_path: Path) -> None:
     one = make_deb(tmp_path / "one.deb", {"etc/same": b"1"})
     two = make_deb(tmp_path / "two.deb", {"etc/same": b"2"})
@@ -501,6 +515,21 @@ def test_modules_are_compiled_once_and_python_trusts_it(tmp_path: Path) -> None:
     said = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
     assert said.startswith("42 ")
     assert content(data, "app/bin/mine").startswith(b"#!/usr/bin/python3\n")
+
+
+def test_what_is_no_python_has_no_byte_code_and_a_failure_has_the_files_name(
+    tmp_path: Path,
+) -> None:
+    # The parser runs out of memory over the last.
+    sources = {"template": "x = {{ % }}\n", "nul": "\0", "sum": "x = 1" + " + 1" * 20_000 + "\n"}
+    for name, text in (sources | {"deep": "-" * 100_000 + "1\n"}).items():
+        (tmp_path / name).write_text(text)
+    files = [[f"{name}.py", str(tmp_path / name)] for name in sources]
+    found = entries(write(files=files, compile_python=True))
+    assert list(found) == ["nul.py", "sum.py", "template.py"]
+    files.append(["deep.py", str(tmp_path / "deep")])
+    with pytest.raises(RuntimeError, match=r"(?s)MemoryError.*/deep.py: the process that compiles"):
+        write(files=files, compile_python=True)
 
 
 def test_byte_code_depends_on_the_source_alone(tmp_path: Path) -> None:

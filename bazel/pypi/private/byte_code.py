@@ -22,7 +22,9 @@ def compiled(modules: Iterable[tuple[str, bytes]]) -> list[bytes]:
 
     command = [sys.executable, "-I", "-S", "-W", "ignore", __file__]
     told = marshal.dumps([(name.encode(), source) for name, source in modules])
-    done = subprocess.run(command, input=told, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(command, input=told, capture_output=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr.decode(errors="replace"))
     result: list[bytes] = marshal.loads(done.stdout)
     return result
 
@@ -32,33 +34,34 @@ def _code(name: bytes, source: bytes) -> bytes:
     file = name.decode()
     try:
         code = compile(source, file, "exec", dont_inherit=True, optimize=0)
-    except Exception:  # a template, or of another Python: pip leaves it, too
+    except (SyntaxError, ValueError, RecursionError):
+        # A template, or of another Python: pip leaves it, too.
         return b""
     return marshal.dumps(code)
 
 
-def _start(name: bytes, source: bytes) -> tuple[int, int]:
+def _start(name: bytes, source: bytes) -> tuple[bytes, int, int]:
     reader, writer = os.pipe()
     pid = os.fork()
     if pid:
         os.close(writer)
-        return pid, reader
+        return name, pid, reader
     with os.fdopen(writer, "wb") as pipe:
         pipe.write(_code(name, source))
     os._exit(0)
 
 
-def _finish(pid: int, reader: int) -> bytes:
+def _finish(name: bytes, pid: int, reader: int) -> bytes:
     with os.fdopen(reader, "rb") as pipe:
         code = pipe.read()
     if status := os.waitpid(pid, 0)[1]:
-        sys.exit(f"a process that compiled Python ended with status {status}")
+        sys.exit(f"{name.decode()}: the process that compiles it ended with status {status}")
     return code
 
 
 def main() -> None:
     modules = marshal.load(sys.stdin.buffer)
-    running: list[tuple[int, int]] = []
+    running: list[tuple[bytes, int, int]] = []
     codes: list[bytes] = []
     for name, source in modules:
         if len(running) == len(os.sched_getaffinity(0)):
