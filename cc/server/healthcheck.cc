@@ -39,7 +39,9 @@ struct HealthCheckFlags {
     app->add_option("--host", host,
                     "Address of the server; without it, that of the server "
                     "that runs here.");
-    app->add_option("--port", port, "Port of the server, likewise.")
+    app->add_option("--port", port,
+                    "Port of the server, likewise; needed where that serves "
+                    "with --port 0, on a port that the system chose.")
         ->check(CLI::Range(1, 65535));
     app->add_option("--timeout_ms", timeout_ms,
                     "How long to wait for the answer.")
