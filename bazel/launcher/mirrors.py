@@ -61,7 +61,7 @@ def complete(site: Site, cache: Path, say: Say, anew: bool, root: Path = apt.ROO
             raise
         found = remembered
     with contextlib.suppress(OSError):  # a cache that others fill
-        new = memory.with_name(f"new-mirrors-{os.getpid()}")
+        new = memory.with_name(f"mirrors-new-{os.getpid()}")  # new-* is install.py's to remove
         new.write_text(json.dumps({"asked": asked, "found": found}), encoding="utf-8")
         new.replace(memory)
     return site.with_mirrors(found)
