@@ -209,7 +209,12 @@ class Client:
                     yield chunk
             return
         for _ in range(10):
-            key, connection, response = self._request(url, accept)
+            try:
+                key, connection, response = self._request(url, accept)
+            except OSError:  # some are ValueErrors, too
+                raise
+            except ValueError:  # whose text may hold a part of a password
+                raise OSError(f"the URL, or that of the proxy, {site.UNREADABLE}") from None
             self.address = without_credentials(url)
             self.content_type = response.getheader("Content-Type") or ""
             came = 0
@@ -231,7 +236,10 @@ class Client:
                 raise OSError(f"the connection broke {response.length} bytes before the end")
             location = response.getheader("Location")
             if response.status in (301, 302, 303, 307, 308) and location:
-                url = _moved(url, location)
+                try:
+                    url = _moved(url, location)
+                except ValueError:
+                    raise OSError("the server redirects to what is no URL") from None
                 continue
             if response.status in (404, 410):
                 raise FileNotFoundError(without_credentials(url))

@@ -180,6 +180,14 @@ def test_unreachable_mirror(checkout: Checkout, mirror: Mirror) -> None:
     assert "secret" not in error
 
 
+@pytest.mark.parametrize("setting", ["NPM_REGISTRY", "DEBIAN_MIRROR", "http_proxy"])
+def test_a_password_that_is_not_escaped(checkout: Checkout, setting: str) -> None:
+    checkout.env.pop("no_proxy")
+    error = checkout.fails(**{setting: "http://user:pa/ss@127.0.0.1/x"})
+    assert "`/` as %2F" in error
+    assert "ss@" not in error and "'pa'" not in error
+
+
 def test_proxy(checkout: Checkout, mirror: Mirror) -> None:
     env = {"DEBIAN_MIRROR": "http://debian.invalid/debian", "http_proxy": mirror.url}
     mirror.files.update(
@@ -460,7 +468,7 @@ def test_a_registry_that_speaks_no_http_is_told(monkeypatch: pytest.MonkeyPatch)
 
         thread = threading.Thread(target=answer)
         thread.start()
-        with pytest.raises(site.Problem, match="cannot be had from http://127.0.0.1:"):
+        with pytest.raises(site.Problem, match=r"cannot be had from http://127\.0\.0\.1:"):
             update._integrity("@bazel/bazelisk", "1.28.1")
         thread.join()
 

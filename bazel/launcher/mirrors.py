@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bazel.launcher import apt
 from bazel.launcher.contents import Say
-from bazel.launcher.site import Problem, Site, is_list, without_credentials
+from bazel.launcher.site import Problem, Site, is_list, is_readable, without_credentials
 
 # Debian's own lists, of which one is enough. http, so that a site which has a proxy
 # for http alone gets at them; elsewhere the server leads to https.
@@ -97,7 +97,8 @@ class _Finder:
                 found.append(url)
                 continue
             try:
-                found += apt.listed(self._get(url.removeprefix("mirror+")), self._root)
+                listed = apt.listed(self._get(url.removeprefix("mirror+")), self._root)
+                found += filter(is_readable, listed)
             except OSError as error:
                 problems.append(f"{without_credentials(url)}: {error}")
         if not found:
