@@ -166,6 +166,20 @@ def test_a_machine_without_mirrors_asks_debian(
     assert machine.works("SITE/debian") == ""
 
 
+def test_a_netrcs_default_is_not_for_mirrors_that_are_found(
+    machine: Machine, mirror: Mirror
+) -> None:
+    machine.write("home/user/.netrc", "default login user password p@ss\n")
+    mirror.files[_LIST] = f'href="{mirror.url}/debian/"'.encode()
+    machine.works("SITE/debian")
+    assert "/debian/dists/forky/InRelease" in mirror.requests
+    assert mirror.with_login == []
+    assert not any("--credential_helper=" in line for line in machine.bazelrc())
+    env = {"DEBIAN_MIRROR": f"{mirror.url}/debian", "PADDLE_IMAGES_CACHE": "/home/user/set"}
+    machine.works("SITE/debian", **env)
+    assert any("/pool/" in path for path in mirror.with_login)
+
+
 def test_a_mirror_with_the_security_archive_goes_before_others(
     machine: Machine, mirror: Mirror
 ) -> None:

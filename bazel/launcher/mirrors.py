@@ -97,7 +97,7 @@ class _Finder:
                 found.append(url)
                 continue
             try:
-                listed = apt.listed(self._get(url.removeprefix("mirror+")), self._root)
+                listed = apt.listed(self._get(url.removeprefix("mirror+"), chosen=True), self._root)
                 found += filter(is_readable, listed)
             except OSError as error:
                 problems.append(f"{without_credentials(url)}: {error}")
@@ -147,10 +147,10 @@ class _Finder:
                 found.append(f"http://{stanza['site']}/{stanza['archive-http'].strip('/')}")
         return _far_and_near(found, self._root)
 
-    def _get(self, url: str) -> str:
+    def _get(self, url: str, chosen: bool = False) -> str:
         from http.client import HTTPException
 
-        client = self._fetch.Client(self._site.ca_bundle, debian=True)
+        client = self._fetch.Client(self._site.ca_bundle, debian=True, chosen=chosen)
         try:
             return b"".join(client.get(url, _LARGEST)).decode("utf-8", "replace")
         except (OSError, HTTPException, self._fetch.TooLargeError) as error:

@@ -40,6 +40,11 @@ UNREADABLE = (
 )
 
 
+# Hosts that ./bazelw found by itself, for it and what it starts: a netrc's `default` is not for
+# them, which may be anybody's.
+FOUND = "PADDLE_IMAGES_FOUND_HOSTS"
+
+
 class Problem(Exception):  # noqa: N818 (not always an error of the program)
     """An error for the user: one paragraph that says what mends it."""
 
@@ -121,6 +126,11 @@ class Site:
             own = env.get("no_proxy") or env.get("NO_PROXY") or ""
             found["no_proxy"] = ",".join(filter(None, [own, *dict.fromkeys(exempt)]))
         return found
+
+    def hosts(self) -> list[str]:
+        urls = (*self.debian_mirrors, *self.debian_security_mirrors, *self._others())
+        hosts = (urllib.parse.urlsplit(url).hostname for url in urls)
+        return list(dict.fromkeys(host for host in hosts if host))
 
     def _others(self) -> list[str]:
         return [url for url in (self.pypi_index, self.npm_registry) if url]
@@ -262,13 +272,18 @@ def login(
     root: Path = _ROOT,
     *,
     debian: bool = False,
+    default: bool = True,
 ) -> tuple[str, str] | None:
-    """User and password for a URL: its own, apt's where it is Debian's, those of a netrc."""
+    """User and password for a URL: its own, apt's where it is Debian's, those of a netrc.
+
+    `default`: the user has set the host, so that a netrc's `default` holds for it.
+    """
     parts = urllib.parse.urlsplit(url)
     if parts.username:
         return _of_url(parts)
     found = apt.login(url, root) if debian else None
-    return found or _netrc_login(parts.hostname or "", env)
+    host = parts.hostname or ""
+    return found or _netrc_login(host, env, default and host not in env.get(FOUND, "").split())
 
 
 def _of_url(parts: urllib.parse.SplitResult) -> tuple[str, str]:
@@ -290,9 +305,9 @@ def _netrc(env: Mapping[str, str]) -> dict[str, tuple[str, str | None, str | Non
         return {}
 
 
-def _netrc_login(host: str, env: Mapping[str, str]) -> tuple[str, str] | None:
+def _netrc_login(host: str, env: Mapping[str, str], default: bool) -> tuple[str, str] | None:
     entries = _netrc(env)
-    entry = entries.get(host) or entries.get("default")
+    entry = entries.get(host) or (entries.get("default") if default else None)
     return (entry[0] or "", entry[2] or "") if entry else None
 
 
