@@ -12,6 +12,7 @@ import functools
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -28,6 +29,7 @@ _LISTS = (
 _LARGEST = 1 << 23  # of a list, or an InRelease
 _AT_ONCE = 16
 _MOST = 64  # of a list's mirrors are asked
+_DAYS_KEPT = 7  # before it is asked again whether a mirror is still there
 
 # Where package managers keep the address of their mirror.
 _SETTINGS = ("yum.repos.d/*.repo", "zypp/repos.d/*.repo", "apk/repositories", "pacman.d/mirrorlist")
@@ -41,7 +43,8 @@ _OTHERS = re.compile(
 def complete(site: Site, cache: Path, say: Say, anew: bool, root: Path = apt.ROOT) -> Site:
     """The site with mirrors of Debian, where apt's sources do not name them as such.
 
-    What was found once is taken again, unless the settings have changed or `anew`.
+    What was found once is taken again, unless the settings have changed or `anew`; after
+    some days only if it is still there.
     """
     if site.debian_mirrors and not any(map(is_list, site.debian_mirrors)):
         return site
@@ -51,11 +54,16 @@ def complete(site: Site, cache: Path, say: Say, anew: bool, root: Path = apt.ROO
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(memory.read_bytes())
         remembered = kept["found"] if kept["asked"] == asked else []
-    if remembered and not anew:
+    if remembered and not anew and not _is_old(memory):
         return site.with_mirrors(remembered)
     finder = _Finder(site, say, root)
     try:
-        found = finder.listed() if site.debian_mirrors else [finder.found()]
+        if site.debian_mirrors:
+            found = finder.listed()
+        elif remembered and not anew and finder.is_mirror(remembered[0]):
+            found = remembered
+        else:
+            found = [finder.found()]
     except Problem:
         if not remembered:
             raise
@@ -65,6 +73,14 @@ def complete(site: Site, cache: Path, say: Say, anew: bool, root: Path = apt.ROO
         new.write_text(json.dumps({"asked": asked, "found": found}), encoding="utf-8")
         new.replace(memory)
     return site.with_mirrors(found)
+
+
+def _is_old(memory: Path) -> bool:
+    """Says whether to look again; not where others keep the cache, who will."""
+    with contextlib.suppress(OSError):
+        then = memory.stat().st_mtime
+        return os.access(memory.parent, os.W_OK) and time.time() - then > _DAYS_KEPT * 24 * 3600
+    return False
 
 
 def _siblings(root: Path) -> list[str]:
@@ -163,7 +179,7 @@ class _Finder:
         for start in range(0, min(len(candidates), _MOST), _AT_ONCE):
             some = candidates[start : start + _AT_ONCE]
             pool = ThreadPoolExecutor(len(some))
-            asked = {pool.submit(self._is_mirror, url): url for url in some}
+            asked = {pool.submit(self.is_mirror, url): url for url in some}
             without_security = ""
             try:
                 for answer in as_completed(asked):
@@ -177,7 +193,7 @@ class _Finder:
                 return without_security
         return ""
 
-    def _is_mirror(self, url: str) -> bool:
+    def is_mirror(self, url: str) -> bool:
         try:
             text = self._get(f"{url}/dists/{self._suite}/InRelease")
         except OSError:
