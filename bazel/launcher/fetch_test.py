@@ -117,9 +117,9 @@ def test_a_netrc_is_for_its_host(
     assert other.asked[-1] == ("/c", _LOGIN)
     # What holds for every host is for those that the user has set.
     assert _get(f"{server.url}/a") == b"body"
-    assert server.asked[-1] == ("/a", _LOGIN) and other.asked[-1] == ("/b", None)
+    assert server.asked[-1] == ("/a", _LOGIN) and other.asked[-1:] == [("/b", None)]
     b"".join(fetch.Client(None, chosen=False).get(f"{other.url}/d", 1000))
-    assert other.asked[-1] == ("/d", None)
+    assert other.asked[-1:] == [("/d", None)]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500, 302])
