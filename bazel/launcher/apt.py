@@ -124,7 +124,10 @@ def proxy(url: str, env: Mapping[str, str] = os.environ, root: Path = ROOT) -> s
     if value == "DIRECT":
         return None
     value = value if "://" in value else f"http://{value}"
-    named = login(value, root)
+    try:
+        named = login(value, root)
+    except ValueError:  # it is told where it is used
+        return value
     if named and "@" not in urllib.parse.urlsplit(value).netloc:
         user, password = (urllib.parse.quote(part, safe="") for part in named)
         value = value.replace("://", f"://{user}:{password}@", 1)

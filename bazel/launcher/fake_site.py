@@ -101,6 +101,7 @@ class Mirror:
         self.files: dict[str, bytes] = {}
         self.stalled: set[str] = set()  # sent by half, then nothing
         self.requests: list[str] = []
+        self.with_login: list[str] = []  # those that came with one
         self.password = ""  # as in an Authorization header; "": none is asked for
         mirror = self
 
@@ -110,6 +111,8 @@ class Mirror:
             def do_GET(self) -> None:
                 path = self.path.removeprefix(mirror.url)  # absolute through a proxy
                 mirror.requests.append(path)
+                if self.headers["Authorization"]:
+                    mirror.with_login.append(path)
                 if path.startswith("/moved/"):
                     self.send_response(302)
                     self.send_header("Location", path.removeprefix("/moved"))

@@ -186,11 +186,13 @@ class Client:
     """Gets URLs over kept connections; one client a thread.
 
     `debian`: the URLs are of Debian's mirrors, for which apt's proxies and logins hold.
+    `chosen`: the user has set their hosts, for which a netrc's `default` holds.
     """
 
-    def __init__(self, ca_bundle: Path | None, debian: bool = False) -> None:
+    def __init__(self, ca_bundle: Path | None, debian: bool = False, chosen: bool = True) -> None:
         self._ca_bundle = ca_bundle
         self._debian = debian
+        self._chosen = chosen
         self._kept: dict[str, http.client.HTTPConnection] = {}  # idle
         self._proxies = urllib.request.getproxies()
         self.address = ""  # from where the last body came, after all redirections
@@ -208,8 +210,14 @@ class Client:
                 while chunk := file.read(_CHUNK):
                     yield chunk
             return
+        chosen = self._chosen
         for _ in range(10):
-            key, connection, response = self._request(url, accept)
+            try:
+                key, connection, response = self._request(url, accept, chosen)
+            except OSError:  # some are ValueErrors, too
+                raise
+            except ValueError:  # whose text may hold a part of a password
+                raise OSError(f"the URL, or that of the proxy, {site.UNREADABLE}") from None
             self.address = without_credentials(url)
             self.content_type = response.getheader("Content-Type") or ""
             came = 0
@@ -231,7 +239,11 @@ class Client:
                 raise OSError(f"the connection broke {response.length} bytes before the end")
             location = response.getheader("Location")
             if response.status in (301, 302, 303, 307, 308) and location:
-                url = _moved(url, location)
+                try:
+                    old, url = url, _moved(url, location)
+                except ValueError:
+                    raise OSError("the server redirects to what is no URL") from None
+                chosen = chosen and _host(old) == _host(url)
                 continue
             if response.status in (404, 410):
                 raise FileNotFoundError(without_credentials(url))
@@ -243,11 +255,11 @@ class Client:
         raise OSError("more than 10 redirections")
 
     def _request(
-        self, url: str, accept: str
+        self, url: str, accept: str, chosen: bool
     ) -> tuple[str, http.client.HTTPConnection, http.client.HTTPResponse]:
         parts = urllib.parse.urlsplit(url)
         headers = {"User-Agent": "paddle_images", "Accept": accept, "Accept-Encoding": "identity"}
-        login = site.login(url, debian=self._debian)
+        login = site.login(url, debian=self._debian, default=chosen)
         if login:
             headers["Authorization"] = basic(*login)
         host = parts.netloc.rpartition("@")[2]
@@ -308,6 +320,10 @@ def basic(user: str, password: str) -> str:
 def _proxy_authorization(proxy: urllib.parse.SplitResult) -> dict[str, str]:
     login = site.login(proxy.geturl(), {}) if proxy.username else None
     return {"Proxy-Authorization": basic(*login)} if login else {}
+
+
+def _host(url: str) -> str | None:
+    return urllib.parse.urlsplit(url).hostname
 
 
 def _moved(url: str, location: str) -> str:

@@ -115,6 +115,11 @@ def test_a_netrc_is_for_its_host(
     monkeypatch.setenv("NETRC", str(named))
     assert _get(f"{other.url}/c") == b"body"
     assert other.asked[-1] == ("/c", _LOGIN)
+    # What holds for every host is for those that the user has set.
+    assert _get(f"{server.url}/a") == b"body"
+    assert server.asked[-1] == ("/a", _LOGIN) and other.asked[-1:] == [("/b", None)]
+    b"".join(fetch.Client(None, chosen=False).get(f"{other.url}/d", 1000))
+    assert other.asked[-1:] == [("/d", None)]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500, 302])
@@ -124,6 +129,24 @@ def test_no_error_shows_a_login(server: Server, status: int) -> None:
         _get(server.with_login("/a"))
     assert "user" not in str(error.value).replace("USER", "") and "p@ss" not in str(error.value)
     assert "p%40ss" not in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["http://user:pa/ss@a.test/x", "http://user:ss@[bad/x"])
+def test_a_url_that_cannot_be_read_is_an_error_without_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str
+) -> None:
+    item = fetch.Item("thing 1", (url,), "0" * 64, "DEBIAN_MIRROR=...")
+    with pytest.raises(site.Problem, match="cannot be read; in a user") as problem:
+        fetch.fetch_all([item], tmp_path, None, lambda *_: None, fetch.Progress())
+    server.moved["/a"] = url
+    with pytest.raises(OSError, match="redirects to what is no URL") as redirected:
+        _get(f"{server.url}/a")
+    monkeypatch.setenv("http_proxy", url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(OSError, match="that of the proxy, cannot be read") as proxied:
+        _get("http://a.test/x")
+    for error in (problem.value, redirected.value, proxied.value):
+        assert "ss@" not in str(error) and "'pa'" not in str(error)
 
 
 def test_a_download_stops_at_its_size(server: Server, tmp_path: Path) -> None:

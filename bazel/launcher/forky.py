@@ -71,8 +71,9 @@ def resolve_again(
     site: Site,
     verifier: archive.Verifier,
     say: Callable[[str, bool], None],
+    with_bazel: bool,
 ) -> list[dict[str, Any]]:
-    """Newer packages in place of the locked ones; Bazel's major version stays."""
+    """Newer packages in place of the locked ones; Bazel's major version stays, if it is used."""
     try:
         packages = resolve_packages(site.debian_mirrors, verifier, say)
     except archive.ArchiveError as error:
@@ -82,7 +83,7 @@ def resolve_again(
         ) from error
     old, new = ({p["name"]: p["version"] for p in side} for side in (locked, packages))
     wanted, has = (side["bazel-bootstrap"].partition("+")[0] for side in (old, new))
-    if wanted.split(".")[0] != has.split(".")[0]:
+    if with_bazel and wanted.split(".")[0] != has.split(".")[0]:
         raise Problem(
             f"the mirror ({without_credentials(site.debian_mirrors[0])}) no longer has Bazel"
             f" {wanted}; it has {has}, which this project was not made for. Name a mirror that"

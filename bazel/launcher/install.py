@@ -75,7 +75,10 @@ def install(prefix: Path, lock: dict[str, Any], site: Site, say: Say, with_bazel
         if not contents.damaged(prefix):
             return
         for stale in cache.glob("new-*"):
-            shutil.rmtree(stale)  # of a start that was killed
+            if stale.is_dir():  # of a start that was killed
+                shutil.rmtree(stale)
+            else:
+                stale.unlink()
         contents.put_away(prefix, cache / f"new-{prefix.name}", say)
         for place in {_place(other) for other in cache.glob("bazel*-*")} - {cache, None}:
             say(
@@ -142,7 +145,7 @@ def _install(
         with tempfile.TemporaryDirectory(prefix="new-", dir=build.parent) as folder:
             own = forky.host_verifier()
             verifier = own or _locked_verifier(Path(folder), downloads, site)
-            again = forky.resolve_again(lock["packages"], site, verifier, say)
+            again = forky.resolve_again(lock["packages"], site, verifier, say, with_bazel)
         packages = _chosen(again, with_bazel)
         try:
             _fetch_packages(packages, build, downloads, site, say)

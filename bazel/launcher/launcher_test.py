@@ -9,8 +9,10 @@ import json
 import os
 import resource
 import signal
+import socket
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,6 +127,19 @@ def test_netrc(checkout: Checkout, mirror: Mirror) -> None:
     assert checkout.run("0").returncode == 0
 
 
+@pytest.mark.parametrize(
+    "host", ["http://nexus.test/", "nexus.test:8081", "my_host", "-a.test", "a..test", "::1"]
+)
+def test_a_host_that_bazel_cannot_name_stops_nobody(checkout: Checkout, host: str) -> None:
+    netrc = Path(checkout.env["HOME"], ".netrc")
+    netrc.write_text(f"machine {host} login a password b\nmachine b.test login a password b\n")
+    done = checkout.run("0")
+    assert done.returncode == 0, done.stderr
+    (rc,) = checkout.cache.glob("bazel-*/site-*/bazelrc")
+    options = [line for line in rc.read_text().splitlines() if "--credential_helper=" in line]
+    assert [option.split("=")[1] for option in options] == ["b.test"]
+
+
 def test_wrong_bytes(checkout: Checkout, mirror: Mirror) -> None:
     path = checkout.pool("bazel-lib")
     good, mirror.files[path] = mirror.files[path], b"something else"
@@ -163,6 +178,14 @@ def test_unreachable_mirror(checkout: Checkout, mirror: Mirror) -> None:
     assert "cannot be fetched" in error and "Connection refused" in error
     assert "DEBIAN_MIRROR=" in error and "HTTPS_PROXY" in error
     assert "secret" not in error
+
+
+@pytest.mark.parametrize("setting", ["NPM_REGISTRY", "DEBIAN_MIRROR", "http_proxy"])
+def test_a_password_that_is_not_escaped(checkout: Checkout, setting: str) -> None:
+    checkout.env.pop("no_proxy")
+    error = checkout.fails(**{setting: "http://user:pa/ss@127.0.0.1/x"})
+    assert "`/` as %2F" in error
+    assert "ss@" not in error and "'pa'" not in error
 
 
 def test_proxy(checkout: Checkout, mirror: Mirror) -> None:
@@ -237,6 +260,18 @@ def test_vanished_major_version(checkout: Checkout, mirror: Mirror) -> None:
     assert "USE_BAZEL_VERSION" in error
 
 
+def test_a_new_major_version_is_nothing_to_who_takes_another_bazel(
+    checkout: Checkout, mirror: Mirror
+) -> None:
+    gone = [p for p in checkout.packages if p["name"] in ("python3-pip", "bazel-bootstrap")]
+    pip = mirror.add_package("python3-pip", "2", mirror.files.pop(checkout.pool("python3-pip")))
+    newer = mirror.add_package("bazel-bootstrap", "8.1.0+ds-1", deb({}))
+    mirror.add_index([*(p for p in checkout.packages if p not in gone), pip, newer])
+    assert "it has 8.1.0" in checkout.fails()
+    done = checkout.run("build", USE_BAZEL_VERSION="7.7.1")
+    assert done.stdout.startswith("bazelisk 7.7.1 "), done.stderr
+
+
 def test_killed_and_started_again(checkout: Checkout, mirror: Mirror) -> None:
     slow = checkout.pool("bazel-lib")
     mirror.stalled.add(slow)
@@ -254,6 +289,14 @@ def test_killed_and_started_again(checkout: Checkout, mirror: Mirror) -> None:
     mirror.requests.clear()
     assert checkout.run("0").returncode == 0
     assert [path for path in mirror.requests if "/pool/" in path] == [slow]
+    assert not list(checkout.cache.glob("new-*"))
+
+
+def test_a_file_that_a_killed_start_left_stops_nobody(checkout: Checkout) -> None:
+    checkout.cache.mkdir(parents=True)
+    (checkout.cache / "new-mirrors-1").touch()
+    done = checkout.run("0")
+    assert done.returncode == 0, done.stderr
     assert not list(checkout.cache.glob("new-*"))
 
 
@@ -388,6 +431,46 @@ def test_bazelw_passes_everything_on(checkout: Checkout) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (5, "['a b', '', '--c']\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"<html>", "no npm package that has this version"),
+        (b"[]", "no npm package that has this version"),
+        (b'{"versions": {}}', "no npm package that has this version"),
+        (None, "http://.*bazelisk"),
+    ],
+)
+def test_a_wrong_npm_registry_is_told(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch, body: bytes | None, why: str
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("NPM_REGISTRY", mirror.url.replace("//", "//user:secret@") + "/npm")
+    if body is not None:
+        mirror.files["/npm/@bazel%2fbazelisk"] = body
+    with pytest.raises(site.Problem, match=why) as error:
+        update._integrity("@bazel/bazelisk", "1.28.1")
+    assert f"cannot be had from {mirror.url}/npm: " in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_a_registry_that_speaks_no_http_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("NPM_REGISTRY", f"http://127.0.0.1:{server.getsockname()[1]}")
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(b"SSH-2.0-OpenSSH\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(site.Problem, match=r"cannot be had from http://127\.0\.0\.1:"):
+            update._integrity("@bazel/bazelisk", "1.28.1")
+        thread.join()
 
 
 def test_diff_of_locks() -> None:

@@ -166,6 +166,45 @@ def test_a_machine_without_mirrors_asks_debian(
     assert machine.works("SITE/debian") == ""
 
 
+def test_a_mirror_that_is_no_more_is_not_remembered_for_ever(
+    machine: Machine, mirror: Mirror, tmp_path: Path
+) -> None:
+    mirror.files |= {f"/new{path}": body for path, body in mirror.files.items()}
+    mirror.files[_LIST] = f'href="{mirror.url}/debian/"'.encode()
+    machine.works("SITE/debian")
+    memory = tmp_path / "home/user/.cache/paddle_images/launcher/mirrors.json"
+
+    def days_pass() -> None:
+        os.utime(memory, (0, 0))
+
+    mirror.files[_LIST] = f'href="{mirror.url}/new/debian/"'.encode()
+    days_pass()
+    assert machine.works("SITE/debian") == ""  # it is still there
+    assert memory.stat().st_mtime > 0
+    del mirror.files["/debian/dists/forky/InRelease"]
+    assert machine.works("SITE/debian") == ""  # not asked again so soon
+    days_pass()
+    assert f"taking {mirror.url}/new/debian" in machine.works("SITE/new/debian")
+    mirror.close()
+    days_pass()
+    assert machine.works("SITE/new/debian") == ""  # without a network
+    assert memory.stat().st_mtime > 0
+
+
+def test_a_netrcs_default_is_not_for_mirrors_that_are_found(
+    machine: Machine, mirror: Mirror
+) -> None:
+    machine.write("home/user/.netrc", "default login user password p@ss\n")
+    mirror.files[_LIST] = f'href="{mirror.url}/debian/"'.encode()
+    machine.works("SITE/debian")
+    assert "/debian/dists/forky/InRelease" in mirror.requests
+    assert mirror.with_login == []
+    assert not any("--credential_helper=" in line for line in machine.bazelrc())
+    env = {"DEBIAN_MIRROR": f"{mirror.url}/debian", "PADDLE_IMAGES_CACHE": "/home/user/set"}
+    machine.works("SITE/debian", **env)
+    assert any("/pool/" in path for path in mirror.with_login)
+
+
 def test_a_mirror_with_the_security_archive_goes_before_others(
     machine: Machine, mirror: Mirror
 ) -> None:

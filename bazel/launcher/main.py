@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bazel.launcher import contents, mirrors
-from bazel.launcher.site import Problem, Site
+from bazel.launcher.site import FOUND, Problem, Site
 
 _HERE = Path(__file__).resolve().parent
 _PROJECT = _HERE.parent.parent
@@ -63,7 +63,11 @@ def _start(arguments: list[str]) -> NoReturn:
     missing = bool(contents.damaged(prefix))
     if missing:
         _make(cache)
-    site = mirrors.complete(Site.find(_PROJECT), cache, Reporter().say, anew=missing)
+    given = Site.find(_PROJECT)
+    site = mirrors.complete(given, cache, Reporter().say, anew=missing)
+    found = [host for host in site.hosts() if host not in given.hosts()]
+    if found:
+        os.environ[FOUND] = " ".join(found)
     if missing:
         from bazel.launcher import install
 

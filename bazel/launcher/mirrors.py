@@ -12,12 +12,13 @@ import functools
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bazel.launcher import apt
 from bazel.launcher.contents import Say
-from bazel.launcher.site import Problem, Site, is_list, without_credentials
+from bazel.launcher.site import Problem, Site, is_list, is_readable, without_credentials
 
 # Debian's own lists, of which one is enough. http, so that a site which has a proxy
 # for http alone gets at them; elsewhere the server leads to https.
@@ -28,6 +29,7 @@ _LISTS = (
 _LARGEST = 1 << 23  # of a list, or an InRelease
 _AT_ONCE = 16
 _MOST = 64  # of a list's mirrors are asked
+_DAYS_KEPT = 7  # before it is asked again whether a mirror is still there
 
 # Where package managers keep the address of their mirror.
 _SETTINGS = ("yum.repos.d/*.repo", "zypp/repos.d/*.repo", "apk/repositories", "pacman.d/mirrorlist")
@@ -41,7 +43,8 @@ _OTHERS = re.compile(
 def complete(site: Site, cache: Path, say: Say, anew: bool, root: Path = apt.ROOT) -> Site:
     """The site with mirrors of Debian, where apt's sources do not name them as such.
 
-    What was found once is taken again, unless the settings have changed or `anew`.
+    What was found once is taken again, unless the settings have changed or `anew`; after
+    some days only if it is still there.
     """
     if site.debian_mirrors and not any(map(is_list, site.debian_mirrors)):
         return site
@@ -51,20 +54,33 @@ def complete(site: Site, cache: Path, say: Say, anew: bool, root: Path = apt.ROO
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(memory.read_bytes())
         remembered = kept["found"] if kept["asked"] == asked else []
-    if remembered and not anew:
+    if remembered and not anew and not _is_old(memory):
         return site.with_mirrors(remembered)
     finder = _Finder(site, say, root)
     try:
-        found = finder.listed() if site.debian_mirrors else [finder.found()]
+        if site.debian_mirrors:
+            found = finder.listed()
+        elif remembered and not anew and finder.is_mirror(remembered[0]):
+            found = remembered
+        else:
+            found = [finder.found()]
     except Problem:
         if not remembered:
             raise
         found = remembered
     with contextlib.suppress(OSError):  # a cache that others fill
-        new = memory.with_name(f"new-mirrors-{os.getpid()}")
+        new = memory.with_name(f"mirrors-new-{os.getpid()}")  # new-* is install.py's to remove
         new.write_text(json.dumps({"asked": asked, "found": found}), encoding="utf-8")
         new.replace(memory)
     return site.with_mirrors(found)
+
+
+def _is_old(memory: Path) -> bool:
+    """Says whether to look again; not where others keep the cache, who will."""
+    with contextlib.suppress(OSError):
+        then = memory.stat().st_mtime
+        return os.access(memory.parent, os.W_OK) and time.time() - then > _DAYS_KEPT * 24 * 3600
+    return False
 
 
 def _siblings(root: Path) -> list[str]:
@@ -97,7 +113,8 @@ class _Finder:
                 found.append(url)
                 continue
             try:
-                found += apt.listed(self._get(url.removeprefix("mirror+")), self._root)
+                listed = apt.listed(self._get(url.removeprefix("mirror+"), chosen=True), self._root)
+                found += filter(is_readable, listed)
             except OSError as error:
                 problems.append(f"{without_credentials(url)}: {error}")
         if not found:
@@ -146,10 +163,10 @@ class _Finder:
                 found.append(f"http://{stanza['site']}/{stanza['archive-http'].strip('/')}")
         return _far_and_near(found, self._root)
 
-    def _get(self, url: str) -> str:
+    def _get(self, url: str, chosen: bool = False) -> str:
         from http.client import HTTPException
 
-        client = self._fetch.Client(self._site.ca_bundle, debian=True)
+        client = self._fetch.Client(self._site.ca_bundle, debian=True, chosen=chosen)
         try:
             return b"".join(client.get(url, _LARGEST)).decode("utf-8", "replace")
         except (OSError, HTTPException, self._fetch.TooLargeError) as error:
@@ -162,7 +179,7 @@ class _Finder:
         for start in range(0, min(len(candidates), _MOST), _AT_ONCE):
             some = candidates[start : start + _AT_ONCE]
             pool = ThreadPoolExecutor(len(some))
-            asked = {pool.submit(self._is_mirror, url): url for url in some}
+            asked = {pool.submit(self.is_mirror, url): url for url in some}
             without_security = ""
             try:
                 for answer in as_completed(asked):
@@ -176,7 +193,7 @@ class _Finder:
                 return without_security
         return ""
 
-    def _is_mirror(self, url: str) -> bool:
+    def is_mirror(self, url: str) -> bool:
         try:
             text = self._get(f"{url}/dists/{self._suite}/InRelease")
         except OSError:

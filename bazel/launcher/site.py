@@ -34,6 +34,17 @@ _CA_BUNDLES = (
 )
 
 
+UNREADABLE = (
+    "cannot be read; in a user name or password write"
+    " `/` as %2F, `:` as %3A, `#` as %23, `?` as %3F and `%` as %25"
+)
+
+
+# Hosts that ./bazelw found by itself, for it and what it starts: a netrc's `default` is not for
+# them, which may be anybody's.
+FOUND = "PADDLE_IMAGES_FOUND_HOSTS"
+
+
 class Problem(Exception):  # noqa: N818 (not always an error of the program)
     """An error for the user: one paragraph that says what mends it."""
 
@@ -105,7 +116,7 @@ class Site:
                 continue
             proxy = apt.proxy(url, env, root)
             if proxy:
-                found.setdefault(f"{scheme}_proxy", proxy)
+                found.setdefault(f"{scheme}_proxy", _url(proxy, "apt's setting of a proxy"))
                 used.add(host)
             else:
                 direct.append(host)
@@ -115,6 +126,11 @@ class Site:
             own = env.get("no_proxy") or env.get("NO_PROXY") or ""
             found["no_proxy"] = ",".join(filter(None, [own, *dict.fromkeys(exempt)]))
         return found
+
+    def hosts(self) -> list[str]:
+        urls = (*self.debian_mirrors, *self.debian_security_mirrors, *self._others())
+        hosts = (urllib.parse.urlsplit(url).hostname for url in urls)
+        return list(dict.fromkeys(host for host in hosts if host))
 
     def _others(self) -> list[str]:
         return [url for url in (self.pypi_index, self.npm_registry) if url]
@@ -131,7 +147,7 @@ def debian_mirrors(env: Mapping[str, str] = os.environ, root: Path = _ROOT) -> l
     for uri, suites, signed_by in apt.entries(root):
         if "debian-security" in uri or not any(map(_SUITE.fullmatch, suites)):
             continue
-        for url in apt.expand(uri, root):
+        for url in _expand(uri, root):
             rank = 2 * ("debian-archive" in signed_by) + url.endswith("/debian")
             ranked[url] = max(rank, ranked.get(url, 0))
     return sorted(ranked, key=lambda url: -ranked[url])
@@ -145,7 +161,7 @@ def debian_security_mirrors(env: Mapping[str, str] = os.environ, root: Path = _R
         url
         for uri, suites, _ in apt.entries(root)
         if any(suite.endswith("-security") and _SUITE.match(suite) for suite in suites)
-        for url in apt.expand(uri, root)
+        for url in _expand(uri, root)
     ]
     beside = [mirror + "-security" for mirror in debian_mirrors(env, root)]
     # Who names a mirror wants that one first.
@@ -163,17 +179,24 @@ def _urls(env: Mapping[str, str], name: str) -> list[str]:
     return [_url(url, name) for url in env[name].split()]
 
 
+def _expand(uri: str, root: Path) -> list[str]:
+    return [_url(url, "a line of apt's sources") for url in apt.expand(uri, root)]
+
+
 def _url(url: str, setting: str) -> str:
     """The URL that a setting holds, without a trailing slash."""
+    if not is_readable(url):
+        raise Problem(f"{setting} holds a URL that {UNREADABLE}.")
+    return url.rstrip("/")
+
+
+def is_readable(url: str) -> bool:
+    """Says whether a URL has the parts of one. The error would hold a part of the password."""
     try:
         _ = urllib.parse.urlsplit(url).port
-    except ValueError as error:
-        # Not the error's text, which holds a part of the password.
-        raise Problem(
-            f"{setting} holds a URL that cannot be read. In a user name or password write"
-            " `/` as %2F, `:` as %3A, `#` as %23, `?` as %3F and `%` as %25."
-        ) from error
-    return url.rstrip("/")
+    except ValueError:
+        return False
+    return True
 
 
 def pypi_index(env: Mapping[str, str] = os.environ, root: Path = _ROOT) -> str | None:
@@ -212,9 +235,10 @@ def npm_registry(
         for key, value in env.items()
         if key.lower().startswith("npm_config_")
     }
-    for named in (env.get("NPM_REGISTRY", "").strip(), settings.get("registry")):
-        if named:
-            return named.rstrip("/")
+    if env.get("NPM_REGISTRY", "").strip():
+        return _url(env["NPM_REGISTRY"].strip(), "NPM_REGISTRY")
+    if settings.get("registry"):
+        return _url(settings["registry"], "npm_config_registry")
     # In npm's order: earlier ones win.
     files = [project / ".npmrc"] if project else []
     if settings.get("userconfig") or env.get("HOME"):
@@ -230,7 +254,7 @@ def npm_registry(
             if key.strip() == "registry" and value:
                 # npm replaces ${NAME} by the environment's value.
                 value = re.sub(r"\$\{(\w+)\}", lambda m: env.get(m[1], m[0]), value)
-                return value.rstrip("/")
+                return _url(value, f"registry in {file}")
     return None
 
 
@@ -248,13 +272,18 @@ def login(
     root: Path = _ROOT,
     *,
     debian: bool = False,
+    default: bool = True,
 ) -> tuple[str, str] | None:
-    """User and password for a URL: its own, apt's where it is Debian's, those of a netrc."""
+    """User and password for a URL: its own, apt's where it is Debian's, those of a netrc.
+
+    `default`: the user has set the host, so that a netrc's `default` holds for it.
+    """
     parts = urllib.parse.urlsplit(url)
     if parts.username:
         return _of_url(parts)
     found = apt.login(url, root) if debian else None
-    return found or _netrc_login(parts.hostname or "", env)
+    host = parts.hostname or ""
+    return found or _netrc_login(host, env, default and host not in env.get(FOUND, "").split())
 
 
 def _of_url(parts: urllib.parse.SplitResult) -> tuple[str, str]:
@@ -276,14 +305,16 @@ def _netrc(env: Mapping[str, str]) -> dict[str, tuple[str, str | None, str | Non
         return {}
 
 
-def _netrc_login(host: str, env: Mapping[str, str]) -> tuple[str, str] | None:
+def _netrc_login(host: str, env: Mapping[str, str], default: bool) -> tuple[str, str] | None:
     entries = _netrc(env)
-    entry = entries.get(host) or entries.get("default")
+    entry = entries.get(host) or (entries.get("default") if default else None)
     return (entry[0] or "", entry[2] or "") if entry else None
 
 
 def without_credentials(url: str) -> str:
     """The URL as it may be shown."""
+    if not is_readable(url):
+        return "(a URL that cannot be read)"
     parts = urllib.parse.urlsplit(url)
     return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 

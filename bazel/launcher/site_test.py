@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,30 @@ def test_a_url_that_cannot_be_read_is_not_shown(tmp_path: Path) -> None:
     with pytest.raises(site.Problem, match="DEBIAN_MIRROR holds a URL that cannot") as error:
         site.debian_mirrors(env, tmp_path)
     assert "p#ss" not in str(error.value) and "user:" not in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["http://user:pa/ss@a.test/x", "http://user:ss@[bad/x"])
+def test_no_setting_with_such_a_url_is_shown(tmp_path: Path, url: str) -> None:
+    home = tmp_path / "home"
+    _write(home / ".npmrc", f"registry={url}\n")
+    _write(tmp_path / "etc/apt/sources.list", f"deb {url} bookworm main\n")
+    _write(tmp_path / "security/etc/apt/sources.list", f"deb {url} bookworm-security main\n")
+    _write(tmp_path / "etc/apt/apt.conf", f'Acquire::http::Proxy "{url}";')
+    here = site.Site(("http://a.test/debian",), (), None, None, None)
+    readers: dict[str, Callable[[], object]] = {
+        "NPM_REGISTRY": lambda: site.npm_registry({"NPM_REGISTRY": url}, tmp_path),
+        "npm_config_registry": lambda: site.npm_registry({"npm_config_registry": url}, tmp_path),
+        "npmrc": lambda: site.npm_registry({"HOME": str(home)}, tmp_path),
+        "a line of apt's sources": lambda: site.debian_mirrors({}, tmp_path),
+        "sources": lambda: site.debian_security_mirrors({}, tmp_path / "security"),
+        "apt's setting of a proxy": lambda: here.proxies({}, tmp_path),
+    }
+    for setting, read in readers.items():
+        with pytest.raises(site.Problem, match="a URL that cannot be read; in a user") as error:
+            read()
+        assert setting in str(error.value)
+        assert "ss@" not in str(error.value)
+    assert site.without_credentials(url) == "(a URL that cannot be read)"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,10 @@ from bazel.launcher import contents
 from bazel.launcher.fetch import basic
 from bazel.launcher.site import Problem, Site, without_credentials
 
+# The hosts that --credential_helper takes: no IPv6, no underscore, no port.
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+
 
 def write(folder: Path, prefix: Path, site: Site, say: contents.Say, with_bazel: bool) -> None:
     """Makes `folder`, unless it is there and whole, with a bazelrc and, for the
@@ -66,6 +70,8 @@ def _credential_lines(site: Site, temporary: Path, folder: Path) -> list[str]:
     """Bazel ignores credentials in URLs and a netrc; helpers hand them over, one a host."""
     hosts: dict[str, list[tuple[str, str]]] = {}
     for host, start, user, password in site.logins():
+        if "/" in host:  # a netrc that names a URL
+            continue
         answer = json.dumps({"headers": {"Authorization": [basic(user, password)]}})
         # Bazel asks for one URL, as one line of JSON.
         pattern = "*" + shlex.quote(f'"uri":"{start}') + "*" if start else "*"
@@ -78,7 +84,8 @@ def _credential_lines(site: Site, temporary: Path, folder: Path) -> list[str]:
         (temporary / helper).write_text(
             f"#!/bin/sh\nread -r request\ncase $request in\n{text}*) echo '{{}}' ;;\nesac\n"
         )
-        lines.append(_line("common", f"--credential_helper={host}={folder / helper}"))
+        if _HOST.fullmatch(host):  # programs of repository rules take the others by their file
+            lines.append(_line("common", f"--credential_helper={host}={folder / helper}"))
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -77,8 +78,18 @@ def _integrity(name: str, version: str) -> str:
     if not registry:
         raise site.Problem("no npm registry is known. Start this by `./bazelw run //:lock`.")
     client = fetch.Client(site.ca_bundle())
-    body = b"".join(client.get(f"{registry}/{name.replace('/', '%2f')}", fetch.LARGEST))
-    return str(json.loads(body)["versions"][version]["dist"]["integrity"])
+    try:
+        body = b"".join(client.get(f"{registry}/{name.replace('/', '%2f')}", fetch.LARGEST))
+        return str(json.loads(body)["versions"][version]["dist"]["integrity"])
+    except (OSError, http.client.HTTPException, fetch.TooLargeError) as error:
+        why = str(error) or type(error).__name__
+    except (LookupError, TypeError, ValueError):  # what is no JSON, or JSON of another kind
+        why = "what it sends is no npm package that has this version"
+    raise site.Problem(
+        f"{name} {version} cannot be had from {site.without_credentials(registry)}: {why}. Name a"
+        " registry that mirrors the public one: `NPM_REGISTRY=https://REGISTRY ./bazelw run //:lock"
+        " launcher`."
+    )
 
 
 def _dump(lock: dict[str, Any]) -> str:
