@@ -370,7 +370,7 @@ def test_a_push_that_is_cut_off_leaves_nothing_running(home: dict[str, str], num
 def stall(home: Path) -> Path:
     """Holds the embedded registry at the image's configuration, while the file is there."""
     repositories = home / ".cache/paddle_images/registry/docker/registry/v2/repositories"
-    digest = Image(SMALL).manifest["config"]["digest"].replace(":", "/")
+    digest = str(Image(SMALL).manifest["config"]["digest"]).replace(":", "/")
     link = repositories / "paddle/small/_layers" / digest / "link"
     link.parent.mkdir(parents=True)
     os.mkfifo(link)  # which nobody writes
