@@ -177,6 +177,17 @@ def test_a_namespace_and_secrets_for_the_registry(job: dict[str, Any]) -> None:
     assert pod(other)["imagePullSecrets"] == [{"name": "a"}, {"name": "b.c"}]
 
 
+@pytest.mark.parametrize("word", ["no", "on", "null", "true"])
+def test_words_of_yaml_are_names_like_others(word: str) -> None:
+    job = printed(f"--name={word}", f"--namespace={word}", f"--queue={word}")
+    assert mistakes(job) == []
+    assert (job["metadata"]["name"], job["spec"]["queue"]) == (word, word)
+    done = run(SERVING, REGISTRY, "--offline", f"--name={word}", "--namespace=123")
+    for told in yaml.safe_load_all(done.stdout):
+        assert (told["metadata"]["name"], told["metadata"]["namespace"]) == (word, "123")
+    assert told["spec"]["selector"] == {"app.kubernetes.io/name": word}
+
+
 def test_the_examples_of_the_help_text_work() -> None:
     help_text = run(TRAINING, "--help").stdout
     examples = re.findall(r"//deploy:(\w+) -- (.*) \|", help_text)
@@ -312,6 +323,9 @@ def test_templates_and_values_fit(tmp_path: Path) -> None:
     template.write_text("a: $one\n")
     assert manifest.filled(template, {"one": "1"}) == "a: 1\n"
     assert manifest.filled(template, {"one": ""}) == ""
+    template.write_text('a: "$one"\n')
+    assert manifest.filled(template, {"one": "no"}) == 'a: "no"\n'
+    assert manifest.filled(template, {"one": ""}) == ""
     with pytest.raises(click.UsageError, match=r"asks for \$one"):
         manifest.filled(template, {})
     with pytest.raises(click.UsageError, match="no place for two"):
@@ -329,6 +343,7 @@ def test_templates_and_values_fit(tmp_path: Path) -> None:
         (["--registry=https://registry.test"], "no such value as registry.example.org:5000"),
         ([REGISTRY, "--gpu=8", "digits"], "No such option '--gpu'"),
         ([REGISTRY, "--name=My Job"], "'My Job' is no such value as digits-2"),
+        ([REGISTRY, "--name=123"], "'123' is no such value as digits-2"),
         ([REGISTRY, "--queue=a: b"], "'a: b' is no such value as default"),
         ([REGISTRY, "--memory=8GB"], "'8GB' is no such value as 8Gi"),
     ],

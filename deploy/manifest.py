@@ -17,8 +17,10 @@ from bazel.image.private.skopeo import MissingError, Skopeo
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
-# What Kubernetes and registries take, and what makes no other YAML of a template than is meant.
-_NAME = "[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?"
+# What Kubernetes and registries take, and what makes no other YAML of a template than is meant,
+# where `no` and 123 stand in quotes. A name is also a Service's: that begins with a letter.
+_NAME = "[a-z]([-a-z0-9]{0,50}[a-z0-9])?"
+_NAMESPACE = "[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?"
 _SUBDOMAIN = "[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
 _MEMORY = "[0-9]+(Mi|Gi|Ti|M|G|T)"
 _REGISTRY = "[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*"
@@ -71,7 +73,9 @@ def options(name: str, memory: str) -> Callable[[Command], Command]:
             help="Of what is made in the cluster.",
         ),
         click.option(
-            "--namespace", callback=_as(_NAME, "team"), help="Of all that.  [default: kubectl's]"
+            "--namespace",
+            callback=_as(_NAMESPACE, "team"),
+            help="Of all that.  [default: kubectl's]",
         ),
         subdomain(
             "--pull-secret",
@@ -202,13 +206,13 @@ def check_pushed(skopeo: Path, reference: str, command: str) -> None:
 def filled(template: Path, values: dict[str, str]) -> str:
     """A template with its `$name`s filled in; each of them must have a value, and be used.
 
-    A line `key: $name` goes if the value is empty.
+    A line `key: $name` goes if the value is empty, with quotes or without.
     """
     source = template.read_text(encoding="utf-8")
     if unused := set(values) - set(string.Template(source).get_identifiers()):
         raise click.UsageError(f"{template} has no place for {', '.join(sorted(unused))}.")
     for name in (name for name, value in values.items() if not value):
-        source = re.sub(rf"^ *\w+: \${name}\n", "", source, flags=re.MULTILINE)
+        source = re.sub(rf'^ *\w+: ("?)\${name}\1\n', "", source, flags=re.MULTILINE)
     try:
         return string.Template(source).substitute(values)
     except KeyError as missing:

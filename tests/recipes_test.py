@@ -1,6 +1,8 @@
 """The recipes for CI hold to their services' schemas, and run what README.md says."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from check_jsonschema.builtin_schemas import get_builtin_schema
 from ruamel.yaml import YAML
 
 GITHUB = sorted(Path(".github/workflows").glob("*.yml"))
+LOCK = Path(".github/workflows/lock.yml")
 GITLAB = Path(".gitlab-ci.yml")
 SCHEMAS = {path: "vendor.github-workflows" for path in GITHUB} | {GITLAB: "vendor.gitlab-ci"}
 
@@ -58,9 +61,112 @@ def test_they_run_the_commands_of_the_readme() -> None:
 
 
 def test_they_renew_the_locks_alike() -> None:
-    renewed = commands(Path(".github/workflows/lock.yml"))
+    renewed = commands(LOCK)
     assert renewed == ["./bazelw run //:lock -- --security", "./bazelw run //:lock launcher"]
     assert commands(GITLAB)[3:] == renewed
+
+
+TOKEN = "a token"
+BAZELW = """#!/bin/sh
+case $* in
+  *--security) echo "updates" | tee lock.json ;;
+  *launcher) echo "another major version" >&2; exit 1 ;;
+esac
+"""
+# It has no open pull request until one is made, and a merged one, which an edit finds.
+GH = """#!/bin/sh
+echo "$1 $2" >> "$RUNNER_TEMP/asked"
+case "$1 $2" in
+  "pr create") [ ! -e "$RUNNER_TEMP/open" ] && touch "$RUNNER_TEMP/open" ;;
+  "pr edit") ;;
+  *) exit 2 ;;
+esac
+"""
+
+
+def git(folder: Path, *words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture(name="work")
+def a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone on a runner, at a detached HEAD, of the bare repository `team/ours.git`."""
+    (tmp_path / "gitconfig").write_text(
+        "[user]\n\tname = t\n\temail = t@t.test\n"
+        f'[url "{tmp_path}/"]\n\tinsteadOf = https://lock@git.test/\n'
+    )
+    (tmp_path / "gh").write_text(GH)
+    (tmp_path / "gh").chmod(0o755)
+    for name, value in {
+        "CI_PROJECT_PATH": "team/ours",
+        "CI_SERVER_HOST": "git.test",
+        "GITLAB_USER_EMAIL": "t@t.test",
+        "GITLAB_USER_NAME": "t",
+        "GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig"),
+        "GIT_TRACE": str(tmp_path / "trace"),
+        "HOME": str(tmp_path),
+        "LOCK_TOKEN": TOKEN,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "RUNNER_TEMP": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(name, value)
+    work, origin = tmp_path / "work", tmp_path / "team" / "ours.git"
+    git(tmp_path, "init", "--quiet", "--bare", str(origin))
+    git(origin, "config", "receive.advertisePushOptions", "true")
+    git(tmp_path, "init", "--quiet", str(work))
+    (work / "lock.json").write_text("none\n")
+    (work / "bazelw").write_text(BAZELW)
+    (work / "bazelw").chmod(0o755)
+    git(work, "add", ".")
+    git(work, "commit", "--quiet", "--message", "first")
+    git(work, "tag", "first")
+    git(work, "remote", "add", "origin", str(origin))
+    git(work, "checkout", "--quiet", "--detach")
+    return work
+
+
+def renew(recipe: Path, work: Path) -> None:
+    """Runs what the job that renews the locks runs."""
+    job = read(recipe.read_text())["lock" if recipe == GITLAB else "jobs"]
+    if recipe == GITLAB:
+        scripts = ["\n".join(job["script"])]
+    else:
+        scripts = [step["run"] for step in job["lock"]["steps"] if "lock" in step.get("run", "")]
+    for script in scripts:
+        subprocess.run(["bash", "-eo", "pipefail", "-c", script], cwd=work, check=True)
+
+
+@pytest.mark.parametrize("recipe", [GITLAB, LOCK], ids=str)
+def test_updates_are_proposed_while_the_launcher_cannot_be_renewed(
+    recipe: Path, work: Path
+) -> None:
+    renew(recipe, work)
+    origin = work.parent / "team" / "ours.git"
+    assert git(origin, "show", "refs/heads/locks:lock.json") == "updates"
+    assert git(origin, "log", "-1", "--format=%s", "locks") == "Security updates"
+
+
+def test_a_pull_request_is_opened_where_none_is_open(work: Path) -> None:
+    renew(LOCK, work)
+    git(work, "checkout", "--quiet", "--detach", "first")
+    git(work, "branch", "--quiet", "--delete", "--force", "locks")
+    renew(LOCK, work)
+    asked = (work.parent / "asked").read_text().splitlines()
+    assert asked == ["pr create", "pr create", "pr edit"]
+
+
+def test_the_token_reaches_git_in_no_command_line(work: Path) -> None:
+    renew(GITLAB, work)
+    trace = (work.parent / "trace").read_text()
+    assert " push --force " in trace
+    assert TOKEN not in trace
+    options = re.search(r"git (-c .*) \\\n *push ", GITLAB.read_text())
+    assert options
+    asked = "protocol=https\nhost=git.test\nusername=lock\n\n"
+    command = ["bash", "-c", f"git {options[1]} credential fill"]
+    filled = subprocess.run(command, input=asked, check=True, capture_output=True, text=True)
+    assert f"password={TOKEN}" in filled.stdout.splitlines()
 
 
 def test_ci_stays_in_the_locks() -> None:

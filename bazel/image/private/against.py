@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -86,9 +87,14 @@ def check_out(workspace: Path, commit: str) -> Path:
     common = Path(workspace, _git(workspace, "rev-parse", "--git-common-dir")).resolve()
     key = hashlib.sha256(os.fsencode(common)).hexdigest()[:12]
     folder = processes.cache_folder() / "against" / key
-    if (folder / ".git").exists():
-        _git(folder, "checkout", "--quiet", "--detach", "--force", commit)
-    else:
+    try:
+        if there := (folder / ".git").exists():
+            _git(folder, "checkout", "--quiet", "--detach", "--force", commit)
+    except UserError:  # as of a repository that was deleted, and cloned anew
+        there = False
+    if not there:
+        if folder.exists():
+            shutil.rmtree(folder)
         _git(workspace, "worktree", "prune")
         _git(workspace, "worktree", "add", "--quiet", "--detach", "--force", str(folder), commit)
     own, copied = workspace / "user.bazelrc", folder / "user.bazelrc"

@@ -76,6 +76,18 @@ def test_a_worktree_that_was_deleted_is_made_anew(workspace: Path) -> None:
     assert (against.check_out(workspace, commit) / "file").read_text() == "second"
 
 
+def test_a_worktree_of_a_clone_that_was_deleted_is_made_anew(workspace: Path) -> None:
+    folder = against.check_out(workspace, against.commit_of(workspace, "HEAD~1"))
+    old = workspace.rename(workspace.with_name("old"))
+    _git(old.parent, "clone", "--quiet", str(old), str(workspace))
+    for _ in range(2):
+        assert against.check_out(workspace, against.commit_of(workspace, "HEAD")) == folder
+        assert (folder / "file").read_text() == "second"
+    (folder / ".git").unlink()  # as where it was cut off
+    assert against.check_out(workspace, against.commit_of(workspace, "HEAD")) == folder
+    assert _git(folder, "status", "--porcelain") == ""
+
+
 def test_what_is_neither_is_told(workspace: Path) -> None:
     with pytest.raises(UserError, match=r"nope is neither a revision .* nor a reference"):
         against.commit_of(workspace, "nope")

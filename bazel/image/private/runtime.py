@@ -144,13 +144,13 @@ class Container:
             time.sleep(0.1)
         raise AssertionError(f"{path} does not answer: {last}\n{self.stdout}{self.stderr}")
 
-    def stop(self, seconds: float = 30) -> int:
+    def stop(self, seconds: float = 60) -> int:
         """Sends SIGTERM, as Kubernetes would; gives the exit code."""
         if self.running:
             self._process.terminate()
         return self.wait(seconds)
 
-    def wait(self, seconds: float = 30) -> int:
+    def wait(self, seconds: float = 60) -> int:
         """Waits until the program ends by itself; gives the exit code."""
         try:
             code = self._process.wait(seconds)

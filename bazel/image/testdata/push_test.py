@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -36,6 +37,7 @@ from bazel.image.private.referrers import (
 )
 from bazel.image.testdata.users import (
     HERE,
+    LIMIT,
     SMALL,
     children,
     command_of,
@@ -346,21 +348,33 @@ def test_push_while_the_registry_is_served(home: dict[str, str]) -> None:
     assert "another command is serving" in second.stderr
     below = children(registry.pid)
     registry.send_signal(signal.SIGINT)
-    assert registry.wait(5) == 128 + signal.SIGINT
+    assert registry.wait(LIMIT) == 128 + signal.SIGINT
     assert all(gone(pid) for pid in below)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_push_that_is_cut_off_leaves_nothing_running(home: dict[str, str], number: int) -> None:
+    stalled = stall(Path(home["HOME"]))
     pushing = subprocess.Popen([HERE / "small_push"], env=home, stderr=subprocess.DEVNULL)
     below: list[int] = []
     while not any(b"copy" in command_of(pid) for pid in below):  # skopeo runs
-        assert pushing.poll() is None, "the push was too fast to cut off"
+        assert pushing.poll() is None, "the registry did not stall"
         below = children(pushing.pid)
     pushing.send_signal(number)
-    pushing.wait(5)
+    pushing.wait(LIMIT)
     assert all(gone(pid) for pid in below)
+    stalled.unlink()
     assert program("small_push", env=home).returncode == 0
+
+
+def stall(home: Path) -> Path:
+    """Holds the embedded registry at the image's configuration, while the file is there."""
+    repositories = home / ".cache/paddle_images/registry/docker/registry/v2/repositories"
+    digest = str(Image(SMALL).manifest["config"]["digest"]).replace(":", "/")
+    link = repositories / "paddle/small/_layers" / digest / "link"
+    link.parent.mkdir(parents=True)
+    os.mkfifo(link)  # which nobody writes
+    return link
 
 
 def test_push_elsewhere(home: dict[str, str], tmp_path: Path) -> None:
@@ -424,7 +438,7 @@ def test_paths_are_the_users(home: dict[str, str], tmp_path: Path) -> None:
     assert served.stderr is not None
     assert f" from {there}/storage," in served.stderr.readline()
     served.terminate()
-    served.wait(5)
+    served.wait(LIMIT)
 
 
 def test_a_port_that_another_registry_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,6 +123,29 @@ def test_a_push_without_a_login_says_where_it_looked(home: dict[str, str], locke
     assert program("small_push", "-r", to, env=home).returncode == 0
 
 
+def test_a_chosen_file_without_a_login_is_all_that_counts(
+    home: dict[str, str], locked: str, tmp_path: Path
+) -> None:
+    docker_config(home, {"auths": {locked: AUTH}})
+    chosen = tmp_path / "chosen" / "config.json"
+    chosen.parent.mkdir()
+    chosen.write_text('{"auths": {}}')
+    words = ["small_push", "-r", f"{locked}/team/name", "--no-bills"]
+    for more, variables in (
+        ([f"--authfile={chosen}"], {}),
+        ([], {"REGISTRY_AUTH_FILE": str(chosen)}),
+        ([], {"DOCKER_CONFIG": str(chosen.parent)}),
+    ):
+        refused = program(*words, *more, env=home | variables)
+        assert (refused.returncode, refused.stdout) == (1, ""), (more, variables)
+        assert f"No login is in {chosen} for {locked}: " in refused.stderr
+    assert program(*words, env=home).returncode == 0
+    half = program(*words, f"--dest-password={WORD}", env=home)
+    assert (half.returncode, half.stdout) == (1, "")
+    assert "a password is given without a user: --dest-username=USER names one" in half.stderr
+    assert "Traceback" not in half.stderr
+
+
 def test_the_embedded_registry_asks_nobody_for_a_login(home: dict[str, str]) -> None:
     Path(home["XDG_RUNTIME_DIR"], "containers", "auth.json").mkdir(parents=True)
     asked = Path(home["HOME"], "asked")

@@ -3,7 +3,7 @@
 //
 //   server serve       until SIGTERM; then it ends with 0
 //   server drain       the same, but it takes half a second to end
-//   server stubborn    the same, but SIGTERM does nothing
+//   server stubborn    the same, but at SIGTERM it only says that it stays
 //   server exit N      ends with N
 
 #include <arpa/inet.h>
@@ -32,6 +32,11 @@ void Drain(int) {
 void Stop(int) {
   constexpr char kText[] = "stopping\n";
   _exit(write(STDOUT_FILENO, kText, sizeof(kText) - 1) < 0 ? 1 : 0);
+}
+
+void Stay(int) {
+  constexpr char kText[] = "staying\n";
+  if (write(STDOUT_FILENO, kText, sizeof(kText) - 1) < 0) _exit(1);
 }
 
 std::string Writable(const std::string& folder) {
@@ -98,6 +103,7 @@ int main(int argc, char** argv) {
   if (command == "exit") return argc > 2 ? std::atoi(argv[2]) : 0;
   if (command == "serve") std::signal(SIGTERM, Stop);
   if (command == "drain") std::signal(SIGTERM, Drain);
+  if (command == "stubborn") std::signal(SIGTERM, Stay);
   if (command == "serve" || command == "drain" || command == "stubborn") {
     return Serve();
   }

@@ -17,6 +17,7 @@ from bazel.image.private.referrers import read, referrers_tag, write
 
 HERE = Path("bazel/image/testdata")
 SMALL = HERE / "small"
+LIMIT = 60  # seconds for what takes one on a machine that does nothing else
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -27,7 +28,9 @@ def environment(home: Path) -> dict[str, str]:
 
 def program(name: str, *arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [str(HERE / name), *arguments]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, env=env, capture_output=True, text=True, timeout=LIMIT, check=False
+    )
 
 
 def get(url: str, headers: dict[str, str] | None = None) -> str:
@@ -37,7 +40,7 @@ def get(url: str, headers: dict[str, str] | None = None) -> str:
 
 
 def gone(pid: int) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + LIMIT
     while time.monotonic() < deadline:
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]

@@ -35,12 +35,14 @@ class Login:
     """Where the entry is from."""
     places: list[Path] = field(default_factory=list)
     """The files that were looked into."""
+    chosen: bool = False
+    """Whether the user named the one file: then no login from elsewhere will do."""
     troubles: list[str] = field(default_factory=list)
     """What was passed over, and why."""
 
 
 class LoginError(Exception):
-    """A file that the user named has no logins to read."""
+    """A file or a flag that the user gave makes no login."""
 
 
 def files(authfile: Path | None = None) -> list[Path]:
@@ -72,14 +74,15 @@ def of_words(user: str, secret: str) -> Json:
 
 def find(repository: str, authfile: Path | None = None) -> Login:
     """The login for HOST/NAME: the first that a file or a helper has."""
-    login = Login(places=files(authfile))
-    chosen = bool(authfile or os.environ.get("REGISTRY_AUTH_FILE"))
+    places = files(authfile)
+    login = Login(places=places, chosen=len(places) == 1)
+    named = bool(authfile or os.environ.get("REGISTRY_AUTH_FILE"))
     for file in login.places:
         try:
             data = file.read_bytes()
         except OSError as error:
             trouble = f"{file} cannot be read ({error.strerror})"
-            if chosen:
+            if named:
                 raise LoginError(f"{trouble}: it is to hold the logins") from error
             if not isinstance(error, FileNotFoundError | NotADirectoryError):
                 login.troubles.append(trouble)

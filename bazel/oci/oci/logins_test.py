@@ -129,8 +129,10 @@ esac
         self.assertEqual(logins.find(TO).source, str(files[1]))
         os.environ["DOCKER_CONFIG"] = str(self.root / "chosen")
         self.assertEqual(logins.files(), files)  # there is none
+        self.assertFalse(logins.find(TO).chosen)
         self.write(self.root / "chosen" / "config.json", {})
         self.assertEqual(logins.files(), [self.root / "chosen" / "config.json"])
+        self.assertTrue(logins.find(TO).chosen)
         os.environ["REGISTRY_AUTH_FILE"] = str(files[2])
         self.assertEqual(logins.find(TO).source, str(files[2]))
         self.assertEqual(logins.files(files[1]), [files[1]])

@@ -143,6 +143,10 @@ class Skopeo:
         words = dict(flag.partition("=")[::2] for flag in given)
         user, _, secret = words.pop("creds", "").partition(":")
         user, secret = words.pop("username", user), words.pop("password", secret)
+        if secret and not user:
+            raise logins.LoginError(
+                "a password is given without a user: --dest-username=USER names one"
+            )
         authfile = Path(words.pop("authfile")) if "authfile" in words else authfile
         if user:
             self._login = logins.Login(logins.of_words(user, secret), "the flags")
@@ -150,8 +154,9 @@ class Skopeo:
             self._login = logins.Login(source="the flags")
         else:
             self._login = logins.find(repository, authfile)
-            if self._login.troubles and not self._login.entry:
-                words["no-creds"] = ""  # else it looks itself, and stops at the trouble
+            if (self._login.troubles or self._login.chosen) and not self._login.entry:
+                # Else it looks itself: it stops at the trouble, or takes a login not chosen.
+                words["no-creds"] = ""
         if "cert-dir" in words:
             words["cert-dir"] = str(user_path(words["cert-dir"]))
         if insecure or LOOPBACK.fullmatch(self.host):

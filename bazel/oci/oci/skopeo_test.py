@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 import unittest
+from pathlib import Path
+from unittest import mock
 
-from oci import skopeo
+from oci import logins, skopeo
 
 TAG = "sha256-" + "404" * 21 + "0.sig"
 PLACE = f"reading manifest {TAG} in registry.example.com:40404/team/404: "
@@ -48,6 +52,29 @@ class SkopeoTest(unittest.TestCase):
                 self.assertIs(type(skopeo.failure(line)), kind, answer)
         for message in OTHERS:
             self.assertIs(type(skopeo.failure(message)), skopeo.SkopeoError, message)
+
+    def test_where_a_file_is_chosen_no_other_login_is_taken(self) -> None:
+        """skopeo's own search would find one."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "config.json")
+            file.write_text('{"auths": {}}')
+            home = {"HOME": folder, "XDG_RUNTIME_DIR": folder}
+            for authfile, chosen in (
+                (file, {}),
+                (None, {"REGISTRY_AUTH_FILE": str(file)}),
+                (None, {"DOCKER_CONFIG": folder}),
+            ):
+                with mock.patch.dict(os.environ, home | chosen, clear=True):
+                    words = skopeo.Skopeo(Path("/bin/echo"), "r.test/name", authfile=authfile)
+                    self.assertIn(b" inspect --no-creds ", words.run(["inspect"], "there"))
+            with mock.patch.dict(os.environ, home, clear=True):
+                words = skopeo.Skopeo(Path("/bin/echo"), "r.test/name")
+                self.assertNotIn(b"creds", words.run(["inspect"], "there"))
+
+    def test_a_password_without_a_user_is_refused(self) -> None:
+        for given in ("password=word", "creds=:word"):
+            with self.assertRaisesRegex(logins.LoginError, "--dest-username=USER"):
+                skopeo.Skopeo(Path("/bin/echo"), "r.test/name", given=[given])
 
 
 if __name__ == "__main__":
