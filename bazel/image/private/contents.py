@@ -19,7 +19,7 @@ import re
 import shlex
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from email.parser import HeaderParser
 from functools import cache
@@ -37,6 +37,9 @@ from bazel.image.private.layout import LIMITS, Image, ImageError, Limits
 
 STATUS, DIST_INFO = "var/lib/dpkg/status.d/", ".dist-info/METADATA"
 _OS_RELEASE = "usr/lib/os-release"
+_ENGINES = ("paddlepaddle", "paddlepaddle-gpu")
+_ROW = 100  # bytes that a path takes in memory beside its own
+_LINKS = 40  # that follow each other, as in Linux
 # What auditwheel makes of libNAME.so.VERSION: libNAME-HASH.so.VERSION; a hash may come twice.
 _REPAIRED = re.compile(r"(?P<name>lib.+?)(-[0-9a-f]{8})+(?P<rest>\..+)")
 _SPDX = get_spdx_licensing()
@@ -85,6 +88,8 @@ class Component:
 def read(image: Image, limits: Limits = LIMITS) -> list[LayerContents]:
     """What is in the layers of an image by their archives, for who trusts nobody's word."""
     layers = []
+    if len(image.layers) > limits.layers:
+        raise ImageError(f"the image has more than {limits.layers:,} layers")
     unpacked, entries, texts = limits.unpacked, limits.entries, limits.texts
     for index, layer in enumerate(image.layers):
         diff_id = image.config["rootfs"]["diff_ids"][index]
@@ -120,28 +125,31 @@ def merge(layers: Iterable[LayerContents]) -> tuple[dict[str, File], dict[str, s
     files: dict[str, File] = {}
     texts: dict[str, str] = {}
     links: dict[str, str] = {}
-    for index, layer in enumerate(layers):
-        if gone := set(layer.gone):
-            files = {path: file for path, file in files.items() if gone.isdisjoint(_upwards(path))}
-        files |= {path: File(index, *facts) for path, facts in layer.files.items()}
-        texts |= layer.texts
-        links |= layer.doc_links
-    for link in links:  # packages of one source share a folder
-        target, seen = link, set[str]()
-        while target in links and target not in seen:
-            seen.add(target)
-            target = links[target]
+    gone = set[str]()
+    # From the uppermost, so that each file is looked at once, however many layers remove some.
+    for index, layer in reversed(list(enumerate(layers))):
+        for path, facts in layer.files.items():
+            if path not in files and not (gone and _is_gone(path, gone)):
+                files[path] = File(index, *facts)
+                if path in layer.texts:
+                    texts[path] = layer.texts[path]
+        for link, target in layer.doc_links.items():
+            if not _is_gone(link, gone):
+                links.setdefault(link, target)
+        gone.update(layer.gone)
+    for link, target in links.items():  # packages of one source share a folder
+        for _ in range(_LINKS):
+            target = links.get(target, target)  # noqa: PLW2901
         if f"{target}/copyright" in texts:
             texts[f"{link}/copyright"] = texts[f"{target}/copyright"]
     return files, texts
 
 
-def _upwards(path: str) -> Iterator[str]:
-    """The path, and every folder that it is in; the root is empty."""
-    while path:
-        yield path
+def _is_gone(path: str, gone: Set[str]) -> bool:
+    """Whether it, or a folder that it is in, is among those; the root is empty."""
+    while path and path not in gone:
         path = path.rpartition("/")[0]
-    yield ""
+    return path in gone
 
 
 def _below(ordered: Sequence[str], folder: str) -> Sequence[str]:
@@ -306,7 +314,7 @@ def _wheels(
     texts: Mapping[str, str], lock: Mapping[str, Any], files: Mapping[str, File]
 ) -> Iterator[Component]:
     locked = {(w["name"], w["version"]): w["sha256"] for w in lock["wheels"]}
-    ordered = sorted(files)
+    ordered, engines, room = sorted(files), set[str](), LIMITS.texts
     for path in sorted(texts):
         if not path.endswith(DIST_INFO):
             continue
@@ -315,12 +323,18 @@ def _wheels(
         name = re.sub(r"[-_.]+", "_", fields["Name"]).lower()
         version = fields["Version"]
         record = texts.get(path.removesuffix("METADATA") + "RECORD", "")
-        rows = [line.split(",")[0] for line in record.splitlines()]
+        rows = {line.split(",")[0] for line in record.splitlines()}
         # Scripts and data are outside of the folder for wheels: ../../../bin/NAME.
+        room -= sum(len(site) + len(row) + _ROW for row in rows)
+        if room < 0:
+            raise ImageError(f"what the RECORD beside /{path} lists is too much to remember")
         own = [posixpath.normpath(f"{site}/{row}") for row in rows if row]
         own += _below(ordered, posixpath.dirname(path))
-        if not record:  # a part of a wheel, such as its engine alone: the rest is beside it
-            own += _below(ordered, f"{site}/paddle")
+        engine = f"{site}/paddle"
+        # The engine alone, without the rest of its wheel: what there is of it is beside it.
+        if not record and name.replace("_", "-") in _ENGINES and engine not in engines:
+            engines.add(engine)
+            own += _below(ordered, engine)
         yield Component(
             # A copy within another wheel, to which its files belong.
             "vendored" if "/_vendor/" in path else "wheel",
