@@ -139,7 +139,7 @@ def merge(layers: Iterable[LayerContents]) -> tuple[dict[str, File], dict[str, s
         gone.update(layer.gone)
     for link, target in links.items():  # packages of one source share a folder
         for _ in range(_LINKS):
-            target = links.get(target, target)  # noqa: PLW2901
+            target = links.get(target, target)
         if f"{target}/copyright" in texts:
             texts[f"{link}/copyright"] = texts[f"{target}/copyright"]
     return files, texts
