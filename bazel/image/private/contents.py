@@ -33,7 +33,7 @@ from packageurl import PackageURL
 
 from bazel.debian.private import archive
 from bazel.image.private.layer_contents import LayerContents, is_text
-from bazel.image.private.layout import LIMITS, Image, ImageError, Limits
+from bazel.image.private.layout import LIMITS, Image, ImageError, Json, Limits
 
 STATUS, DIST_INFO = "var/lib/dpkg/status.d/", ".dist-info/METADATA"
 _OS_RELEASE = "usr/lib/os-release"
@@ -42,6 +42,7 @@ _ROW = 100  # bytes that a path takes in memory beside its own
 _LINKS = 40  # that follow each other, as in Linux
 # What auditwheel makes of libNAME.so.VERSION: libNAME-HASH.so.VERSION; a hash may come twice.
 _REPAIRED = re.compile(r"(?P<name>lib.+?)(-[0-9a-f]{8})+(?P<rest>\..+)")
+_MODEL = re.compile(r"models/([^/]+)/([^/]+)/metadata\.json")
 _SPDX = get_spdx_licensing()
 _GNU_IN_WORDS = re.compile(
     r"GNU\s+(Lesser\s+|Library\s+)?General\s+Public\s+License,\s+version\s+(\d+(?:\.\d+)?)"
@@ -197,8 +198,23 @@ def components(
     return [*found, *_vendored(found, files, texts)]
 
 
-def _fields(text: str) -> Any:
-    return HeaderParser().parsestr(text)
+def _fields(texts: Mapping[str, str], path: str, *needed: str) -> Any:
+    """What a file of lines like `Name: x` says, some of which it must have."""
+    fields = HeaderParser().parsestr(texts[path])
+    for name in needed:
+        if not fields[name]:
+            raise ImageError(f"/{path} of the image says no {name}")
+    return fields
+
+
+def _json(texts: Mapping[str, str], path: str) -> Json:
+    try:
+        told = json.loads(texts[path])
+    except (RecursionError, ValueError) as error:
+        raise ImageError(f"/{path} of the image is not JSON: {error}") from error
+    if not isinstance(told, dict):
+        raise ImageError(f"/{path} of the image is no object of JSON")
+    return told
 
 
 def _purl(kind: str, namespace: str | None, name: str, version: str, **qualifiers: str) -> str:
@@ -213,7 +229,10 @@ def oci_purl(name: str, digest: str) -> str:
 
 def _release(texts: Mapping[str, str]) -> dict[str, str]:
     """What os-release(5) says."""
-    words = shlex.split(texts.get(_OS_RELEASE, ""), comments=True)
+    try:
+        words = shlex.split(texts.get(_OS_RELEASE, ""), comments=True)
+    except ValueError as error:
+        raise ImageError(f"/{_OS_RELEASE} of the image is damaged: {error}") from error
     return {key: value for key, is_set, value in (word.partition("=") for word in words) if is_set}
 
 
@@ -234,13 +253,15 @@ def _systems(texts: Mapping[str, str]) -> Iterator[Component]:
 
 def _debs(texts: Mapping[str, str], lock: Mapping[str, Any]) -> Iterator[Component]:
     release = _release(texts)
-    distro = {"distro": f"{release['ID']}-{release.get('VERSION_ID', '')}"} if release else {}
+    distro = (
+        {"distro": f"{release['ID']}-{release.get('VERSION_ID', '')}"} if "ID" in release else {}
+    )
     locked = {(p["name"], p["version"]): p["sha256"] for p in lock["packages"]}
     for path in sorted(texts):
         name = path.removeprefix(STATUS)
         if name == path or name.endswith(".md5sums"):
             continue
-        fields = _fields(texts[path])
+        fields = _fields(texts, path, "Version", "Architecture")
         version = fields["Version"]
         sums = texts.get(f"{path}.md5sums", "").splitlines()
         doc = f"usr/share/doc/{name}/copyright"
@@ -319,7 +340,7 @@ def _wheels(
         if not path.endswith(DIST_INFO):
             continue
         site = str(PurePosixPath(path).parents[1])
-        fields = _fields(texts[path])
+        fields = _fields(texts, path, "Name", "Version")
         name = re.sub(r"[-_.]+", "_", fields["Name"]).lower()
         version = fields["Version"]
         record = texts.get(path.removesuffix("METADATA") + "RECORD", "")
@@ -364,8 +385,11 @@ def _vendored(
         if wheel.kind != "wheel":
             continue
         bills = PurePosixPath(wheel.source or "").parent / "sboms"
-        own = [p for p in wheel.files if p in texts and PurePosixPath(p).parent == bills]
-        told = [c for path in own for c in _of_bill(json.loads(texts[path]), wheel, path)]
+        beside = [p for p in wheel.files if p in texts and PurePosixPath(p).parent == bills]
+        told_by = {path: _json(texts, path) for path in beside}
+        # Other formats may lie there too, such as SPDX.
+        own = {path: bill for path, bill in told_by.items() if bill.get("bomFormat") == "CycloneDX"}
+        told = [c for path, bill in own.items() for c in _of_bill(bill, wheel, path)]
         told += _of_table(wheel)
         if not own:
             paths = {library.source for library in told}
@@ -474,10 +498,10 @@ def wheel_licences(fields: Any) -> list[str]:
 def _models(texts: Mapping[str, str], files: Mapping[str, File]) -> Iterator[Component]:
     ordered = sorted(files)
     for path in sorted(texts):
-        if not path.startswith("models/"):
+        if not (matched := _MODEL.fullmatch(path)):
             continue
-        _, name, version, _ = path.split("/")
-        metadata = json.loads(texts[path])
+        name, version = matched.groups()
+        metadata = _json(texts, path)
         own = list(_below(ordered, f"models/{name}/{version}"))
         # Its parameters' digest is what tells one model from another.
         digest = metadata.get("digests", {}).get("model.pdiparams", "").removeprefix("sha256:")

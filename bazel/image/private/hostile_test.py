@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import sys
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from bazel.image.private import contents, verify
 from bazel.image.private.layout import CHUNK, Image, ImageError, Json, Limits
+from bazel.image.private.processes import UserError
 from bazel.image.private.referrers import MANIFEST, Layout
 
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -152,9 +154,12 @@ def test_each_file_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     layers = contents.read(image(tmp_path, entry("0/x") + entry("y/x"), *above))
     looked_at: list[str] = []
     is_gone = contents._is_gone
-    monkeypatch.setattr(
-        contents, "_is_gone", lambda path, gone: looked_at.append(path) or is_gone(path, gone)
-    )
+
+    def counted(path: str, gone: set[str]) -> bool:
+        looked_at.append(path)
+        return is_gone(path, gone)
+
+    monkeypatch.setattr(contents, "_is_gone", counted)
     files, _ = contents.merge(layers)
     assert files.keys() == {"y/x"}
     assert sorted(looked_at) == ["0/x", "y/x"]
@@ -240,6 +245,15 @@ def test_programs_write_no_bigger_file_than_was_said(tmp_path: Path) -> None:
     with verify.files_up_to(1000), pytest.raises(OSError, match="File too large"):
         (tmp_path / "big").write_bytes(bytes(1001))
     (tmp_path / "big").write_bytes(bytes(1001))
+
+
+def test_a_mistake_keeps_the_last_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "vsa.jsonl").write_text("the last one\n")
+    flags = ["--skopeo=x", "--docker-registry=x", f"--vsa={tmp_path}/vsa.jsonl"]
+    monkeypatch.setattr(sys, "argv", ["verify", *flags, "no reference"])
+    with pytest.raises(UserError, match="no reference is no reference"):
+        verify.main()
+    assert (tmp_path / "vsa.jsonl").read_text() == "the last one\n"
 
 
 def test_an_image_as_it_should_be(tmp_path: Path) -> None:

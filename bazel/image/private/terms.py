@@ -16,7 +16,7 @@ Json = dict[str, Any]
 class _Loader(yaml.SafeLoader):
     """Takes no key twice: YAML forbids it, and of two PyYAML would keep the last silently."""
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
         seen = set[tuple[str, str]]()
         for key, _ in node.value:
