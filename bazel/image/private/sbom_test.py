@@ -67,9 +67,9 @@ def test_both_are_of_this_image() -> None:
 
 
 def test_both_name_the_same_things() -> None:
-    ours = sorted((c["name"], c.get("version")) for c in contents.flat(CYCLONEDX))
+    ours = sorted((c["name"], c.get("version", "")) for c in contents.flat(CYCLONEDX))
     packages = [p for p in SPDX["packages"] if p["SPDXID"] != "SPDXRef-image"]
-    assert ours == sorted((p["name"], p.get("versionInfo")) for p in packages)
+    assert ours == sorted((p["name"], p.get("versionInfo", "")) for p in packages)
     references = [c["bom-ref"] for c in contents.flat(CYCLONEDX)]
     assert sorted(f"SPDXRef-{reference}" for reference in references) == sorted(
         p["SPDXID"] for p in packages
