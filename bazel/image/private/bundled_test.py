@@ -45,3 +45,16 @@ def test_the_bytes_say_so(site: Path, library: dict[str, str]) -> None:
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
     ):
         assert data.find(text) >= 0
+
+
+@pytest.mark.parametrize(("site", "library"), [p for p in libraries() if "zlib" in str(p.id)])
+def test_zlib_comes_without_minizip(site: Path, library: dict[str, str]) -> None:
+    """images/inference.vex.yaml says so."""
+    with (
+        (site / library["file"]).open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        assert data.find(library["proof"].encode()) >= 0
+        # Its functions' names, and what its two halves say of themselves.
+        for text in (b"zipOpen", b"unzOpen", b" zip 1.01 Copyright", b" unzip 1.01 Copyright"):
+            assert data.find(text) == -1

@@ -19,7 +19,7 @@ import re
 import shlex
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from email.parser import HeaderParser
 from functools import cache
@@ -33,12 +33,16 @@ from packageurl import PackageURL
 
 from bazel.debian.private import archive
 from bazel.image.private.layer_contents import LayerContents, is_text
-from bazel.image.private.layout import LIMITS, Image, ImageError, Limits
+from bazel.image.private.layout import LIMITS, Image, ImageError, Json, Limits
 
 STATUS, DIST_INFO = "var/lib/dpkg/status.d/", ".dist-info/METADATA"
 _OS_RELEASE = "usr/lib/os-release"
+_ENGINES = ("paddlepaddle", "paddlepaddle-gpu")
+_ROW = 100  # bytes that a path takes in memory beside its own
+_LINKS = 40  # that follow each other, as in Linux
 # What auditwheel makes of libNAME.so.VERSION: libNAME-HASH.so.VERSION; a hash may come twice.
 _REPAIRED = re.compile(r"(?P<name>lib.+?)(-[0-9a-f]{8})+(?P<rest>\..+)")
+_MODEL = re.compile(r"models/([^/]+)/([^/]+)/metadata\.json")
 _SPDX = get_spdx_licensing()
 _GNU_IN_WORDS = re.compile(
     r"GNU\s+(Lesser\s+|Library\s+)?General\s+Public\s+License,\s+version\s+(\d+(?:\.\d+)?)"
@@ -85,6 +89,8 @@ class Component:
 def read(image: Image, limits: Limits = LIMITS) -> list[LayerContents]:
     """What is in the layers of an image by their archives, for who trusts nobody's word."""
     layers = []
+    if len(image.layers) > limits.layers:
+        raise ImageError(f"the image has more than {limits.layers:,} layers")
     unpacked, entries, texts = limits.unpacked, limits.entries, limits.texts
     for index, layer in enumerate(image.layers):
         diff_id = image.config["rootfs"]["diff_ids"][index]
@@ -120,28 +126,31 @@ def merge(layers: Iterable[LayerContents]) -> tuple[dict[str, File], dict[str, s
     files: dict[str, File] = {}
     texts: dict[str, str] = {}
     links: dict[str, str] = {}
-    for index, layer in enumerate(layers):
-        if gone := set(layer.gone):
-            files = {path: file for path, file in files.items() if gone.isdisjoint(_upwards(path))}
-        files |= {path: File(index, *facts) for path, facts in layer.files.items()}
-        texts |= layer.texts
-        links |= layer.doc_links
-    for link in links:  # packages of one source share a folder
-        target, seen = link, set[str]()
-        while target in links and target not in seen:
-            seen.add(target)
-            target = links[target]
+    gone = set[str]()
+    # From the uppermost, so that each file is looked at once, however many layers remove some.
+    for index, layer in reversed(list(enumerate(layers))):
+        for path, facts in layer.files.items():
+            if path not in files and not (gone and _is_gone(path, gone)):
+                files[path] = File(index, *facts)
+                if path in layer.texts:
+                    texts[path] = layer.texts[path]
+        for link, target in layer.doc_links.items():
+            if not _is_gone(link, gone):
+                links.setdefault(link, target)
+        gone.update(layer.gone)
+    for link, target in links.items():  # packages of one source share a folder
+        for _ in range(_LINKS):
+            target = links.get(target, target)
         if f"{target}/copyright" in texts:
             texts[f"{link}/copyright"] = texts[f"{target}/copyright"]
     return files, texts
 
 
-def _upwards(path: str) -> Iterator[str]:
-    """The path, and every folder that it is in; the root is empty."""
-    while path:
-        yield path
+def _is_gone(path: str, gone: Set[str]) -> bool:
+    """Whether it, or a folder that it is in, is among those; the root is empty."""
+    while path and path not in gone:
         path = path.rpartition("/")[0]
-    yield ""
+    return path in gone
 
 
 def _below(ordered: Sequence[str], folder: str) -> Sequence[str]:
@@ -189,8 +198,23 @@ def components(
     return [*found, *_vendored(found, files, texts)]
 
 
-def _fields(text: str) -> Any:
-    return HeaderParser().parsestr(text)
+def _fields(texts: Mapping[str, str], path: str, *needed: str) -> Any:
+    """What a file of lines like `Name: x` says, some of which it must have."""
+    fields = HeaderParser().parsestr(texts[path])
+    for name in needed:
+        if not fields[name]:
+            raise ImageError(f"/{path} of the image says no {name}")
+    return fields
+
+
+def _json(texts: Mapping[str, str], path: str) -> Json:
+    try:
+        told = json.loads(texts[path])
+    except (RecursionError, ValueError) as error:
+        raise ImageError(f"/{path} of the image is not JSON: {error}") from error
+    if not isinstance(told, dict):
+        raise ImageError(f"/{path} of the image is no object of JSON")
+    return told
 
 
 def _purl(kind: str, namespace: str | None, name: str, version: str, **qualifiers: str) -> str:
@@ -205,7 +229,10 @@ def oci_purl(name: str, digest: str) -> str:
 
 def _release(texts: Mapping[str, str]) -> dict[str, str]:
     """What os-release(5) says."""
-    words = shlex.split(texts.get(_OS_RELEASE, ""), comments=True)
+    try:
+        words = shlex.split(texts.get(_OS_RELEASE, ""), comments=True)
+    except ValueError as error:
+        raise ImageError(f"/{_OS_RELEASE} of the image is damaged: {error}") from error
     return {key: value for key, is_set, value in (word.partition("=") for word in words) if is_set}
 
 
@@ -226,13 +253,15 @@ def _systems(texts: Mapping[str, str]) -> Iterator[Component]:
 
 def _debs(texts: Mapping[str, str], lock: Mapping[str, Any]) -> Iterator[Component]:
     release = _release(texts)
-    distro = {"distro": f"{release['ID']}-{release.get('VERSION_ID', '')}"} if release else {}
+    distro = (
+        {"distro": f"{release['ID']}-{release.get('VERSION_ID', '')}"} if "ID" in release else {}
+    )
     locked = {(p["name"], p["version"]): p["sha256"] for p in lock["packages"]}
     for path in sorted(texts):
         name = path.removeprefix(STATUS)
         if name == path or name.endswith(".md5sums"):
             continue
-        fields = _fields(texts[path])
+        fields = _fields(texts, path, "Version", "Architecture")
         version = fields["Version"]
         sums = texts.get(f"{path}.md5sums", "").splitlines()
         doc = f"usr/share/doc/{name}/copyright"
@@ -306,21 +335,27 @@ def _wheels(
     texts: Mapping[str, str], lock: Mapping[str, Any], files: Mapping[str, File]
 ) -> Iterator[Component]:
     locked = {(w["name"], w["version"]): w["sha256"] for w in lock["wheels"]}
-    ordered = sorted(files)
+    ordered, engines, room = sorted(files), set[str](), LIMITS.texts
     for path in sorted(texts):
         if not path.endswith(DIST_INFO):
             continue
         site = str(PurePosixPath(path).parents[1])
-        fields = _fields(texts[path])
+        fields = _fields(texts, path, "Name", "Version")
         name = re.sub(r"[-_.]+", "_", fields["Name"]).lower()
         version = fields["Version"]
         record = texts.get(path.removesuffix("METADATA") + "RECORD", "")
-        rows = [line.split(",")[0] for line in record.splitlines()]
+        rows = {line.split(",")[0] for line in record.splitlines()}
         # Scripts and data are outside of the folder for wheels: ../../../bin/NAME.
+        room -= sum(len(site) + len(row) + _ROW for row in rows)
+        if room < 0:
+            raise ImageError(f"what the RECORD beside /{path} lists is too much to remember")
         own = [posixpath.normpath(f"{site}/{row}") for row in rows if row]
         own += _below(ordered, posixpath.dirname(path))
-        if not record:  # a part of a wheel, such as its engine alone: the rest is beside it
-            own += _below(ordered, f"{site}/paddle")
+        engine = f"{site}/paddle"
+        # The engine alone, without the rest of its wheel: what there is of it is beside it.
+        if not record and name.replace("_", "-") in _ENGINES and engine not in engines:
+            engines.add(engine)
+            own += _below(ordered, engine)
         yield Component(
             # A copy within another wheel, to which its files belong.
             "vendored" if "/_vendor/" in path else "wheel",
@@ -350,8 +385,11 @@ def _vendored(
         if wheel.kind != "wheel":
             continue
         bills = PurePosixPath(wheel.source or "").parent / "sboms"
-        own = [p for p in wheel.files if p in texts and PurePosixPath(p).parent == bills]
-        told = [c for path in own for c in _of_bill(json.loads(texts[path]), wheel, path)]
+        beside = [p for p in wheel.files if p in texts and PurePosixPath(p).parent == bills]
+        told_by = {path: _json(texts, path) for path in beside}
+        # Other formats may lie there too, such as SPDX.
+        own = {path: bill for path, bill in told_by.items() if bill.get("bomFormat") == "CycloneDX"}
+        told = [c for path, bill in own.items() for c in _of_bill(bill, wheel, path)]
         told += _of_table(wheel)
         if not own:
             paths = {library.source for library in told}
@@ -460,10 +498,10 @@ def wheel_licences(fields: Any) -> list[str]:
 def _models(texts: Mapping[str, str], files: Mapping[str, File]) -> Iterator[Component]:
     ordered = sorted(files)
     for path in sorted(texts):
-        if not path.startswith("models/"):
+        if not (matched := _MODEL.fullmatch(path)):
             continue
-        _, name, version, _ = path.split("/")
-        metadata = json.loads(texts[path])
+        name, version = matched.groups()
+        metadata = _json(texts, path)
         own = list(_below(ordered, f"models/{name}/{version}"))
         # Its parameters' digest is what tells one model from another.
         digest = metadata.get("digests", {}).get("model.pdiparams", "").removeprefix("sha256:")

@@ -18,10 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-import yaml
-
-from bazel.image.private import elf, namespaces, run, runtime
+from bazel.image.private import elf, namespaces, run, runtime, terms
 from bazel.image.private.layout import Image, ImageError, resolved
 from bazel.image.private.processes import UserError
 
@@ -50,8 +47,8 @@ CONFIG_KEYS: dict[str, Callable[[Json], object]] = {
 class Contract:
     """The promises of one image, and those found broken."""
 
-    def __init__(self, image: Image, root: Path, terms: Json) -> None:
-        self.image, self.root, self.terms = image, root, terms
+    def __init__(self, image: Image, root: Path, told: Json) -> None:
+        self.image, self.root, self.terms = image, root, told
         self.broken: list[str] = []
         self.kept = 0
         self.files: dict[str, tuple[int, tarfile.TarInfo]] = {}  # path -> layer, entry
@@ -228,46 +225,8 @@ def described(term: Json) -> str:
     return f"`{' '.join(words)}`" + (f" as user {term['user']}" if "user" in term else "")
 
 
-def complaint(error: jsonschema.ValidationError) -> str:
-    """What is wrong with a contract, and where."""
-    where = error.json_path.removeprefix("$").removeprefix(".") or "it"
-    if error.validator == "additionalProperties":
-        known = error.schema["properties"]
-        unknown = sorted(str(key) for key in error.instance if key not in known)
-        return f"{where} has the unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}"
-    if error.validator == "oneOf":
-        return f"{where}: {error.schema['description']}"
-    return f"{where}: {error.message}"
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that a mapping has twice: PyYAML would forget the first, and what it says."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = set()
-        for key, _ in node.value:
-            text = str(key.value)
-            if text in keys:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"{text} stands twice in one mapping", problem_mark=key.start_mark
-                )
-            keys.add(text)
-        return super().construct_mapping(node, deep)
-
-
 def read_terms(path: Path) -> Json:
-    try:
-        terms = yaml.load(path.read_text(), _Loader) or {}
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not YAML: {error}") from error
-    kind = jsonschema.Draft202012Validator
-    schema = yaml.safe_load(Path(__file__).with_name("contract.schema.yaml").read_text())
-    validator = kind(schema, format_checker=kind.FORMAT_CHECKER)
-    wrong = [complaint(error) for error in validator.iter_errors(terms)]
-    if wrong:
-        lines = "".join(f"\n  {text}" for text in sorted(wrong))
-        raise UserError(f"{path} is no contract (docs/images.md has its keys):{lines}")
-    return dict(terms)
+    return terms.read(path, "contract.schema.yaml", "contract (docs/images.md has its keys)")
 
 
 def main(argv: list[str]) -> int:
@@ -280,11 +239,11 @@ def main(argv: list[str]) -> int:
     image = Image(args.layout)
     cache = Path(os.environ.get("TEST_TMPDIR", "/tmp"))
     try:
-        terms = read_terms(args.contract)
-        if terms.keys() & {"commands", "services"}:
+        told = read_terms(args.contract)
+        if told.keys() & {"commands", "services"}:
             namespaces.require(cache)
         with run.unpacked(image, runtime.NAME, cache) as root:
-            contract = Contract(image, root, terms)
+            contract = Contract(image, root, told)
             contract.check_entries()
             contract.check_libraries()
             contract.check_history()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import sys
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from bazel.image.private import contents, verify
 from bazel.image.private.layout import CHUNK, Image, ImageError, Json, Limits
+from bazel.image.private.processes import UserError
 from bazel.image.private.referrers import MANIFEST, Layout
 
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -82,9 +84,22 @@ def test_entries_are_counted(tmp_path: Path) -> None:
     refused(image(tmp_path, b"".join(entry(f"{n}") for n in range(101))), "more than 100 entries")
 
 
-@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
-def test_a_header_is_not_read_whole(tmp_path: Path, kind: bytes) -> None:
-    refused(image(tmp_path, entry("x", 1 << 40, kind)), "damaged: a header of 1099511627776 bytes")
+def test_layers_are_counted(tmp_path: Path) -> None:
+    refused(image(tmp_path, *[entry("x")] * 3), "more than 2 layers", Limits(layers=2))
+
+
+def test_a_header_for_all_entries_is_refused(tmp_path: Path) -> None:
+    """What it says was copied for each entry behind it."""
+    record = b"11 path=xy\n"
+    header = entry("x", len(record), tarfile.XGLTYPE) + record.ljust(512, b"\0")
+    refused(image(tmp_path, header + entry("y")), "damaged: a header for all entries")
+
+
+@pytest.mark.parametrize("size", [(64 << 10) + 1, 1 << 40])
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_is_not_read_whole(tmp_path: Path, kind: bytes, size: int) -> None:
+    data = entry("x", size, kind) + bytes(128 << 10)
+    refused(image(tmp_path, data), f"damaged: a header of {size} bytes")
 
 
 def test_headers_within_headers_end(tmp_path: Path) -> None:
@@ -98,7 +113,8 @@ def test_a_sparse_file_of_any_size_is_refused(tmp_path: Path) -> None:
         sized(f"GNU.sparse.{key}={value}\n")
         for key, value in {"major": 1, "minor": 0, "name": "big", "realsize": 1 << 60}.items()
     )
-    map_ = b"1\n0\n0\n".ljust(512, b"\0")
+    # As many pieces as it likes: none of them may be read.
+    map_ = b"100000000\n0\n0\n".ljust(512, b"\0")
     pax = entry("x", len(record), tarfile.XHDTYPE) + record.ljust(512, b"\0")
     refused(image(tmp_path / "pax", pax + entry("x", 512) + map_), "damaged: a sparse file")
     old = entry("x", 0, tarfile.GNUTYPE_SPARSE)
@@ -116,6 +132,73 @@ def test_a_long_path_is_refused(tmp_path: Path) -> None:
     data = entry("@LongLink", len(path), tarfile.GNUTYPE_LONGNAME)
     data += path.ljust(6144, b"\0") + entry("x")
     refused(image(tmp_path, data), "a path that is too long", Limits())
+
+
+def test_a_deep_path_is_refused(tmp_path: Path) -> None:
+    refused(image(tmp_path, file("a/" * 101 + "x", b"")), "a path that is too deep", Limits())
+
+
+def test_links_that_follow_each_other_end(tmp_path: Path) -> None:
+    """Each of them once walked all that come after it: 200 million steps here."""
+    doc = "usr/share/doc"
+    chain = b"".join(link(f"{doc}/{n}", f"{n + 1}") for n in range(20000))
+    layers = contents.read(image(tmp_path, chain + file(f"{doc}/20000/copyright", b"MIT")))
+    _, texts = contents.merge(layers)
+    assert f"{doc}/19999/copyright" in texts
+    assert f"{doc}/0/copyright" not in texts
+
+
+def test_each_file_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many layers above remove something."""
+    above = [entry(f"{n}/.wh.x") for n in range(20)]
+    layers = contents.read(image(tmp_path, entry("0/x") + entry("y/x"), *above))
+    looked_at: list[str] = []
+    is_gone = contents._is_gone
+
+    def counted(path: str, gone: set[str]) -> bool:
+        looked_at.append(path)
+        return is_gone(path, gone)
+
+    monkeypatch.setattr(contents, "_is_gone", counted)
+    files, _ = contents.merge(layers)
+    assert files.keys() == {"y/x"}
+    assert sorted(looked_at) == ["0/x", "y/x"]
+
+
+def test_what_is_removed_tells_nothing(tmp_path: Path) -> None:
+    status = "var/lib/dpkg/status.d"
+    below = file(f"{status}/x", b"Package: x\nVersion: 1\n")
+    layers = contents.read(image(tmp_path, below, entry(f"{status}/.wh.x")))
+    assert contents.merge(layers) == ({}, {})
+
+
+NO_LOCK: Json = {"packages": [], "wheels": []}
+
+
+def test_files_are_listed_for_one_wheel(tmp_path: Path) -> None:
+    """Any number of records of wheels each listed all files of the engine."""
+    site = "app/site"
+    part = b"Name: paddlepaddle\nVersion: 1\n"
+    data = entry(f"{site}/paddle/x") + entry(f"{site}/paddle/y")
+    data += file(f"{site}/a-1.dist-info/METADATA", b"Name: a\nVersion: 1\n")
+    data += b"".join(file(f"{site}/p-{n}.dist-info/METADATA", part) for n in range(3))
+    layers = contents.read(image(tmp_path, data))
+    files, texts = contents.merge(layers)
+    wheels = list(contents._wheels(texts, NO_LOCK, files))
+    engine = [len([p for p in w.files if f"{site}/paddle/" in p]) for w in wheels]
+    assert [w.name for w in wheels] == ["a", "paddlepaddle", "paddlepaddle", "paddlepaddle"]
+    assert engine == [0, 2, 0, 0]
+
+
+def test_a_record_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each row is kept behind the folder's name: a few bytes may make some thousand."""
+    folder = "app/p-1.dist-info/"
+    data = file(f"{folder}METADATA", b"Name: p\nVersion: 1\n")
+    data += file(f"{folder}RECORD", b"".join(b"%d,,\n" % n for n in range(20)))
+    files, texts = contents.merge(contents.read(image(tmp_path, data)))
+    monkeypatch.setattr(contents, "LIMITS", Limits(texts=2000))
+    with pytest.raises(ImageError, match=r"what the RECORD beside .* lists is too much"):
+        list(contents._wheels(texts, NO_LOCK, files))
 
 
 def test_many_whiteouts_and_models_take_no_time(tmp_path: Path) -> None:
@@ -162,6 +245,15 @@ def test_programs_write_no_bigger_file_than_was_said(tmp_path: Path) -> None:
     with verify.files_up_to(1000), pytest.raises(OSError, match="File too large"):
         (tmp_path / "big").write_bytes(bytes(1001))
     (tmp_path / "big").write_bytes(bytes(1001))
+
+
+def test_a_mistake_keeps_the_last_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "vsa.jsonl").write_text("the last one\n")
+    flags = ["--skopeo=x", "--docker-registry=x", f"--vsa={tmp_path}/vsa.jsonl"]
+    monkeypatch.setattr(sys, "argv", ["verify", *flags, "no reference"])
+    with pytest.raises(UserError, match="no reference is no reference"):
+        verify.main()
+    assert (tmp_path / "vsa.jsonl").read_text() == "the last one\n"
 
 
 def test_an_image_as_it_should_be(tmp_path: Path) -> None:

@@ -36,15 +36,20 @@ class Limits:
     `unpacked` and `texts` are bytes of all layers, the latter of what is kept in memory: paths, and
     the files that tell what is inside; `text` and `document` are those of one such file, and of one
     blob of JSON; `entries` are those of all layers; `pulled` is what a manifest says of its blobs;
-    `referrers` is the number of what refers to the image, `beside` what their manifests say.
+    `referrers` is the number of what refers to the image, `beside` what their manifests say;
+    `header` is the bytes of what comes before an entry to say more of it; `depth` is the number of
+    folders that a file is in.
     """
 
     pulled: int = 32 << 30
     referrers: int = 100
     beside: int = 1 << 30
     unpacked: int = 64 << 30
+    layers: int = 500
     entries: int = 2_000_000
+    header: int = 64 << 10
     path: int = 4096
+    depth: int = 100
     text: int = 8 << 20
     texts: int = 512 << 20
     document: int = 64 << 20
@@ -57,14 +62,19 @@ class _Member(tarfile.TarInfo):
     """An entry whose headers are short: tarfile reads them whole, one within the other."""
 
     _LONG = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
-    _PAX = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+    _PAX = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
 
     def _proc_member(self, tarfile_: tarfile.TarFile) -> Any:
-        if self.type in self._LONG + self._PAX and not 0 <= self.size <= CHUNK:
+        if self.type == tarfile.XGLTYPE:  # tarfile copies what it says for each entry behind it
+            raise tarfile.ReadError("a header for all entries")
+        if self.type in self._LONG + self._PAX and not 0 <= self.size <= LIMITS.header:
             raise tarfile.ReadError(f"a header of {self.size} bytes")
         if self.type == tarfile.GNUTYPE_SPARSE:
             raise tarfile.ReadError("a sparse file")  # of any size, from a few bytes
         return super()._proc_member(tarfile_)  # type: ignore[misc]
+
+    def _proc_gnusparse_10(self, *_: Any) -> None:
+        raise tarfile.ReadError("a sparse file")  # its map, of any length, is among its bytes
 
 
 class _Hashed:
@@ -197,6 +207,8 @@ class Image:
                             raise tarfile.ReadError("a sparse file")
                         if max(len(member.name), len(member.linkname)) > LIMITS.path:
                             raise tarfile.ReadError("a path that is too long")
+                        if member.name.count("/") > LIMITS.depth:
+                            raise tarfile.ReadError("a path that is too deep")
                         yield member, archive.extractfile(member) if member.isreg() else None
                         cast(Any, archive).members.clear()  # else it keeps all
             except (tarfile.TarError, OverflowError, RecursionError, ValueError) as error:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -52,6 +53,7 @@ from spdx_tools.spdx.writer.json import json_writer
 from bazel.image.private import contents, layer_contents, security, vex, worker
 from bazel.image.private.contents import Component
 from bazel.image.private.layout import Image
+from bazel.image.private.processes import UserError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TOOL = "paddle_images"
@@ -262,6 +264,16 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--name", required=True)
     parser.add_argument("--vex", type=Path, help="statements about vulnerabilities; see vex.py")
     args = parser.parse_args(argv)
+    try:
+        write(args)
+    except UserError as error:
+        print(f"paddle_images: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def write(args: argparse.Namespace) -> None:
+    """Writes what the arguments ask for."""
     image = Image(args.layout)
     found = contents.components(
         image,
@@ -277,7 +289,6 @@ def main(argv: Sequence[str]) -> int:
         (args.out / "openvex.json").write_text(json.dumps(known, indent=1) + "\n")
     listing = [asdict(component) for component in found]
     (args.out / "contents.json").write_text(json.dumps(listing, indent=1) + "\n")
-    return 0
 
 
 if __name__ == "__main__":

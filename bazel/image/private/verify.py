@@ -69,9 +69,8 @@ class Verifier:
         self.skopeo = Skopeo(args.skopeo, args.authfile, args.insecure, access)
         self.key: ec.EllipticCurvePublicKey | None = None
         self.key_name, self.deep, self._folder = "", bool(args.deep), folder
-        self._key_file, self._vsa = args.key, args.vsa
-        if args.vsa:
-            args.vsa.write_bytes(b"")
+        self._key_file = args.key
+        self.summaries: list[bytes] = []
         if args.key:
             self.key, self.key_name = signing.read_public_key(args.key), args.key.name
         self.locks = {path: Path(file) for path, file in pairs(args.lock)}
@@ -107,17 +106,14 @@ class Verifier:
         return verdict
 
     def summarize(self, verdict: Verdict) -> None:
-        """Adds a line to the file of summaries, if one was asked for."""
-        if not self._vsa:
-            return
+        """Adds a line for the file of summaries."""
         policy = {
             "deep": self.deep,
             "key": digest_of(self._key_file) if self._key_file else None,
             "locks": {path: digest_of(file) for path, file in sorted(self.locks.items())},
         }
         statement = summary.statement(*verdict.image, verdict.held, policy, verdict.inputs)
-        with self._vsa.open("ab") as file:
-            file.write(referrers.packed(statement) + b"\n")
+        self.summaries.append(referrers.packed(statement) + b"\n")
 
     def check_signature(
         self,
@@ -323,6 +319,9 @@ def main() -> int:
                 for what, text in verdict.lines:
                     print(f"{what:<11}{text}")
                 failed |= verdict.failed
+        # At the end: what goes wrong before, such as a reference that is none, keeps the last one.
+        if args.vsa and verifier.summaries:
+            args.vsa.write_bytes(b"".join(verifier.summaries))
     failed |= not verdicts
     some = f" {verdicts} of {verdicts + absent}: the others are not pushed" if absent else ""
     print("NOT verified: see above" if failed else f"verified{some}")

@@ -13,16 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from bazel.image.private import contents
+from bazel.image.private import contents, terms
 from bazel.image.private.contents import Component
 from bazel.image.private.layout import Image, ImageError, Json
 
 
 def document(image: Image, name: str, file: Path, found: Sequence[Component]) -> Json:
     """The document about an image that is pushed as `name`, by a file's statements."""
-    told = yaml.safe_load(file.read_text())
+    told = terms.read(file, "vex.schema.yaml", "file of statements (see images/inference.vex.yaml)")
     product = {
         "@id": contents.oci_purl(name, image.digest),
         "hashes": {"sha-256": image.digest.partition(":")[2]},
@@ -34,7 +32,7 @@ def document(image: Image, name: str, file: Path, found: Sequence[Component]) ->
             "products": [product | {"subcomponents": [{"@id": _library(statement, file, found)}]}],
             "status": statement["status"],
             # The schema wants either this or an impact_statement for people.
-            "justification": statement["justification"],
+            **_renamed(statement, justification="justification", action="action_statement"),
             "status_notes": statement["notes"],
         }
         for statement in told["statements"]
@@ -48,6 +46,11 @@ def document(image: Image, name: str, file: Path, found: Sequence[Component]) ->
         "version": 1,
         "statements": statements,
     }
+
+
+def _renamed(statement: Json, **names: str) -> Json:
+    """Of some keys those that are there, as OpenVEX has them."""
+    return {theirs: statement[ours] for ours, theirs in names.items() if ours in statement}
 
 
 def _library(statement: Any, file: Path, found: Sequence[Component]) -> str:

@@ -25,7 +25,7 @@ WRONG = {
         "services[0].requests[0] has the unknown bdy; known are body, path, status"
     ),
     "present: {/x: {mod: '0644'}}": "present['/x'] has the unknown mod; known are contains",
-    "present: {/x: {mode: 0644}}": "present['/x'].mode: 420 is not of type 'string'",
+    "present: {/x: {mode: 0644}}": "present['/x'].mode: 420 is not of type 'string': put it",
     "labels: {a: {match: x}}": "labels.a: it is either a text or {matches: REGULAR_EXPRESSION}",
     "ports: 8080": "ports: 8080 is not of type 'array'",
 }
@@ -41,12 +41,26 @@ def test_what_is_no_contract_is_named_with_its_place(tmp_path: Path, text: str) 
     assert WRONG[text] in str(error.value)
 
 
-def test_a_key_that_stands_twice_is_an_error(tmp_path: Path) -> None:
-    """YAML readers take the last: promises of the first would never be looked at."""
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"cmd: []\nenv: {}\ncmd: []\n", "the key 'cmd' is there twice\n  in"),
+        (b"env: {A: x, B: x, A: y}", "the key 'A' is there twice\n  in"),
+        (b"user: \xff", "'utf-8' codec can't decode byte 0xff"),
+    ],
+)
+def test_what_is_not_yaml(tmp_path: Path, text: bytes, says: str) -> None:
     path = tmp_path / "contract.yaml"
-    path.write_text("commands: []\nabsent: [/a]\ncommands:\n  - run: [a]\n")
-    with pytest.raises(UserError, match=r"(?s)commands stands twice in one mapping.* line 3"):
+    path.write_bytes(text)
+    with pytest.raises(UserError) as error:
         contract.read_terms(path)
+    assert str(error.value).startswith(f"{path} is not YAML: {says}")
+
+
+def test_one_part_may_be_taken_over_from_another(tmp_path: Path) -> None:
+    path = tmp_path / "contract.yaml"
+    path.write_text("env: &env {A: x, B: x}\nlabels: {<<: *env, B: y}\n")
+    assert contract.read_terms(path)["labels"] == {"A": "x", "B": "y"}
 
 
 def test_a_contract_may_be_empty(tmp_path: Path) -> None:
