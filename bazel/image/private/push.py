@@ -25,7 +25,7 @@ from oci.skopeo import REFUSED, complaint, split_access
 from bazel.image.private import processes, referrers, registry, security, signing
 from bazel.image.private.layout import Image
 from bazel.image.private.processes import UserError, say
-from bazel.image.private.referrers import SPDX, referrers_tag
+from bazel.image.private.referrers import OPENVEX, SPDX, referrers_tag
 from bazel.image.private.skopeo import MissingError, Skopeo
 
 
@@ -210,15 +210,16 @@ def report(
     for tag in args.tag:
         print(f"tag      {repository}:{tag}   pulled back: equal")
     beside = args.bills and not refused
+    told = referrers.read(Image(args.referrers), image.digest)
     if beside:
-        print(f"beside   SPDX, CycloneDX, provenance: {repository}:{referrers_tag(image.digest)}")
+        kinds = "SPDX, CycloneDX, provenance" + ", OpenVEX" * (OPENVEX in told)
+        print(f"beside   {kinds}: {repository}:{referrers_tag(image.digest)}")
     else:
         print(f"beside   nothing: {'the registry refuses it' if refused else '--no-bills'}")
     if args.sign_key:
         what = "the image and what is beside it" if beside else "the image alone"
         signed = f"{repository}:{signing.signature_tag(image.digest)}"
         print(f"signed   by {args.sign_key.name}, {what}: {signed}")
-    told = referrers.read(Image(args.referrers), image.digest)
     lock = json.loads(args.security_lock.read_text())
     target = args.run_label.removesuffix("_run") + "_push"
     print(f"security {security.summary(image, told[SPDX], lock, target)}")
