@@ -177,13 +177,13 @@ def _key(site: Site) -> str:
     """Names a site: the same values and the same CAs give the same key."""
     assert site.ca_bundle
     certificates = hashlib.sha256(site.ca_bundle.read_bytes()).hexdigest()
-    mirrors = [
+    archives = [
         site.debian_mirrors,
         site.debian_security_mirrors,
         site.pypi_index,
         site.npm_registry,
     ]
-    values = [_SITE_LAYOUT, mirrors, site.logins(), site.proxies(), certificates]
+    values = [_SITE_LAYOUT, archives, site.logins(), site.proxies(), certificates]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
 
 

@@ -148,16 +148,11 @@ def load_first(
     channels: Sequence[Channel],
     verifier: Verifier,
     report: Report,
-    allow_expired: bool = False,
 ) -> list[Package]:
     """Returns what the first mirror that serves all of the channels has."""
     if not mirrors:
         raise ArchiveError(f"no Debian mirror is known: apt has none. {CURE}")
-    return _first(
-        mirrors,
-        lambda mirror: load(mirror, channels, verifier, report=report, allow_expired=allow_expired),
-        report,
-    )
+    return _first(mirrors, lambda mirror: load(mirror, channels, verifier, report=report), report)
 
 
 def _first(
@@ -177,14 +172,13 @@ def load(
     verifier: Verifier,
     arch: str = "amd64",
     report: Report = lambda line: None,
-    allow_expired: bool = False,
 ) -> list[Package]:
     """Returns all packages of the channels, each checked back to the signature."""
     packages: list[Package] = []
     for channel in channels:
 
         def read(archive: str, channel: Channel = channel) -> list[Package]:
-            return load_channel(archive, channel, verifier, arch, report, allow_expired)
+            return load_channel(archive, channel, verifier, arch, report)
 
         packages += _first(base_urls(mirror, channel.suite), read, report)
     return packages
@@ -196,12 +190,11 @@ def load_channel(
     verifier: Verifier,
     arch: str = "amd64",
     report: Report = lambda line: None,
-    allow_expired: bool = False,
 ) -> list[Package]:
     """Returns the packages of a channel; `archive` is the URL that its `dists` is in.
 
-    A mirror that is past its Valid-Until may hide updates: it is refused unless
-    `allow_expired` or the environment's PADDLE_IMAGES_ALLOW_EXPIRED=1 says otherwise.
+    A mirror that is past its Valid-Until may hide updates: it is refused unless the
+    environment's PADDLE_IMAGES_ALLOW_EXPIRED=1 says otherwise.
     """
     fetcher = Fetcher()
     packages: list[Package] = []
@@ -214,7 +207,7 @@ def load_channel(
     text = verify(signed, verifier, f"{shown(base)}/InRelease")
     release = Release.parse(text, base, channel.suite)
     if release.expired:
-        if not allow_expired and os.environ.get(ALLOW_EXPIRED, "0") in ("", "0"):
+        if os.environ.get(ALLOW_EXPIRED, "0") in ("", "0"):
             raise ExpiredError(
                 f"{shown(base)}/InRelease was to be used until {release.expired} (its Valid-Until):"
                 " the mirror is no longer brought up to date, or somebody holds updates back."
