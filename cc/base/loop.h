@@ -1,0 +1,101 @@
+// An event loop: one thread that waits for sockets, timers and messages, on
+// libevent. Everything here but Post and Stop is called on that thread.
+#ifndef CC_BASE_LOOP_H_
+#define CC_BASE_LOOP_H_
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+struct event;
+struct event_base;
+
+namespace base {
+
+using Clock = std::chrono::steady_clock;
+
+class Loop {
+ public:
+  Loop();
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // Serves until Stop.
+  void Run();
+  // Run returns after the round that it is in. Thread-safe, and safe in a
+  // signal handler.
+  void Stop();
+
+  // Calls f on the loop's thread, in the order of the calls. Thread-safe. What
+  // is left when the loop goes is destroyed, not called.
+  void Post(std::function<void()> f);
+
+  // Calls f at the end of this round, after all that the sockets have brought:
+  // what came together can then be served together. What f defers comes in the
+  // same round.
+  void Defer(std::function<void()> f);
+
+  event_base* base() const { return base_.get(); }
+
+ private:
+  struct Free {
+    void operator()(event_base* base) const;
+    void operator()(event* event) const;
+  };
+  void Wake();
+  void RunPosted();
+  void RunDeferred();
+
+  const std::unique_ptr<event_base, Free> base_;
+  int wake_fd_ = -1;
+  std::unique_ptr<event, Free> wake_;
+  std::vector<std::function<void()>> deferred_;
+  std::atomic<bool> stop_{false};
+  absl::Mutex mutex_;
+  std::vector<std::function<void()>> posted_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Tells of a file descriptor, which stays its owner's. May be destroyed in its
+// own call.
+class Watch {
+ public:
+  // `f` gets what it is ready for.
+  Watch(Loop* loop, int fd, std::function<void(bool readable, bool writable)> f);
+  ~Watch();
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+  // What to be told of; at first nothing. A system call where it changes.
+  void Want(bool read, bool write);
+
+ private:
+  struct Body;
+  const std::shared_ptr<Body> body_;
+};
+
+// Calls f once after each Start. May be destroyed in its own call.
+class Timer {
+ public:
+  Timer(Loop* loop, std::function<void()> f);
+  ~Timer();
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+  // From now on; an earlier Start is forgotten. No system call.
+  void Start(Clock::duration after);
+  void Stop();
+
+ private:
+  struct Body;
+  const std::shared_ptr<Body> body_;
+};
+
+}  // namespace base
+
+#endif  // CC_BASE_LOOP_H_

@@ -1,0 +1,93 @@
+// What a front end (REST, gRPC) asks for models and their results: it finds,
+// validates, admits, counts and logs. Front ends know bytes, and nothing below.
+#ifndef CC_INFER_CORE_H_
+#define CC_INFER_CORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "cc/base/byte_budget.h"
+#include "cc/base/metrics.h"
+#include "cc/infer/call.h"
+#include "cc/infer/repository.h"
+#include "cc/infer/servable.h"
+
+namespace infer {
+
+// One request of any kind and its answer, for the access log and the metrics.
+struct Access {
+  absl::string_view protocol;  // "http"
+  absl::string_view method;    // "POST"
+  absl::string_view endpoint;  // "infer": one of a fixed set
+  absl::string_view path;      // what the client asked for
+  std::shared_ptr<const Servable> servable;  // none: no model was found
+  int code = 0;                              // the protocol's
+  bool failed = false;                       // ours, not the client's
+  bool routine = false;  // a probe, a scrape: logged as debug only
+  size_t bytes_in = 0;
+  size_t bytes_out = 0;
+  Clock::time_point start;
+  absl::string_view id;
+  absl::string_view error;
+  const Timing* timing = nullptr;  // of inference
+};
+
+// On the loop's thread.
+class Core {
+ public:
+  // All must outlive it.
+  Core(Repository* repository, base::Registry* registry,
+       base::ByteBudget* budget);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  // An empty version: the highest that is ready. NOT_FOUND says what there is;
+  // UNAVAILABLE: it is being loaded.
+  absl::StatusOr<std::shared_ptr<Servable>> Find(
+      absl::string_view name, absl::string_view version) const;
+
+  // Runs the call on the servable. The call is finished later or, where the
+  // request does not fit the model (INVALID_ARGUMENT) or the server is past its
+  // end (UNAVAILABLE), at once.
+  void Infer(const std::shared_ptr<Servable>& servable,
+             std::shared_ptr<Call> call);
+
+  // Counts and logs.
+  void Record(const Access& access);
+
+  // Whether all models that are to be served are loaded, and no shutdown has
+  // begun.
+  bool ready() const;
+  absl::string_view not_ready_reason() const;
+
+  // A shutdown begins: ready() is false, requests are served all the same.
+  void BeginDrain() { draining_ = true; }
+  // From now on nothing new is taken.
+  void Close() { closed_ = true; }
+
+  Repository& repository() { return *repository_; }
+  base::Registry& registry() { return *registry_; }
+  base::ByteBudget& budget() { return *budget_; }
+
+ private:
+  struct Series;
+  Series& SeriesOf(const Access& access);
+
+  Repository* const repository_;
+  base::Registry* const registry_;
+  base::ByteBudget* const budget_;
+  bool draining_ = false;
+  bool closed_ = false;
+  struct Impl;
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace infer
+
+#endif  // CC_INFER_CORE_H_

@@ -1,0 +1,46 @@
+// The models that are served, by name and version.
+#ifndef CC_INFER_REPOSITORY_H_
+#define CC_INFER_REPOSITORY_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "cc/infer/servable.h"
+
+namespace infer {
+
+enum class State { kLoading, kReady, kUnloading, kFailed };
+
+// "READY"
+absl::string_view NameOf(State state);
+
+struct IndexEntry {
+  std::string name;
+  std::string version;
+  State state;
+  std::string reason;  // where it failed
+};
+
+// On the loop's thread.
+class Repository {
+ public:
+  virtual ~Repository() = default;
+
+  // See Core::Find.
+  virtual absl::StatusOr<std::shared_ptr<Servable>> Find(
+      absl::string_view name, absl::string_view version) const = 0;
+  // Versions of a model that are ready, lowest first.
+  virtual std::vector<std::string> Versions(absl::string_view name) const = 0;
+  // All that is or should be served, by name and version.
+  virtual std::vector<IndexEntry> Index() const = 0;
+  // Whether everything that was found at the start is loaded.
+  virtual bool ready() const = 0;
+};
+
+}  // namespace infer
+
+#endif  // CC_INFER_REPOSITORY_H_

@@ -1,0 +1,45 @@
+// What a request names: a model, or a pipeline of models.
+#ifndef CC_INFER_SERVABLE_H_
+#define CC_INFER_SERVABLE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "cc/base/tensor_spec.h"
+#include "cc/infer/call.h"
+
+namespace infer {
+
+// What a client may know of one version of a model.
+struct ModelInfo {
+  std::string name;
+  std::string version;
+  std::string platform;  // "paddle_inference"
+  std::vector<base::TensorSpec> inputs;
+  std::vector<base::TensorSpec> outputs;
+  // The rows that one request may have; 0: the model fixes its first dimension.
+  int64_t max_batch_size = 0;
+  // Whether requests are computed together.
+  bool batching = false;
+  std::string batching_reason;  // a sentence
+};
+
+// Held by a shared_ptr as long as a request for it lives, so that it can leave
+// the repository at any time. On the loop's thread.
+class Servable {
+ public:
+  virtual ~Servable() = default;
+
+  virtual const ModelInfo& info() const = 0;
+
+  // Takes a call whose request fits info() (see validate.h). It is finished
+  // later, also with RESOURCE_EXHAUSTED where too much waits, never before
+  // Start returns.
+  virtual void Start(std::shared_ptr<Call> call) = 0;
+};
+
+}  // namespace infer
+
+#endif  // CC_INFER_SERVABLE_H_
