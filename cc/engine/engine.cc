@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
+#include "cc/base/data_type.h"
 #include "cc/engine/model_files.h"
 #include "cc/engine/program.h"
 #include "cc/engine/thread.h"
@@ -27,30 +28,6 @@ namespace {
 // Paddle counts elements and dimensions in int.
 constexpr int64_t kMaxElements = std::numeric_limits<int>::max();
 constexpr int kMaxThreads = 1024;
-
-// The element types of a program (VarType.Type), and those of the engine's
-// tensors. What has no counterpart, such as BF16 or INT16, is not served.
-std::optional<DataType> FromProgram(int type) {
-  switch (type) {
-    case 0:
-      return DataType::kBool;
-    case 2:
-      return DataType::kInt32;
-    case 3:
-      return DataType::kInt64;
-    case 4:
-      return DataType::kFloat16;
-    case 5:
-      return DataType::kFloat32;
-    case 6:
-      return DataType::kFloat64;
-    case 20:
-      return DataType::kUint8;
-    case 21:
-      return DataType::kInt8;
-  }
-  return std::nullopt;
-}
 
 std::optional<DataType> FromPaddle(paddle_infer::DataType type) {
   switch (type) {
@@ -96,6 +73,8 @@ void WithElement(DataType type, F f) {
       return f(static_cast<float*>(nullptr));
     case DataType::kFloat64:
       return f(static_cast<double*>(nullptr));
+    default:  // not reached: Specs and FromPaddle give no other
+      throw std::logic_error(absl::StrCat(NameOf(type), " in a tensor"));
   }
 }
 
@@ -276,16 +255,22 @@ absl::StatusOr<std::vector<int>> CheckInput(const TensorSpec& spec,
 // from the program and not from the predictor, which throws where an output is
 // BOOL.
 absl::StatusOr<std::vector<TensorSpec>> Specs(
-    const std::vector<NamedTensor>& tensors) {
+    const std::string& end, const std::vector<NamedTensor>& tensors) {
   std::vector<TensorSpec> specs;
   for (const auto& [name, desc, lod_level] : tensors) {
-    const std::optional<DataType> type = FromProgram(desc.data_type);
-    if (!type) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the element type of ", name,
-                       " is not served; cast it to float32 before the export"));
+    // ParseTensorDesc has let no other number pass.
+    const base::ProgramType& type = *base::ProgramTypeOf(desc.data_type);
+    if (!type.engine_serves) {
+      const char* wider =
+          type.type && base::IsInteger(*type.type) ? "INT32" : "FP32";
+      return absl::InvalidArgumentError(absl::StrCat(
+          type.name, " of ", end, " ", name, " is not served: ",
+          end == "input" ? absl::StrCat("declare it as ", wider,
+                                        " and cast it in the model")
+                         : absl::StrCat("cast it to ", wider),
+          " before the export"));
     }
-    specs.push_back({name, *type, desc.dims, lod_level});
+    specs.push_back({name, *type.type, desc.dims, lod_level});
   }
   return specs;
 }
@@ -424,9 +409,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
   const std::string parameters = options.model_dir + "/model.pdiparams";
   absl::StatusOr<Signature> signature = CheckModelFiles(program, parameters);
   if (!signature.ok()) return signature.status();
-  absl::StatusOr<std::vector<TensorSpec>> inputs = Specs(signature->inputs);
+  absl::StatusOr<std::vector<TensorSpec>> inputs = Specs("input", signature->inputs);
   if (!inputs.ok()) return inputs.status();
-  absl::StatusOr<std::vector<TensorSpec>> outputs = Specs(signature->outputs);
+  absl::StatusOr<std::vector<TensorSpec>> outputs = Specs("output", signature->outputs);
   if (!outputs.ok()) return outputs.status();
 
   std::unique_ptr<Impl> impl;

@@ -364,11 +364,29 @@ TEST(Clone, RunsInAThreadOfItsOwnAndOutlivesTheFirst) {
   EXPECT_THAT(wrong, testing::Each(0));
 }
 
-TEST(DataType, HasNamesAndSizes) {
-  EXPECT_STREQ(NameOf(DataType::kUint8), "UINT8");
-  EXPECT_EQ(SizeOf(DataType::kBool), 1u);
-  EXPECT_EQ(SizeOf(DataType::kFloat16), 2u);
-  EXPECT_EQ(SizeOf(DataType::kFloat64), 8u);
+TEST(Load, NamesTheElementTypeThatIsNotServed) {
+  const auto status = [](const std::vector<std::string>& variables,
+                         const std::vector<std::string>& operators) {
+    return LoadFrom(WriteModel(TempDir("types"), Program(variables, operators),
+                               CopyParameters()))
+        .status();
+  };
+  const auto cast = [&](int from, int to) {
+    return status({ListVar("feed", 9), ListVar("fetch", 10),
+                   TensorVar({"weight", 5, {2, 3}}, true),
+                   TensorVar({"x", from, {-1}}, false),
+                   TensorVar({"y", to, {-1}}, false)},
+                  {Op("feed", "feed", "x", 0), Op("cast", "x", "y"),
+                   Op("fetch", "y", "fetch", 0)});
+  };
+  ExpectError(cast(1, 5), absl::StatusCode::kInvalidArgument,
+              "INT16 of input x is not served: declare it as INT32 and cast it "
+              "in the model before the export");
+  ExpectError(cast(5, 22), absl::StatusCode::kInvalidArgument,
+              "BF16 of output y is not served: cast it to FP32 before the "
+              "export");
+  ExpectError(cast(23, 5), absl::StatusCode::kInvalidArgument,
+              "COMPLEX64 of input x is not served");
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "cc/base/data_type.h"
 #include "cc/engine/program.h"
 
 namespace engine {
@@ -87,7 +88,7 @@ std::vector<int64_t> WithoutOnes(std::vector<int64_t> dims) {
 
 // Bytes of the tensor's elements; nullopt if the dims are damaged.
 std::optional<uint64_t> DataBytes(const TensorDesc& desc) {
-  uint64_t bytes = ElementSize(desc.data_type);
+  uint64_t bytes = base::ProgramTypeOf(desc.data_type)->size;
   for (int64_t dim : desc.dims) {
     if (dim < 0 ||
         __builtin_mul_overflow(bytes, static_cast<uint64_t>(dim), &bytes)) {

@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "cc/base/data_type.h"
 #include "cc/engine/protobuf_reader.h"
 
 namespace engine {
@@ -272,30 +273,6 @@ absl::Status CheckOrder(const Block& main) {
 
 }  // namespace
 
-size_t ElementSize(int data_type) {
-  switch (data_type) {
-    case 0:   // BOOL
-    case 20:  // UINT8
-    case 21:  // INT8
-      return 1;
-    case 1:   // INT16
-    case 4:   // FP16
-    case 22:  // BF16
-      return 2;
-    case 2:  // INT32
-    case 5:  // FP32
-      return 4;
-    case 3:   // INT64
-    case 6:   // FP64
-    case 23:  // COMPLEX64
-      return 8;
-    case 24:  // COMPLEX128
-      return 16;
-    default:
-      return 0;
-  }
-}
-
 // TensorDesc: 1 data_type, 2 dims (one field each, or packed).
 std::optional<TensorDesc> ParseTensorDesc(std::string_view bytes) {
   MessageReader reader(bytes);
@@ -308,7 +285,7 @@ std::optional<TensorDesc> ParseTensorDesc(std::string_view bytes) {
     if (field.delimited) return std::nullopt;
     desc.dims.push_back(static_cast<int64_t>(field.number));
   }
-  if (!reader.ok() || ElementSize(desc.data_type) == 0) return std::nullopt;
+  if (!reader.ok() || base::ProgramTypeOf(desc.data_type) == nullptr) return std::nullopt;
   return desc;
 }
 

@@ -16,12 +16,9 @@ namespace engine {
 
 // A tensor as a program or a parameter file describes it.
 struct TensorDesc {
-  int data_type = -1;  // Paddle's VarType.Type
+  int data_type = -1;  // Paddle's VarType.Type: base::ProgramTypeOf
   std::vector<int64_t> dims;
 };
-
-// Bytes of one element of a VarType.Type; 0 where it is no element type.
-size_t ElementSize(int data_type);
 
 // Parses a serialized VarType.TensorDesc; nullopt if it is damaged.
 std::optional<TensorDesc> ParseTensorDesc(std::string_view bytes);

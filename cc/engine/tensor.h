@@ -3,48 +3,23 @@
 #ifndef CC_ENGINE_TENSOR_H_
 #define CC_ENGINE_TENSOR_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "cc/base/data_type.h"
+#include "cc/base/tensor_spec.h"
 
 namespace engine {
 
-// What the tensors of a Paddle model carry.
-enum class DataType {
-  kBool,
-  kUint8,
-  kInt8,
-  kInt32,
-  kInt64,
-  kFloat16,
-  kFloat32,
-  kFloat64,
-};
-
-// Bytes of one element.
-size_t SizeOf(DataType type);
-
-// "FP32" and the like: the name that the Open Inference Protocol gives it.
-const char* NameOf(DataType type);
-
-// Paddle's LoD (level of detail), for sequences of unequal length in one tensor
-// without padding. Each level is a list of offsets, from 0 on: the last level
-// cuts the tensor's rows (first dimension) into sequences, the one before it
-// cuts those sequences into groups, and so on. {{0, 2, 5}}: two sequences, of
-// rows 0 and 1 and of rows 2 to 4. Empty: none.
-using Lod = std::vector<std::vector<int64_t>>;
-
-// An input or output as the model declares it.
-struct TensorSpec {
-  std::string name;
-  DataType dtype;
-  std::vector<int64_t> shape;  // -1: variable
-  int lod_level = 0;           // Levels of offsets; 0: no LoD.
-};
+using base::DataType;
+using base::Lod;
+using base::NameOf;
+using base::SizeOf;
+using base::TensorSpec;
+using base::ValueRange;
 
 struct Tensor {
   std::string name;

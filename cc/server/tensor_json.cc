@@ -165,7 +165,7 @@ absl::Status ReadTensorData(dom::element data, Tensor* tensor) {
       return Read<float>(data, *bytes, tensor);
     case DataType::kFloat64:
       return Read<double>(data, *bytes, tensor);
-    case DataType::kFloat16:
+    default:
       break;
   }
   return Invalid("FP16 cannot travel as JSON; send it as binary data");
@@ -192,8 +192,9 @@ absl::Status AppendTensorData(const Tensor& tensor, std::string* out) {
           absl::StrCat("output \"", tensor.name,
                        "\" is FP16, which cannot travel as JSON; ask for it ",
                        "as binary data"));
+    default:
+      return absl::InternalError("unknown datatype");
   }
-  return absl::InternalError("unknown datatype");
 }
 
 }  // namespace server
