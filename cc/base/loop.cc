@@ -49,6 +49,7 @@ void Loop::Run() {
       break;
     RunDeferred();
   }
+  stop_.store(false, std::memory_order_release);
 }
 
 void Loop::Stop() {

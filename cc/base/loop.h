@@ -26,7 +26,7 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // Serves until Stop.
+  // Serves until Stop; may then be called again.
   void Run();
   // Run returns after the round that it is in. Thread-safe, and safe in a
   // signal handler.

@@ -23,6 +23,8 @@ using Lod = std::vector<std::vector<int64_t>>;
 struct ValueRange {
   int64_t min = 0;
   int64_t max = 0;
+  // What it comes from: "row of an embedding table of 1000 rows".
+  std::string reason = {};
 };
 
 // An input or output as the model declares it.

@@ -60,8 +60,7 @@ py::array ToNumpy(engine::Tensor tensor) {
   py::capsule owner(data.get(),
                     [](void* p) { delete static_cast<std::string*>(p); });
   data.release();
-  return py::array(ToDtype(tensor.dtype), tensor.shape, bytes,
-                   owner);
+  return py::array(ToDtype(tensor.dtype), tensor.shape, bytes, owner);
 }
 
 struct Spec {

@@ -242,14 +242,71 @@ absl::StatusOr<std::vector<int>> CheckInput(const TensorSpec& spec,
                                 NameOf(spec.dtype), " of shape ",
                                 Dims(input.shape), " has ", bytes));
   }
-  // Any other byte in a C++ bool is undefined behaviour inside the engine.
-  if (spec.dtype == DataType::kBool &&
-      input.data.find_first_not_of(std::string_view("\0\1", 2)) !=
-          std::string_view::npos) {
-    return invalid("a BOOL element is a byte other than 0 and 1");
+  if (absl::Status status = CheckValues(spec, input.data); !status.ok()) {
+    return invalid(std::string(status.message()));
   }
   return shape;
 }
+
+// The inputs of a run in the order of the specs, and their shapes as Paddle
+// takes them.
+struct Checked {
+  std::vector<const TensorView*> inputs;
+  std::vector<std::vector<int>> shapes;
+};
+
+absl::StatusOr<Checked> Check(const std::vector<TensorSpec>& specs,
+                              const std::vector<TensorView>& inputs) {
+  Checked checked;
+  checked.inputs.resize(specs.size(), nullptr);
+  for (const TensorView& input : inputs) {
+    size_t i = 0;
+    while (i < specs.size() && specs[i].name != input.name) ++i;
+    if (i == specs.size()) {
+      std::vector<std::string> names;
+      for (const TensorSpec& spec : specs) names.push_back(spec.name);
+      return absl::InvalidArgumentError(
+          absl::StrCat("the model has no input ", input.name,
+                       "; its inputs are: ", absl::StrJoin(names, ", ")));
+    }
+    if (checked.inputs[i] != nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("input ", input.name, " is given twice"));
+    }
+    checked.inputs[i] = &input;
+  }
+  for (size_t i = 0; i < specs.size(); ++i) {
+    if (checked.inputs[i] == nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("input ", specs[i].name, " is missing"));
+    }
+    absl::StatusOr<std::vector<int>> shape =
+        CheckInput(specs[i], *checked.inputs[i]);
+    if (!shape.ok()) return shape.status();
+    checked.shapes.push_back(*std::move(shape));
+  }
+  return checked;
+}
+
+// Outputs as values.
+class Values : public OutputSink {
+ public:
+  explicit Values(const std::vector<TensorSpec>& specs) : specs_(specs) {}
+
+  absl::StatusOr<char*> Place(size_t index, DataType dtype,
+                              const std::vector<int64_t>& shape, const Lod& lod,
+                              size_t bytes) override {
+    tensors_.push_back(
+        {specs_[index].name, dtype, shape, std::string(bytes, '\0'), lod});
+    return tensors_.back().data.data();
+  }
+
+  std::vector<Tensor>& tensors() { return tensors_; }
+
+ private:
+  const std::vector<TensorSpec>& specs_;
+  std::vector<Tensor> tensors_;
+};
 
 // The names, types and shapes of a program's inputs or outputs. They are taken
 // from the program and not from the predictor, which throws where an output is
@@ -275,68 +332,66 @@ absl::StatusOr<std::vector<TensorSpec>> Specs(
   return specs;
 }
 
+// What an instance and its clones know of their model.
+struct Model {
+  std::vector<TensorSpec> inputs;
+  std::vector<TensorSpec> outputs;
+  std::vector<bool> shareable;  // Signature::shareable
+  bool gpu = false;
+};
+
 }  // namespace
 
-// Throws what Paddle throws. Everything but the specs must be called, and it
+// Throws what Paddle throws. Everything but model() must be called, and it
 // must be destroyed, in a thread that never ends.
 class Engine::Impl {
  public:
   Impl(std::shared_ptr<paddle_infer::Predictor> predictor,
-       std::vector<TensorSpec> inputs, std::vector<TensorSpec> outputs)
-      : predictor_(std::move(predictor)),
-        input_specs_(std::move(inputs)),
-        output_specs_(std::move(outputs)) {
+       std::shared_ptr<const Model> model)
+      : predictor_(std::move(predictor)), model_(std::move(model)) {
     Open();
   }
 
   std::unique_ptr<Impl> Clone() {
     return std::make_unique<Impl>(predictor_->Clone(/*stream=*/nullptr),
-                                  input_specs_, output_specs_);
+                                  model_);
   }
 
-  const std::vector<TensorSpec>& input_specs() const { return input_specs_; }
-  const std::vector<TensorSpec>& output_specs() const { return output_specs_; }
+  const Model& model() const { return *model_; }
 
-  // inputs[i] and shapes[i] belong to input_specs()[i].
-  std::vector<Tensor> Run(const std::vector<const TensorView*>& inputs,
-                          const std::vector<std::vector<int>>& shapes) {
+  // `share`: to compute on the inputs' bytes.
+  absl::Status Run(const Checked& checked, bool share, OutputSink* sink) {
     std::vector<Lod> lods;
-    for (const TensorView* input : inputs) lods.push_back(input->lod);
-    const auto met = met_.find(shapes);
+    for (const TensorView* input : checked.inputs) lods.push_back(input->lod);
+    const auto met = met_.find(checked.shapes);
     const bool elsewhere = thread_ != 0 && thread_ != Thread::Number();
     if (elsewhere ||
         (met == met_.end() ? met_.size() == kShapes : met->second != lods)) {
       Renew();
     }
     thread_ = Thread::Number();
-    met_.emplace(shapes, std::move(lods));
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      inputs_[i]->Reshape(shapes[i]);
-      WithElement(inputs[i]->dtype, [&](auto* element) {
-        using T = std::remove_pointer_t<decltype(element)>;
-        inputs_[i]->CopyFromCpu(
-            reinterpret_cast<const T*>(inputs[i]->data.data()));
-      });
-      if (input_specs_[i].lod_level > 0) {
-        inputs_[i]->SetLoD(Convert<size_t>(inputs[i]->lod));
-      }
+    met_.emplace(checked.shapes, std::move(lods));
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      Write(*checked.inputs[i], checked.shapes[i],
+            share && model_->shareable[i], i);
     }
     if (!predictor_->Run()) throw std::runtime_error("Run returned false");
-    std::vector<Tensor> outputs;
     for (size_t i = 0; i < outputs_.size(); ++i) {
-      outputs.push_back(Read(output_specs_[i].name, *outputs_[i]));
+      absl::Status status = Read(i, sink);
+      if (!status.ok()) return status;
     }
-    return outputs;
+    return absl::OkStatus();
   }
 
  private:
   void Open() {
-    for (const TensorSpec& spec : input_specs_) {
+    for (const TensorSpec& spec : model_->inputs) {
       inputs_.push_back(predictor_->GetInputHandle(spec.name));
     }
-    for (const TensorSpec& spec : output_specs_) {
+    for (const TensorSpec& spec : model_->outputs) {
       outputs_.push_back(predictor_->GetOutputHandle(spec.name));
     }
+    shared_.assign(inputs_.size(), false);
   }
 
   // With an executor of its own: what Paddle caches belongs to an executor and
@@ -351,36 +406,63 @@ class Engine::Impl {
     Open();
   }
 
-  // What a run left in an output. Type and shape are those of the run: a model
-  // may declare less than it gives.
-  static Tensor Read(const std::string& name,
-                     const paddle_infer::Tensor& output) {
+  void Write(const TensorView& input, const std::vector<int>& shape, bool share,
+             size_t i) {
+    paddle_infer::Tensor& tensor = *inputs_[i];
+    WithElement(input.dtype, [&](auto* element) {
+      using T = std::remove_pointer_t<decltype(element)>;
+      const T* data = reinterpret_cast<const T*>(input.data.data());
+      if (share) {
+        ShareExternalData(tensor, data, shape);
+      } else {
+        // Else the copy would go to where the last run's bytes were.
+        if (shared_[i]) ShareExternalData(tensor, data, {0});
+        tensor.Reshape(shape);
+        tensor.CopyFromCpu(data);
+      }
+    });
+    shared_[i] = share;
+    if (model_->inputs[i].lod_level > 0) {
+      tensor.SetLoD(Convert<size_t>(input.lod));
+    }
+  }
+
+  template <typename T>
+  static void ShareExternalData(paddle_infer::Tensor& tensor, const T* data,
+                                const std::vector<int>& shape) {
+    tensor.ShareExternalData(data, shape, paddle_infer::PlaceType::kCPU,
+                             paddle_infer::DataLayout::kNCHW);
+  }
+
+  // Copies what the run left in an output.
+  absl::Status Read(size_t i, OutputSink* sink) const {
+    const paddle_infer::Tensor& output = *outputs_[i];
     const std::optional<DataType> type = FromPaddle(output.type());
-    if (!type)
-      throw std::runtime_error("output " + name + " has no known type");
-    const std::vector<int> shape = output.shape();
-    Tensor tensor{name,
-                  *type,
-                  {shape.begin(), shape.end()},
-                  "",
-                  Convert<int64_t>(output.lod())};
-    size_t elements = 1;
-    for (int dim : shape) elements *= static_cast<size_t>(dim);
-    tensor.data.resize(elements * SizeOf(*type));
-    if (elements == 0) return tensor;
+    if (!type) {
+      throw std::runtime_error("output " + model_->outputs[i].name +
+                               " has no known type");
+    }
+    const std::vector<int> dims = output.shape();
+    const std::vector<int64_t> shape(dims.begin(), dims.end());
+    size_t bytes = SizeOf(*type);
+    for (int dim : dims) bytes *= static_cast<size_t>(dim);
+    const absl::StatusOr<char*> place =
+        sink->Place(i, *type, shape, Convert<int64_t>(output.lod()), bytes);
+    if (!place.ok()) return place.status();
+    if (bytes == 0) return absl::OkStatus();
     WithElement(*type, [&](auto* element) {
       using T = std::remove_pointer_t<decltype(element)>;
-      output.CopyToCpu(reinterpret_cast<T*>(tensor.data.data()));
+      output.CopyToCpu(reinterpret_cast<T*>(*place));
     });
-    return tensor;
+    return absl::OkStatus();
   }
 
   // The handles point into the predictor: they go first.
   std::shared_ptr<paddle_infer::Predictor> predictor_;
-  std::vector<TensorSpec> input_specs_;
-  std::vector<TensorSpec> output_specs_;
+  std::shared_ptr<const Model> model_;
   std::vector<std::unique_ptr<paddle_infer::Tensor>> inputs_;
   std::vector<std::unique_ptr<paddle_infer::Tensor>> outputs_;
+  std::vector<bool> shared_;  // inputs that have others' bytes
   // Shapes of inputs that Paddle may hold objects for, with their offsets.
   std::map<std::vector<std::vector<int>>, std::vector<Lod>> met_;
   uint64_t thread_ = 0;  // that it ran in; 0: it did not run
@@ -409,10 +491,15 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
   const std::string parameters = options.model_dir + "/model.pdiparams";
   absl::StatusOr<Signature> signature = CheckModelFiles(program, parameters);
   if (!signature.ok()) return signature.status();
-  absl::StatusOr<std::vector<TensorSpec>> inputs = Specs("input", signature->inputs);
+  absl::StatusOr<std::vector<TensorSpec>> inputs =
+      Specs("input", signature->inputs);
   if (!inputs.ok()) return inputs.status();
-  absl::StatusOr<std::vector<TensorSpec>> outputs = Specs("output", signature->outputs);
+  absl::StatusOr<std::vector<TensorSpec>> outputs =
+      Specs("output", signature->outputs);
   if (!outputs.ok()) return outputs.status();
+  const auto model = std::make_shared<const Model>(
+      Model{*std::move(inputs), *std::move(outputs),
+            std::move(signature->shareable), options.gpu.has_value()});
 
   std::unique_ptr<Impl> impl;
   const auto load = [&] {
@@ -438,9 +525,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
             config.EnableMkldnnInt8({"conv2d", "depthwise_conv2d"});
             silent.emplace();
           }
-          impl =
-              std::make_unique<Impl>(paddle_infer::CreatePredictor(config),
-                                     *std::move(inputs), *std::move(outputs));
+          impl = std::make_unique<Impl>(paddle_infer::CreatePredictor(config),
+                                        model);
         });
   };
   absl::Status status;
@@ -464,11 +550,15 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Clone() {
 }
 
 const std::vector<TensorSpec>& Engine::inputs() const {
-  return impl_->input_specs();
+  return impl_->model().inputs;
 }
 
 const std::vector<TensorSpec>& Engine::outputs() const {
-  return impl_->output_specs();
+  return impl_->model().outputs;
+}
+
+absl::Status Engine::CheckInputs(const std::vector<TensorView>& inputs) const {
+  return Check(impl_->model().inputs, inputs).status();
 }
 
 absl::StatusOr<std::vector<Tensor>> Engine::Run(
@@ -483,46 +573,35 @@ absl::StatusOr<std::vector<Tensor>> Engine::Run(
 
 absl::StatusOr<std::vector<Tensor>> Engine::RunViews(
     const std::vector<TensorView>& inputs) {
-  const std::vector<TensorSpec>& specs = impl_->input_specs();
-  std::vector<const TensorView*> ordered(specs.size(), nullptr);
-  for (const TensorView& input : inputs) {
-    size_t i = 0;
-    while (i < specs.size() && specs[i].name != input.name) ++i;
-    if (i == specs.size()) {
-      std::vector<std::string> names;
-      for (const TensorSpec& spec : specs) names.push_back(spec.name);
-      return absl::InvalidArgumentError(
-          absl::StrCat("the model has no input ", input.name,
-                       "; its inputs are: ", absl::StrJoin(names, ", ")));
-    }
-    if (ordered[i]) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("input ", input.name, " is given twice"));
-    }
-    ordered[i] = &input;
-  }
-  std::vector<std::vector<int>> shapes;
-  for (size_t i = 0; i < specs.size(); ++i) {
-    if (!ordered[i]) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("input ", specs[i].name, " is missing"));
-    }
-    absl::StatusOr<std::vector<int>> shape = CheckInput(specs[i], *ordered[i]);
-    if (!shape.ok()) return shape.status();
-    shapes.push_back(*std::move(shape));
-  }
+  Values values(outputs());
+  absl::Status status = RunInto(inputs, /*share_inputs=*/false, &values);
+  if (!status.ok()) return status;
+  return std::move(values.tensors());
+}
 
-  std::vector<Tensor> outputs;
+absl::Status Engine::RunInto(const std::vector<TensorView>& inputs,
+                             bool share_inputs, OutputSink* sink) {
+  const absl::StatusOr<Checked> checked = Check(impl_->model().inputs, inputs);
+  if (!checked.ok()) return checked.status();
+  const bool share = share_inputs && !impl_->model().gpu;
+  for (const TensorView& input : inputs) {
+    const auto address = reinterpret_cast<uintptr_t>(input.data.data());
+    if (share && address % kShareAlignment != 0) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "input ", input.name, ": its bytes do not begin at a multiple of ",
+          kShareAlignment, ", as those of a shared input must"));
+    }
+  }
+  absl::Status of_sink;
+  absl::Status status;
   // All that the model declares was checked: what Paddle still finds invalid is
   // in the dimensions that the model leaves open.
-  absl::Status status;
   Enduring(&thread_, [&] {
     absl::ReaderMutexLock with_others(&RunOrLoad());
     status = Guard("running the model", absl::StatusCode::kInvalidArgument,
-                   [&] { outputs = impl_->Run(ordered, shapes); });
+                   [&] { of_sink = impl_->Run(*checked, share, sink); });
   });
-  if (!status.ok()) return status;
-  return outputs;
+  return status.ok() ? of_sink : status;
 }
 
 std::string PaddleVersion() {

@@ -35,8 +35,7 @@ std::string DescrOf(DataType type) {
 
 std::optional<DataType> TypeOf(const std::string& descr) {
   if (descr.empty()) return std::nullopt;
-  const std::optional<DataType> type =
-      base::DataTypeOfNumpy(descr.substr(1));
+  const std::optional<DataType> type = base::DataTypeOfNumpy(descr.substr(1));
   // NumPy writes '|' for types of one byte and reads '<' there as well.
   if (type && (descr[0] == '<' || descr == DescrOf(*type))) return type;
   return std::nullopt;

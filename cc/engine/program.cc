@@ -1,5 +1,6 @@
 #include "cc/engine/program.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -271,6 +272,42 @@ absl::Status CheckOrder(const Block& main) {
   return absl::OkStatus();
 }
 
+// Whether the caller's bytes can be an input of the main block. Paddle gives
+// some tensors the memory of another one, and a later run may write there. So
+// an input is not shared if something writes to it, or adds to it (a sum is
+// fused into the convolution before it, which then works in place), or if a
+// block below or a view takes it on. What inplace_op_var_pass makes of an
+// operator that changes the shape alone is the input under another name.
+bool Shareable(const Block& main, const std::string& input) {
+  static const std::set<std::string> kReshaping = {
+      "assign",    "flatten",   "flatten2", "flatten_contiguous_range",
+      "reshape",   "reshape2",  "squeeze",  "squeeze2",
+      "unsqueeze", "unsqueeze2"};
+  static const std::set<std::string> kTakesOn = {"conditional_block",
+                                                 "elementwise_add",
+                                                 "share_buffer",
+                                                 "share_data",
+                                                 "sum",
+                                                 "while",
+                                                 "write_to_array"};
+  std::set<std::string> names = {input};
+  const auto named = [&](const std::vector<std::string>& all) {
+    return std::any_of(all.begin(), all.end(), [&](const std::string& name) {
+      return names.count(name) > 0;
+    });
+  };
+  for (const Operator& op : main.operators) {
+    if (op.type == "feed") continue;
+    if (named(op.outputs)) return false;
+    if (!named(op.inputs)) continue;
+    if (kTakesOn.count(op.type) > 0) return false;
+    if (kReshaping.count(op.type) > 0) {
+      names.insert(op.outputs.begin(), op.outputs.end());
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 // TensorDesc: 1 data_type, 2 dims (one field each, or packed).
@@ -285,7 +322,8 @@ std::optional<TensorDesc> ParseTensorDesc(std::string_view bytes) {
     if (field.delimited) return std::nullopt;
     desc.dims.push_back(static_cast<int64_t>(field.number));
   }
-  if (!reader.ok() || base::ProgramTypeOf(desc.data_type) == nullptr) return std::nullopt;
+  if (!reader.ok() || base::ProgramTypeOf(desc.data_type) == nullptr)
+    return std::nullopt;
   return desc;
 }
 
@@ -319,7 +357,12 @@ absl::StatusOr<Signature> ParseProgram(std::string_view bytes) {
   status = CheckOrder(main);
   if (!status.ok()) return status;
 
-  Signature signature{*std::move(inputs), *std::move(outputs), {}};
+  Signature signature;
+  signature.inputs = *std::move(inputs);
+  signature.outputs = *std::move(outputs);
+  for (const NamedTensor& input : signature.inputs) {
+    signature.shareable.push_back(Shareable(main, input.name));
+  }
   for (const Operator& op : main.operators) {
     if (op.type == kQuantise) signature.quantised = true;
   }

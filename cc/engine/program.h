@@ -36,6 +36,9 @@ struct Signature {
   std::vector<NamedTensor> outputs;
   // Name -> description; by name is also how model.pdiparams is sorted.
   std::map<std::string, TensorDesc> parameters;
+  // For each input, whether runs can compute on the caller's bytes: nothing but
+  // the input's own tensor may hold them when the run is over.
+  std::vector<bool> shareable;
   // Whether tensors are quantised on the way: a model to run in int8.
   bool quantised = false;
 };
