@@ -122,7 +122,7 @@ class Slot {
     run.released = released_->Take();
     if (!channel_.Send(Encode(run)).ok()) return;
     segment_.reset();
-    waiting_.push_back([](BatchResult) {});
+    waiting_.push_back(nullptr);
   }
 
   // Whether there was an answer; an error where the worker is gone, or says
@@ -145,14 +145,16 @@ class Slot {
     BatchResult result;
     result.status = ran.status;
     result.compute = std::chrono::nanoseconds(ran.compute_ns);
-    if (ran.status.ok()) {
-      if (ran.outputs.size() != specs.size() || !Adopt(specs, ran, &result)) {
-        return absl::InternalError("sent outputs that lie nowhere");
-      }
-    }
     const infer::Executor::Done done = std::move(waiting_.front());
     waiting_.pop_front();
     if (waiting_.empty()) timer_.Stop();
+    if (done == nullptr) return true;  // it has given memory back
+    if (ran.status.ok()) {
+      if (ran.outputs.size() != specs.size() || !Adopt(specs, ran, &result)) {
+        waiting_.push_front(done);
+        return absl::InternalError("sent outputs that lie nowhere");
+      }
+    }
     done(std::move(result));
     return true;
   }
@@ -333,7 +335,9 @@ class Process : public infer::Executor {
            heard = slot->Receive(specs_)) {
       }
       slot->Hush();
-      for (const Done& done : slot->TakeWaiting()) done({status, {}, {}});
+      for (const Done& done : slot->TakeWaiting()) {
+        if (done != nullptr) done({status, {}, {}});
+      }
     }
   }
 
