@@ -45,8 +45,8 @@ absl::string_view NameOf(Endpoint endpoint);
 struct Access {
   Protocol protocol = Protocol::kHttp;
   Endpoint endpoint = Endpoint::kNone;
-  absl::string_view method;  // "POST"
-  absl::string_view path;    // what the client asked for
+  absl::string_view method;                  // "POST"
+  absl::string_view path;                    // what the client asked for
   std::shared_ptr<const Servable> servable;  // none: no model was found
   int code = 0;                              // the protocol's
   bool failed = false;                       // ours, not the client's

@@ -15,8 +15,7 @@ using ::testing::Not;
 
 class CoreTest : public ::testing::Test {
  protected:
-  CoreTest()
-      : servable_(std::make_shared<FakeServable>(FakeInfo("m", "2"))) {
+  CoreTest() : servable_(std::make_shared<FakeServable>(FakeInfo("m", "2"))) {
     repository_.Add(servable_);
   }
 
@@ -30,8 +29,8 @@ class CoreTest : public ::testing::Test {
   }
   // The call, once it is over.
   std::shared_ptr<Call> Infer(Request request) {
-    auto call = std::make_shared<Call>(std::move(request),
-                                       [this](Call*) { ++done_; });
+    auto call =
+        std::make_shared<Call>(std::move(request), [this](Call*) { ++done_; });
     core_.Infer(servable_, call);
     return call;
   }
@@ -170,8 +169,9 @@ TEST_F(CoreTest, LogsWithinBounds) {
   core_.Record(access);
   const std::string text = captured.Text();
   EXPECT_LT(text.size(), 6'000u);
-  EXPECT_THAT(text, HasSubstr("\"level\":\"warning\",\"msg\":\"request\",\""
-                              "method\":\"xxxxxxxxxxxxxxxxxxxx...\",\"path\":"));
+  EXPECT_THAT(text,
+              HasSubstr("\"level\":\"warning\",\"msg\":\"request\",\""
+                        "method\":\"xxxxxxxxxxxxxxxxxxxx...\",\"path\":"));
   EXPECT_THAT(text, HasSubstr("\"status\":500,\"bytes_in\":11,\"bytes_out\":0,"
                               "\"duration_us\":"));
   EXPECT_THAT(text, HasSubstr("\"model\":\"m\",\"version\":\"2\",\"id\":"));

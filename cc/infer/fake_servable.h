@@ -34,7 +34,8 @@ inline ModelInfo FakeInfo(std::string name, std::string version) {
 // Holds the calls that it gets until it is told to run them.
 class FakeServable : public Servable {
  public:
-  using Run = std::function<absl::StatusOr<std::vector<Tensor>>(const Request&)>;
+  using Run =
+      std::function<absl::StatusOr<std::vector<Tensor>>(const Request&)>;
 
   explicit FakeServable(ModelInfo info, Run run = Double)
       : info_(std::move(info)), run_(std::move(run)) {}

@@ -82,9 +82,9 @@ absl::Status CheckBytes(const absl::Cord& data, uint64_t elements) {
     ++count;
   }
   if (left > 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "its data ends with ", left,
-        " bytes, fewer than the four of an element's length"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("its data ends with ", left,
+                     " bytes, fewer than the four of an element's length"));
   }
   if (count != elements) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -121,9 +121,9 @@ absl::Status CheckEmpty(const ModelInfo& model, const Request& request) {
     (input.shape[0] == 0 ? empty : full) = &input;
   }
   if (empty == nullptr || full == nullptr) return absl::OkStatus();
-  return Invalid(model, absl::StrCat("input ", Quote(empty->name),
-                                     " has no rows, input ", Quote(full->name),
-                                     " has ", full->shape[0]));
+  return Invalid(
+      model, absl::StrCat("input ", Quote(empty->name), " has no rows, input ",
+                          Quote(full->name), " has ", full->shape[0]));
 }
 
 }  // namespace
@@ -173,10 +173,10 @@ absl::Status CheckType(const ModelInfo& model, const TensorSpec& spec,
   }
   if (IsOpen(spec) && model.max_batch_size > 0 &&
       shape[0] > model.max_batch_size) {
-    return Invalid(
-        model, absl::StrCat("input ", Quote(spec.name), " has ", shape[0],
-                            " rows; at most ", model.max_batch_size,
-                            " (--max_batch_size) are computed at once"));
+    return Invalid(model,
+                   absl::StrCat("input ", Quote(spec.name), " has ", shape[0],
+                                " rows; at most ", model.max_batch_size,
+                                " (--max_batch_size) are computed at once"));
   }
   return absl::OkStatus();
 }
@@ -190,8 +190,8 @@ absl::Status Validate(const ModelInfo& model, const Request& request) {
     const Tensor*& place =
         given[static_cast<size_t>(*spec - model.inputs.data())];
     if (place != nullptr) {
-      return Invalid(model, absl::StrCat("input ", Quote(input.name),
-                                         " is given twice"));
+      return Invalid(
+          model, absl::StrCat("input ", Quote(input.name), " is given twice"));
     }
     place = &input;
   }
@@ -243,13 +243,12 @@ absl::StatusOr<std::vector<Tensor>> AnswerEmptyBatch(const ModelInfo& model,
   };
   const auto refuse = [&](const TensorSpec& spec) {
     return Invalid(
-        model, absl::StrCat("a request without rows cannot be answered: "
-                            "output ",
-                            Quote(spec.name), " is of shape ",
-                            ShapeText(spec.shape), spec.lod_level > 0
-                                ? " with offsets (LoD)"
-                                : "",
-                            ", which does not follow from the number of rows"));
+        model,
+        absl::StrCat("a request without rows cannot be answered: "
+                     "output ",
+                     Quote(spec.name), " is of shape ", ShapeText(spec.shape),
+                     spec.lod_level > 0 ? " with offsets (LoD)" : "",
+                     ", which does not follow from the number of rows"));
   };
   if (request.outputs.empty()) {
     for (const TensorSpec& spec : model.outputs) {

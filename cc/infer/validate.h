@@ -18,9 +18,9 @@ namespace infer {
 
 inline constexpr size_t kMaxRank = 16;
 
-// The product of the dimensions; an error, that follows the tensor's name, where
-// one is negative or beyond the engine's 32 bits, or where so many elements of
-// eight bytes are beyond what a machine can count.
+// The product of the dimensions; an error, that follows the tensor's name,
+// where one is negative or beyond the engine's 32 bits, or where so many
+// elements of eight bytes are beyond what a machine can count.
 absl::StatusOr<uint64_t> CountElements(const std::vector<int64_t>& shape);
 
 // The input of that name.
@@ -41,8 +41,8 @@ absl::Status Validate(const ModelInfo& model, const Request& request);
 // Whether a valid request has no rows.
 bool IsEmptyBatch(const ModelInfo& model, const Request& request);
 
-// Its answer: outputs without rows, which no engine is asked for. An error where
-// the model does not say of what shape they would be.
+// Its answer: outputs without rows, which no engine is asked for. An error
+// where the model does not say of what shape they would be.
 absl::StatusOr<std::vector<Tensor>> AnswerEmptyBatch(const ModelInfo& model,
                                                      const Request& request);
 

@@ -137,24 +137,22 @@ TEST(Validate, ChecksValues) {
   ModelInfo model = Model();
   model.inputs = {TensorSpec{"ids", DataType::kInt64, {-1}}};
   model.inputs[0].range = base::ValueRange{0, 999};
-  EXPECT_EQ(ErrorOf(model, {{"ids", DataType::kInt64, {2},
-                             Cord<int64_t>({0, 999})}}),
-            "");
+  EXPECT_EQ(
+      ErrorOf(model, {{"ids", DataType::kInt64, {2}, Cord<int64_t>({0, 999})}}),
+      "");
   EXPECT_THAT(
       ErrorOf(model,
               {{"ids", DataType::kInt64, {2}, Cord<int64_t>({7, 1000})}}),
       HasSubstr("input \"ids\": element 1 is 1000, the model takes 0 to 999"));
-  EXPECT_THAT(ErrorOf(model, {{"ids", DataType::kInt64, {1},
-                               Cord<int64_t>({-1})}}),
-              HasSubstr("element 0 is -1"));
+  EXPECT_THAT(
+      ErrorOf(model, {{"ids", DataType::kInt64, {1}, Cord<int64_t>({-1})}}),
+      HasSubstr("element 0 is -1"));
   model.inputs = {TensorSpec{"b", DataType::kBool, {-1}}};
   EXPECT_EQ(
-      ErrorOf(model,
-              {{"b", DataType::kBool, {2}, Cord<uint8_t>({0, 1})}}),
-      "");
-  EXPECT_THAT(ErrorOf(model, {{"b", DataType::kBool, {2},
-                               Cord<uint8_t>({0, 2})}}),
-              HasSubstr("BOOL element"));
+      ErrorOf(model, {{"b", DataType::kBool, {2}, Cord<uint8_t>({0, 1})}}), "");
+  EXPECT_THAT(
+      ErrorOf(model, {{"b", DataType::kBool, {2}, Cord<uint8_t>({0, 2})}}),
+      HasSubstr("BOOL element"));
 }
 
 TEST(Validate, ChecksStringsOfBytes) {
@@ -184,12 +182,12 @@ TEST(CountElements, RefusesWhatDoesNotFit) {
   EXPECT_EQ(*CountElements({}), 1u);
   EXPECT_EQ(*CountElements({2, 0, 3}), 0u);
   EXPECT_EQ(*CountElements({big}), static_cast<uint64_t>(big));
-  for (const auto& shape : std::vector<std::vector<int64_t>>{
-           {-1},
-           {big + 1},
-           {big, big, big},
-           {big, big, big, 0},
-           std::vector<int64_t>(17, 1)}) {
+  for (const auto& shape :
+       std::vector<std::vector<int64_t>>{{-1},
+                                         {big + 1},
+                                         {big, big, big},
+                                         {big, big, big, 0},
+                                         std::vector<int64_t>(17, 1)}) {
     EXPECT_THAT(std::string(CountElements(shape).status().message()),
                 HasSubstr("is not possible"))
         << testing::PrintToString(shape);
