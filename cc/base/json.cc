@@ -10,9 +10,7 @@ namespace {
 constexpr char kHex[] = "0123456789abcdef";
 
 // ASCII that stands for itself.
-bool IsPlain(char c) {
-  return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
-}
+bool IsPlain(char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; }
 
 void AppendEscaped(char c, std::string* out) {
   switch (c) {

@@ -35,9 +35,8 @@ char* WriteJsonNumber(T value, char* to) {
     // Readers take what looks like an integer for one: -0 would lose its sign
     // and 100000000000000000000 would not fit.
     const bool may_mislead = value == 0 ? std::signbit(value) : end - to > 15;
-    if (may_mislead && std::none_of(to, end, [](char c) {
-          return c == '.' || c == 'e';
-        })) {
+    if (may_mislead &&
+        std::none_of(to, end, [](char c) { return c == '.' || c == 'e'; })) {
       *end++ = '.';
       *end++ = '0';
     }

@@ -123,7 +123,7 @@ Log::~Log() {
   line_.append("}\n");
   LogWriter* thread = writer.load(std::memory_order_acquire);
   if (thread != nullptr) {
-    thread->Add(line_, level_ >= LogLevel::kWarning);
+    thread->Add(line_, level_ >= LogLevel::kError);
   } else {
     WriteDirectly(line_);
   }

@@ -34,8 +34,9 @@ bool LogEnabled(LogLevel level);
 // without the thread: fork first.
 // RESOURCE_EXHAUSTED where there is no thread to be had.
 absl::Status LogStart();
-// Writes what is left, for at most so long, and ends the thread. Lines that come
-// later are written by whoever logs; where the reader has stopped they are lost.
+// Writes what is left, for at most so long, and ends the thread. Lines that
+// come later are written by whoever logs; where the reader has stopped they are
+// lost.
 void LogStop(absl::Duration at_most);
 // Lines lost so far.
 uint64_t LogLinesDropped();

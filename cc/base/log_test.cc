@@ -45,7 +45,8 @@ class Pipe {
     std::string all;
     char bytes[65536];
     ssize_t n = 0;
-    while ((n = read(read_fd(), bytes, sizeof(bytes))) > 0) all.append(bytes, n);
+    while ((n = read(read_fd(), bytes, sizeof(bytes))) > 0)
+      all.append(bytes, n);
     return all;
   }
 
@@ -169,15 +170,17 @@ TEST(LogWriter, ABrokenLineIsEndedBeforeTheNext) {
   LogWriter writer(pipe.write_fd(), 1 << 20);
   for (int i = 0; i < 40; ++i) writer.Add(Numbered(i, size), true);
   std::string text;
-  std::thread reader([&] { text = [&] {
-    std::string all;
-    char bytes[777];
-    ssize_t n = 0;
-    while ((n = read(pipe.read_fd(), bytes, sizeof(bytes))) > 0) {
-      all.append(bytes, n);
-    }
-    return all;
-  }(); });
+  std::thread reader([&] {
+    text = [&] {
+      std::string all;
+      char bytes[777];
+      ssize_t n = 0;
+      while ((n = read(pipe.read_fd(), bytes, sizeof(bytes))) > 0) {
+        all.append(bytes, n);
+      }
+      return all;
+    }();
+  });
   EXPECT_TRUE(writer.Stop(kLong));
   pipe.CloseWrite();
   reader.join();
@@ -263,9 +266,9 @@ TEST(Log, TellsTheTime) {
   EXPECT_THAT(
       LogHead(absl::FromUnixMicros(1'000'123), LogLevel::kInfo, ""),
       StartsWith("{\"ts\":\"1970-01-01T00:00:01.000123Z\",\"level\":\"info\""));
-  EXPECT_THAT(LogHead(absl::FromUnixMicros(951'782'400'999'999),
-                      LogLevel::kInfo, ""),
-              StartsWith("{\"ts\":\"2000-02-29T00:00:00.999999Z\""));
+  EXPECT_THAT(
+      LogHead(absl::FromUnixMicros(951'782'400'999'999), LogLevel::kInfo, ""),
+      StartsWith("{\"ts\":\"2000-02-29T00:00:00.999999Z\""));
 }
 
 TEST(Log, ValuesAreCut) {

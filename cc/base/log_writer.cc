@@ -116,9 +116,8 @@ void LogWriter::State::Write(std::string* lines) {
     keep = lines->find('\n', at) + 1;
   }
   absl::MutexLock lock(&mutex);
-  Lose(static_cast<uint64_t>(
-      std::count(lines->begin() + static_cast<ptrdiff_t>(keep), lines->end(),
-                 '\n')));
+  Lose(static_cast<uint64_t>(std::count(
+      lines->begin() + static_cast<ptrdiff_t>(keep), lines->end(), '\n')));
   lines->erase(keep);
   lines->erase(0, at);
   taken = lines->size();

@@ -71,10 +71,10 @@ void Append(absl::string_view name, absl::string_view labels,
   const size_t bounds = histogram.bounds().size();
   for (size_t i = 0; i <= bounds; ++i) {
     count += histogram.bucket(i);
-    absl::StrAppend(
-        out, name, "_bucket{", labels, labels.empty() ? "" : ",", "le=\"",
-        i < bounds ? BoundText(histogram.bounds()[i]) : "+Inf", "\"} ", count,
-        "\n");
+    absl::StrAppend(out, name, "_bucket{", labels, labels.empty() ? "" : ",",
+                    "le=\"",
+                    i < bounds ? BoundText(histogram.bounds()[i]) : "+Inf",
+                    "\"} ", count, "\n");
   }
   AppendSeries(name, "_sum", labels, out);
   AppendNumber(histogram.sum(), out);
@@ -99,10 +99,9 @@ struct ReadCounter {
 }  // namespace
 
 struct Registry::Entry {
-  std::variant<std::unique_ptr<Family<Counter>>,
-               std::unique_ptr<Family<Histogram>>,
-               std::unique_ptr<Family<Gauge>>, ReadCounter,
-               std::function<std::string()>>
+  std::variant<
+      std::unique_ptr<Family<Counter>>, std::unique_ptr<Family<Histogram>>,
+      std::unique_ptr<Family<Gauge>>, ReadCounter, std::function<std::string()>>
       what;
 };
 
@@ -163,8 +162,8 @@ Family<Series>& Registry::Add(absl::string_view name, absl::string_view help,
       return **family;
     }
   }
-  Owned family(new Family<Series>(std::string(name), std::string(help), labels,
-                                  bounds));
+  Owned family(
+      new Family<Series>(std::string(name), std::string(help), labels, bounds));
   Family<Series>& added = *family;
   entries_.push_back(std::make_unique<Entry>(Entry{std::move(family)}));
   return added;
@@ -189,7 +188,7 @@ Family<Gauge>& Registry::AddGauge(absl::string_view name,
 }
 
 void Registry::AddReadCounter(absl::string_view name, absl::string_view help,
-                          std::function<double()> read) {
+                              std::function<double()> read) {
   absl::MutexLock lock(&mutex_);
   entries_.push_back(std::make_unique<Entry>(Entry{
       ReadCounter{std::string(name), std::string(help), std::move(read)}}));

@@ -144,7 +144,7 @@ class Registry {
                           const std::vector<std::string>& labels);
   // A counter that is kept elsewhere; one series, for good.
   void AddReadCounter(absl::string_view name, absl::string_view help,
-                  std::function<double()> read);
+                      std::function<double()> read);
   // Text written as it is at the end: whole families made elsewhere.
   void AddText(std::function<std::string()> text);
 

@@ -136,11 +136,13 @@ TEST(Registry, CountsFromManyThreads) {
   EXPECT_EQ(histogram->sum(), 40'000);
 }
 
-constexpr const char* kProcessMetrics[] = {
-    "process_cpu_seconds_total",   "process_resident_memory_bytes",
-    "process_virtual_memory_bytes", "process_open_fds",
-    "process_max_fds",             "process_threads",
-    "process_start_time_seconds"};
+constexpr const char* kProcessMetrics[] = {"process_cpu_seconds_total",
+                                           "process_resident_memory_bytes",
+                                           "process_virtual_memory_bytes",
+                                           "process_open_fds",
+                                           "process_max_fds",
+                                           "process_threads",
+                                           "process_start_time_seconds"};
 
 TEST(ProcessMetrics, AreThere) {
   ProcessMetrics metrics;
@@ -154,8 +156,8 @@ TEST(ProcessMetrics, AreThere) {
 double Value(const std::string& text, absl::string_view name) {
   const size_t at = text.find(absl::StrCat("\n", name, " ")) + name.size() + 2;
   double value = -1;
-  EXPECT_TRUE(absl::SimpleAtod(text.substr(at, text.find('\n', at) - at),
-                               &value));
+  EXPECT_TRUE(
+      absl::SimpleAtod(text.substr(at, text.find('\n', at) - at), &value));
   return value;
 }
 

@@ -1,6 +1,6 @@
 // Writes a page of all kinds of metrics, for a parser that is not ours.
-#include <limits>
 #include <cstdio>
+#include <limits>
 
 #include "cc/base/metrics.h"
 #include "cc/base/process_metrics.h"

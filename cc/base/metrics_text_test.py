@@ -15,9 +15,7 @@ def test_prometheus_reads_it() -> None:
 
     counter = families["c"]
     assert (counter.type, counter.documentation) == ("counter", "Line\nback\\slash.")
-    assert [(s.labels, s.value) for s in counter.samples] == [
-        ({"l": 'a"b\\c\nd', "m": ""}, 3)
-    ]
+    assert [(s.labels, s.value) for s in counter.samples] == [({"l": 'a"b\\c\nd', "m": ""}, 3)]
     assert [s.value for s in families["g"].samples] == [2.5, float("inf")]
     assert families["read"].samples[0].value == 1e20
 

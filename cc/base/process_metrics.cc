@@ -101,8 +101,8 @@ std::string ProcessMetrics::Text() {
          field(23), &out);
   Append("process_resident_memory_bytes", "gauge", "Resident memory size.",
          field(24, page), &out);
-  Append("process_open_fds", "gauge", "Open file descriptors.",
-         CountFds(fds_), &out);
+  Append("process_open_fds", "gauge", "Open file descriptors.", CountFds(fds_),
+         &out);
   Append("process_max_fds", "gauge", "Limit of open file descriptors.",
          limited ? std::optional(static_cast<double>(limit.rlim_cur))
                  : std::nullopt,

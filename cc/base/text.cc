@@ -58,7 +58,8 @@ absl::string_view Clip(absl::string_view text, size_t max) {
 }
 
 std::string Quote(absl::string_view text, size_t max) {
-  return absl::StrCat("\"", Clip(text, max), text.size() > max ? "...\"" : "\"");
+  return absl::StrCat("\"", Clip(text, max),
+                      text.size() > max ? "...\"" : "\"");
 }
 
 std::string ShapeText(const std::vector<int64_t>& shape) {
