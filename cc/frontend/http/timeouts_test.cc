@@ -93,19 +93,24 @@ TEST_F(TimeoutsTest, ATrickleIsNoBody) {
 
 TEST_F(TimeoutsTest, WhatStandsAroundChunksIsNoProgress) {
   options_.timeouts.stall = milliseconds(200);
-  options_.timeouts.min_bytes_per_second = 200;
+  options_.timeouts.min_bytes_per_second = 50;
   Start();
   Client client(port());
   client.Send(
       "POST /echo HTTP/1.1\r\nHost: h\r\n"
       "Transfer-Encoding: chunked\r\n\r\n"
       "64\r\n" +
-      std::string(100, 'x') + "\r\n1;");
-  // 100 bytes in each 10 ms, none of them of the body.
-  while (client.Send(std::string(9, 'e') + "=" + std::string(9, 'v') + ";")) {
-    std::this_thread::sleep_for(milliseconds(2));
+      std::string(100, 'x') + "\r\n");
+  // Chunks of 1 byte: 10 of them in each span would do, and 5 come with 30
+  // bytes of extensions.
+  std::string text;
+  while (text.empty()) {
+    client.Send("1;e=" + std::string(25, 'v') + "\r\nx\r\n");
+    std::this_thread::sleep_for(milliseconds(40));
+    char c;
+    if (recv(client.fd(), &c, 1, MSG_DONTWAIT) == 1) text = client.ReadAll();
   }
-  AwaitConnections(0);
+  EXPECT_THAT(text, HasSubstr("less than 50 bytes per second"));
 }
 
 TEST_F(TimeoutsTest, ASlowBodyThatMovesIsTaken) {
