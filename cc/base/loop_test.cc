@@ -152,7 +152,7 @@ TEST(Loop, SaysWhyItCouldNotBeMade) {
   getrlimit(RLIMIT_NOFILE, &before);
   const int next = dup(0);
   close(next);
-  for (int more = 0; more < 2; ++more) {
+  for (int more = 0; more < 4; ++more) {
     const rlimit few = {static_cast<rlim_t>(next + more), before.rlim_max};
     setrlimit(RLIMIT_NOFILE, &few);
     Loop loop;
