@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <new>
@@ -24,13 +25,31 @@ timeval ToTimeval(Clock::duration duration) {
           static_cast<suseconds_t>(us % 1'000'000)};
 }
 
+// Where a base gets no descriptors (3), libevent 2.1 ends the process; so
+// whether there are some is seen to first.
+event_base* NewBase() {
+  std::array<int, 3> fds;
+  for (int& fd : fds) fd = eventfd(0, EFD_CLOEXEC);
+  const int error = errno;
+  bool enough = true;
+  for (const int fd : fds) {
+    if (fd >= 0) {
+      close(fd);
+    } else {
+      enough = false;
+    }
+  }
+  errno = error;
+  return enough ? event_base_new() : nullptr;
+}
+
 }  // namespace
 
 void Loop::Free::operator()(event_base* base) const { event_base_free(base); }
 void Loop::Free::operator()(event* event) const { event_free(event); }
 
 Loop::Loop()
-    : base_(event_base_new()), wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    : base_(NewBase()), wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   if (base_ == nullptr || wake_fd_ < 0) {
     status_ = absl::ResourceExhaustedError(absl::StrCat(
         "cannot make an event loop: ", strerror(errno),
