@@ -1,16 +1,17 @@
 // `server serve`: wires the parts together and runs until it is told to stop.
 
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
@@ -20,14 +21,14 @@
 #include "cc/base/log.h"
 #include "cc/base/loop.h"
 #include "cc/base/metrics.h"
+#include "cc/base/process_metrics.h"
+#include "cc/engine/engine.h"
 #include "cc/frontend/http/server.h"
 #include "cc/frontend/rest/rest.h"
 #include "cc/infer/core.h"
 #include "cc/infer/model_directory.h"
 #include "cc/server/commands.h"
 #include "cc/server/device.h"
-#include "cc/server/paddle.h"
-#include "cc/server/process_metrics.h"
 #include "cc/server/serve_flags.h"
 #include "cc/server/telemetry.h"
 #include "cc/worker/process.h"
@@ -95,7 +96,7 @@ class Serving {
         backend_(&loop_, spawner_.get(), flags.Workers(devices)),
         models_(&loop_, &backend_, &telemetry_, std::move(directory)),
         core_(&models_, &registry_, &budget_),
-        rest_(&core_, &loop_, RestOptions()) {
+        rest_(&loop_, &core_, RestOptions()) {
     spawner_->Attach(&loop_);
   }
 
@@ -124,8 +125,8 @@ class Serving {
         .With("host", http_->host())
         .With("port", http_->port())
         .With("start_seconds", Seconds())
-        .With("version", kServerVersion)
-        .With("paddle_version", PaddleVersion());
+        .With("version", rest::kServerVersion)
+        .With("paddle_version", engine::PaddleVersion());
     loop_.Run();
     if (!failure_.ok()) return CannotServe(failure_);
     if (cut_ > 0) {
@@ -176,14 +177,14 @@ class Serving {
             .AddGauge("paddle_server_info",
                       "1, with the versions and the device as labels.",
                       {"version", "paddle_version", "device"})
-            .With({std::string(kServerVersion), PaddleVersion(),
+            .With({std::string(rest::kServerVersion), engine::PaddleVersion(),
                    devices_.Name()},
                   [] { return 1.0; })};
     registry_.AddReadCounter(
         "paddle_server_log_lines_dropped_total",
         "Log lines lost because nobody read them in time.",
         [] { return static_cast<double>(base::LogLinesDropped()); });
-    registry_.AddText(ProcessMetricsText);
+    registry_.AddText(base::ProcessMetricsText);
   }
 
   const ServeFlags flags_;
@@ -197,7 +198,7 @@ class Serving {
   worker::ProcessBackend backend_;
   infer::ModelDirectory models_;
   infer::Core core_;
-  rest::RestHandler rest_;
+  rest::Handler rest_;
   std::unique_ptr<http::Server> http_;
   std::vector<std::shared_ptr<base::Gauge>> gauges_;
   absl::Status failure_;
@@ -214,7 +215,7 @@ int ServeModels(const ServeFlags& flags) {
   if (absl::Status status = base::LogStart(); !status.ok()) {
     return CannotServe(status);
   }
-  const auto devices = ChooseDevices(flags.device.device, PaddleHasCuda());
+  const auto devices = ChooseDevices(flags.device.device, engine::BuiltWithCuda());
   if (!devices.ok()) return CannotServe(devices.status());
   Serving serving(flags, *devices, *std::move(directory), *std::move(spawner));
   if (absl::Status status = serving.Bind(); !status.ok()) {

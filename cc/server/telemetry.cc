@@ -54,7 +54,9 @@ struct Telemetry::Families {
             "Rows that batches were padded with.", ModelLabels())),
         rejected(registry->AddCounter(
             "paddle_server_rejected_total",
-            "Requests turned away, as too many waited.", ModelLabels())),
+            "Requests turned away: the queue was full, or the server shut "
+            "down.",
+            {"model", "version", "reason"})),
         ended(registry->AddCounter(
             "paddle_server_worker_ends_total",
             "Worker processes of a model that ended by themselves: crashes, "
@@ -119,7 +121,7 @@ class Telemetry::Series : public infer::ModelObserver {
         batch_rows_(families->batch_rows.With({model_, version_})),
         batch_requests_(families->batch_requests.With({model_, version_})),
         padding_(families->padding.With({model_, version_})),
-        rejected_(families->rejected.With({model_, version_})),
+        rejected_(families->rejected.With({model_, version_, "queue_full"})),
         ended_(families->ended.With({model_, version_})) {}
 
   void OnRun(int64_t rows, int64_t padded_rows, int64_t calls,
