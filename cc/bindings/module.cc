@@ -68,19 +68,26 @@ struct Spec {
   py::dtype dtype;
   py::tuple shape;
   int lod_level;
+  std::optional<std::pair<int64_t, int64_t>> range;
 
   explicit Spec(const engine::TensorSpec& spec)
       : name(spec.name),
         dtype(ToDtype(spec.dtype)),
         shape(py::cast(spec.shape)),
-        lod_level(spec.lod_level) {}
+        lod_level(spec.lod_level) {
+    if (spec.range) range.emplace(spec.range->min, spec.range->max);
+  }
 
   std::string Repr() const {
     return absl::StrCat(
         "TensorSpec(name=", std::string(py::repr(py::str(name))),
         ", dtype=", std::string(py::repr(dtype)),
         ", shape=", std::string(py::repr(shape)),
-        lod_level > 0 ? absl::StrCat(", lod_level=", lod_level) : "", ")");
+        lod_level > 0 ? absl::StrCat(", lod_level=", lod_level) : "",
+        range ? absl::StrCat(", range=(", range->first, ", ", range->second,
+                             ")")
+              : "",
+        ")");
   }
 };
 
@@ -275,6 +282,9 @@ PYBIND11_MODULE(_engine, module) {
       .def_readonly("shape", &Spec::shape, "-1: any number from 1.")
       .def_readonly("lod_level", &Spec::lod_level,
                     "Levels of offsets (LoD); 0: a plain array.")
+      .def_readonly("range", &Spec::range,
+                    "The least and the greatest value of an element, where "
+                    "the model has a table for no others; else None.")
       .def("__repr__", &Spec::Repr)
       .attr("__module__") = "paddle_engine";
   py::class_<LoDTensor>(module, "LoDTensor", py::module_local(), py::is_final(),

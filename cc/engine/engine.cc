@@ -20,6 +20,7 @@
 #include "cc/engine/model_files.h"
 #include "cc/engine/program.h"
 #include "cc/engine/thread.h"
+#include "cc/engine/value_checks.h"
 #include "paddle_inference_api.h"
 
 namespace engine {
@@ -248,6 +249,15 @@ absl::StatusOr<std::vector<int>> CheckInput(const TensorSpec& spec,
   return shape;
 }
 
+// What an instance and its clones know of their model.
+struct Model {
+  std::vector<TensorSpec> inputs;
+  std::vector<TensorSpec> outputs;
+  std::vector<bool> shareable;  // Signature::shareable
+  std::vector<ValueCheck> checks;  // beside the ranges of the inputs
+  bool gpu = false;
+};
+
 // The inputs of a run in the order of the specs, and their shapes as Paddle
 // takes them.
 struct Checked {
@@ -285,6 +295,15 @@ absl::StatusOr<Checked> Check(const std::vector<TensorSpec>& specs,
     if (!shape.ok()) return shape.status();
     checked.shapes.push_back(*std::move(shape));
   }
+  return checked;
+}
+
+absl::StatusOr<Checked> Check(const Model& model,
+                              const std::vector<TensorView>& inputs) {
+  absl::StatusOr<Checked> checked = Check(model.inputs, inputs);
+  if (!checked.ok()) return checked;
+  absl::Status status = CheckRun(model.checks, model.inputs, checked->inputs);
+  if (!status.ok()) return status;
   return checked;
 }
 
@@ -331,14 +350,6 @@ absl::StatusOr<std::vector<TensorSpec>> Specs(
   }
   return specs;
 }
-
-// What an instance and its clones know of their model.
-struct Model {
-  std::vector<TensorSpec> inputs;
-  std::vector<TensorSpec> outputs;
-  std::vector<bool> shareable;  // Signature::shareable
-  bool gpu = false;
-};
 
 }  // namespace
 
@@ -497,9 +508,12 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
   absl::StatusOr<std::vector<TensorSpec>> outputs =
       Specs("output", signature->outputs);
   if (!outputs.ok()) return outputs.status();
+  std::vector<ValueCheck> checks =
+      FillRanges(std::move(signature->checks), &*inputs);
   const auto model = std::make_shared<const Model>(
       Model{*std::move(inputs), *std::move(outputs),
-            std::move(signature->shareable), options.gpu.has_value()});
+            std::move(signature->shareable), std::move(checks),
+            options.gpu.has_value()});
 
   std::unique_ptr<Impl> impl;
   const auto load = [&] {
@@ -558,7 +572,7 @@ const std::vector<TensorSpec>& Engine::outputs() const {
 }
 
 absl::Status Engine::CheckInputs(const std::vector<TensorView>& inputs) const {
-  return Check(impl_->model().inputs, inputs).status();
+  return Check(impl_->model(), inputs).status();
 }
 
 absl::StatusOr<std::vector<Tensor>> Engine::Run(
@@ -581,7 +595,7 @@ absl::StatusOr<std::vector<Tensor>> Engine::RunViews(
 
 absl::Status Engine::RunInto(const std::vector<TensorView>& inputs,
                              bool share_inputs, OutputSink* sink) {
-  const absl::StatusOr<Checked> checked = Check(impl_->model().inputs, inputs);
+  const absl::StatusOr<Checked> checked = Check(impl_->model(), inputs);
   if (!checked.ok()) return checked.status();
   const bool share = share_inputs && !impl_->model().gpu;
   for (const TensorView& input : inputs) {

@@ -29,6 +29,30 @@ struct NamedTensor {
   int lod_level = 0;
 };
 
+// A part of a tensor along one axis: [begin, end).
+struct Part {
+  size_t axis = 0;
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
+// What the values of an input must be, lest a kernel reads or writes beside a
+// tensor: from `min` to `max`, both included.
+struct ValueCheck {
+  size_t input = 0;
+  int64_t min = 0;
+  int64_t max = 0;
+  // Where it is set, `max` counts from the size that this dimension of another
+  // input, or the same, has in the run.
+  struct Dimension {
+    size_t input = 0;
+    size_t axis = 0;
+  };
+  std::optional<Dimension> of = std::nullopt;
+  std::vector<Part> parts = {};  // of the input; empty: all of it
+  std::string reason = {};       // "row of an embedding table of 1000 rows"
+};
+
 // What a program wants and gives.
 struct Signature {
   // In the order of the columns.
@@ -39,6 +63,7 @@ struct Signature {
   // For each input, whether runs can compute on the caller's bytes: nothing but
   // the input's own tensor may hold them when the run is over.
   std::vector<bool> shareable;
+  std::vector<ValueCheck> checks;
   // Whether tensors are quantised on the way: a model to run in int8.
   bool quantised = false;
 };

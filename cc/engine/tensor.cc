@@ -1,9 +1,9 @@
 #include "cc/engine/tensor.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
-#include <optional>
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
@@ -16,7 +16,7 @@ template <typename T>
 class RangeScan {
  public:
   explicit RangeScan(const ValueRange& range)
-      : min_(Clamp(range.min)), max_(Clamp(range.max)) {}
+      : min_(Lower(range.min)), max_(Upper(range.max)) {}
 
   // False: found() has it.
   bool Add(std::string_view bytes) {
@@ -40,17 +40,29 @@ class RangeScan {
   uint64_t index() const { return index_; }
 
  private:
-  static T Clamp(int64_t bound) {
-    if (std::is_unsigned_v<T> && bound < 0) return 0;
-    if constexpr (sizeof(T) < sizeof(bound)) {
-      if (bound < std::numeric_limits<T>::min()) {
-        return std::numeric_limits<T>::min();
-      }
-      if (bound > std::numeric_limits<T>::max()) {
-        return std::numeric_limits<T>::max();
-      }
+  // Real numbers lose their fraction on the way to an index: -0.5 is 0.
+  using Bound = std::conditional_t<std::is_floating_point_v<T>, double,
+                                   std::conditional_t<std::is_signed_v<T>, T,
+                                                      int64_t>>;
+  static constexpr bool kReal = std::is_floating_point_v<T>;
+
+  static Bound Lower(int64_t bound) {
+    if constexpr (kReal) {
+      if (bound == std::numeric_limits<int64_t>::min()) return -INFINITY;
+      return std::nextafter(static_cast<double>(bound) - 1, INFINITY);
+    } else {
+      return static_cast<Bound>(
+          std::clamp<int64_t>(bound, std::numeric_limits<Bound>::min(),
+                              std::numeric_limits<Bound>::max()));
     }
-    return static_cast<T>(bound);
+  }
+  static Bound Upper(int64_t bound) {
+    if constexpr (kReal) {
+      if (bound == std::numeric_limits<int64_t>::max()) return INFINITY;
+      return std::nextafter(static_cast<double>(bound) + 1, -INFINITY);
+    } else {
+      return Lower(bound);
+    }
   }
 
   bool Whole(std::string_view elements) {
@@ -62,12 +74,13 @@ class RangeScan {
       bool inside = true;
       for (size_t i = begin; i < end; ++i) {
         const T value = At(elements, i);
+        // NaN is not.
         inside &= static_cast<bool>((value >= min_) & (value <= max_));
       }
       if (inside) continue;
       for (size_t i = begin; i < end; ++i) {
         found_ = At(elements, i);
-        if (found_ < min_ || found_ > max_) {
+        if (!(found_ >= min_ && found_ <= max_)) {
           index_ += i;
           return false;
         }
@@ -83,14 +96,24 @@ class RangeScan {
     return value;
   }
 
-  const T min_;
-  const T max_;
+  const Bound min_;
+  const Bound max_;
   char
       carry_[sizeof(int64_t)];  // the begin of an element that two pieces share
   size_t carried_ = 0;
   T found_ = 0;
   uint64_t index_ = 0;
 };
+
+std::string Text(const ValueRange& range) {
+  if (range.min == std::numeric_limits<int64_t>::min()) {
+    return absl::StrCat("at most ", range.max);
+  }
+  if (range.max == std::numeric_limits<int64_t>::max()) {
+    return absl::StrCat("at least ", range.min);
+  }
+  return absl::StrCat(range.min, " to ", range.max);
+}
 
 template <typename T, typename Pieces>
 absl::Status CheckRange(const ValueRange& range, const Pieces& pieces) {
@@ -99,8 +122,7 @@ absl::Status CheckRange(const ValueRange& range, const Pieces& pieces) {
     if (scan.Add({piece.data(), piece.size()})) continue;
     return absl::InvalidArgumentError(absl::StrCat(
         "element ", scan.index(), " is ", scan.found(), ", the model takes ",
-        range.min, " to ", range.max,
-        range.reason.empty() ? "" : absl::StrCat(" (", range.reason, ")")));
+        Text(range), range.reason.empty() ? "" : absl::StrCat(" (", range.reason, ")")));
   }
   return absl::OkStatus();
 }
@@ -128,6 +150,10 @@ absl::Status CheckPieces(const TensorSpec& spec, const Pieces& pieces) {
       return CheckRange<int32_t>(*spec.range, pieces);
     case DataType::kInt64:
       return CheckRange<int64_t>(*spec.range, pieces);
+    case DataType::kFloat32:
+      return CheckRange<float>(*spec.range, pieces);
+    case DataType::kFloat64:
+      return CheckRange<double>(*spec.range, pieces);
     default:
       return absl::OkStatus();
   }

@@ -12,10 +12,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "cc/engine/engine.h"
 #include "cc/engine/thread.h"
 #include "cc/worker/messages.h"
@@ -146,7 +146,8 @@ class Slot {
     if (run.release_memory) {
       outputs_.Shrink();
       inputs_.reset();
-      return engine_->Release();
+      malloc_trim(0);
+      return absl::OkStatus();
     }
     if (run.new_segment) {
       if (fds.empty()) return absl::InternalError("no memory came with a run");
@@ -160,9 +161,8 @@ class Slot {
     for (size_t i = 0; i < run.inputs.size() && i < specs.size(); ++i) {
       const RunInput& input = run.inputs[i];
       views.push_back({specs[i].name, specs[i].dtype, input.shape,
-                       absl::string_view(inputs_->data() + input.place.offset,
-                                         static_cast<size_t>(
-                                             input.place.bytes)),
+                       std::string_view(inputs_->data() + input.place.offset,
+                                        static_cast<size_t>(input.place.bytes)),
                        input.lod});
     }
     const auto start = std::chrono::steady_clock::now();

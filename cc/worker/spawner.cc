@@ -115,7 +115,8 @@ class Forker {
       setrlimit(RLIMIT_DATA, &limit);
     }
     // No file with all its memory for each crash.
-    prctl(PR_SET_DUMPABLE, 0);
+    const rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
     Channel control(std::move(message.fds.at(0)));
     std::vector<Channel> slots;
     for (size_t i = 1; i < message.fds.size(); ++i) {
