@@ -88,7 +88,7 @@ class Core {
   bool ready() const;
   absl::string_view not_ready_reason() const;
 
-  // Close was called.
+  bool draining() const { return draining_ || closed_; }
   bool closed() const { return closed_; }
 
   // A shutdown begins: ready() is false, requests are served all the same.

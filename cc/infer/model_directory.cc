@@ -20,20 +20,6 @@ double Seconds(Clock::duration duration) {
 
 }  // namespace
 
-absl::string_view NameOf(State state) {
-  switch (state) {
-    case State::kLoading:
-      return "LOADING";
-    case State::kReady:
-      return "READY";
-    case State::kUnloading:
-      return "UNLOADING";
-    case State::kFailed:
-      break;
-  }
-  return "UNAVAILABLE";
-}
-
 ModelDirectory::ModelDirectory(base::Loop* loop, Backend* backend,
                                DirectoryObserver* observer,
                                DirectoryOptions options)
