@@ -1,5 +1,6 @@
 #include "cc/engine/engine.h"
 
+#include <algorithm>
 #include <cstring>
 #include <exception>
 #include <functional>
@@ -13,6 +14,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
@@ -94,6 +96,24 @@ std::string Dims(const std::vector<int64_t>& shape) {
   return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
 }
 
+// Where a program still has the lines of Python that made its operators
+// (op_callstack), Paddle puts them before its message, 50 of them, and writes
+// the kind in another way: "In user code: ... OutOfRangeError: ...". The message
+// as it is without them.
+std::string WithoutCallStack(const std::string& what) {
+  constexpr char kError[] = "Error: ";
+  if (what.rfind("In user code:", 0) != 0) return what;
+  for (size_t at = what.rfind(kError); at != std::string::npos && at > 0;
+       at = what.rfind(kError, at - 1)) {
+    const size_t line = what.rfind('\n', at) + 1;
+    const size_t begin = what.find_first_not_of(' ', line);
+    const std::string kind = what.substr(begin, at - begin);
+    if (!std::all_of(kind.begin(), kind.end(), absl::ascii_isalpha)) continue;
+    return absl::StrCat("(", kind, ") ", what.substr(at + std::strlen(kError)));
+  }
+  return what;
+}
+
 // Paddle's messages begin with a kind in brackets and a sentence, and go on
 // with the failed C++ expression and its place, which help nobody here. The
 // operator at fault comes last.
@@ -130,7 +150,7 @@ absl::Status Guard(const std::string& action, absl::StatusCode blame,
     return absl::ResourceExhaustedError(
         absl::StrCat(action, " failed: not enough memory"));
   } catch (const std::exception& e) {
-    const std::string what = e.what();
+    const std::string what = WithoutCallStack(e.what());
     absl::StatusCode code = absl::StatusCode::kInternal;
     if (IsKind(what, "(ResourceExhausted)")) {
       code = absl::StatusCode::kResourceExhausted;
@@ -498,10 +518,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
         "a GPU was asked for, and this engine is built without CUDA: use the "
         "image inference_gpu, or the CPU");
   }
-  const std::string program = options.model_dir + "/model.pdmodel";
-  const std::string parameters = options.model_dir + "/model.pdiparams";
-  absl::StatusOr<Signature> signature = CheckModelFiles(program, parameters);
-  if (!signature.ok()) return signature.status();
+  absl::StatusOr<ModelFiles> files = CheckModelFiles(options.model_dir);
+  if (!files.ok()) return files.status();
+  Signature* const signature = &files->signature;
   absl::StatusOr<std::vector<TensorSpec>> inputs =
       Specs("input", signature->inputs);
   if (!inputs.ok()) return inputs.status();
@@ -521,7 +540,10 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
         absl::StrCat("loading the model ", options.model_dir, " with Paddle ",
                      PaddleVersion()),
         absl::StatusCode::kInvalidArgument, [&] {
-          paddle_infer::Config config(program, parameters);
+          // A file without parameters Paddle does not read.
+          paddle_infer::Config config(
+              files->program,
+              signature->parameters.empty() ? "" : files->parameters);
           config.DisableGlogInfo();
           config.SetCpuMathLibraryNumThreads(options.threads);
           // Not 0, no bound: then one key serves all shapes, and recurrent

@@ -189,6 +189,12 @@ class Walk {
       }
     } else if (type == "graph_send_recv") {
       Index(In(op, block, "Src_index"), In(op, block, "X"), 0);
+    } else if (type == "multiplex") {
+      const auto given = op.inputs.find("X");
+      if (given != op.inputs.end()) {
+        Below(In(op, block, "Ids"), static_cast<int64_t>(given->second.size()),
+              "one of the tensors");
+      }
     } else if (type == "gather_tree") {
       Index(In(op, block, "Parents"), In(op, block, "Ids"), 2, "beam");
     } else if (type == "one_hot" || type == "one_hot_v2") {
