@@ -44,8 +44,19 @@ using base::LogLevel;
 // How long the last lines of the log may take at the end.
 constexpr absl::Duration kLogEnd = absl::Seconds(1);
 
+sigset_t EndSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  return set;
+}
+
+// Before there are threads: they inherit what is blocked.
 void PrepareProcess() {
   signal(SIGPIPE, SIG_IGN);
+  const sigset_t ends = EndSignals();
+  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   rlimit files = {};
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
@@ -53,17 +64,13 @@ void PrepareProcess() {
   }
 }
 
-// SIGTERM and SIGINT, told on the loop. Blocked for all threads: as process 1
-// of a container a signal without a handler would have no effect at all.
+// SIGTERM and SIGINT, told on the loop: as process 1 of a container a signal
+// without a handler would have no effect at all.
 class Signals {
  public:
   Signals(base::Loop* loop, std::function<void()> f) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &set, nullptr);
-    fd_ = worker::Fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    const sigset_t ends = EndSignals();
+    fd_ = worker::Fd(signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK));
     watch_.emplace(loop, fd_.get(), [this, f = std::move(f)](bool, bool) {
       signalfd_siginfo info;
       while (read(fd_.get(), &info, sizeof(info)) > 0) f();
@@ -184,7 +191,7 @@ class Serving {
         "paddle_server_log_lines_dropped_total",
         "Log lines lost because nobody read them in time.",
         [] { return static_cast<double>(base::LogLinesDropped()); });
-    registry_.AddText(base::ProcessMetricsText);
+    registry_.AddText([this] { return process_metrics_.Text(); });
   }
 
   const ServeFlags flags_;
@@ -193,6 +200,7 @@ class Serving {
   const std::unique_ptr<worker::Spawner> spawner_;
   base::Loop loop_;
   base::Registry registry_;
+  base::ProcessMetrics process_metrics_;
   base::ByteBudget budget_;
   Telemetry telemetry_;
   worker::ProcessBackend backend_;
