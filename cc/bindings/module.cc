@@ -84,9 +84,9 @@ struct Spec {
         ", dtype=", std::string(py::repr(dtype)),
         ", shape=", std::string(py::repr(shape)),
         lod_level > 0 ? absl::StrCat(", lod_level=", lod_level) : "",
-        range ? absl::StrCat(", range=(", range->first, ", ", range->second,
-                             ")")
-              : "",
+        range
+            ? absl::StrCat(", range=(", range->first, ", ", range->second, ")")
+            : "",
         ")");
   }
 };

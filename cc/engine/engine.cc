@@ -98,8 +98,8 @@ std::string Dims(const std::vector<int64_t>& shape) {
 
 // Where a program still has the lines of Python that made its operators
 // (op_callstack), Paddle puts them before its message, 50 of them, and writes
-// the kind in another way: "In user code: ... OutOfRangeError: ...". The message
-// as it is without them.
+// the kind in another way: "In user code: ... OutOfRangeError: ...". The
+// message as it is without them.
 std::string WithoutCallStack(const std::string& what) {
   constexpr char kError[] = "Error: ";
   if (what.rfind("In user code:", 0) != 0) return what;
@@ -273,7 +273,7 @@ absl::StatusOr<std::vector<int>> CheckInput(const TensorSpec& spec,
 struct Model {
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
-  std::vector<bool> shareable;  // Signature::shareable
+  std::vector<bool> shareable;     // Signature::shareable
   std::vector<ValueCheck> checks;  // beside the ranges of the inputs
   bool gpu = false;
 };
@@ -529,10 +529,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
   if (!outputs.ok()) return outputs.status();
   std::vector<ValueCheck> checks =
       FillRanges(std::move(signature->checks), &*inputs);
-  const auto model = std::make_shared<const Model>(
-      Model{*std::move(inputs), *std::move(outputs),
-            std::move(signature->shareable), std::move(checks),
-            options.gpu.has_value()});
+  const auto model = std::make_shared<const Model>(Model{
+      *std::move(inputs), *std::move(outputs), std::move(signature->shareable),
+      std::move(checks), options.gpu.has_value()});
 
   std::unique_ptr<Impl> impl;
   const auto load = [&] {

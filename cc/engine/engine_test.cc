@@ -120,12 +120,11 @@ TEST(Load, TakesTheOneProgramOfAnyName) {
 }
 
 TEST(Load, TakesANetworkWithoutParameters) {
-  const std::string program =
-      Program({ListVar("feed", 9), ListVar("fetch", 10),
-               TensorVar({"x", 5, {-1}}, false),
-               TensorVar({"y", 5, {-1}}, false)},
-              {Op("feed", "feed", "x", 0), Op("assign", "x", "y"),
-               Op("fetch", "y", "fetch", 0)});
+  const std::string program = Program(
+      {ListVar("feed", 9), ListVar("fetch", 10),
+       TensorVar({"x", 5, {-1}}, false), TensorVar({"y", 5, {-1}}, false)},
+      {Op("feed", "feed", "x", 0), Op("assign", "x", "y"),
+       Op("fetch", "y", "fetch", 0)});
   const std::string directory = WriteModel(TempDir("bare"), program, "");
   const Tensor x = Floats("x", {3});
   for (const bool file : {true, false}) {
@@ -149,15 +148,18 @@ TEST(Load, TakesAListThatIsAppendedTo) {
                    Bytes(4, Bytes(1, TensorDescBytes({"", 5, {-1}})))) +
       Number(3, 0);
   const std::string length = Op("lod_array_length", "list", "n");
-  const std::vector<std::string> variables = {
-      ListVar("feed", 9), ListVar("fetch", 10), list,
-      TensorVar({"x", 5, {-1}}, false), TensorVar({"y", 5, {-1}}, false),
-      TensorVar({"n", 3, {1}}, false)};
-  auto engine = LoadFrom(WriteModel(
-      TempDir("list"),
-      Program(variables, {Op("feed", "feed", "x", 0), length,
-                          Op("assign", "x", "y"), Op("fetch", "n", "fetch", 0)}),
-      ""));
+  const std::vector<std::string> variables = {ListVar("feed", 9),
+                                              ListVar("fetch", 10),
+                                              list,
+                                              TensorVar({"x", 5, {-1}}, false),
+                                              TensorVar({"y", 5, {-1}}, false),
+                                              TensorVar({"n", 3, {1}}, false)};
+  auto engine =
+      LoadFrom(WriteModel(TempDir("list"),
+                          Program(variables, {Op("feed", "feed", "x", 0),
+                                              length, Op("assign", "x", "y"),
+                                              Op("fetch", "n", "fetch", 0)}),
+                          ""));
   ASSERT_TRUE(engine.ok()) << engine.status();
   const auto outputs = (*engine)->Run({Floats("x", {3})});
   ASSERT_TRUE(outputs.ok()) << outputs.status();
@@ -392,24 +394,23 @@ TEST(Run, TellsPaddlesErrorWithoutTheCallStackOfTheProgram) {
                    Bytes(8, "    raise ValueError: x"));
   const std::vector<std::string> variables = {
       ListVar("feed", 9), ListVar("fetch", 10),
-      TensorVar({"weight", 5, {2, 3}}, true),
-      TensorVar({"x", 5, {-1}}, false), TensorVar({"y", 5, {-1}}, false)};
+      TensorVar({"weight", 5, {2, 3}}, true), TensorVar({"x", 5, {-1}}, false),
+      TensorVar({"y", 5, {-1}}, false)};
   // The kernel's error, not that of the shapes: which carries no stack.
   const std::string cumsum =
       Bytes(1, Bytes(1, "X") + Bytes(2, "x")) +
       Bytes(2, Bytes(1, "Out") + Bytes(2, "y")) + Bytes(3, "cumsum") +
       Bytes(4, Bytes(1, "axis") + Number(2, 0) + Number(3, 5)) + stack;
-  auto engine = LoadFrom(WriteModel(
-      TempDir("stack"),
-      Program(variables, {Op("feed", "feed", "x", 0), cumsum,
-                          Op("fetch", "y", "fetch", 0)}),
-      CopyParameters()));
+  auto engine = LoadFrom(
+      WriteModel(TempDir("stack"),
+                 Program(variables, {Op("feed", "feed", "x", 0), cumsum,
+                                     Op("fetch", "y", "fetch", 0)}),
+                 CopyParameters()));
   ASSERT_TRUE(engine.ok()) << engine.status();
   const absl::Status status = (*engine)->Run({Floats("x", {4})}).status();
   ExpectError(status, absl::StatusCode::kInvalidArgument, "(OutOfRange) ");
   ExpectError(status, absl::StatusCode::kInvalidArgument, "(operator cumsum)");
-  EXPECT_THAT(std::string(status.message()),
-              testing::Not(HasSubstr("secret")));
+  EXPECT_THAT(std::string(status.message()), testing::Not(HasSubstr("secret")));
 }
 
 TEST(Run, GivesTheSameBitsAgainAndInBatches) {

@@ -44,12 +44,11 @@ class Input {
       if (!input->file_) error.assign(errno, std::generic_category());
     }
     if (error) {
-      return absl::Status(
-          error == std::errc::permission_denied
-              ? absl::StatusCode::kPermissionDenied
-              : absl::StatusCode::kNotFound,
-          absl::StrCat(path, " cannot be opened: ", error.message(), ". ",
-                       kWanted));
+      return absl::Status(error == std::errc::permission_denied
+                              ? absl::StatusCode::kPermissionDenied
+                              : absl::StatusCode::kNotFound,
+                          absl::StrCat(path, " cannot be opened: ",
+                                       error.message(), ". ", kWanted));
     }
     return input;
   }
@@ -139,10 +138,10 @@ absl::Status CheckTensor(Input& input, const std::string& name,
   const std::optional<TensorDesc> found = ParseTensorDesc(bytes);
   if (!found) return damaged("malformed description");
   if (found->data_type != declared.data_type) {
-    return damaged(absl::StrCat(
-        "its type is ", base::ProgramTypeOf(found->data_type)->name,
-        ", the program declares ",
-        base::ProgramTypeOf(declared.data_type)->name));
+    return damaged(absl::StrCat("its type is ",
+                                base::ProgramTypeOf(found->data_type)->name,
+                                ", the program declares ",
+                                base::ProgramTypeOf(declared.data_type)->name));
   }
   if (WithoutOnes(found->dims) != WithoutOnes(declared.dims)) {
     return damaged(absl::StrCat("its shape is ", Dims(*found),
@@ -198,14 +197,15 @@ std::string Cure(const std::vector<std::string>& names) {
     }
     if (name == "__model__.json" || absl::EndsWith(name, ".json")) {
       if (name == "metadata.json") continue;
-      return absl::StrCat(
-          name, " may be a program of Paddle 3: export it there with "
-                "FLAGS_enable_pir_api=0, which writes a .pdmodel.");
+      return absl::StrCat(name,
+                          " may be a program of Paddle 3: export it there with "
+                          "FLAGS_enable_pir_api=0, which writes a .pdmodel.");
     }
     if (absl::EndsWith(name, ".pdparams")) {
       return absl::StrCat(
-          name, " holds the weights alone, as paddle.save writes them: load "
-                "them into the network and export both with paddle.jit.save.");
+          name,
+          " holds the weights alone, as paddle.save writes them: load "
+          "them into the network and export both with paddle.jit.save.");
     }
     if (absl::EndsWith(name, ".onnx")) {
       return absl::StrCat(name, " is no model of Paddle.");
@@ -232,11 +232,11 @@ absl::StatusOr<std::string> Stem(const std::string& directory) {
     if (absl::EndsWith(name, kProgram)) programs.push_back(name);
   }
   if (programs.size() > 1) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        directory, " has ", programs.size(), " models: ",
-        absl::StrJoin(programs, ", "),
-        ". Name one of them model.pdmodel, and its parameters "
-        "model.pdiparams, or give each a directory."));
+    return absl::InvalidArgumentError(
+        absl::StrCat(directory, " has ", programs.size(),
+                     " models: ", absl::StrJoin(programs, ", "),
+                     ". Name one of them model.pdmodel, and its parameters "
+                     "model.pdiparams, or give each a directory."));
   }
   if (programs.empty()) {
     constexpr size_t kShown = 10;
