@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cc/base/data_type.h"
+#include "cc/base/text.h"
 
 namespace infer {
 namespace {
@@ -318,6 +319,7 @@ void Model::RunBatch(Slot* slot, Batch batch) {
       number, inputs,
       [self = shared_from_this(), number,
        batch = std::move(batch)](BatchResult result) {
+        if (!result.begun) return self->PutBack(batch);
         if (number < self->slots_.size()) {
           self->slots_[number].busy = false;
           self->slots_[number].idle_since = Clock::now();
@@ -329,9 +331,28 @@ void Model::RunBatch(Slot* slot, Batch batch) {
         }
         // The next run begins before the answers of this one are written.
         self->Flush();
+        if (!result.status.ok()) {
+          result.status = absl::Status(
+              result.status.code(),
+              absl::StrCat("model ", base::Quote(self->info_.name), " version ",
+                           self->info_.version, ": ",
+                           result.status.message()));
+        }
         self->Finish(batch, std::move(result));
         self->ReleaseLater();
       });
+}
+
+// The executor is gone before it began: its successor computes them. The slot
+// stays busy, as it takes no more.
+void Model::PutBack(const Batch& batch) {
+  for (const auto& call : batch.calls) {
+    if (call->cancelled()) continue;
+    call->timing = Timing();
+    absl::Status status = batcher_->Add(call, Clock::now());
+    if (!status.ok()) call->Finish(std::move(status));
+  }
+  FlushSoon();
 }
 
 void Model::Finish(const Batch& batch, BatchResult result) {

@@ -84,7 +84,8 @@ class Slot {
     watch_.Want(/*read=*/true, /*write=*/false);
   }
 
-  // An error where it could not be sent; `done` is then not taken.
+  // An error where it could not be sent, UNAVAILABLE where the worker is gone;
+  // `done` is then not taken.
   absl::Status Run(const std::vector<BatchInput>& inputs,
                    infer::Executor::Done* done) {
     worker::Run run;
@@ -109,6 +110,9 @@ class Slot {
     }
     run.released = released_->Take();
     if (absl::Status sent = channel_.Send(Encode(run), fds); !sent.ok()) {
+      // What the worker was not told is told with the next run.
+      segment_.reset();
+      for (const int64_t segment : run.released) released_->Add(segment);
       return sent;
     }
     waiting_.push_back(std::move(*done));
@@ -243,10 +247,9 @@ class Process : public infer::Executor {
            Done done) override {
     absl::Status status = slots_[slot]->Run(inputs, &done);
     if (status.ok()) return;
-    if (absl::IsUnavailable(status)) {
-      status = absl::InternalError("the worker process of the model is gone");
-    }
-    loop_->Defer([status, done = std::move(done)] { done({status, {}, {}}); });
+    loop_->Defer([status, done = std::move(done)] {
+      done({status, {}, {}, /*begun=*/!absl::IsUnavailable(status)});
+    });
   }
 
   void ReleaseMemory(size_t slot) override { slots_[slot]->ReleaseMemory(); }
@@ -304,8 +307,11 @@ class Process : public infer::Executor {
     const absl::StatusOr<bool> received = slots_[slot]->Receive(specs_);
     if (received.ok()) return;
     slots_[slot]->Hush();
-    // Of an end the spawner tells more.
-    if (absl::IsUnavailable(received.status())) return;
+    if (absl::IsUnavailable(received.status())) {
+      // Of an end the spawner tells more; whoever lives on does not serve.
+      if (worker_ != 0) spawner_->Kill(worker_);
+      return;
+    }
     End(std::string(received.status().message()));
   }
 
@@ -325,7 +331,7 @@ class Process : public infer::Executor {
     }
     // First, so that what is answered below is not followed by further runs.
     events_.on_ended(reason);
-    const std::string told = absl::StrCat("the model's worker process ", reason,
+    const std::string told = absl::StrCat("its worker process ", reason,
                                           " while it computed this request");
     const absl::Status status = timed_out_ ? absl::DeadlineExceededError(told)
                                            : absl::InternalError(told);
@@ -336,7 +342,7 @@ class Process : public infer::Executor {
       }
       slot->Hush();
       for (const Done& done : slot->TakeWaiting()) {
-        if (done != nullptr) done({status, {}, {}});
+        if (done != nullptr) done({status, {}, {}, /*begun=*/true});
       }
     }
   }

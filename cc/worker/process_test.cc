@@ -97,7 +97,7 @@ class ProcessTest : public testing::Test {
   }
   static void TearDownTestSuite() { delete spawner_; }
 
-  void SetUp() override { spawner_->Attach(&loop_); }
+  void SetUp() override { spawner_->Attach(&loop_, nullptr); }
 
   std::unique_ptr<infer::Executor> Start(const std::string& directory,
                                          int run_timeout_ms = 0) {

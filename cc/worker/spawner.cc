@@ -10,10 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "cc/worker/wire.h"
 
@@ -28,6 +30,23 @@ std::string Words(int status) {
                         strsignal(WTERMSIG(status)), ")");
   }
   return absl::StrCat("ended with exit code ", WEXITSTATUS(status));
+}
+
+// Where memory runs out, the kernel ends whoever has the most of it and of
+// this: a worker, which can start again, and not the process that answers.
+void FavourTheServer() {
+  constexpr int kMore = 300;  // thousandths of the machine's memory
+  constexpr int kMost = 1000;
+  const Fd file(open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC));
+  char text[16] = {};
+  int score = 0;
+  if (read(file.get(), text, sizeof(text) - 1) <= 0 ||
+      !absl::SimpleAtoi(text, &score)) {
+    return;
+  }
+  const std::string more = absl::StrCat(std::min(score + kMore, kMost));
+  // Where it is refused, nothing is lost but this.
+  if (write(file.get(), more.data(), more.size()) < 0) errno = 0;
 }
 
 // The process that forks: no threads, no locks, no heap but its own.
@@ -120,6 +139,7 @@ class Forker {
       const rlimit limit = {bytes, bytes};
       setrlimit(RLIMIT_DATA, &limit);
     }
+    FavourTheServer();
     // No file with all its memory for each crash.
     const rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
@@ -169,7 +189,8 @@ Spawner::~Spawner() {
   waitpid(pid_, nullptr, 0);
 }
 
-void Spawner::Attach(base::Loop* loop) {
+void Spawner::Attach(base::Loop* loop, std::function<void()> on_lost) {
+  on_lost_ = std::move(on_lost);
   watch_ = std::make_unique<base::Watch>(loop, channel_.fd(),
                                          [this](bool, bool) { OnMessage(); });
   watch_->Want(/*read=*/true, /*write=*/false);
@@ -186,6 +207,7 @@ void Spawner::OnMessage() {
       for (auto& [worker, on_exit] : all) {
         on_exit("lost the process that started it");
       }
+      if (on_lost_ != nullptr) on_lost_();
       return;
     }
     Reader reader((*message)->bytes);
