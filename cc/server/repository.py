@@ -22,7 +22,7 @@ class Repository:
         self.made = 0
         self.root.mkdir(parents=True)
         with tarfile.open(os.environ["NETWORKS"]) as archive:
-            archive.extractall(self.networks, filter="data")
+            archive.extractall(self.networks)
         for model, network in models.items():
             self.put(model, 1, network)
 
