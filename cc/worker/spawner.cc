@@ -4,9 +4,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,7 +49,26 @@ void FavourTheServer() {
   if (write(file.get(), more.data(), more.size()) < 0) errno = 0;
 }
 
-// The process that forks: no threads, no locks, no heap but its own.
+// An eventfd that is written to when a child ends. By a handler and not by a
+// signalfd: libpaddle has a thread in this process too, which blocks no signal,
+// and would be given those that the main thread blocks.
+int exits = -1;
+
+void CountExits() {
+  exits = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (exits < 0) _exit(1);
+  struct sigaction action = {};
+  action.sa_handler = [](int) {
+    const int error = errno;
+    const uint64_t one = 1;
+    if (write(exits, &one, sizeof(one)) < 0) _exit(1);
+    errno = error;
+  };
+  action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
+  sigaction(SIGCHLD, &action, nullptr);
+}
+
+// The process that forks: no locks, no heap but its own.
 class Forker {
  public:
   Forker(Channel channel, Spawner::Main main, int64_t max_memory_mb)
@@ -59,18 +78,13 @@ class Forker {
 
   // Never returns in this process; in a worker it does, with its exit code.
   int Run() {
-    sigset_t children;
-    sigemptyset(&children);
-    sigaddset(&children, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &children, nullptr);
-    const Fd signals(signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK));
+    CountExits();
     while (true) {
-      pollfd ready[] = {{channel_.fd(), POLLIN, 0}, {signals.get(), POLLIN, 0}};
+      pollfd ready[] = {{channel_.fd(), POLLIN, 0}, {exits, POLLIN, 0}};
       if (poll(ready, 2, -1) < 0) continue;
       if (ready[1].revents != 0) {
-        signalfd_siginfo ignored;
-        while (read(signals.get(), &ignored, sizeof(ignored)) > 0) {
-        }
+        uint64_t ignored;
+        if (read(exits, &ignored, sizeof(ignored)) < 0) continue;
         Reap();
       }
       if (ready[0].revents == 0) continue;
@@ -131,9 +145,8 @@ class Forker {
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != forker) _exit(1);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
+    signal(SIGCHLD, SIG_DFL);
+    close(exits);
     if (max_memory_mb_ > 0) {
       const rlim_t bytes = static_cast<rlim_t>(max_memory_mb_) << 20;
       const rlimit limit = {bytes, bytes};
