@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -100,6 +101,22 @@ int CannotServe(const absl::Status& status) {
   return Failed(status);
 }
 
+// As many as there are file descriptors for, when models have theirs: clients
+// that come in numbers shall not keep a model from starting again.
+int AffordableConnections(int wanted) {
+  constexpr rlim_t kLeast = 64;
+  rlimit files = {};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return wanted;
+  const rlim_t others = std::max(kLeast, files.rlim_cur / 4);
+  const rlim_t left = files.rlim_cur > others ? files.rlim_cur - others : 1;
+  if (left >= static_cast<rlim_t>(wanted)) return wanted;
+  Log(LogLevel::kWarning, "fewer connections than --max_connections")
+      .With("connections", left)
+      .With("why", absl::StrCat("the limit of open files (ulimit -n) is ",
+                                files.rlim_cur));
+  return static_cast<int>(left);
+}
+
 class Serving {
  public:
   Serving(const ServeFlags& flags, const Devices& devices,
@@ -124,7 +141,9 @@ class Serving {
   }
 
   absl::Status Bind() {
-    auto http = http::Server::Bind(flags_.Http(), &loop_, &budget_);
+    http::Server::Options options = flags_.Http();
+    options.max_connections = AffordableConnections(options.max_connections);
+    auto http = http::Server::Bind(options, &loop_, &budget_);
     if (!http.ok()) return http.status();
     http_ = *std::move(http);
     return absl::OkStatus();

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import threading
@@ -129,9 +130,13 @@ def descendants(pid: int) -> list[int]:
 class Server:
     """A running server and what it has logged."""
 
-    def __init__(self, *flags: str, read_log: bool = True) -> None:
+    def __init__(self, *flags: str, read_log: bool = True, max_files: int = 0) -> None:
+        files = max_files or resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         self.process = subprocess.Popen(
-            [*program(), "serve", "--port=0", *flags], stdout=subprocess.PIPE, text=True
+            [*program(), "serve", "--port=0", *flags],
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)),
         )
         self.log: list[dict[str, Any]] = []
         self.port = 0
@@ -225,8 +230,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(*flags: str, read_log: bool = True) -> Iterator[Server]:
-    server = Server(*flags, read_log=read_log)
+def serving(*flags: str, **options: Any) -> Iterator[Server]:
+    server = Server(*flags, **options)
     try:
         yield server
     finally:

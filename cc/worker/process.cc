@@ -95,8 +95,7 @@ class Slot {
     watch_.Want(/*read=*/true, /*write=*/false);
   }
 
-  // An error where it could not be sent, UNAVAILABLE where the worker is gone;
-  // `done` is then not taken.
+  // An error where it could not be sent; `done` is then not taken.
   absl::Status Run(const std::vector<BatchInput>& inputs,
                    infer::Executor::Done* done) {
     worker::Run run;
@@ -105,7 +104,10 @@ class Slot {
     for (const BatchInput& input : inputs) bytes += BytesOf(input);
     if (segment_ == nullptr || segment_->size() < bytes) {
       auto segment = Segment::Create(std::max(bytes, 2 * Size()));
-      if (!segment.ok()) return segment.status();
+      if (!segment.ok()) {
+        return absl::UnavailableError(absl::StrCat(
+            "the server has no room for it: ", segment.status().message()));
+      }
       segment_ = *std::move(segment);
       run.new_segment = true;
       fds.push_back(segment_->fd());
@@ -121,11 +123,13 @@ class Slot {
     }
     run.released = released_->Take();
     if (absl::Status sent = channel_.Send(Encode(run), fds); !sent.ok()) {
+      gone_ = absl::IsUnavailable(sent);
       // What the worker was not told is told with the next run.
       segment_.reset();
       for (const int64_t segment : run.released) released_->Add(segment);
       return sent;
     }
+    segment_->CloseFd();
     waiting_.push_back(std::move(*done));
     if (timeout_.count() > 0) timer_.Start(timeout_);
     return absl::OkStatus();
@@ -174,6 +178,8 @@ class Slot {
     return true;
   }
 
+  bool gone() const { return gone_; }
+
   // It has nothing more to say.
   void Hush() { watch_.Want(/*read=*/false, /*write=*/false); }
 
@@ -220,6 +226,7 @@ class Slot {
   const std::chrono::milliseconds timeout_;
   base::Timer timer_;
   base::Watch watch_;
+  bool gone_ = false;                 // a run could not be sent
   std::unique_ptr<Segment> segment_;  // of inputs
   std::map<int64_t, std::shared_ptr<Segment>> outputs_;
   const std::shared_ptr<Released> released_ = std::make_shared<Released>();
@@ -257,8 +264,9 @@ class Process : public infer::Executor {
            Done done) override {
     absl::Status status = slots_[slot]->Run(inputs, &done);
     if (status.ok()) return;
-    loop_->Defer([status, done = std::move(done)] {
-      done({status, {}, {}, /*begun=*/!absl::IsUnavailable(status)});
+    const bool begun = !slots_[slot]->gone();
+    loop_->Defer([status, begun, done = std::move(done)] {
+      done({status, {}, {}, begun});
     });
   }
 

@@ -54,8 +54,9 @@ absl::StatusOr<std::unique_ptr<Segment>> Segment::Open(Fd fd,
     return absl::ErrnoToStatus(
         errno, absl::StrCat("cannot map ", size, " bytes of memory"));
   }
+  // What is mapped needs no descriptor.
   return std::unique_ptr<Segment>(
-      new Segment(std::move(fd), static_cast<char*>(data), size));
+      new Segment(Fd(), static_cast<char*>(data), size));
 }
 
 Segment::~Segment() { munmap(data_, size_); }

@@ -29,7 +29,9 @@ class Segment {
 
   char* data() const { return data_; }
   size_t size() const { return size_; }
+  // Where it was created, until it is closed; for Discard too.
   int fd() const { return fd_.get(); }
+  void CloseFd() { fd_ = Fd(); }
 
   // Gives the pages back; the bytes are zeros again.
   void Discard();
