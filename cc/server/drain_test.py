@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import http.client
+import os
 import signal
 import socket
 from pathlib import Path
@@ -129,6 +130,20 @@ def _refused(server: Server) -> bool:
     except ConnectionRefusedError:
         return True
     return False
+
+
+def test_a_signal_to_the_whole_group_means_the_server(models: Repository) -> None:
+    with serving(models.flag, start_new_session=True) as server:
+        with connect(server) as connection, server.stopped(*server.workers):
+            connection.sendall(head(server) + BODY)
+            until(lambda: server.metric('paddle_server_running{model="m",version="1"}') == 1)
+            os.killpg(server.process.pid, signal.SIGINT)
+            until(lambda: _refused(server))
+            for worker in server.workers:
+                os.kill(worker, signal.SIGCONT)
+            status, _, body = read_answer(connection) or (0, True, b"{}")
+            assert (status, data(body)) == (200, DOUBLED)
+        assert server.process.wait(timeout=60) == 0
 
 
 def test_a_second_signal_does_not_wait(models: Repository) -> None:

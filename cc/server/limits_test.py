@@ -234,6 +234,38 @@ def test_a_reader_that_takes_nothing_is_ended(models: Repository) -> None:
         is_well(server)
 
 
+def test_an_answer_that_nobody_reads_is_counted_until_it_goes(models: Repository) -> None:
+    flags = (
+        "--stall_timeout_ms=3600000",
+        "--max_batch_size=10000000",
+        f"--max_inflight_bytes={112 * MIB}",
+    )
+    body = bytes(32 * MIB)
+    with serving(models.flag, *flags) as server:
+
+        def post() -> socket.socket:
+            connection = connect(server)
+            connection.sendall(
+                f"POST {infer('m')} HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n"
+                "Inference-Header-Content-Length: 0\r\n\r\n".encode()
+            )
+            connection.sendall(body)
+            assert connection.recv(12, socket.MSG_PEEK | socket.MSG_WAITALL) == b"HTTP/1.1 200"
+            return connection
+
+        # The kernel has taken some of each; the whole is held until all of it is gone.
+        slow = [post(), post()]
+        assert server.metric(HELD) >= 64 * MIB
+        status, headers, answer = server.call("POST", infer("m"), bytes(40 * MIB), **RAW)
+        assert status == 503
+        assert headers["Retry-After"] == "1"
+        assert "--max_inflight_bytes" in data(answer)
+        for connection in slow:
+            connection.close()
+        until(lambda: holds_nothing(server))
+        is_well(server)
+
+
 def test_pipelined_requests_are_answered_in_their_order(models: Repository) -> None:
     with serving(models.flag) as server, connect(server) as connection:
         wanted = []

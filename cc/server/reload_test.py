@@ -110,7 +110,7 @@ def test_a_broken_version_leaves_the_one_that_works(models: Repository, version:
             until(lambda: server.metric(failed) >= 1)
         assert set(factors) == {1}
         entry = index(server)["m", str(version)]
-        assert "cannot be loaded" in (entry["reason"] or server.logged("model failed to load"))
+        assert "cannot be loaded" in entry["reason"]
         # Until it is mended.
         models.remove("m", version)
         models.put("m", version, "times2")
@@ -118,6 +118,17 @@ def test_a_broken_version_leaves_the_one_that_works(models: Repository, version:
         server.stop()
     (line,) = server.logged("model failed to load", model="m", level="error")
     assert "model.pdmodel" in line["error"] or "model.pdiparams" in line["error"]
+
+
+def test_a_model_that_cannot_be_loaded_need_not_end_the_start(models: Repository) -> None:
+    models.put("broken", 1, "times1", cut=True)
+    with serving(models.flag, "--exit_on_error=0") as server:
+        assert server.call("GET", "/v2/health/ready")[0] == 200
+        assert factor(server) == 1
+        assert "cannot be loaded" in index(server)["broken", "1"]["reason"]
+        status, _, answer = server.call("POST", infer("broken"), request(ROWS))
+        assert status == 503
+        assert 'model "broken" version 1 in ' in data(answer)
 
 
 def test_a_model_that_is_removed_is_unloaded_and_its_memory_goes_back(models: Repository) -> None:

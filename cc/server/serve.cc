@@ -124,10 +124,10 @@ class Serving {
           std::unique_ptr<worker::Spawner> spawner)
       : flags_(flags),
         devices_(devices),
-        spawner_(std::move(spawner)),
         budget_(static_cast<size_t>(flags.max_inflight_bytes)),
+        spawner_(std::move(spawner)),
         telemetry_(&registry_),
-        backend_(&loop_, spawner_.get(), flags.Workers(devices)),
+        backend_(&loop_, spawner_.get(), WorkerOptions()),
         models_(std::make_unique<infer::ModelDirectory>(
             &loop_, &backend_, &telemetry_, std::move(directory))),
         core_(models_.get(), &registry_, &budget_),
@@ -186,6 +186,12 @@ class Serving {
   rest::Options RestOptions() const {
     rest::Options options;
     options.max_json_bytes = static_cast<size_t>(flags_.max_json_bytes);
+    return options;
+  }
+
+  worker::ProcessOptions WorkerOptions() {
+    worker::ProcessOptions options = flags_.Workers(devices_);
+    options.budget = &budget_;
     return options;
   }
 
@@ -267,11 +273,11 @@ class Serving {
   const ServeFlags flags_;
   const Devices devices_;
   const infer::Clock::time_point start_ = infer::Clock::now();
+  base::ByteBudget budget_;  // outlives whatever the loop still holds
   const std::unique_ptr<worker::Spawner> spawner_;
   base::Loop loop_;
   base::Registry registry_;
   base::ProcessMetrics process_metrics_;
-  base::ByteBudget budget_;
   Telemetry telemetry_;
   worker::ProcessBackend backend_;
   std::unique_ptr<infer::ModelDirectory> models_;

@@ -60,7 +60,7 @@ int MadeUpWorker(Channel control, std::vector<Channel> slots) {
     if (!Decode((*message)->bytes, &run)) return 1;
     std::vector<int> fds;
     if (run.new_segment) {
-      auto opened = Segment::Open(std::move((*message)->fds[0]), true);
+      auto opened = Segment::Open((*message)->fds[0], true);
       if (!opened.ok()) return 1;
       inputs = *std::move(opened);
     }
@@ -79,6 +79,9 @@ int MadeUpWorker(Channel control, std::vector<Channel> slots) {
       }
       for (int64_t i = 0; i < place.bytes; ++i) {
         outputs->data()[i] = static_cast<char>(2 * from[i]);
+      }
+      if (from[0] == kReleased) {
+        outputs->data()[0] = static_cast<char>(run.released.size());
       }
       ran.outputs = {{{1, 0, from[0] == kLie ? 2 << 20 : place.bytes},
                       base::DataType::kUint8,

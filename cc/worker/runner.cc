@@ -162,7 +162,7 @@ class Slot {
     if (run.new_segment) {
       if (fds.empty()) return absl::InternalError("no memory came with a run");
       // Writable: some operators compute in place, on an input too.
-      auto segment = Segment::Open(std::move(fds[0]), /*writable=*/true);
+      auto segment = Segment::Open(fds[0], /*writable=*/true);
       if (!segment.ok()) return segment.status();
       inputs_ = *std::move(segment);
     }
