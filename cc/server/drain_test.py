@@ -22,9 +22,7 @@ def models(tmp_path: Path) -> Repository:
 
 
 def head(server: Server, length: int = len(BODY)) -> bytes:
-    return (
-        f"POST {infer('m')} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n"
-    ).encode()
+    return (f"POST {infer('m')} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n").encode()
 
 
 def connect(server: Server) -> socket.socket:
@@ -147,11 +145,10 @@ def test_a_signal_to_the_whole_group_means_the_server(models: Repository) -> Non
 
 
 def test_a_second_signal_does_not_wait(models: Repository) -> None:
-    with serving(models.flag, "--drain_timeout_ms=3600000") as server:
-        with connect(server) as never:
-            never.sendall(head(server))
-            until(lambda: server.metric("paddle_server_connections") == 2)
-            server.process.send_signal(signal.SIGTERM)
-            until(lambda: _refused(server))
-            assert server.stop()[0] == 1
+    with serving(models.flag, "--drain_timeout_ms=3600000") as server, connect(server) as never:
+        never.sendall(head(server))
+        until(lambda: server.metric("paddle_server_connections") == 2)
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: _refused(server))
+        assert server.stop()[0] == 1
     assert server.log[-1]["abandoned"] == 1

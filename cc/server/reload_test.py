@@ -231,5 +231,3 @@ def test_a_repository_may_have_what_is_no_model(models: Repository) -> None:
         server.stop()
     why = [line["why"] for line in server.logged("passed over", level="warning")]
     assert any('"empty"' in line for line in why)
-
-

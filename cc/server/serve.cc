@@ -213,7 +213,8 @@ class Serving {
   // cannot fork another one, so whatever started this one starts it again.
   void OnSpawnerLost() {
     failure_ = absl::InternalError(
-        "the process that starts the models' workers has ended, and all of them "
+        "the process that starts the models' workers has ended, and all of "
+        "them "
         "with it: it was killed, by hand or for want of memory; start the "
         "server again");
     loop_.Stop();
@@ -221,7 +222,7 @@ class Serving {
 
   void AddMetrics() {
     const auto count = [this](const char* name, const char* help,
-                              uint64_t http::Counts::*number) {
+                              uint64_t http::Counts::* number) {
       registry_.AddReadCounter(name, help, [this, number] {
         return static_cast<double>(http_->counts().*number);
       });
@@ -245,8 +246,7 @@ class Serving {
               base::copied_tensor_bytes.load(std::memory_order_relaxed));
         });
     gauges_ = {
-        registry_
-            .AddGauge("paddle_server_connections", "Open connections.", {})
+        registry_.AddGauge("paddle_server_connections", "Open connections.", {})
             .With({}, [this] { return http_->connections(); }),
         registry_
             .AddGauge("paddle_server_inflight_bytes",
@@ -299,7 +299,8 @@ int ServeModels(const ServeFlags& flags) {
   if (absl::Status status = base::LogStart(); !status.ok()) {
     return CannotServe(status);
   }
-  const auto devices = ChooseDevices(flags.device.device, engine::BuiltWithCuda());
+  const auto devices =
+      ChooseDevices(flags.device.device, engine::BuiltWithCuda());
   if (!devices.ok()) return CannotServe(devices.status());
   Serving serving(flags, *devices, *std::move(directory), *std::move(spawner));
   if (absl::Status status = serving.Bind(); !status.ok()) {

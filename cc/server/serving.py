@@ -130,7 +130,9 @@ def descendants(pid: int) -> list[int]:
 class Server:
     """A running server and what it has logged."""
 
-    def __init__(self, *flags: str, read_log: bool = True, max_files: int = 0, **options: Any) -> None:
+    def __init__(
+        self, *flags: str, read_log: bool = True, max_files: int = 0, **options: Any
+    ) -> None:
         files = max_files or resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         self.process = subprocess.Popen(
             [*program(), "serve", "--port=0", *flags],

@@ -62,8 +62,8 @@ class Lease {
 
 // The number of bytes that lie in a segment, 64-byte aligned each.
 size_t BytesOf(const BatchInput& input) {
-  return Aligned(input.bytes + static_cast<size_t>(input.padding_rows) *
-                                   input.row_bytes);
+  return Aligned(input.bytes +
+                 static_cast<size_t>(input.padding_rows) * input.row_bytes);
 }
 
 char* Copy(const BatchInput& input, char* to) {
@@ -258,9 +258,9 @@ class Slot {
       if (bytes == 0) continue;
       const size_t charge = static_cast<size_t>(bytes);
       if (budget_ != nullptr && !budget_->Take(charge)) {
-        return absl::UnavailableError(absl::StrCat(
-            "the server has no room for an answer of ", bytes,
-            " bytes just now (--max_inflight_bytes)"));
+        return absl::UnavailableError(
+            absl::StrCat("the server has no room for an answer of ", bytes,
+                         " bytes just now (--max_inflight_bytes)"));
       }
       tensor.data = absl::MakeCordFromExternal(
           absl::string_view(segment.data() + offset, charge),
@@ -336,7 +336,8 @@ class Process : public infer::Executor {
           [this, i] { OnMessage(static_cast<size_t>(i)); },
           [this] {
             timed_out_ = true;
-            End(absl::StrCat("was ended: a run took longer than "
+            End(
+                absl::StrCat("was ended: a run took longer than "
                              "--run_timeout_ms=",
                              options_.run_timeout.count()));
           }));
@@ -347,8 +348,8 @@ class Process : public infer::Executor {
                         [this](const std::string& why) { OnExit(why); });
     if (!worker.ok()) return worker.status();
     worker_ = *worker;
-    watch_ = std::make_unique<base::Watch>(
-        loop_, control_->fd(), [this](bool, bool) { OnControl(); });
+    watch_ = std::make_unique<base::Watch>(loop_, control_->fd(),
+                                           [this](bool, bool) { OnControl(); });
     watch_->Want(/*read=*/true, /*write=*/false);
     return control_->Send(Encode(options_.load));
   }
@@ -365,10 +366,10 @@ class Process : public infer::Executor {
     specs_ = loaded.outputs;
     watch_->Want(/*read=*/false, /*write=*/false);
     loaded_ = true;
-    events_.on_loaded(
-        loaded.status,
-        {"paddle_inference", std::move(loaded.inputs),
-         std::move(loaded.outputs), loaded.equal_bits, std::move(loaded.trial)});
+    events_.on_loaded(loaded.status,
+                      {"paddle_inference", std::move(loaded.inputs),
+                       std::move(loaded.outputs), loaded.equal_bits,
+                       std::move(loaded.trial)});
   }
 
   void OnMessage(size_t slot) {
@@ -438,8 +439,8 @@ std::unique_ptr<infer::Executor> ProcessBackend::Start(
   ProcessOptions options = options_;
   options.load.directory = directory;
   options.load.buckets = buckets;
-  auto process = std::make_unique<Process>(loop_, spawner_, options,
-                                           std::move(events));
+  auto process =
+      std::make_unique<Process>(loop_, spawner_, options, std::move(events));
   process->Start();
   return process;
 }

@@ -47,11 +47,11 @@ class Outputs : public engine::OutputSink {
       if (absl::Status status = Next(bytes); !status.ok()) return status;
     }
     if (ran_.outputs.size() <= index) ran_.outputs.resize(index + 1);
-    ran_.outputs[index] = {{number_, static_cast<int64_t>(used_),
-                            static_cast<int64_t>(bytes)},
-                           dtype,
-                           shape,
-                           lod};
+    ran_.outputs[index] = {
+        {number_, static_cast<int64_t>(used_), static_cast<int64_t>(bytes)},
+        dtype,
+        shape,
+        lod};
     char* const place = current_->data() + used_;
     used_ = std::min(used_ + Aligned(bytes), current_->size());
     return place;
@@ -141,9 +141,8 @@ class Slot {
       if (absl::IsResourceExhausted(sent)) {
         // Offsets of so many sequences, or an error of so many words.
         ran.outputs.clear();
-        ran.status = absl::ResourceExhaustedError(
-            absl::StrCat("the answer is too large to be told: ",
-                         sent.message()));
+        ran.status = absl::ResourceExhaustedError(absl::StrCat(
+            "the answer is too large to be told: ", sent.message()));
         sent = channel_.Send(Encode(ran), outputs_.new_fds());
       }
       if (!sent.ok()) return;

@@ -268,8 +268,7 @@ class Server::Impl {
   }
 
   void EndIfFinished() {
-    if (phase_ == Phase::kFinishing && closing_ &&
-        connections_.empty()) {
+    if (phase_ == Phase::kFinishing && closing_ && connections_.empty()) {
       End(0);
     }
   }
