@@ -14,9 +14,8 @@ import sys
 from typing import Any
 
 import pytest
-
-from cc.bindings import value_cases
-from cc.bindings.value_cases import ALL, CAUGHT, NEEDS_NONE, NOT_CAUGHT
+import value_cases
+from value_cases import ALL, CAUGHT, NEEDS_NONE, NOT_CAUGHT
 
 PROBE = os.environ["PROBE"]
 
