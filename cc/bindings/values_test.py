@@ -105,7 +105,8 @@ def test_ranges_that_hold_in_every_run_are_told(seen: dict[str, dict[str, Any]])
         (
             "gather_open",
             100,
-            "input ids: element 0 is 100, the model takes 0 to 99 (index in dimension 0 of input x)",
+            "input ids: element 0 is 100, the model takes 0 to 99 "
+            "(index in dimension 0 of input x)",
         ),
         (
             "lstm_open",

@@ -2,10 +2,7 @@
 
 #include <pthread.h>
 
-#include <chrono>
-#include <condition_variable>
-#include <mutex>
-#include <new>
+#include <ctime>
 
 #include "cc/engine/thread.h"
 
@@ -14,15 +11,17 @@ namespace {
 
 // How long a fork waits for what is within. Runs take less; a load may take
 // more, and then the child cannot use the engine.
-constexpr std::chrono::seconds kForkWaits(2);
+constexpr time_t kForkWaits = 2;  // s
 
 }  // namespace
 
-// Never destroyed. The standard library's mutex and not absl's, which cannot be
-// made anew in a child: it remembers who holds what, to find deadlocks.
+// Never destroyed. Not absl's mutex, which cannot be made anew in a child: it
+// remembers who holds what, to find deadlocks. Nor the standard library's
+// condition variable: its wait() of gcc 12 is newer than what the wheel of
+// //cc/bindings may ask for.
 struct Gate::State {
-  std::mutex mutex;
-  std::condition_variable changed;
+  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
   int running = 0;
   bool loading = false;
   int loads_that_wait = 0;
@@ -36,20 +35,25 @@ struct Gate::State {
   // A fork copies the memory of all threads and one thread only. So it waits
   // until no other is amid something, and lets none in.
   void Prepare() {
-    std::unique_lock<std::mutex> lock(mutex);
+    pthread_mutex_lock(&mutex);
     forking = true;
-    quiet = changed.wait_for(lock, kForkWaits, [&] { return Empty(); });
-    lock.release();  // stays locked
+    timespec until{};
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += kForkWaits;
+    while (!Empty() && pthread_cond_clockwait(&changed, &mutex, CLOCK_MONOTONIC,
+                                              &until) == 0) {
+    }
+    quiet = Empty();
   }
   void InParent() {
     forking = false;
-    mutex.unlock();
-    changed.notify_all();
+    pthread_mutex_unlock(&mutex);
+    pthread_cond_broadcast(&changed);
   }
   void InChild() {
     // Not unlocked: who waits in the parent is not here to be woken.
-    new (&mutex) std::mutex;
-    new (&changed) std::condition_variable;
+    mutex = PTHREAD_MUTEX_INITIALIZER;
+    changed = PTHREAD_COND_INITIALIZER;
     broken = broken || !quiet;
     running = 0;
     loading = false;
@@ -80,10 +84,29 @@ absl::Status Broken() {
 
 }  // namespace
 
+// Holds the state's mutex.
+class Gate::Lock {
+ public:
+  explicit Lock(State* state) : state_(state) {
+    pthread_mutex_lock(&state_->mutex);
+  }
+  ~Lock() { pthread_mutex_unlock(&state_->mutex); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+  template <typename F>
+  void Await(F condition) {
+    while (!condition()) pthread_cond_wait(&state_->changed, &state_->mutex);
+  }
+
+ private:
+  State* const state_;
+};
+
 absl::Status Gate::EnterRun(Turn* turn) {
   State& state = Process();
-  std::unique_lock<std::mutex> lock(state.mutex);
-  state.changed.wait(lock, [&] {
+  Lock lock(&state);
+  lock.Await([&] {
     // A holder from before a fork is not here.
     return state.broken ||
            (!state.forking && !state.loading && state.loads_that_wait == 0 &&
@@ -97,10 +120,9 @@ absl::Status Gate::EnterRun(Turn* turn) {
 
 absl::Status Gate::EnterLoad() {
   State& state = Process();
-  std::unique_lock<std::mutex> lock(state.mutex);
+  Lock lock(&state);
   ++state.loads_that_wait;
-  state.changed.wait(
-      lock, [&] { return state.broken || (!state.forking && state.Empty()); });
+  lock.Await([&] { return state.broken || (!state.forking && state.Empty()); });
   --state.loads_that_wait;
   if (state.broken) return Broken();
   state.loading = true;
@@ -113,11 +135,11 @@ Gate::Run::~Run() {
   if (!status_.ok()) return;
   State& state = Process();
   {
-    std::lock_guard<std::mutex> lock(state.mutex);
+    const Lock lock(&state);
     turn_->holder_ = 0;
     --state.running;
   }
-  state.changed.notify_all();
+  pthread_cond_broadcast(&state.changed);
 }
 
 Gate::Load::Load() : status_(EnterLoad()) {}
@@ -126,10 +148,10 @@ Gate::Load::~Load() {
   if (!status_.ok()) return;
   State& state = Process();
   {
-    std::lock_guard<std::mutex> lock(state.mutex);
+    const Lock lock(&state);
     state.loading = false;
   }
-  state.changed.notify_all();
+  pthread_cond_broadcast(&state.changed);
 }
 
 }  // namespace engine

@@ -56,6 +56,7 @@ class Gate {
 
  private:
   struct State;
+  class Lock;
   static State& Process();
   static absl::Status EnterRun(Turn* turn);
   static absl::Status EnterLoad();

@@ -71,7 +71,7 @@ def test_a_good_model_passes(raw: Path) -> None:
     assert b"op_callstack" not in (out / "model.pdmodel").read_bytes()
 
 
-class Widening(paddle.nn.Layer):
+class Widening(paddle.nn.Layer):  # type: ignore[misc]
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         return paddle.cast(x, "int64")
 
