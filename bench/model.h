@@ -32,9 +32,9 @@ class Model {
     const std::string input = predictor_->GetInputNames().at(0);
     input_ = predictor_->GetInputHandle(input);
     output_ = predictor_->GetOutputHandle(predictor_->GetOutputNames().at(0));
-    for (int64_t size : predictor_->GetInputTensorShape().at(input)) {
-      shape_.push_back(static_cast<int>(size));
-    }
+    const std::vector<int64_t> shape =
+        predictor_->GetInputTensorShape().at(input);
+    shape_.assign(shape.begin(), shape.end());
     row_floats_ = std::accumulate(shape_.begin() + 1, shape_.end(), size_t{1},
                                   std::multiplies<>());
   }

@@ -29,6 +29,7 @@ OURS: dict[str, tuple[str, ...]] = {
 TRITON, TRITON_BATCHING = "Triton", "Triton, batching"
 IDEAL, IDEAL_BATCHING = "ideal", "ideal, batching"
 FASTAPI, MLSERVER = "FastAPI", "MLServer"
+ENGINE = "engine loop"  # no server: //bench:engine
 PEERS = (TRITON, TRITON_BATCHING, IDEAL, IDEAL_BATCHING, FASTAPI, MLSERVER)
 JSON_ONLY = (MLSERVER,)
 BINARY_ONLY = (IDEAL, IDEAL_BATCHING)
@@ -57,6 +58,7 @@ class Server:
     port: int
     process: subprocess.Popen[bytes]
     ready_seconds: float
+    log: Path
     tree: Tree = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,6 +72,11 @@ def _program(variable: str) -> str:
 def _run(variable: str) -> list[str]:
     """A program of ours on the locked libraries, as images have it."""
     return [_program("RUN"), _program(variable)]
+
+
+def _environment() -> dict[str, str]:
+    """Programs in Python find what they need among our own runfiles."""
+    return os.environ | _ENVIRONMENT | {"RUNFILES_DIR": str(Path.cwd().parent)}
 
 
 def ours(extra: Sequence[str] = ()) -> tuple[dict[str, tuple[str, ...]], list[str]]:
@@ -113,19 +120,19 @@ class Site:
             port = free.getsockname()[1]
         folder = self.folder / name.replace(", ", "-").replace(" ", "_") / str(port)
         folder.mkdir(parents=True)
-        command, env = self._command(name, folder, port, models, instances)
+        command = self._command(name, folder, port, models, instances)
         log = folder / "log"
         # Our server's stdout is its access log.
         stdout = os.devnull if name in self.our_flags else log
         with log.open("ab") as errors, Path(stdout).open("ab") as out, pinned(cores):
             start = time.monotonic()
             context = processes.running(
-                command, env=os.environ | _ENVIRONMENT | env, stdout=out, stderr=errors, cwd=folder
+                command, env=_environment(), stdout=out, stderr=errors
             )
             process = context.__enter__()
         try:
             _wait(name, process, port, log)
-            yield Server(name, port, process, time.monotonic() - start)
+            yield Server(name, port, process, time.monotonic() - start, log)
             if process.poll() is not None:
                 raise UserError(f"{name} ended while it was measured ({process.poll()}); see {log}")
         finally:
@@ -133,23 +140,23 @@ class Site:
 
     def _command(
         self, name: str, folder: Path, port: int, models: Sequence[Model], instances: int
-    ) -> tuple[list[str], dict[str, str]]:
+    ) -> list[str]:
         if name in self.our_flags:
             repository = folder / "models"
             for model in models:
                 shutil.copytree(model.folder, repository / model.name / "1")
             command = [*_run("SERVER"), "serve", f"--model_repository={repository}"]
             command += [f"--port={port}", f"--instances={instances}", *self.our_flags[name]]
-            return command, {}
+            return command
         if name in (TRITON, TRITON_BATCHING):
-            return _triton(folder, port, models, instances, name == TRITON_BATCHING), {}
+            return _triton(folder, port, models, instances, name == TRITON_BATCHING)
         if name in (IDEAL, IDEAL_BATCHING):
             (model,) = models
             rows = _MAX_ROWS if name == IDEAL_BATCHING else 1
             command = [*_run("IDEAL"), f"--model={model.folder}", f"--name={model.name}"]
-            return [*command, f"--port={port}", f"--batch={rows}"], {}
+            return [*command, f"--port={port}", f"--batch={rows}"]
         if name == FASTAPI:
-            return [_program("FASTAPI"), str(port), *(str(m.folder) for m in models)], {}
+            return [_program("FASTAPI"), str(port), *(str(m.folder) for m in models)]
         if name == MLSERVER:
             return _mlserver(folder, port, models)
         raise AssertionError(name)
@@ -183,14 +190,13 @@ def _triton(
         "--allow-gpu-metrics=false",
         "--allow-grpc=false",
         "--allow-metrics=false",
+        "--exit-timeout-secs=1",  # it would wait half a minute for connections that are kept
         "--http-address=127.0.0.1",
         f"--http-port={port}",
     ]
 
 
-def _mlserver(
-    folder: Path, port: int, models: Sequence[Model]
-) -> tuple[list[str], dict[str, str]]:
+def _mlserver(folder: Path, port: int, models: Sequence[Model]) -> list[str]:
     settings = {
         "host": "127.0.0.1",
         "http_port": port,
@@ -209,7 +215,7 @@ def _mlserver(
             "parameters": {"uri": str(model.folder)},
         }
         (own / "model-settings.json").write_text(json.dumps(told))
-    return [_program("MLSERVER"), "start", str(folder)], {}
+    return [_program("MLSERVER"), "start", str(folder)]
 
 
 def _is_ready(port: int) -> bool:
