@@ -188,6 +188,7 @@ class Load {
       } else {
         AskWaiting();
       }
+      if (refused_) break;
       const auto wake = now >= end          ? last
                         : options_.rate > 0 ? std::min(end, next_due_)
                                             : end;
@@ -203,9 +204,9 @@ class Load {
         }
       }
     }
-    lost_ += connections_.size() - idle_.size();
+    lost_ += connections_.size() - idle_.size() + waiting_.size();
     Report(Seconds(std::min(Clock::now(), end) - start).count());
-    return 0;
+    return refused_ ? 1 : 0;
   }
 
  private:
@@ -369,7 +370,6 @@ class Load {
   }
 
   int Wait(Clock::time_point until, std::array<epoll_event, 256>* events) {
-    if (refused_) return -1;
     const auto left = std::max<int64_t>(
         0, std::chrono::nanoseconds(until - Clock::now()).count());
     timespec time = {};
@@ -423,7 +423,7 @@ class Load {
   std::map<int, size_t> statuses_;
   size_t sent_ = 0, lost_ = 0, wrong_ = 0;
   int told_ = 0;
-  bool refused_ = false;
+  bool refused_ = false;  // the server takes no connection any more
 };
 
 }  // namespace

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +34,17 @@ class Model:
         return str(self.metadata["name"])
 
     def inputs(self, rows: int, random: np.random.RandomState) -> dict[str, Array]:
-        """Values that any model bears: integers, which may be a table's indices, are 0 and 1."""
+        """Values that any model bears: integers, which may be a table's indices, are 0 and 1.
+
+        NAME.lod beside NAME: offsets, where the rows are sequences.
+        """
         found: dict[str, Array] = {}
         size = int(random.randint(*_OPEN_SIZES))
         for tensor in self.metadata["inputs"]:
             shape = [rows, *(size if n == -1 else n for n in tensor["shape"][1:])]
+            if tensor.get("lod_level"):
+                shape[0] = rows * size
+                found[tensor["name"] + ".lod"] = np.arange(0, shape[0] + 1, size)
             dtype = _DTYPES[tensor["datatype"]]
             if np.issubdtype(dtype, np.integer):
                 found[tensor["name"]] = random.randint(0, 2, shape).astype(dtype)
@@ -79,16 +86,19 @@ class Request:
 def request(model: str, inputs: dict[str, Array], binary: bool) -> Request:
     """Asks for all outputs, in the same form."""
     tensors: list[dict[str, Any]] = []
-    for name, array in inputs.items():
+    arrays = {name: array for name, array in inputs.items() if not name.endswith(".lod")}
+    for name, array in arrays.items():
         datatype = {np.dtype(dtype): known for known, dtype in _DTYPES.items()}[array.dtype]
         tensor: dict[str, Any] = {"name": name, "shape": array.shape, "datatype": datatype}
-        if binary:
-            tensor["parameters"] = {"binary_data_size": array.nbytes}
-        else:
+        parameters: dict[str, Any] = {"binary_data_size": array.nbytes} if binary else {}
+        if f"{name}.lod" in inputs:
+            parameters["lod"] = [inputs[f"{name}.lod"].tolist()]
+        if parameters:
+            tensor["parameters"] = parameters
+        if not binary:
+            flat = array.reshape(-1).tolist()
             # Nine digits say a float32 to the bit; Python would write those of a float64.
-            values = (float(f"{value:.9g}") for value in array.reshape(-1).tolist())
-            flat = array.reshape(-1).tolist() if array.dtype.kind == "i" else list(values)
-            tensor["data"] = flat
+            tensor["data"] = [float(f"{v:.9g}") for v in flat] if array.dtype.kind == "f" else flat
         tensors.append(tensor)
     told: dict[str, Any] = {"inputs": tensors}
     if binary:
@@ -96,7 +106,7 @@ def request(model: str, inputs: dict[str, Array], binary: bool) -> Request:
     head = json.dumps(told, separators=(",", ":")).encode()
     if not binary:
         return Request(model, head)
-    return Request(model, head + b"".join(a.tobytes() for a in inputs.values()), len(head))
+    return Request(model, head + b"".join(a.tobytes() for a in arrays.values()), len(head))
 
 
 @dataclass(frozen=True)
@@ -123,11 +133,11 @@ class Answer:
         return found
 
 
-def ask(port: int, wanted: Request, timeout: float = 120) -> Answer:
-    """Sends a request on a connection of its own."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
-    with closing(connection):
-        connection.request("POST", wanted.path, wanted.body, wanted.headers)
-        response = connection.getresponse()
+def ask(port: int, request: bytes, timeout: float = 120) -> Answer:
+    """Sends a request as it stands, on a connection of its own."""
+    with closing(socket.create_connection(("127.0.0.1", port), timeout)) as connection:
+        connection.sendall(request)
+        response = http.client.HTTPResponse(connection)
+        response.begin()
         head = int(response.getheader("Inference-Header-Content-Length") or 0)
         return Answer(response.status, response.read(), head)

@@ -29,8 +29,8 @@ COLUMNS = (
     Column("p99_ms", "p99 ms", 2),
     Column("cpu_us", "CPU us/req", 1),
     Column("syscalls", "syscalls/req", 1),
-    Column("memory_mb", "memory MB", 0),
     Column("seconds", "seconds", 3),
+    Column("memory_mb", "memory MB", 0),
 )
 
 

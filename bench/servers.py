@@ -211,7 +211,7 @@ def _mlserver(folder: Path, port: int, models: Sequence[Model]) -> list[str]:
         own.mkdir()
         told = {
             "name": model.name,
-            "implementation": "mlserver_server.PaddleModel",
+            "implementation": "bench.mlserver_model.PaddleModel",
             "parameters": {"uri": str(model.folder)},
         }
         (own / "model-settings.json").write_text(json.dumps(told))

@@ -301,7 +301,7 @@ def _prepare(folder: Path, model: Model, binary: bool) -> Prepared:
 
 def _outputs(server: Server, form: str, wanted: Request) -> dict[str, oip.Array]:
     try:
-        answer = oip.ask(server.port, wanted)
+        answer = oip.ask(server.port, wanted.raw)
     except (OSError, http.client.HTTPException) as error:
         raise UserError(f"{server.name}, {form}: {error}; see {server.log}") from error
     if answer.status != 200:
