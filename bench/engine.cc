@@ -65,7 +65,8 @@ void Report(const std::string& folder, int rows, int threads, double seconds) {
   }
   std::sort(all.begin(), all.end());
   const auto at = [&](double share) {
-    return all[static_cast<size_t>(share * static_cast<double>(all.size() - 1))];
+    return all[static_cast<size_t>(share *
+                                   static_cast<double>(all.size() - 1))];
   };
   std::printf(
       "{\"rows\": %d, \"threads\": %d, \"runs\": %zu, \"rate\": %.2f, "

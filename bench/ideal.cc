@@ -169,12 +169,12 @@ class Ideal {
     for (size_t i = 1; i < shape.size(); ++i) {
       sizes += "," + std::to_string(shape[i]);
     }
-    const std::string json =
-        R"({"model_name":")" + name_ +
-        R"(","model_version":"1","outputs":[{"name":")" + model_.output_name() +
-        R"(","datatype":"FP32","shape":[)" + sizes +
-        R"(],"parameters":{"binary_data_size":)" + std::to_string(data.size()) +
-        "}}]}";
+    const std::string json = R"({"model_name":")" + name_ +
+                             R"(","model_version":"1","outputs":[{"name":")" +
+                             model_.output_name() +
+                             R"(","datatype":"FP32","shape":[)" + sizes +
+                             R"(],"parameters":{"binary_data_size":)" +
+                             std::to_string(data.size()) + "}}]}";
     connection->output =
         "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
         "Inference-Header-Content-Length: " +

@@ -153,7 +153,9 @@ struct Connection {
 class Load {
  public:
   explicit Load(const Options& options)
-      : options_(options), random_(options.seed), gap_(std::max(options.rate, 1.0)) {
+      : options_(options),
+        random_(options.seed),
+        gap_(std::max(options.rate, 1.0)) {
     std::vector<double> weights;
     for (const std::string& text : options.cases) {
       cases_.push_back(ParseCase(text));
@@ -181,12 +183,12 @@ class Load {
       const auto now = Clock::now();
       if (now < end) {
         Ask(now);
-      } else if (idle_.size() == connections_.size() && waiting_.empty()) {
-        break;
-      } else if (now >= last) {
-        break;
       } else {
+        Arrive(end);  // what was due while nobody looked
         AskWaiting();
+        const bool done =
+            idle_.size() == connections_.size() && waiting_.empty();
+        if (done || now >= last) break;
       }
       if (refused_) break;
       const auto wake = now >= end          ? last
@@ -194,8 +196,8 @@ class Load {
                                             : end;
       const int count = Wait(wake, &events);
       for (int i = 0; i < count; ++i) {
-        auto* connection = static_cast<Connection*>(
-            events[static_cast<size_t>(i)].data.ptr);
+        auto* connection =
+            static_cast<Connection*>(events[static_cast<size_t>(i)].data.ptr);
         if ((events[static_cast<size_t>(i)].events & EPOLLOUT) != 0) {
           Write(connection);
         }
@@ -240,10 +242,15 @@ class Load {
       while (!idle_.empty() && !refused_) Send(now);
       return;
     }
-    for (; next_due_ <= now; next_due_ += Within(gap_(random_))) {
+    Arrive(now);
+    AskWaiting();
+  }
+
+  void Arrive(Clock::time_point until) {
+    if (options_.rate == 0) return;
+    for (; next_due_ <= until; next_due_ += Within(gap_(random_))) {
       waiting_.push_back(next_due_);
     }
-    AskWaiting();
   }
 
   void AskWaiting() {
@@ -275,10 +282,9 @@ class Load {
     if (connection->asked == nullptr) return;
     const std::string& request = connection->asked->request;
     while (connection->written < request.size()) {
-      const ssize_t count =
-          send(connection->socket, request.data() + connection->written,
-               request.size() - connection->written,
-               MSG_DONTWAIT | MSG_NOSIGNAL);
+      const ssize_t count = send(
+          connection->socket, request.data() + connection->written,
+          request.size() - connection->written, MSG_DONTWAIT | MSG_NOSIGNAL);
       if (count < 0) {
         // Where the server has closed, what it answered is still to be read.
         Watch(connection, errno == EAGAIN ? EPOLLIN | EPOLLOUT : EPOLLIN);
@@ -307,7 +313,8 @@ class Load {
       connection->input.resize(before);
       return;
     }
-    connection->input.resize(before + static_cast<size_t>(std::max<ssize_t>(count, 0)));
+    connection->input.resize(before +
+                             static_cast<size_t>(std::max<ssize_t>(count, 0)));
     if (count <= 0) {
       // Idle connections may end; a request on one may not.
       const bool busy = connection->asked != nullptr;
@@ -336,8 +343,9 @@ class Load {
         (asked.has_answer &&
          !IsRight(asked.answer, body, json, options_.tolerance))) {
       ++wrong_;
-      Tell("wrong", asked, "HTTP " + std::to_string(status) + ", " +
-                               body.substr(0, json > 0 ? json : 200));
+      Tell("wrong", asked,
+           "HTTP " + std::to_string(status) + ", " +
+               body.substr(0, json > 0 ? json : 200));
     }
     const bool closing =
         head.find("onnection: close") != std::string_view::npos ||

@@ -84,6 +84,5 @@ def render(told: Mapping[str, Any], results: Sequence[Result]) -> str:
         }
         for result in results
     ]
-    return environment.get_template("serving.html.jinja").render(
-        told=told, cases=cases, goals=_cells(told["goals"])
-    )
+    template = environment.get_template("serving.html.jinja")
+    return str(template.render(told=told, cases=cases, goals=_cells(told["goals"])))

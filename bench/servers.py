@@ -19,8 +19,8 @@ from bazel.image.private.processes import UserError
 from bench.measure import Tree, pinned
 from bench.oip import Model
 
-# Our server's flags, by what its rows are called. A flag that it does not know and that only switches
-# something off is dropped; with any other that it does not know, the row is left out.
+# Our server's flags, by what its rows are called. A flag that it does not know is dropped where it
+# only switches something off; with any other that it does not know, the row is left out.
 OURS: dict[str, tuple[str, ...]] = {
     "ours": ("--batching=off",),
     "ours, batching": ("--batching=on", "--max_batch_rows=32"),
@@ -94,10 +94,10 @@ def ours(extra: Sequence[str] = ()) -> tuple[dict[str, tuple[str, ...]], list[st
             raise UserError(f'--server {text!r} is not "NAME: FLAGS", as in "ours, 2: --threads=2"')
         rows[name.strip()] = tuple(flags.split())
     found, told = {}, []
-    for name, flags in rows.items():
-        unknown = [flag for flag in flags if flag.partition("=")[0] not in known]
+    for name, wanted in rows.items():
+        unknown = [flag for flag in wanted if flag.partition("=")[0] not in known]
         if all(flag.endswith("=off") for flag in unknown):
-            found[name] = tuple(flag for flag in flags if flag not in unknown)
+            found[name] = tuple(flag for flag in wanted if flag not in unknown)
         else:
             told.append(f"{name}: left out, the server has no {' '.join(unknown)}")
     return found, told
@@ -126,9 +126,7 @@ class Site:
         stdout = os.devnull if name in self.our_flags else log
         with log.open("ab") as errors, Path(stdout).open("ab") as out, pinned(cores):
             start = time.monotonic()
-            context = processes.running(
-                command, env=_environment(), stdout=out, stderr=errors
-            )
+            context = processes.running(command, env=_environment(), stdout=out, stderr=errors)
             process = context.__enter__()
         try:
             _wait(name, process, port, log)

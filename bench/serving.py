@@ -234,7 +234,11 @@ class Bench:
         if done.returncode:
             raise UserError(f"{' '.join(command)} failed: {done.stderr.decode().strip()}")
         told = json.loads(done.stdout)
-        return {"rate": told["rate"], "p50_ms": told["p50_us"] / 1e3, "p99_ms": told["p99_us"] / 1e3}
+        return {
+            "rate": told["rate"],
+            "p50_ms": told["p50_us"] / 1e3,
+            "p99_ms": told["p99_us"] / 1e3,
+        }
 
     def _count_syscalls(self, case: Case, server: Server, prepared: Prepared) -> float:
         """System calls per request, of the whole tree; strace slows it, the counts hold."""

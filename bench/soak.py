@@ -156,9 +156,7 @@ def _arguments() -> argparse.Namespace:
         metavar="DIR",
         help="a model that paddle_model made; may come again; default: this project's",
     )
-    parser.add_argument(
-        "--server", default="", metavar="FLAGS", help="further flags of the server"
-    )
+    parser.add_argument("--server", default="", metavar="FLAGS", help="further flags of the server")
     parser.add_argument(
         "--tolerance",
         type=float,
@@ -190,8 +188,8 @@ def main() -> int:
     totals = {key: sum(part.told[key] for part in done) for key in ("answered", "lost", "wrong")}
     grown = max(part.memory for part in done[_INTERVALS // 3 :]) / settled
     print(
-        f"\n{totals['answered']:,} answered, {totals['lost']} lost, {totals['wrong']} wrong; memory "
-        f"{settled / 1e6:.0f} MB after a third, at most {grown:.2f} x that later"
+        f"\n{totals['answered']:,} answered, {totals['lost']} lost, {totals['wrong']} wrong; "
+        f"memory {settled / 1e6:.0f} MB after a third, at most {grown:.2f} x that later"
         f"{', which is growth' if grown > _GROWTH else ''}"
     )
     return 1 if totals["lost"] or totals["wrong"] else 0

@@ -292,7 +292,10 @@ def test_what_the_benchmarks_require_moves_nothing_else(
     (workspace / pypi_lock.BENCH / pypi_lock.SPEC).write_text("core<1\n")
     assert run("pypi") == 0
     versions = [
-        {w["name"]: w["version"] for w in json.loads(read(workspace)[folder + pypi_lock.WHEELS])["wheels"]}
+        {
+            w["name"]: w["version"]
+            for w in json.loads(read(workspace)[folder + pypi_lock.WHEELS])["wheels"]
+        }
         for folder in pypi_lock.FOLDERS
     ]
     assert [of["core"] for of in versions] == ["1.0", "0.9"]

@@ -50,12 +50,9 @@ TRITONSERVER_Error* TRITONBACKEND_InputProperties(
     TRITONBACKEND_Input* input, const char** name, TRITONSERVER_DataType* type,
     const int64_t** shape, uint32_t* dimensions, uint64_t* bytes,
     uint32_t* buffers);
-TRITONSERVER_Error* TRITONBACKEND_InputBuffer(TRITONBACKEND_Input* input,
-                                              uint32_t index,
-                                              const void** buffer,
-                                              uint64_t* bytes,
-                                              TRITONSERVER_MemoryType* memory,
-                                              int64_t* device);
+TRITONSERVER_Error* TRITONBACKEND_InputBuffer(
+    TRITONBACKEND_Input* input, uint32_t index, const void** buffer,
+    uint64_t* bytes, TRITONSERVER_MemoryType* memory, int64_t* device);
 
 TRITONSERVER_Error* TRITONBACKEND_ResponseNew(TRITONBACKEND_Response** response,
                                               TRITONBACKEND_Request* request);

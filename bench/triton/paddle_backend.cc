@@ -62,9 +62,9 @@ TRITONSERVER_Error* Open(const std::string& name, Work* work,
   }
   const int64_t* own = nullptr;
   uint32_t dimensions = 0;
-  if (auto* error = TRITONBACKEND_InputProperties(
-          work->input, nullptr, nullptr, &own, &dimensions, nullptr,
-          &work->buffers)) {
+  if (auto* error =
+          TRITONBACKEND_InputProperties(work->input, nullptr, nullptr, &own,
+                                        &dimensions, nullptr, &work->buffers)) {
     return error;
   }
   work->rows = own[0];
@@ -104,8 +104,8 @@ TRITONSERVER_Error* CopyOut(const Work& work, const std::string& name,
   auto memory = TRITONSERVER_MEMORY_CPU;
   int64_t device = 0;
   const size_t bytes = row_bytes * static_cast<size_t>(work.rows);
-  if (auto* error = TRITONBACKEND_OutputBuffer(output, &to, bytes, &memory,
-                                               &device)) {
+  if (auto* error =
+          TRITONBACKEND_OutputBuffer(output, &to, bytes, &memory, &device)) {
     return error;
   }
   std::memcpy(to, *from, bytes);
@@ -136,9 +136,9 @@ TRITONSERVER_Error* Compute(Instance* instance, std::vector<Work>* batch) {
     const size_t row_bytes = sizeof(float) * static_cast<size_t>(elements) /
                              static_cast<size_t>(whole[0]);
     for (const Work& work : *batch) {
-      if (auto* error = CopyOut(work, output->name(),
-                                {whole.begin(), whole.end()}, row_bytes,
-                                &from)) {
+      if (auto* error =
+              CopyOut(work, output->name(), {whole.begin(), whole.end()},
+                      row_bytes, &from)) {
         return error;
       }
     }
