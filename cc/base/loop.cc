@@ -1,24 +1,46 @@
 #include "cc/base/loop.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
+#include <array>
 #include <cstdint>
+#include <cstring>
+#include <new>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 
 namespace base {
 namespace {
 
 timeval ToTimeval(Clock::duration duration) {
   const auto us = std::max<int64_t>(
-      0, std::chrono::duration_cast<std::chrono::microseconds>(duration)
-             .count());
+      0,
+      std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
   return {static_cast<time_t>(us / 1'000'000),
           static_cast<suseconds_t>(us % 1'000'000)};
+}
+
+// Where a base gets no descriptors (3), libevent 2.1 ends the process; so
+// whether there are some is seen to first.
+event_base* NewBase() {
+  std::array<int, 3> fds;
+  for (int& fd : fds) fd = eventfd(0, EFD_CLOEXEC);
+  const int error = errno;
+  bool enough = true;
+  for (const int fd : fds) {
+    if (fd >= 0) {
+      close(fd);
+    } else {
+      enough = false;
+    }
+  }
+  errno = error;
+  return enough ? event_base_new() : nullptr;
 }
 
 }  // namespace
@@ -26,8 +48,14 @@ timeval ToTimeval(Clock::duration duration) {
 void Loop::Free::operator()(event_base* base) const { event_base_free(base); }
 void Loop::Free::operator()(event* event) const { event_free(event); }
 
-Loop::Loop() : base_(event_base_new()) {
-  wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+Loop::Loop()
+    : base_(NewBase()), wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (base_ == nullptr || wake_fd_ < 0) {
+    status_ = absl::ResourceExhaustedError(absl::StrCat(
+        "cannot make an event loop: ", strerror(errno),
+        "; raise the limit of open files (ulimit -n) or of memory"));
+    return;
+  }
   // Edge-triggered: each Wake is an event, and nobody need read the counter.
   wake_.reset(event_new(
       base_.get(), wake_fd_, EV_READ | EV_PERSIST | EV_ET,
@@ -35,20 +63,25 @@ Loop::Loop() : base_(event_base_new()) {
         static_cast<Loop*>(self)->RunPosted();
       },
       this));
-  event_add(wake_.get(), nullptr);
+  if (wake_ == nullptr || event_add(wake_.get(), nullptr) != 0) {
+    status_ = absl::ResourceExhaustedError(
+        "cannot make an event loop: no memory for its event");
+  }
 }
 
 Loop::~Loop() {
   wake_.reset();
-  close(wake_fd_);
+  if (wake_fd_ >= 0) close(wake_fd_);
 }
 
 void Loop::Run() {
+  RunDeferred();
   while (!stop_.load(std::memory_order_acquire)) {
     if (event_base_loop(base_.get(), EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) < 0)
       break;
     RunDeferred();
   }
+  stop_.store(false, std::memory_order_release);
 }
 
 void Loop::Stop() {
@@ -57,9 +90,10 @@ void Loop::Stop() {
 }
 
 void Loop::Wake() {
+  const int error = errno;  // of what a signal has interrupted
   const uint64_t one = 1;
   // Full only after 2^64 - 2 wakes, which nobody lives to see.
-  if (write(wake_fd_, &one, sizeof(one)) < 0) return;
+  if (write(wake_fd_, &one, sizeof(one)) < 0) errno = error;
 }
 
 void Loop::Post(std::function<void()> f) {
@@ -94,13 +128,24 @@ void Loop::RunDeferred() {
 // Lives on while its own call runs.
 struct Watch::Body {
   std::function<void(bool, bool)> f;
-  event_base* base;
-  int fd;
-  event* what = nullptr;
-  bool read = false;
-  bool write = false;
+  // One for each, so that a change of one is one system call.
+  event* read = nullptr;
+  event* write = nullptr;
+  bool wants_read = false;
+  bool wants_write = false;
   std::weak_ptr<Body> self;
 
+  void Free() {
+    for (event** what : {&read, &write}) {
+      if (*what != nullptr) event_free(*what);
+      *what = nullptr;
+    }
+  }
+  static bool Set(event* what, bool wanted, bool* wants) {
+    if (wanted == *wants) return true;
+    *wants = wanted;
+    return (wanted ? event_add(what, nullptr) : event_del(what)) == 0;
+  }
   static void Ready(evutil_socket_t, short events, void* body) {
     const std::shared_ptr<Body> keep = static_cast<Body*>(body)->self.lock();
     if (keep) keep->f(events & EV_READ, events & EV_WRITE);
@@ -110,30 +155,28 @@ struct Watch::Body {
 Watch::Watch(Loop* loop, int fd, std::function<void(bool, bool)> f)
     : body_(std::make_shared<Body>()) {
   body_->f = std::move(f);
-  body_->base = loop->base();
-  body_->fd = fd;
   body_->self = body_;
-}
-
-Watch::~Watch() {
-  if (body_->what != nullptr) event_free(body_->what);
-  body_->what = nullptr;
-}
-
-void Watch::Want(bool read, bool write) {
-  if (read == body_->read && write == body_->write) return;
-  body_->read = read;
-  body_->write = write;
-  if (body_->what == nullptr) {
-    body_->what = event_new(body_->base, body_->fd, 0, Body::Ready, body_.get());
+  body_->read = event_new(loop->base(), fd, EV_READ | EV_PERSIST, Body::Ready,
+                          body_.get());
+  body_->write = event_new(loop->base(), fd, EV_WRITE | EV_PERSIST, Body::Ready,
+                           body_.get());
+  if (body_->read == nullptr || body_->write == nullptr) {
+    body_->Free();
+    throw std::bad_alloc();
   }
-  event_del(body_->what);
-  if (!read && !write) return;
-  event_assign(body_->what, body_->base, body_->fd,
-               static_cast<short>((read ? EV_READ : 0) |
-                                  (write ? EV_WRITE : 0) | EV_PERSIST),
-               Body::Ready, body_.get());
-  event_add(body_->what, nullptr);
+}
+
+Watch::~Watch() { body_->Free(); }
+
+bool Watch::Want(bool read, bool write) {
+  Body& body = *body_;
+  if (Body::Set(body.read, read, &body.wants_read) &&
+      Body::Set(body.write, write, &body.wants_write)) {
+    return true;
+  }
+  Body::Set(body.read, false, &body.wants_read);
+  Body::Set(body.write, false, &body.wants_write);
+  return false;
 }
 
 struct Timer::Body {
@@ -152,6 +195,7 @@ Timer::Timer(Loop* loop, std::function<void()> f)
   body_->f = std::move(f);
   body_->self = body_;
   body_->what = event_new(loop->base(), -1, 0, Body::Due, body_.get());
+  if (body_->what == nullptr) throw std::bad_alloc();
 }
 
 Timer::~Timer() {

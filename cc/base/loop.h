@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 
 struct event;
@@ -21,15 +22,19 @@ using Clock = std::chrono::steady_clock;
 
 class Loop {
  public:
+  // See status().
   Loop();
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // Serves until Stop.
+  // Whether it could be made; if not, it can only be destroyed.
+  const absl::Status& status() const { return status_; }
+
+  // Serves until Stop; may then be called again.
   void Run();
-  // Run returns after the round that it is in. Thread-safe, and safe in a
-  // signal handler.
+  // Run returns after the round that it is in, or at once if it has not begun.
+  // Thread-safe, and safe in a signal handler.
   void Stop();
 
   // Calls f on the loop's thread, in the order of the calls. Thread-safe. What
@@ -38,7 +43,7 @@ class Loop {
 
   // Calls f at the end of this round, after all that the sockets have brought:
   // what came together can then be served together. What f defers comes in the
-  // same round.
+  // same round. Before Run: as its first act.
   void Defer(std::function<void()> f);
 
   event_base* base() const { return base_.get(); }
@@ -52,8 +57,9 @@ class Loop {
   void RunPosted();
   void RunDeferred();
 
+  absl::Status status_;
   const std::unique_ptr<event_base, Free> base_;
-  int wake_fd_ = -1;
+  const int wake_fd_;
   std::unique_ptr<event, Free> wake_;
   std::vector<std::function<void()>> deferred_;
   std::atomic<bool> stop_{false};
@@ -65,14 +71,18 @@ class Loop {
 // own call.
 class Watch {
  public:
-  // `f` gets what it is ready for.
-  Watch(Loop* loop, int fd, std::function<void(bool readable, bool writable)> f);
+  // `f` gets what it is ready for: with an error or a hang-up, all that is
+  // wanted. It may be called once for each.
+  Watch(Loop* loop, int fd,
+        std::function<void(bool readable, bool writable)> f);
   ~Watch();
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 
   // What to be told of; at first nothing. A system call where it changes.
-  void Want(bool read, bool write);
+  // False where the kernel refuses it (no memory, no such file); then it tells
+  // of nothing.
+  bool Want(bool read, bool write);
 
  private:
   struct Body;

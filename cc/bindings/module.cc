@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "cc/base/data_type.h"
 #include "cc/engine/engine.h"
 #include "cc/engine/gpu_report.h"
 #include "pybind11/numpy.h"
@@ -42,48 +43,14 @@ PyObject* engine_error;
   }
 }
 
-std::string TypeName(engine::DataType type) {
-  switch (type) {
-    case engine::DataType::kBool:
-      return "bool";
-    case engine::DataType::kUint8:
-      return "uint8";
-    case engine::DataType::kInt8:
-      return "int8";
-    case engine::DataType::kInt32:
-      return "int32";
-    case engine::DataType::kInt64:
-      return "int64";
-    case engine::DataType::kFloat16:
-      return "float16";
-    case engine::DataType::kFloat32:
-      return "float32";
-    case engine::DataType::kFloat64:
-      return "float64";
-  }
-  return "";
+py::dtype ToDtype(engine::DataType type) {
+  return py::dtype(base::NumpyName(type));
 }
 
 std::optional<engine::DataType> FromNumpy(const py::dtype& dtype) {
   if (dtype.byteorder() != '=' && dtype.byteorder() != '|') return std::nullopt;
-  switch (dtype.kind()) {
-    case 'b':
-      return engine::DataType::kBool;
-    case 'u':
-      if (dtype.itemsize() == 1) return engine::DataType::kUint8;
-      break;
-    case 'i':
-      if (dtype.itemsize() == 1) return engine::DataType::kInt8;
-      if (dtype.itemsize() == 4) return engine::DataType::kInt32;
-      if (dtype.itemsize() == 8) return engine::DataType::kInt64;
-      break;
-    case 'f':
-      if (dtype.itemsize() == 2) return engine::DataType::kFloat16;
-      if (dtype.itemsize() == 4) return engine::DataType::kFloat32;
-      if (dtype.itemsize() == 8) return engine::DataType::kFloat64;
-      break;
-  }
-  return std::nullopt;
+  return base::DataTypeOfNumpy(
+      absl::StrCat(std::string(1, dtype.kind()), dtype.itemsize()));
 }
 
 // The array takes over the bytes; its base is the capsule that frees them.
@@ -93,8 +60,7 @@ py::array ToNumpy(engine::Tensor tensor) {
   py::capsule owner(data.get(),
                     [](void* p) { delete static_cast<std::string*>(p); });
   data.release();
-  return py::array(py::dtype(TypeName(tensor.dtype)), tensor.shape, bytes,
-                   owner);
+  return py::array(ToDtype(tensor.dtype), tensor.shape, bytes, owner);
 }
 
 struct Spec {
@@ -102,19 +68,26 @@ struct Spec {
   py::dtype dtype;
   py::tuple shape;
   int lod_level;
+  std::optional<std::pair<int64_t, int64_t>> range;
 
   explicit Spec(const engine::TensorSpec& spec)
       : name(spec.name),
-        dtype(TypeName(spec.dtype)),
+        dtype(ToDtype(spec.dtype)),
         shape(py::cast(spec.shape)),
-        lod_level(spec.lod_level) {}
+        lod_level(spec.lod_level) {
+    if (spec.range) range.emplace(spec.range->min, spec.range->max);
+  }
 
   std::string Repr() const {
     return absl::StrCat(
         "TensorSpec(name=", std::string(py::repr(py::str(name))),
         ", dtype=", std::string(py::repr(dtype)),
         ", shape=", std::string(py::repr(shape)),
-        lod_level > 0 ? absl::StrCat(", lod_level=", lod_level) : "", ")");
+        lod_level > 0 ? absl::StrCat(", lod_level=", lod_level) : "",
+        range
+            ? absl::StrCat(", range=(", range->first, ", ", range->second, ")")
+            : "",
+        ")");
   }
 };
 
@@ -309,6 +282,9 @@ PYBIND11_MODULE(_engine, module) {
       .def_readonly("shape", &Spec::shape, "-1: any number from 1.")
       .def_readonly("lod_level", &Spec::lod_level,
                     "Levels of offsets (LoD); 0: a plain array.")
+      .def_readonly("range", &Spec::range,
+                    "The least and the greatest value of an element, where "
+                    "the model has a table for no others; else None.")
       .def("__repr__", &Spec::Repr)
       .attr("__module__") = "paddle_engine";
   py::class_<LoDTensor>(module, "LoDTensor", py::module_local(), py::is_final(),

@@ -1,5 +1,6 @@
 #include "cc/engine/engine.h"
 
+#include <algorithm>
 #include <cstring>
 #include <exception>
 #include <functional>
@@ -13,12 +14,15 @@
 #include <type_traits>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
+#include "cc/base/data_type.h"
 #include "cc/engine/model_files.h"
 #include "cc/engine/program.h"
 #include "cc/engine/thread.h"
+#include "cc/engine/value_checks.h"
 #include "paddle_inference_api.h"
 
 namespace engine {
@@ -27,30 +31,6 @@ namespace {
 // Paddle counts elements and dimensions in int.
 constexpr int64_t kMaxElements = std::numeric_limits<int>::max();
 constexpr int kMaxThreads = 1024;
-
-// The element types of a program (VarType.Type), and those of the engine's
-// tensors. What has no counterpart, such as BF16 or INT16, is not served.
-std::optional<DataType> FromProgram(int type) {
-  switch (type) {
-    case 0:
-      return DataType::kBool;
-    case 2:
-      return DataType::kInt32;
-    case 3:
-      return DataType::kInt64;
-    case 4:
-      return DataType::kFloat16;
-    case 5:
-      return DataType::kFloat32;
-    case 6:
-      return DataType::kFloat64;
-    case 20:
-      return DataType::kUint8;
-    case 21:
-      return DataType::kInt8;
-  }
-  return std::nullopt;
-}
 
 std::optional<DataType> FromPaddle(paddle_infer::DataType type) {
   switch (type) {
@@ -96,6 +76,8 @@ void WithElement(DataType type, F f) {
       return f(static_cast<float*>(nullptr));
     case DataType::kFloat64:
       return f(static_cast<double*>(nullptr));
+    default:  // not reached: Specs and FromPaddle give no other
+      throw std::logic_error(absl::StrCat(NameOf(type), " in a tensor"));
   }
 }
 
@@ -112,6 +94,24 @@ std::vector<std::vector<To>> Convert(
 
 std::string Dims(const std::vector<int64_t>& shape) {
   return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
+}
+
+// Where a program still has the lines of Python that made its operators
+// (op_callstack), Paddle puts them before its message, 50 of them, and writes
+// the kind in another way: "In user code: ... OutOfRangeError: ...". The
+// message as it is without them.
+std::string WithoutCallStack(const std::string& what) {
+  constexpr char kError[] = "Error: ";
+  if (what.rfind("In user code:", 0) != 0) return what;
+  for (size_t at = what.rfind(kError); at != std::string::npos && at > 0;
+       at = what.rfind(kError, at - 1)) {
+    const size_t line = what.rfind('\n', at) + 1;
+    const size_t begin = what.find_first_not_of(' ', line);
+    const std::string kind = what.substr(begin, at - begin);
+    if (!std::all_of(kind.begin(), kind.end(), absl::ascii_isalpha)) continue;
+    return absl::StrCat("(", kind, ") ", what.substr(at + std::strlen(kError)));
+  }
+  return what;
 }
 
 // Paddle's messages begin with a kind in brackets and a sentence, and go on
@@ -150,7 +150,7 @@ absl::Status Guard(const std::string& action, absl::StatusCode blame,
     return absl::ResourceExhaustedError(
         absl::StrCat(action, " failed: not enough memory"));
   } catch (const std::exception& e) {
-    const std::string what = e.what();
+    const std::string what = WithoutCallStack(e.what());
     absl::StatusCode code = absl::StatusCode::kInternal;
     if (IsKind(what, "(ResourceExhausted)")) {
       code = absl::StatusCode::kResourceExhausted;
@@ -263,95 +263,166 @@ absl::StatusOr<std::vector<int>> CheckInput(const TensorSpec& spec,
                                 NameOf(spec.dtype), " of shape ",
                                 Dims(input.shape), " has ", bytes));
   }
-  // Any other byte in a C++ bool is undefined behaviour inside the engine.
-  if (spec.dtype == DataType::kBool &&
-      input.data.find_first_not_of(std::string_view("\0\1", 2)) !=
-          std::string_view::npos) {
-    return invalid("a BOOL element is a byte other than 0 and 1");
+  if (absl::Status status = CheckValues(spec, input.data); !status.ok()) {
+    return invalid(std::string(status.message()));
   }
   return shape;
 }
+
+// What an instance and its clones know of their model.
+struct Model {
+  std::vector<TensorSpec> inputs;
+  std::vector<TensorSpec> outputs;
+  std::vector<bool> shareable;     // Signature::shareable
+  std::vector<ValueCheck> checks;  // beside the ranges of the inputs
+  bool gpu = false;
+};
+
+// The inputs of a run in the order of the specs, and their shapes as Paddle
+// takes them.
+struct Checked {
+  std::vector<const TensorView*> inputs;
+  std::vector<std::vector<int>> shapes;
+};
+
+absl::StatusOr<Checked> Check(const std::vector<TensorSpec>& specs,
+                              const std::vector<TensorView>& inputs) {
+  Checked checked;
+  checked.inputs.resize(specs.size(), nullptr);
+  for (const TensorView& input : inputs) {
+    size_t i = 0;
+    while (i < specs.size() && specs[i].name != input.name) ++i;
+    if (i == specs.size()) {
+      std::vector<std::string> names;
+      for (const TensorSpec& spec : specs) names.push_back(spec.name);
+      return absl::InvalidArgumentError(
+          absl::StrCat("the model has no input ", input.name,
+                       "; its inputs are: ", absl::StrJoin(names, ", ")));
+    }
+    if (checked.inputs[i] != nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("input ", input.name, " is given twice"));
+    }
+    checked.inputs[i] = &input;
+  }
+  for (size_t i = 0; i < specs.size(); ++i) {
+    if (checked.inputs[i] == nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("input ", specs[i].name, " is missing"));
+    }
+    absl::StatusOr<std::vector<int>> shape =
+        CheckInput(specs[i], *checked.inputs[i]);
+    if (!shape.ok()) return shape.status();
+    checked.shapes.push_back(*std::move(shape));
+  }
+  return checked;
+}
+
+absl::StatusOr<Checked> Check(const Model& model,
+                              const std::vector<TensorView>& inputs) {
+  absl::StatusOr<Checked> checked = Check(model.inputs, inputs);
+  if (!checked.ok()) return checked;
+  absl::Status status = CheckRun(model.checks, model.inputs, checked->inputs);
+  if (!status.ok()) return status;
+  return checked;
+}
+
+// Outputs as values.
+class Values : public OutputSink {
+ public:
+  explicit Values(const std::vector<TensorSpec>& specs) : specs_(specs) {}
+
+  absl::StatusOr<char*> Place(size_t index, DataType dtype,
+                              const std::vector<int64_t>& shape, const Lod& lod,
+                              size_t bytes) override {
+    tensors_.push_back(
+        {specs_[index].name, dtype, shape, std::string(bytes, '\0'), lod});
+    return tensors_.back().data.data();
+  }
+
+  std::vector<Tensor>& tensors() { return tensors_; }
+
+ private:
+  const std::vector<TensorSpec>& specs_;
+  std::vector<Tensor> tensors_;
+};
 
 // The names, types and shapes of a program's inputs or outputs. They are taken
 // from the program and not from the predictor, which throws where an output is
 // BOOL.
 absl::StatusOr<std::vector<TensorSpec>> Specs(
-    const std::vector<NamedTensor>& tensors) {
+    const std::string& end, const std::vector<NamedTensor>& tensors) {
   std::vector<TensorSpec> specs;
   for (const auto& [name, desc, lod_level] : tensors) {
-    const std::optional<DataType> type = FromProgram(desc.data_type);
-    if (!type) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the element type of ", name,
-                       " is not served; cast it to float32 before the export"));
+    // ParseTensorDesc has let no other number pass.
+    const base::ProgramType& type = *base::ProgramTypeOf(desc.data_type);
+    if (!type.engine_serves) {
+      const char* wider =
+          type.type && base::IsInteger(*type.type) ? "INT32" : "FP32";
+      return absl::InvalidArgumentError(absl::StrCat(
+          type.name, " of ", end, " ", name, " is not served: ",
+          end == "input" ? absl::StrCat("declare it as ", wider,
+                                        " and cast it in the model")
+                         : absl::StrCat("cast it to ", wider),
+          " before the export"));
     }
-    specs.push_back({name, *type, desc.dims, lod_level});
+    specs.push_back({name, *type.type, desc.dims, lod_level});
   }
   return specs;
 }
 
 }  // namespace
 
-// Throws what Paddle throws. Everything but the specs must be called, and it
+// Throws what Paddle throws. Everything but model() must be called, and it
 // must be destroyed, in a thread that never ends.
 class Engine::Impl {
  public:
   Impl(std::shared_ptr<paddle_infer::Predictor> predictor,
-       std::vector<TensorSpec> inputs, std::vector<TensorSpec> outputs)
-      : predictor_(std::move(predictor)),
-        input_specs_(std::move(inputs)),
-        output_specs_(std::move(outputs)) {
+       std::shared_ptr<const Model> model)
+      : predictor_(std::move(predictor)), model_(std::move(model)) {
     Open();
   }
 
   std::unique_ptr<Impl> Clone() {
     return std::make_unique<Impl>(predictor_->Clone(/*stream=*/nullptr),
-                                  input_specs_, output_specs_);
+                                  model_);
   }
 
-  const std::vector<TensorSpec>& input_specs() const { return input_specs_; }
-  const std::vector<TensorSpec>& output_specs() const { return output_specs_; }
+  const Model& model() const { return *model_; }
 
-  // inputs[i] and shapes[i] belong to input_specs()[i].
-  std::vector<Tensor> Run(const std::vector<const TensorView*>& inputs,
-                          const std::vector<std::vector<int>>& shapes) {
+  // `share`: to compute on the inputs' bytes.
+  absl::Status Run(const Checked& checked, bool share, OutputSink* sink) {
     std::vector<Lod> lods;
-    for (const TensorView* input : inputs) lods.push_back(input->lod);
-    const auto met = met_.find(shapes);
+    for (const TensorView* input : checked.inputs) lods.push_back(input->lod);
+    const auto met = met_.find(checked.shapes);
     const bool elsewhere = thread_ != 0 && thread_ != Thread::Number();
     if (elsewhere ||
         (met == met_.end() ? met_.size() == kShapes : met->second != lods)) {
       Renew();
     }
     thread_ = Thread::Number();
-    met_.emplace(shapes, std::move(lods));
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      inputs_[i]->Reshape(shapes[i]);
-      WithElement(inputs[i]->dtype, [&](auto* element) {
-        using T = std::remove_pointer_t<decltype(element)>;
-        inputs_[i]->CopyFromCpu(
-            reinterpret_cast<const T*>(inputs[i]->data.data()));
-      });
-      if (input_specs_[i].lod_level > 0) {
-        inputs_[i]->SetLoD(Convert<size_t>(inputs[i]->lod));
-      }
+    met_.emplace(checked.shapes, std::move(lods));
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      Write(*checked.inputs[i], checked.shapes[i],
+            share && model_->shareable[i], i);
     }
     if (!predictor_->Run()) throw std::runtime_error("Run returned false");
-    std::vector<Tensor> outputs;
     for (size_t i = 0; i < outputs_.size(); ++i) {
-      outputs.push_back(Read(output_specs_[i].name, *outputs_[i]));
+      absl::Status status = Read(i, sink);
+      if (!status.ok()) return status;
     }
-    return outputs;
+    return absl::OkStatus();
   }
 
  private:
   void Open() {
-    for (const TensorSpec& spec : input_specs_) {
+    for (const TensorSpec& spec : model_->inputs) {
       inputs_.push_back(predictor_->GetInputHandle(spec.name));
     }
-    for (const TensorSpec& spec : output_specs_) {
+    for (const TensorSpec& spec : model_->outputs) {
       outputs_.push_back(predictor_->GetOutputHandle(spec.name));
     }
+    shared_.assign(inputs_.size(), false);
   }
 
   // With an executor of its own: what Paddle caches belongs to an executor and
@@ -366,36 +437,63 @@ class Engine::Impl {
     Open();
   }
 
-  // What a run left in an output. Type and shape are those of the run: a model
-  // may declare less than it gives.
-  static Tensor Read(const std::string& name,
-                     const paddle_infer::Tensor& output) {
+  void Write(const TensorView& input, const std::vector<int>& shape, bool share,
+             size_t i) {
+    paddle_infer::Tensor& tensor = *inputs_[i];
+    WithElement(input.dtype, [&](auto* element) {
+      using T = std::remove_pointer_t<decltype(element)>;
+      const T* data = reinterpret_cast<const T*>(input.data.data());
+      if (share) {
+        ShareExternalData(tensor, data, shape);
+      } else {
+        // Else the copy would go to where the last run's bytes were.
+        if (shared_[i]) ShareExternalData(tensor, data, {0});
+        tensor.Reshape(shape);
+        tensor.CopyFromCpu(data);
+      }
+    });
+    shared_[i] = share;
+    if (model_->inputs[i].lod_level > 0) {
+      tensor.SetLoD(Convert<size_t>(input.lod));
+    }
+  }
+
+  template <typename T>
+  static void ShareExternalData(paddle_infer::Tensor& tensor, const T* data,
+                                const std::vector<int>& shape) {
+    tensor.ShareExternalData(data, shape, paddle_infer::PlaceType::kCPU,
+                             paddle_infer::DataLayout::kNCHW);
+  }
+
+  // Copies what the run left in an output.
+  absl::Status Read(size_t i, OutputSink* sink) const {
+    const paddle_infer::Tensor& output = *outputs_[i];
     const std::optional<DataType> type = FromPaddle(output.type());
-    if (!type)
-      throw std::runtime_error("output " + name + " has no known type");
-    const std::vector<int> shape = output.shape();
-    Tensor tensor{name,
-                  *type,
-                  {shape.begin(), shape.end()},
-                  "",
-                  Convert<int64_t>(output.lod())};
-    size_t elements = 1;
-    for (int dim : shape) elements *= static_cast<size_t>(dim);
-    tensor.data.resize(elements * SizeOf(*type));
-    if (elements == 0) return tensor;
+    if (!type) {
+      throw std::runtime_error("output " + model_->outputs[i].name +
+                               " has no known type");
+    }
+    const std::vector<int> dims = output.shape();
+    const std::vector<int64_t> shape(dims.begin(), dims.end());
+    size_t bytes = SizeOf(*type);
+    for (int dim : dims) bytes *= static_cast<size_t>(dim);
+    const absl::StatusOr<char*> place =
+        sink->Place(i, *type, shape, Convert<int64_t>(output.lod()), bytes);
+    if (!place.ok()) return place.status();
+    if (bytes == 0) return absl::OkStatus();
     WithElement(*type, [&](auto* element) {
       using T = std::remove_pointer_t<decltype(element)>;
-      output.CopyToCpu(reinterpret_cast<T*>(tensor.data.data()));
+      output.CopyToCpu(reinterpret_cast<T*>(*place));
     });
-    return tensor;
+    return absl::OkStatus();
   }
 
   // The handles point into the predictor: they go first.
   std::shared_ptr<paddle_infer::Predictor> predictor_;
-  std::vector<TensorSpec> input_specs_;
-  std::vector<TensorSpec> output_specs_;
+  std::shared_ptr<const Model> model_;
   std::vector<std::unique_ptr<paddle_infer::Tensor>> inputs_;
   std::vector<std::unique_ptr<paddle_infer::Tensor>> outputs_;
+  std::vector<bool> shared_;  // inputs that have others' bytes
   // Shapes of inputs that Paddle may hold objects for, with their offsets.
   std::map<std::vector<std::vector<int>>, std::vector<Lod>> met_;
   uint64_t thread_ = 0;  // that it ran in; 0: it did not run
@@ -420,14 +518,20 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
         "a GPU was asked for, and this engine is built without CUDA: use the "
         "image inference_gpu, or the CPU");
   }
-  const std::string program = options.model_dir + "/model.pdmodel";
-  const std::string parameters = options.model_dir + "/model.pdiparams";
-  absl::StatusOr<Signature> signature = CheckModelFiles(program, parameters);
-  if (!signature.ok()) return signature.status();
-  absl::StatusOr<std::vector<TensorSpec>> inputs = Specs(signature->inputs);
+  absl::StatusOr<ModelFiles> files = CheckModelFiles(options.model_dir);
+  if (!files.ok()) return files.status();
+  Signature* const signature = &files->signature;
+  absl::StatusOr<std::vector<TensorSpec>> inputs =
+      Specs("input", signature->inputs);
   if (!inputs.ok()) return inputs.status();
-  absl::StatusOr<std::vector<TensorSpec>> outputs = Specs(signature->outputs);
+  absl::StatusOr<std::vector<TensorSpec>> outputs =
+      Specs("output", signature->outputs);
   if (!outputs.ok()) return outputs.status();
+  std::vector<ValueCheck> checks =
+      FillRanges(std::move(signature->checks), &*inputs);
+  const auto model = std::make_shared<const Model>(Model{
+      *std::move(inputs), *std::move(outputs), std::move(signature->shareable),
+      std::move(checks), options.gpu.has_value()});
 
   std::unique_ptr<Impl> impl;
   const auto load = [&] {
@@ -435,7 +539,10 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
         absl::StrCat("loading the model ", options.model_dir, " with Paddle ",
                      PaddleVersion()),
         absl::StatusCode::kInvalidArgument, [&] {
-          paddle_infer::Config config(program, parameters);
+          // A file without parameters Paddle does not read.
+          paddle_infer::Config config(
+              files->program,
+              signature->parameters.empty() ? "" : files->parameters);
           config.DisableGlogInfo();
           config.SetCpuMathLibraryNumThreads(options.threads);
           // Not 0, no bound: then one key serves all shapes, and recurrent
@@ -453,9 +560,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
             config.EnableMkldnnInt8({"conv2d", "depthwise_conv2d"});
             silent.emplace();
           }
-          impl =
-              std::make_unique<Impl>(paddle_infer::CreatePredictor(config),
-                                     *std::move(inputs), *std::move(outputs));
+          impl = std::make_unique<Impl>(paddle_infer::CreatePredictor(config),
+                                        model);
         });
   };
   absl::Status status;
@@ -479,11 +585,15 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Clone() {
 }
 
 const std::vector<TensorSpec>& Engine::inputs() const {
-  return impl_->input_specs();
+  return impl_->model().inputs;
 }
 
 const std::vector<TensorSpec>& Engine::outputs() const {
-  return impl_->output_specs();
+  return impl_->model().outputs;
+}
+
+absl::Status Engine::CheckInputs(const std::vector<TensorView>& inputs) const {
+  return Check(impl_->model(), inputs).status();
 }
 
 absl::StatusOr<std::vector<Tensor>> Engine::Run(
@@ -498,46 +608,35 @@ absl::StatusOr<std::vector<Tensor>> Engine::Run(
 
 absl::StatusOr<std::vector<Tensor>> Engine::RunViews(
     const std::vector<TensorView>& inputs) {
-  const std::vector<TensorSpec>& specs = impl_->input_specs();
-  std::vector<const TensorView*> ordered(specs.size(), nullptr);
-  for (const TensorView& input : inputs) {
-    size_t i = 0;
-    while (i < specs.size() && specs[i].name != input.name) ++i;
-    if (i == specs.size()) {
-      std::vector<std::string> names;
-      for (const TensorSpec& spec : specs) names.push_back(spec.name);
-      return absl::InvalidArgumentError(
-          absl::StrCat("the model has no input ", input.name,
-                       "; its inputs are: ", absl::StrJoin(names, ", ")));
-    }
-    if (ordered[i]) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("input ", input.name, " is given twice"));
-    }
-    ordered[i] = &input;
-  }
-  std::vector<std::vector<int>> shapes;
-  for (size_t i = 0; i < specs.size(); ++i) {
-    if (!ordered[i]) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("input ", specs[i].name, " is missing"));
-    }
-    absl::StatusOr<std::vector<int>> shape = CheckInput(specs[i], *ordered[i]);
-    if (!shape.ok()) return shape.status();
-    shapes.push_back(*std::move(shape));
-  }
+  Values values(outputs());
+  absl::Status status = RunInto(inputs, /*share_inputs=*/false, &values);
+  if (!status.ok()) return status;
+  return std::move(values.tensors());
+}
 
-  std::vector<Tensor> outputs;
+absl::Status Engine::RunInto(const std::vector<TensorView>& inputs,
+                             bool share_inputs, OutputSink* sink) {
+  const absl::StatusOr<Checked> checked = Check(impl_->model(), inputs);
+  if (!checked.ok()) return checked.status();
+  const bool share = share_inputs && !impl_->model().gpu;
+  for (const TensorView& input : inputs) {
+    const auto address = reinterpret_cast<uintptr_t>(input.data.data());
+    if (share && address % kShareAlignment != 0) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "input ", input.name, ": its bytes do not begin at a multiple of ",
+          kShareAlignment, ", as those of a shared input must"));
+    }
+  }
+  absl::Status of_sink;
+  absl::Status status;
   // All that the model declares was checked: what Paddle still finds invalid is
   // in the dimensions that the model leaves open.
-  absl::Status status;
   Enduring(&thread_, [&] {
     absl::ReaderMutexLock with_others(&RunOrLoad());
     status = Guard("running the model", absl::StatusCode::kInvalidArgument,
-                   [&] { outputs = impl_->Run(ordered, shapes); });
+                   [&] { of_sink = impl_->Run(*checked, share, sink); });
   });
-  if (!status.ok()) return status;
-  return outputs;
+  return status.ok() ? of_sink : status;
 }
 
 std::string PaddleVersion() {

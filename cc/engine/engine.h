@@ -48,6 +48,23 @@ struct Options {
   int gpu_memory_mb = 100;
 };
 
+// Where the outputs of a run go.
+class OutputSink {
+ public:
+  virtual ~OutputSink() = default;
+
+  // Memory for the `bytes` bytes of output `index`, in the order of outputs().
+  // It is filled before the next call, or the run's end. Type and shape are the
+  // run's: a model may declare less than it gives. Called in the thread that
+  // runs. An error ends the run, which returns it.
+  virtual absl::StatusOr<char*> Place(size_t index, DataType dtype,
+                                      const std::vector<int64_t>& shape,
+                                      const Lod& lod, size_t bytes) = 0;
+};
+
+// What the bytes of a shared input begin at a multiple of.
+constexpr size_t kShareAlignment = 64;
+
 // One instance of a loaded model. Not thread-safe: one thread at a time. For
 // more threads, give each a Clone(): clones share the weights, and may outlive
 // the instance that they were made from.
@@ -86,6 +103,18 @@ class Engine {
   // The same for bytes that lie elsewhere and stay there until it returns.
   absl::StatusOr<std::vector<Tensor>> RunViews(
       const std::vector<TensorView>& inputs);
+
+  // The same without copies: each output is copied once, to where the sink
+  // wants it. With share_inputs, on a CPU, the model computes on the inputs'
+  // bytes themselves. They must be aligned to kShareAlignment and belong to
+  // this run: operators that work in place may write to them. (Memory that is
+  // shared with others is mapped MAP_PRIVATE.) Some inputs are copied all the
+  // same: those that Paddle could still write to in a later run.
+  absl::Status RunInto(const std::vector<TensorView>& inputs, bool share_inputs,
+                       OutputSink* sink);
+
+  // What a run says of its inputs before it begins.
+  absl::Status CheckInputs(const std::vector<TensorView>& inputs) const;
 
  private:
   class Impl;

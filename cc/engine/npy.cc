@@ -28,16 +28,18 @@ constexpr size_t kAlignment = 64;
 constexpr size_t kMaxHeader = 10000;
 constexpr size_t kMaxDimensions = 32;
 
-struct Descr {
-  const char* code;
-  DataType type;
-};
-constexpr Descr kDescrs[] = {
-    {"|b1", DataType::kBool},    {"|u1", DataType::kUint8},
-    {"|i1", DataType::kInt8},    {"<i4", DataType::kInt32},
-    {"<i8", DataType::kInt64},   {"<f2", DataType::kFloat16},
-    {"<f4", DataType::kFloat32}, {"<f8", DataType::kFloat64},
-};
+// "<f4"; "|u1" where there is no order of bytes.
+std::string DescrOf(DataType type) {
+  return absl::StrCat(SizeOf(type) == 1 ? "|" : "<", base::NumpyName(type));
+}
+
+std::optional<DataType> TypeOf(const std::string& descr) {
+  if (descr.empty()) return std::nullopt;
+  const std::optional<DataType> type = base::DataTypeOfNumpy(descr.substr(1));
+  // NumPy writes '|' for types of one byte and reads '<' there as well.
+  if (type && (descr[0] == '<' || descr == DescrOf(*type))) return type;
+  return std::nullopt;
+}
 
 constexpr char kSuffix[] = ".npy";
 
@@ -214,18 +216,8 @@ absl::StatusOr<Tensor> ReadNpy(std::string_view bytes) {
   if (!header.ok()) return header.status();
 
   Tensor tensor;
-  bool known = false;
-  for (const Descr& descr : kDescrs) {
-    // NumPy writes '|' for types of one byte and reads '<' there as well.
-    if (header->descr->size() == 3 &&
-        header->descr->substr(1) == descr.code + 1 &&
-        (header->descr->front() == descr.code[0] ||
-         (descr.code[0] == '|' && header->descr->front() == '<'))) {
-      tensor.dtype = descr.type;
-      known = true;
-    }
-  }
-  if (!known) {
+  const std::optional<DataType> type = TypeOf(*header->descr);
+  if (!type) {
     const std::string shown = absl::CHexEscape(header->descr->substr(0, 20));
     return Invalid(
         header->descr->substr(0, 1) == ">"
@@ -233,10 +225,11 @@ absl::StatusOr<Tensor> ReadNpy(std::string_view bytes) {
                            "') are big-endian. Convert them: "
                            "a.astype(a.dtype.newbyteorder('<')).")
             : absl::StrCat("its elements are '", shown,
-                           "'; tensors have bool, uint8, int8, int32, int64, "
-                           "float16, float32, float64. Convert them: "
+                           "'; tensors have bool, integers, float16, float32 "
+                           "and float64. Convert them: "
                            "a.astype('float32')."));
   }
+  tensor.dtype = *type;
   if (*header->fortran_order && header->shape->size() > 1) {
     return Invalid(
         "it is in Fortran order. Convert it: numpy.ascontiguousarray(a).");
@@ -258,10 +251,7 @@ absl::StatusOr<Tensor> ReadNpy(std::string_view bytes) {
 }
 
 std::string WriteNpy(const Tensor& tensor) {
-  std::string header = "{'descr': '";
-  for (const Descr& descr : kDescrs) {
-    if (descr.type == tensor.dtype) header += descr.code;
-  }
+  std::string header = "{'descr': '" + DescrOf(tensor.dtype);
   header += "', 'fortran_order': False, 'shape': (";
   for (size_t i = 0; i < tensor.shape.size(); ++i) {
     absl::StrAppend(&header, i == 0 ? "" : " ", tensor.shape[i],

@@ -1,45 +1,26 @@
 #include "cc/engine/program.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
+#include "absl/base/casts.h"
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "cc/base/data_type.h"
+#include "cc/engine/program_desc.h"
 #include "cc/engine/protobuf_reader.h"
+#include "cc/engine/value_ranges.h"
 
 namespace engine {
 namespace {
-
-// Values of Paddle's enumerations, from framework.proto of 2.6.2.
-enum VarKind { kLodTensor = 7, kFeedMinibatch = 9, kFetchList = 10, kRaw = 17 };
 
 // What PaddleSlim puts before each operator that is to run in int8.
 constexpr char kQuantise[] = "quantize_linear";
 
 // A placeholder for an argument that an operator does without.
 constexpr char kEmptyArgument[] = "@EMPTY@";
-
-struct Variable {
-  int kind = -1;
-  bool persistable = false;
-  std::optional<TensorDesc> tensor;
-  int lod_level = 0;
-};
-
-struct Operator {
-  std::string type;
-  std::vector<std::string> inputs;
-  std::vector<std::string> outputs;
-  int64_t column = -1;  // The attribute "col" of feed and fetch.
-};
-
-struct Block {
-  int64_t index = -1;
-  int64_t parent = -1;
-  std::map<std::string, Variable> variables;
-  std::vector<Operator> operators;
-};
 
 // A name in a message: a damaged one may hold any bytes, and any number.
 std::string Quoted(const std::string& name) {
@@ -52,17 +33,30 @@ absl::Status Damaged(const std::string& where) {
   return absl::DataLossError(absl::StrCat("malformed ", where));
 }
 
+// Fields of OpDesc.Attr that hold the value of an attribute of some types.
+enum AttributeField : uint32_t {
+  kInt = 3,
+  kInts = 6,
+  kBlock = 12,
+  kLongs = 15,
+  kDouble = 19
+};
+
 int64_t ToInt32(uint64_t number) {
   return static_cast<int32_t>(static_cast<uint32_t>(number));
 }
 
-// VarType: 1 kind, 3 lod_tensor {1 tensor, 2 lod_level}.
+// VarType: 1 kind, 3 lod_tensor {1 tensor, 2 lod_level}. Of a message that is
+// there twice protobuf makes one, of both; Paddle writes none such.
 bool ParseType(std::string_view bytes, Variable* variable) {
   MessageReader reader(bytes);
   Field field;
+  bool described = false;
   while (reader.Next(&field)) {
     if (field.id == 1) variable->kind = static_cast<int>(ToInt32(field.number));
     if (field.id != 3) continue;
+    if (described) return false;
+    described = true;
     MessageReader lod(field.bytes);
     Field inner;
     while (lod.Next(&inner)) {
@@ -72,6 +66,7 @@ bool ParseType(std::string_view bytes, Variable* variable) {
         variable->lod_level = static_cast<int>(level);
       }
       if (inner.id != 1) continue;
+      if (variable->tensor) return false;
       variable->tensor = ParseTensorDesc(inner.bytes);
       if (!variable->tensor) return false;
     }
@@ -88,7 +83,7 @@ bool ParseVariable(std::string_view bytes, std::string* name,
   bool typed = false;
   while (reader.Next(&field)) {
     if (field.id == 1) *name = std::string(field.bytes);
-    if (field.id == 2) typed = ParseType(field.bytes, variable);
+    if (field.id == 2) typed = !typed && ParseType(field.bytes, variable);
     if (field.id == 3) variable->persistable = field.number != 0;
   }
   return reader.ok() && typed && !name->empty();
@@ -96,15 +91,24 @@ bool ParseVariable(std::string_view bytes, std::string* name,
 
 // OpDesc.Var: 1 parameter, 2 arguments. Protobuf skips a field that it does not
 // know; an argument whose number was damaged would be missed without a word.
-bool ParseArguments(std::string_view bytes,
-                    std::vector<std::string>* arguments) {
+bool ParseArguments(std::string_view bytes, Arguments* arguments) {
   MessageReader reader(bytes);
   Field field;
+  std::string parameter;
+  std::vector<std::string> names;
   while (reader.Next(&field)) {
     if (field.id > 2) return false;
-    if (field.id == 2) arguments->emplace_back(field.bytes);
+    if (field.id == 1) parameter = std::string(field.bytes);
+    if (field.id == 2) names.emplace_back(field.bytes);
   }
+  std::vector<std::string>& all = (*arguments)[parameter];
+  all.insert(all.end(), names.begin(), names.end());
   return reader.ok();
+}
+
+double ToReal(const Field& field) {
+  if (field.id == kDouble) return absl::bit_cast<double>(field.number);
+  return absl::bit_cast<float>(static_cast<uint32_t>(field.number));
 }
 
 // OpDesc.Attr: 1 name, 2 type, and one field with the value (3 an INT). The
@@ -117,7 +121,7 @@ bool ParseAttribute(std::string_view bytes, Operator* op) {
   Field field;
   std::string name;
   int64_t type = -1;
-  int64_t value = 0;
+  Attribute value;
   std::set<uint32_t> values;
   while (reader.Next(&field)) {
     if (field.id == 1) {
@@ -126,14 +130,20 @@ bool ParseAttribute(std::string_view bytes, Operator* op) {
       type = ToInt32(field.number);
     } else {
       values.insert(field.id);
-      value = ToInt32(field.number);
+      value.number = static_cast<int64_t>(field.number);
+      if (field.id == kInt || field.id == kBlock) {
+        value.number = ToInt32(field.number);
+      }
+      value.real = ToReal(field);
+      if (field.id == kInts) value.numbers.push_back(ToInt32(field.number));
+      if (field.id == kLongs) value.numbers.push_back(value.number);
     }
   }
   if (!reader.ok() || name.empty() || type < 0 ||
       type >= static_cast<int64_t>(std::size(kValueField))) {
     return false;
   }
-  if (name == "col") op->column = value;
+  op->attributes[name] = std::move(value);
   // A repeated value may be empty, and then its field is absent.
   return values.empty() ||
          (values.size() == 1 && *values.begin() == kValueField[type]);
@@ -182,23 +192,14 @@ absl::StatusOr<Block> ParseBlock(std::string_view bytes) {
   return block;
 }
 
-const Variable* Find(const std::vector<Block>& blocks, const Block& from,
-                     const std::string& name) {
-  for (const Block* block = &from;; block = &blocks[block->parent]) {
-    auto found = block->variables.find(name);
-    if (found != block->variables.end()) return &found->second;
-    if (block->parent < 0) return nullptr;
-  }
-}
-
 // The engine looks a name up and follows the pointer it gets: every name must
 // stand for something.
 absl::Status CheckNames(const std::vector<Block>& blocks) {
   for (const Block& block : blocks) {
     for (const Operator& op : block.operators) {
       for (const auto* names : {&op.inputs, &op.outputs}) {
-        for (const std::string& name : *names) {
-          if (name != kEmptyArgument && !Find(blocks, block, name)) {
+        for (const std::string& name : Names(*names)) {
+          if (name != kEmptyArgument && !FindVariable(blocks, block, name)) {
             return absl::DataLossError(absl::StrCat(
                 "operator ", Quoted(op.type), " names the variable ",
                 Quoted(name), ", which the program does not declare"));
@@ -221,8 +222,10 @@ absl::StatusOr<std::vector<NamedTensor>> ReadEnds(const Block& main,
   for (const Operator& op : main.operators) {
     if (op.type != type) continue;
     ++count;
-    const auto& lists = type == "feed" ? op.inputs : op.outputs;
-    const auto& tensors = type == "feed" ? op.outputs : op.inputs;
+    const bool feed = type == "feed";
+    const std::vector<std::string> lists = Names(feed ? op.inputs : op.outputs);
+    const std::vector<std::string> tensors =
+        Names(feed ? op.outputs : op.inputs);
     if (lists.size() != 1 || tensors.size() != 1) {
       return Damaged(absl::StrCat("operator ", Quoted(type)));
     }
@@ -233,8 +236,9 @@ absl::StatusOr<std::vector<NamedTensor>> ReadEnds(const Block& main,
         !tensor->second.tensor) {
       return Damaged(absl::StrCat("operator ", Quoted(type)));
     }
-    columns[op.column] = {tensor->first, *tensor->second.tensor,
-                          tensor->second.lod_level};
+    const auto column = op.attributes.find("col");
+    columns[column == op.attributes.end() ? -1 : column->second.number] = {
+        tensor->first, *tensor->second.tensor, tensor->second.lod_level};
   }
   if (count == 0) {
     return absl::InvalidArgumentError(
@@ -251,49 +255,83 @@ absl::StatusOr<std::vector<NamedTensor>> ReadEnds(const Block& main,
 }
 
 // In the main block, what an operator reads must be a parameter, an input of
-// the model, or the result of an operator before it.
+// the model, or the result of an operator before it. Not so a list of tensors:
+// that is there, and empty, before anything is appended to it.
 absl::Status CheckOrder(const Block& main) {
   std::set<std::string> ready;
   for (const auto& [name, variable] : main.variables) {
-    if (variable.persistable) ready.insert(name);
+    if (variable.persistable || variable.kind == kTensorArray) {
+      ready.insert(name);
+    }
   }
   for (const Operator& op : main.operators) {
-    for (const std::string& name : op.inputs) {
+    for (const std::string& name : Names(op.inputs)) {
       if (name != kEmptyArgument && ready.count(name) == 0) {
         return absl::DataLossError(
             absl::StrCat("operator ", Quoted(op.type), " reads ", Quoted(name),
                          ", which nothing before it writes"));
       }
     }
-    ready.insert(op.outputs.begin(), op.outputs.end());
+    const std::vector<std::string> written = Names(op.outputs);
+    ready.insert(written.begin(), written.end());
   }
   return absl::OkStatus();
 }
 
+// Whether the caller's bytes can be an input of the main block. Paddle gives
+// some tensors the memory of another one, and a later run may write there. So
+// an input is not shared if something writes to it, or adds to it (a sum is
+// fused into the convolution before it, which then works in place), or if a
+// block below or a view takes it on. What inplace_op_var_pass makes of an
+// operator that changes the shape alone is the input under another name.
+bool Shareable(const Block& main, const std::string& input) {
+  static const std::set<std::string> kReshaping = {
+      "assign",    "flatten",   "flatten2", "flatten_contiguous_range",
+      "reshape",   "reshape2",  "squeeze",  "squeeze2",
+      "unsqueeze", "unsqueeze2"};
+  static const std::set<std::string> kTakesOn = {"conditional_block",
+                                                 "elementwise_add",
+                                                 "share_buffer",
+                                                 "share_data",
+                                                 "sum",
+                                                 "while",
+                                                 "write_to_array"};
+  std::set<std::string> names = {input};
+  const auto named = [&](const std::vector<std::string>& all) {
+    return std::any_of(all.begin(), all.end(), [&](const std::string& name) {
+      return names.count(name) > 0;
+    });
+  };
+  for (const Operator& op : main.operators) {
+    if (op.type == "feed") continue;
+    const std::vector<std::string> outputs = Names(op.outputs);
+    if (named(outputs)) return false;
+    if (!named(Names(op.inputs))) continue;
+    if (kTakesOn.count(op.type) > 0) return false;
+    if (kReshaping.count(op.type) > 0) {
+      names.insert(outputs.begin(), outputs.end());
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
-size_t ElementSize(int data_type) {
-  switch (data_type) {
-    case 0:   // BOOL
-    case 20:  // UINT8
-    case 21:  // INT8
-      return 1;
-    case 1:   // INT16
-    case 4:   // FP16
-    case 22:  // BF16
-      return 2;
-    case 2:  // INT32
-    case 5:  // FP32
-      return 4;
-    case 3:   // INT64
-    case 6:   // FP64
-    case 23:  // COMPLEX64
-      return 8;
-    case 24:  // COMPLEX128
-      return 16;
-    default:
-      return 0;
+const Variable* FindVariable(const std::vector<Block>& blocks,
+                             const Block& from, const std::string& name) {
+  for (const Block* block = &from;; block = &blocks[block->parent]) {
+    auto found = block->variables.find(name);
+    if (found != block->variables.end()) return &found->second;
+    if (block->parent < 0) return nullptr;
   }
+}
+
+std::vector<std::string> Names(const Arguments& arguments) {
+  std::vector<std::string> names;
+  for (const auto& [parameter, given] : arguments) {
+    names.insert(names.end(), given.begin(), given.end());
+  }
+  return names;
 }
 
 // TensorDesc: 1 data_type, 2 dims (one field each, or packed).
@@ -308,7 +346,8 @@ std::optional<TensorDesc> ParseTensorDesc(std::string_view bytes) {
     if (field.delimited) return std::nullopt;
     desc.dims.push_back(static_cast<int64_t>(field.number));
   }
-  if (!reader.ok() || ElementSize(desc.data_type) == 0) return std::nullopt;
+  if (!reader.ok() || base::ProgramTypeOf(desc.data_type) == nullptr)
+    return std::nullopt;
   return desc;
 }
 
@@ -342,7 +381,13 @@ absl::StatusOr<Signature> ParseProgram(std::string_view bytes) {
   status = CheckOrder(main);
   if (!status.ok()) return status;
 
-  Signature signature{*std::move(inputs), *std::move(outputs), {}};
+  Signature signature;
+  signature.inputs = *std::move(inputs);
+  signature.outputs = *std::move(outputs);
+  for (const NamedTensor& input : signature.inputs) {
+    signature.shareable.push_back(Shareable(main, input.name));
+  }
+  signature.checks = FindValueChecks(blocks, signature.inputs);
   for (const Operator& op : main.operators) {
     if (op.type == kQuantise) signature.quantised = true;
   }

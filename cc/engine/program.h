@@ -16,12 +16,9 @@ namespace engine {
 
 // A tensor as a program or a parameter file describes it.
 struct TensorDesc {
-  int data_type = -1;  // Paddle's VarType.Type
+  int data_type = -1;  // Paddle's VarType.Type: base::ProgramTypeOf
   std::vector<int64_t> dims;
 };
-
-// Bytes of one element of a VarType.Type; 0 where it is no element type.
-size_t ElementSize(int data_type);
 
 // Parses a serialized VarType.TensorDesc; nullopt if it is damaged.
 std::optional<TensorDesc> ParseTensorDesc(std::string_view bytes);
@@ -32,6 +29,30 @@ struct NamedTensor {
   int lod_level = 0;
 };
 
+// A part of a tensor along one axis: [begin, end).
+struct Part {
+  size_t axis = 0;
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
+// What the values of an input must be, lest a kernel reads or writes beside a
+// tensor: from `min` to `max`, both included.
+struct ValueCheck {
+  size_t input = 0;
+  int64_t min = 0;
+  int64_t max = 0;
+  // Where it is set, `max` counts from the size that this dimension of another
+  // input, or the same, has in the run.
+  struct Dimension {
+    size_t input = 0;
+    size_t axis = 0;
+  };
+  std::optional<Dimension> of = std::nullopt;
+  std::vector<Part> parts = {};  // of the input; empty: all of it
+  std::string reason = {};       // "row of an embedding table of 1000 rows"
+};
+
 // What a program wants and gives.
 struct Signature {
   // In the order of the columns.
@@ -39,6 +60,10 @@ struct Signature {
   std::vector<NamedTensor> outputs;
   // Name -> description; by name is also how model.pdiparams is sorted.
   std::map<std::string, TensorDesc> parameters;
+  // For each input, whether runs can compute on the caller's bytes: nothing but
+  // the input's own tensor may hold them when the run is over.
+  std::vector<bool> shareable;
+  std::vector<ValueCheck> checks;
   // Whether tensors are quantised on the way: a model to run in int8.
   bool quantised = false;
 };

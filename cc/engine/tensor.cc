@@ -1,47 +1,174 @@
 #include "cc/engine/tensor.h"
 
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
 #include "absl/strings/str_cat.h"
 
 namespace engine {
+namespace {
 
-size_t SizeOf(DataType type) {
-  switch (type) {
-    case DataType::kBool:
-    case DataType::kUint8:
-    case DataType::kInt8:
-      return 1;
-    case DataType::kFloat16:
-      return 2;
-    case DataType::kInt32:
-    case DataType::kFloat32:
-      return 4;
-    case DataType::kInt64:
-    case DataType::kFloat64:
-      return 8;
+// Finds the first element outside a range, in bytes that come in pieces.
+template <typename T>
+class RangeScan {
+ public:
+  explicit RangeScan(const ValueRange& range)
+      : min_(Lower(range.min)), max_(Upper(range.max)) {}
+
+  // False: found() has it.
+  bool Add(std::string_view bytes) {
+    while (carried_ > 0 && !bytes.empty()) {
+      carry_[carried_++] = bytes.front();
+      bytes.remove_prefix(1);
+      if (carried_ < sizeof(T)) continue;
+      carried_ = 0;
+      if (!Whole(std::string_view(carry_, sizeof(T)))) return false;
+    }
+    const size_t rest = bytes.size() % sizeof(T);
+    if (!Whole(bytes.substr(0, bytes.size() - rest))) return false;
+    if (rest > 0) {
+      std::memcpy(carry_, bytes.data() + bytes.size() - rest, rest);
+      carried_ = rest;
+    }
+    return true;
   }
-  return 0;  // not reached: the compiler checks that no type is missing
+
+  std::string found() const { return absl::StrCat(+found_); }
+  uint64_t index() const { return index_; }
+
+ private:
+  // Real numbers lose their fraction on the way to an index: -0.5 is 0.
+  using Bound =
+      std::conditional_t<std::is_floating_point_v<T>, double,
+                         std::conditional_t<std::is_signed_v<T>, T, int64_t>>;
+  static constexpr bool kReal = std::is_floating_point_v<T>;
+
+  static Bound Lower(int64_t bound) {
+    if constexpr (kReal) {
+      if (bound == std::numeric_limits<int64_t>::min()) return -INFINITY;
+      return std::nextafter(static_cast<double>(bound) - 1, INFINITY);
+    } else {
+      return static_cast<Bound>(
+          std::clamp<int64_t>(bound, std::numeric_limits<Bound>::min(),
+                              std::numeric_limits<Bound>::max()));
+    }
+  }
+  static Bound Upper(int64_t bound) {
+    if constexpr (kReal) {
+      if (bound == std::numeric_limits<int64_t>::max()) return INFINITY;
+      return std::nextafter(static_cast<double>(bound) + 1, -INFINITY);
+    } else {
+      return Lower(bound);
+    }
+  }
+
+  bool Whole(std::string_view elements) {
+    const size_t count = elements.size() / sizeof(T);
+    // Without a branch for each element the compiler makes vectors of it.
+    constexpr size_t kBlock = 1024;
+    for (size_t begin = 0; begin < count; begin += kBlock) {
+      const size_t end = std::min(count, begin + kBlock);
+      bool inside = true;
+      for (size_t i = begin; i < end; ++i) {
+        const T value = At(elements, i);
+        // NaN is not.
+        inside &= static_cast<bool>((value >= min_) & (value <= max_));
+      }
+      if (inside) continue;
+      for (size_t i = begin; i < end; ++i) {
+        found_ = At(elements, i);
+        if (!(found_ >= min_ && found_ <= max_)) {
+          index_ += i;
+          return false;
+        }
+      }
+    }
+    index_ += count;
+    return true;
+  }
+
+  static T At(std::string_view elements, size_t i) {
+    T value;
+    std::memcpy(&value, elements.data() + i * sizeof(T), sizeof(T));
+    return value;
+  }
+
+  const Bound min_;
+  const Bound max_;
+  char
+      carry_[sizeof(int64_t)];  // the begin of an element that two pieces share
+  size_t carried_ = 0;
+  T found_ = 0;
+  uint64_t index_ = 0;
+};
+
+std::string Text(const ValueRange& range) {
+  if (range.min == std::numeric_limits<int64_t>::min()) {
+    return absl::StrCat("at most ", range.max);
+  }
+  if (range.max == std::numeric_limits<int64_t>::max()) {
+    return absl::StrCat("at least ", range.min);
+  }
+  return absl::StrCat(range.min, " to ", range.max);
 }
 
-const char* NameOf(DataType type) {
-  switch (type) {
-    case DataType::kBool:
-      return "BOOL";
-    case DataType::kUint8:
-      return "UINT8";
-    case DataType::kInt8:
-      return "INT8";
-    case DataType::kInt32:
-      return "INT32";
-    case DataType::kInt64:
-      return "INT64";
-    case DataType::kFloat16:
-      return "FP16";
-    case DataType::kFloat32:
-      return "FP32";
-    case DataType::kFloat64:
-      return "FP64";
+template <typename T, typename Pieces>
+absl::Status CheckRange(const ValueRange& range, const Pieces& pieces) {
+  RangeScan<T> scan(range);
+  for (const absl::string_view piece : pieces) {
+    if (scan.Add({piece.data(), piece.size()})) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "element ", scan.index(), " is ", scan.found(), ", the model takes ",
+        Text(range),
+        range.reason.empty() ? "" : absl::StrCat(" (", range.reason, ")")));
   }
-  return "unknown";
+  return absl::OkStatus();
+}
+
+template <typename Pieces>
+absl::Status CheckPieces(const TensorSpec& spec, const Pieces& pieces) {
+  if (spec.dtype == DataType::kBool) {
+    // Any other byte in a C++ bool is undefined behaviour inside the engine.
+    for (const absl::string_view piece : pieces) {
+      if (piece.find_first_not_of(absl::string_view("\0\1", 2)) !=
+          absl::string_view::npos) {
+        return absl::InvalidArgumentError(
+            "a BOOL element is a byte other than 0 and 1");
+      }
+    }
+    return absl::OkStatus();
+  }
+  if (!spec.range) return absl::OkStatus();
+  switch (spec.dtype) {
+    case DataType::kUint8:
+      return CheckRange<uint8_t>(*spec.range, pieces);
+    case DataType::kInt8:
+      return CheckRange<int8_t>(*spec.range, pieces);
+    case DataType::kInt32:
+      return CheckRange<int32_t>(*spec.range, pieces);
+    case DataType::kInt64:
+      return CheckRange<int64_t>(*spec.range, pieces);
+    case DataType::kFloat32:
+      return CheckRange<float>(*spec.range, pieces);
+    case DataType::kFloat64:
+      return CheckRange<double>(*spec.range, pieces);
+    default:
+      return absl::OkStatus();
+  }
+}
+
+}  // namespace
+
+absl::Status CheckValues(const TensorSpec& spec, std::string_view data) {
+  const absl::string_view pieces[] = {{data.data(), data.size()}};
+  return CheckPieces(spec, pieces);
+}
+
+absl::Status CheckValues(const TensorSpec& spec, const absl::Cord& data) {
+  return CheckPieces(spec, data.Chunks());
 }
 
 absl::Status CheckLod(int lod_level, const std::vector<int64_t>& shape,

@@ -19,12 +19,34 @@
 
 namespace infer {
 
+enum class Protocol { kHttp, kGrpc };
+inline constexpr size_t kProtocols = 2;
+
+// What is asked for, in any protocol.
+enum class Endpoint {
+  kNone,  // nothing that there is
+  kServer,
+  kLive,
+  kReady,
+  kModel,
+  kModelReady,
+  kInfer,
+  kIndex,
+  kMetrics,
+  kRefused,  // no acceptable request
+};
+inline constexpr size_t kEndpoints = 10;
+
+// "http", "model_ready": as labels of metrics.
+absl::string_view NameOf(Protocol protocol);
+absl::string_view NameOf(Endpoint endpoint);
+
 // One request of any kind and its answer, for the access log and the metrics.
 struct Access {
-  absl::string_view protocol;  // "http"
-  absl::string_view method;    // "POST"
-  absl::string_view endpoint;  // "infer": one of a fixed set
-  absl::string_view path;      // what the client asked for
+  Protocol protocol = Protocol::kHttp;
+  Endpoint endpoint = Endpoint::kNone;
+  absl::string_view method;                  // "POST"
+  absl::string_view path;                    // what the client asked for
   std::shared_ptr<const Servable> servable;  // none: no model was found
   int code = 0;                              // the protocol's
   bool failed = false;                       // ours, not the client's
@@ -58,13 +80,16 @@ class Core {
   void Infer(const std::shared_ptr<Servable>& servable,
              std::shared_ptr<Call> call);
 
-  // Counts and logs.
+  // Counts and logs. What clients have chosen is cut to bounds.
   void Record(const Access& access);
 
   // Whether all models that are to be served are loaded, and no shutdown has
   // begun.
   bool ready() const;
   absl::string_view not_ready_reason() const;
+
+  bool draining() const { return draining_ || closed_; }
+  bool closed() const { return closed_; }
 
   // A shutdown begins: ready() is false, requests are served all the same.
   void BeginDrain() { draining_ = true; }
@@ -76,16 +101,21 @@ class Core {
   base::ByteBudget& budget() { return *budget_; }
 
  private:
-  struct Series;
-  Series& SeriesOf(const Access& access);
+  AccessSeries& SeriesOf(const Servable* servable);
+  void Count(const Access& access, Clock::duration duration);
+  void Write(const Access& access, Clock::duration duration);
 
   Repository* const repository_;
   base::Registry* const registry_;
   base::ByteBudget* const budget_;
+  base::Family<base::Counter>& requests_;
+  base::Family<base::Histogram>& durations_;
+  base::Family<base::Counter>& rejected_;
   bool draining_ = false;
   bool closed_ = false;
-  struct Impl;
-  const std::unique_ptr<Impl> impl_;
+  // Of requests for no model, or for none that there is: names of models that
+  // do not exist would be labels without bound.
+  const std::unique_ptr<AccessSeries> series_;
 };
 
 }  // namespace infer

@@ -26,6 +26,8 @@ struct ModelInfo {
   std::string batching_reason;  // a sentence
 };
 
+struct AccessSeries;  // see core.cc
+
 // Held by a shared_ptr as long as a request for it lives, so that it can leave
 // the repository at any time. On the loop's thread.
 class Servable {
@@ -36,8 +38,14 @@ class Servable {
 
   // Takes a call whose request fits info() (see validate.h). It is finished
   // later, also with RESOURCE_EXHAUSTED where too much waits, never before
-  // Start returns.
+  // Start returns. Clients try again after RESOURCE_EXHAUSTED and UNAVAILABLE:
+  // where a run itself needs more memory than there is, the status is INTERNAL.
   virtual void Start(std::shared_ptr<Call> call) = 0;
+
+ private:
+  friend class Core;
+  // The core's metrics of it: found without a search, and gone with it.
+  mutable std::shared_ptr<AccessSeries> series_;
 };
 
 }  // namespace infer

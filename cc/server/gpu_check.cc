@@ -14,9 +14,9 @@
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "cc/engine/engine.h"
 #include "cc/engine/gpu_report.h"
 #include "cc/server/commands.h"
-#include "cc/server/paddle_backend.h"
 
 namespace server {
 namespace {
@@ -76,19 +76,20 @@ absl::StatusOr<std::vector<engine::Tensor>> RunOn(
     const std::string& directory, const std::optional<int>& gpu,
     const std::vector<engine::Tensor>* inputs,
     std::vector<engine::Tensor>* made_up) {
-  PaddleOptions options;
-  if (gpu) options.gpus = {*gpu};
-  auto model = PaddleLoader(options)(directory);
+  engine::Options options;
+  options.model_dir = directory;
+  options.gpu = gpu;
+  auto model = engine::Engine::Load(options);
   if (!model.ok()) return model.status();
-  if (inputs != nullptr) return model->instances[0]->Run(*inputs);
+  if (inputs != nullptr) return (*model)->Run(*inputs);
   absl::StatusOr<std::vector<engine::Tensor>> outputs;
   // Models of images and lines of text want room.
   for (int64_t open : {1, 32, 320}) {
     made_up->clear();
-    for (const engine::TensorSpec& spec : model->inputs) {
+    for (const engine::TensorSpec& spec : (*model)->inputs()) {
       made_up->push_back(MadeUp(spec, open));
     }
-    outputs = model->instances[0]->Run(*made_up);
+    outputs = (*model)->Run(*made_up);
     if (outputs.ok()) break;
   }
   return outputs;
@@ -165,8 +166,8 @@ Command AddGpuCheck(CLI::App* program) {
       ->default_str("");
   return {app, [model]() -> int {
             engine::GpuCheck check;
-            check.paddle_version = PaddleVersion();
-            check.engine_has_cuda = PaddleHasCuda();
+            check.paddle_version = engine::PaddleVersion();
+            check.engine_has_cuda = engine::BuiltWithCuda();
             check.run_model = [&](int gpu) { return RunModel(*model, gpu); };
             return engine::ReportGpus(check, std::cout);
           }};

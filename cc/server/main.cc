@@ -10,9 +10,10 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "cc/engine/engine.h"
+#include "cc/frontend/rest/rest.h"
 #include "cc/server/commands.h"
-#include "cc/server/paddle_backend.h"
-#include "cc/server/rest.h"
+
 
 namespace server {
 namespace {
@@ -51,8 +52,8 @@ int Main(int argc, char** argv) {
       "one once.",
       "server");
   program.set_version_flag("--version", [] {
-    return absl::StrCat(kServerName, " ", kServerVersion, " (Paddle ",
-                        PaddleVersion(), ")");
+    return absl::StrCat(rest::kServerName, " ", rest::kServerVersion,
+                        " (Paddle ", engine::PaddleVersion(), ")");
   });
   program.require_subcommand(0, 1);
   program.failure_message(UsageError);

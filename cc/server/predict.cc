@@ -2,9 +2,11 @@
 // takes and gives the very bodies of the HTTP protocol; the npy form takes and
 // gives NumPy arrays.
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -14,16 +16,16 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "cc/engine/engine.h"
 #include "cc/engine/npy.h"
+#include "cc/frontend/rest/decode.h"
+#include "cc/frontend/rest/encode.h"
+#include "cc/infer/validate.h"
 #include "cc/server/commands.h"
-#include "cc/server/decode.h"
 #include "cc/server/device.h"
-#include "cc/server/encode.h"
-#include "cc/server/paddle_backend.h"
-#include "cc/server/protocol.h"
-#include "cc/server/validate.h"
 
 namespace server {
 namespace {
@@ -111,21 +113,28 @@ absl::StatusOr<std::pair<std::string, std::string>> NameAndFile(
 }
 
 // REPOSITORY/NAME/VERSION is called as a server would call it.
-ModelInfo Describe(const std::string& directory, const LoadedModel& model) {
+infer::ModelInfo Describe(const std::string& directory,
+                          const engine::Engine& model) {
   std::filesystem::path path =
       std::filesystem::absolute(directory).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();
-  std::string name = path.filename().string();
-  std::string version = "1";
-  if (name.find_first_not_of("0123456789") == name.npos) {
-    version = name;
-    name = path.parent_path().filename().string();
+  infer::ModelInfo info;
+  info.name = path.filename().string();
+  info.version = "1";
+  if (info.name.find_first_not_of("0123456789") == info.name.npos) {
+    info.version = info.name;
+    info.name = path.parent_path().filename().string();
   }
-  return {name, version, model.platform, model.inputs, model.outputs};
+  info.platform = "paddle_inference";
+  info.inputs = model.inputs();
+  info.outputs = model.outputs();
+  // Of one's own machine one may ask what one wants.
+  info.max_batch_size = std::numeric_limits<int32_t>::max();
+  return info;
 }
 
-absl::StatusOr<InferRequest> ReadRequest(const PredictFlags& flags, bool npy,
-                                         const ModelInfo& model) {
+absl::StatusOr<infer::Request> ReadRequest(const PredictFlags& flags, bool npy,
+                                           const infer::ModelInfo& model) {
   if (!npy) {
     if (flags.inputs.size() != 1 || flags.outputs.size() > 1) {
       return absl::InvalidArgumentError(
@@ -133,14 +142,14 @@ absl::StatusOr<InferRequest> ReadRequest(const PredictFlags& flags, bool npy,
     }
     const auto body = ReadAll(flags.inputs[0]);
     if (!body.ok()) return body.status();
-    auto request = DecodeInferRequest(*body, std::nullopt);
-    if (!request.ok()) return request;
+    rest::Body json;
+    json.bytes = absl::Cord(*body);
     // There is no header here that would tell binary data from JSON.
-    request->binary_outputs = false;
-    for (RequestedOutput& output : request->outputs) output.binary = false;
-    return request;
+    auto decoded = rest::DecodeInferRequest(model, json, /*budget=*/nullptr);
+    if (!decoded.ok()) return decoded.status();
+    return std::move(decoded->request);
   }
-  InferRequest request;
+  infer::Request request;
   for (const std::string& argument : flags.inputs) {
     const auto input = NameAndFile(argument, model.inputs);
     if (!input.ok()) return input.status();
@@ -151,25 +160,37 @@ absl::StatusOr<InferRequest> ReadRequest(const PredictFlags& flags, bool npy,
       return absl::InvalidArgumentError(
           absl::StrCat(input->second, ": ", tensor.status().message()));
     }
-    tensor->name = input->first;
     if (absl::Status lod = engine::ReadLod(input->second, &*tensor);
         !lod.ok()) {
       return lod;
     }
-    request.inputs.push_back(*std::move(tensor));
+    request.inputs.push_back({input->first, tensor->dtype, tensor->shape,
+                              absl::Cord(std::move(tensor->data)),
+                              std::move(tensor->lod)});
   }
   return request;
 }
 
 absl::Status WriteResults(const PredictFlags& flags, bool npy,
-                          const ModelInfo& model, const InferRequest& request,
+                          const infer::ModelInfo& model,
+                          const infer::Request& request,
                           const std::vector<engine::Tensor>& results) {
   const std::vector<std::string> outputs =
       flags.outputs.empty() ? std::vector<std::string>{"-"} : flags.outputs;
   if (!npy) {
-    const auto encoded = EncodeInferResponse(model, request, results);
+    std::vector<infer::Tensor> tensors;
+    for (const engine::Tensor& result : results) {
+      if (request.outputs.empty() ||
+          std::count(request.outputs.begin(), request.outputs.end(),
+                     result.name) > 0) {
+        tensors.push_back({result.name, result.dtype, result.shape,
+                           absl::Cord(result.data), result.lod});
+      }
+    }
+    const auto encoded =
+        rest::EncodeInferResponse(model, request.id, {}, tensors);
     if (!encoded.ok()) return encoded.status();
-    return WriteAll(outputs[0], encoded->body + "\n");
+    return WriteAll(outputs[0], std::string(encoded->body) + "\n");
   }
   for (const std::string& argument : outputs) {
     const auto output = NameAndFile(argument, model.outputs);
@@ -194,22 +215,28 @@ absl::Status PredictOnce(const PredictFlags& flags) {
   const bool npy =
       flags.format == "npy" ||
       (flags.format.empty() && absl::EndsWith(flags.inputs[0], ".npy"));
-  PaddleOptions options;
+  engine::Options options;
+  options.model_dir = flags.model;
   options.threads = static_cast<int>(flags.threads);
   options.onednn = flags.onednn != 0;
-  auto devices = ChooseDevices(flags.device.device, PaddleHasCuda());
+  auto devices = ChooseDevices(flags.device.device, engine::BuiltWithCuda());
   if (!devices.ok()) return devices.status();
-  if (!devices->gpus.empty()) options.gpus = {devices->gpus[0]};
+  if (!devices->gpus.empty()) options.gpu = devices->gpus[0];
   options.gpu_memory_mb = static_cast<int>(flags.device.gpu_memory_mb);
-  auto loaded = PaddleLoader(options)(flags.model);
-  if (!loaded.ok()) return loaded.status();
-  const ModelInfo model = Describe(flags.model, *loaded);
+  auto engine = engine::Engine::Load(options);
+  if (!engine.ok()) return engine.status();
+  const infer::ModelInfo model = Describe(flags.model, **engine);
   const auto request = ReadRequest(flags, npy, model);
   if (!request.ok()) return request.status();
-  if (absl::Status status = ValidateRequest(model, *request); !status.ok()) {
+  if (absl::Status status = infer::Validate(model, *request); !status.ok()) {
     return status;
   }
-  const auto results = loaded->instances[0]->Run(request->inputs);
+  std::vector<engine::Tensor> inputs;
+  for (const infer::Tensor& input : request->inputs) {
+    inputs.push_back({input.name, input.dtype, input.shape,
+                      std::string(input.data), input.lod});
+  }
+  const auto results = (*engine)->Run(inputs);
   if (!results.ok()) return results.status();
   return WriteResults(flags, npy, model, *request, *results);
 }

@@ -1,122 +1,89 @@
 // `server serve`: wires the parts together and runs until it is told to stop.
 
 #include <signal.h>
-#include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "cc/base/byte_budget.h"
+#include "cc/base/log.h"
+#include "cc/base/loop.h"
+#include "cc/base/metrics.h"
+#include "cc/base/process_metrics.h"
+#include "cc/engine/engine.h"
+#include "cc/frontend/http/server.h"
+#include "cc/frontend/rest/rest.h"
+#include "cc/infer/core.h"
+#include "cc/infer/model_directory.h"
 #include "cc/server/commands.h"
 #include "cc/server/device.h"
-#include "cc/server/http_server.h"
-#include "cc/server/listen_flags.h"
-#include "cc/server/log.h"
-#include "cc/server/metrics.h"
-#include "cc/server/model_repository.h"
-#include "cc/server/paddle_backend.h"
-#include "cc/server/protocol.h"
-#include "cc/server/rest.h"
-#include "cc/server/service.h"
+#include "cc/server/serve_flags.h"
+#include "cc/server/telemetry.h"
+#include "cc/worker/process.h"
+#include "cc/worker/runner.h"
+#include "cc/worker/spawner.h"
 
 namespace server {
 namespace {
 
-struct ServeFlags {
-  std::string model_repository = "/models";
-  ListenFlags listen;
-  int64_t instances = 1;
-  int64_t threads = 1;
-  int64_t onednn = 1;
-  DeviceFlags device;
-  int64_t max_queue = 256;
-  int64_t max_batch_size = 1024;
-  int64_t max_request_bytes = 64 << 20;
-  int64_t max_connections = 1024;
-  int64_t idle_timeout_ms = 60'000;
-  int64_t head_timeout_ms = 10'000;
-  int64_t stall_timeout_ms = 10'000;
-  int64_t min_bytes_per_second = 16 << 10;
-  int64_t drain_timeout_ms = 4000;
-  LogLevel log_level = LogLevel::kInfo;
+using base::Log;
+using base::LogLevel;
 
-  void Register(CLI::App* app) {
-    app->add_option("--model_repository", model_repository,
-                    "Directory with NAME/VERSION/model.pdmodel and .pdiparams; "
-                    "every version is served.");
-    listen.Register(app);
-    app->add_option("--instances", instances,
-                    "Requests that each model runs at the same time; at least "
-                    "one on each GPU.")
-        ->check(CLI::Range(1, 1024));
-    app->add_option("--threads", threads,
-                    "Threads that one request computes with.")
-        ->check(CLI::Range(1, 1024));
-    app->add_option("--onednn", onednn,
-                    "1 computes with oneDNN; 0 without, slower, but with the "
-                    "very bits of the dynamic graph.")
-        ->check(CLI::Range(0, 1));
-    device.Register(app);
-    app->add_option("--max_queue", max_queue,
-                    "Requests that may wait for each model; further ones get "
-                    "503.")
-        ->check(CLI::Range(0, 1'000'000));
-    app->add_option("--max_batch_size", max_batch_size,
-                    "Rows that one request may compute, where the model leaves "
-                    "the first dimension open; more get 400.")
-        ->check(CLI::Range(int64_t{1}, int64_t{0x7fffffff}));
-    app->add_option("--max_request_bytes", max_request_bytes,
-                    "Largest body of a request; a larger one gets 413.")
-        ->check(CLI::Range(int64_t{1}, int64_t{4} << 30));
-    app->add_option("--max_connections", max_connections,
-                    "Connections at the same time; further ones get 503.")
-        ->check(CLI::Range(1, 1'000'000));
-    app->add_option("--idle_timeout_ms", idle_timeout_ms,
-                    "Time that a connection is kept without a request.")
-        ->check(CLI::Range(1, 3'600'000));
-    app->add_option("--head_timeout_ms", head_timeout_ms,
-                    "Time for a new connection's first byte, and from a "
-                    "request's first byte to the end of its headers; later "
-                    "gets 408.")
-        ->check(CLI::Range(1, 3'600'000));
-    app->add_option("--stall_timeout_ms", stall_timeout_ms,
-                    "Time over which a body must arrive, and an answer be "
-                    "taken, at --min_bytes_per_second; a slower body gets 408, "
-                    "a slower reader is cut off.")
-        ->check(CLI::Range(1, 3'600'000));
-    app->add_option("--min_bytes_per_second", min_bytes_per_second,
-                    "Least speed of a body and of an answer, see "
-                    "--stall_timeout_ms.")
-        ->check(CLI::Range(1, 1'000'000'000));
-    app->add_option("--drain_timeout_ms", drain_timeout_ms,
-                    "After SIGTERM: time in which what was accepted is "
-                    "answered.")
-        ->check(CLI::Range(0, 3'600'000));
-    app->add_option_function<std::string>(
-           "--log_level",
-           [this](const std::string& text) {
-             const absl::Status status = ParseLogLevel(text, &log_level);
-             if (!status.ok()) {
-               throw CLI::ValidationError("--log_level",
-                                          std::string(status.message()));
-             }
-           },
-           "Least level written: debug, info, warning or error.")
-        ->default_str("info");
+// How long the last lines of the log may take at the end.
+constexpr absl::Duration kLogEnd = absl::Seconds(1);
+
+// SIGTERM and SIGINT, told on the loop: as process 1 of a container a signal
+// without a handler would have no effect at all. By a handler and not by a
+// signalfd: libpaddle starts a thread before main, which blocks no signal.
+class Signals {
+ public:
+  Signals(base::Loop* loop, std::function<void()> f)
+      : watch_(loop, Counter(), [f = std::move(f)](bool, bool) {
+          uint64_t signals = 0;
+          if (read(Counter(), &signals, sizeof(signals)) < 0) return;
+          for (; signals > 0; --signals) f();
+        }) {
+    watch_.Want(/*read=*/true, /*write=*/false);
   }
-};
 
-// Until the server serves there is nothing to finish; and as process 1 of a
-// container a signal without a handler would have no effect at all.
-void ExitOnSignal(int) { _exit(0); }
+  // From now on they do not end the process.
+  static void Catch() {
+    Counter();
+    struct sigaction action = {};
+    action.sa_handler = [](int) {
+      const int error = errno;
+      const uint64_t one = 1;
+      if (write(Counter(), &one, sizeof(one)) < 0) _exit(1);
+      errno = error;
+    };
+    sigaction(SIGTERM, &action, nullptr);
+    sigaction(SIGINT, &action, nullptr);
+  }
+
+ private:
+  static int Counter() {
+    static const int counter = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return counter;
+  }
+
+  base::Watch watch_;
+};
 
 void PrepareProcess() {
   signal(SIGPIPE, SIG_IGN);
-  signal(SIGTERM, ExitOnSignal);
-  signal(SIGINT, ExitOnSignal);
+  Signals::Catch();
   rlimit files = {};
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
@@ -126,90 +93,154 @@ void PrepareProcess() {
 
 // An error before or instead of serving: in the log, and on stderr for people.
 int CannotServe(const absl::Status& status) {
-  Log(LogLevel::kError, "cannot serve",
-      {{"error", std::string(status.message())}});
+  Log(LogLevel::kError, "cannot serve").With("error", status.message(), 4000);
+  base::LogStop(kLogEnd);
   return Failed(status);
 }
 
-HttpServer::Options HttpOptions(const ServeFlags& flags) {
-  HttpServer::Options options;
-  options.host = flags.listen.host;
-  options.port = static_cast<int>(flags.listen.port);
-  options.max_connections = static_cast<int>(flags.max_connections);
-  options.limits.body_bytes = static_cast<size_t>(flags.max_request_bytes);
-  options.timeouts.idle = std::chrono::milliseconds(flags.idle_timeout_ms);
-  options.timeouts.head = std::chrono::milliseconds(flags.head_timeout_ms);
-  options.timeouts.stall = std::chrono::milliseconds(flags.stall_timeout_ms);
-  options.timeouts.min_bytes_per_second = flags.min_bytes_per_second;
-  options.drain_timeout = std::chrono::milliseconds(flags.drain_timeout_ms);
-  return options;
-}
+class Serving {
+ public:
+  Serving(const ServeFlags& flags, const Devices& devices,
+          infer::DirectoryOptions directory,
+          std::unique_ptr<worker::Spawner> spawner)
+      : flags_(flags),
+        devices_(devices),
+        spawner_(std::move(spawner)),
+        budget_(static_cast<size_t>(flags.max_inflight_bytes)),
+        telemetry_(&registry_),
+        backend_(&loop_, spawner_.get(), flags.Workers(devices)),
+        models_(&loop_, &backend_, &telemetry_, std::move(directory)),
+        core_(&models_, &registry_, &budget_),
+        rest_(&loop_, &core_, RestOptions()) {
+    spawner_->Attach(&loop_);
+  }
 
-PaddleOptions EngineOptions(const ServeFlags& flags, const Devices& devices) {
-  PaddleOptions options;
-  options.instances = static_cast<int>(flags.instances);
-  options.threads = static_cast<int>(flags.threads);
-  options.onednn = flags.onednn != 0;
-  options.gpus = devices.gpus;
-  options.gpu_memory_mb = static_cast<int>(flags.device.gpu_memory_mb);
-  return options;
-}
+  absl::Status Bind() {
+    auto http = http::Server::Bind(flags_.Http(), &loop_, &budget_);
+    if (!http.ok()) return http.status();
+    http_ = *std::move(http);
+    return absl::OkStatus();
+  }
+
+  int Run() {
+    AddMetrics();
+    Signals signals(&loop_, [this] { OnSignal(); });
+    absl::Status status = models_.Start([this](const absl::Status& settled) {
+      if (!settled.ok() && flags_.exit_on_error) {
+        failure_ = settled;
+        return loop_.Stop();
+      }
+      Log(LogLevel::kInfo, "ready")
+          .With("models", models_.Index().size())
+          .With("start_seconds", Seconds());
+    });
+    if (status.ok()) status = http_->Listen(&rest_);
+    if (!status.ok()) return CannotServe(status);
+    Log(LogLevel::kInfo, "listening")
+        .With("host", http_->host())
+        .With("port", http_->port())
+        .With("start_seconds", Seconds())
+        .With("version", rest::kServerVersion)
+        .With("paddle_version", engine::PaddleVersion());
+    loop_.Run();
+    if (!failure_.ok()) return CannotServe(failure_);
+    if (cut_ > 0) {
+      Log(LogLevel::kError, "stopped before every request was answered")
+          .With("abandoned", cut_);
+    } else {
+      Log(LogLevel::kInfo, "stopped");
+    }
+    base::LogStop(kLogEnd);
+    return cut_ > 0 ? 1 : 0;
+  }
+
+ private:
+  rest::Options RestOptions() const {
+    rest::Options options;
+    options.max_json_bytes = static_cast<size_t>(flags_.max_json_bytes);
+    return options;
+  }
+
+  double Seconds() const {
+    return std::chrono::duration<double>(infer::Clock::now() - start_).count();
+  }
+
+  void OnSignal() {
+    // Nothing was ever served: there is nothing to finish.
+    if (!models_.ready()) return loop_.Stop();
+    core_.BeginDrain();
+    http_->Drain([this](int cut) {
+      cut_ = cut;
+      loop_.Stop();
+    });
+  }
+
+  void AddMetrics() {
+    gauges_ = {
+        registry_
+            .AddGauge("paddle_server_connections", "Open connections.", {})
+            .With({}, [this] { return http_->connections(); }),
+        registry_
+            .AddGauge("paddle_server_inflight_bytes",
+                      "Bytes of requests and answers that are held.", {})
+            .With({}, [this] { return static_cast<double>(budget_.held()); }),
+        registry_
+            .AddGauge("paddle_server_inflight_bytes_max",
+                      "What may be held, --max_inflight_bytes.", {})
+            .With({}, [this] { return static_cast<double>(budget_.limit()); }),
+        registry_
+            .AddGauge("paddle_server_info",
+                      "1, with the versions and the device as labels.",
+                      {"version", "paddle_version", "device"})
+            .With({std::string(rest::kServerVersion), engine::PaddleVersion(),
+                   devices_.Name()},
+                  [] { return 1.0; })};
+    registry_.AddReadCounter(
+        "paddle_server_log_lines_dropped_total",
+        "Log lines lost because nobody read them in time.",
+        [] { return static_cast<double>(base::LogLinesDropped()); });
+    registry_.AddText([this] { return process_metrics_.Text(); });
+  }
+
+  const ServeFlags flags_;
+  const Devices devices_;
+  const infer::Clock::time_point start_ = infer::Clock::now();
+  const std::unique_ptr<worker::Spawner> spawner_;
+  base::Loop loop_;
+  base::Registry registry_;
+  base::ProcessMetrics process_metrics_;
+  base::ByteBudget budget_;
+  Telemetry telemetry_;
+  worker::ProcessBackend backend_;
+  infer::ModelDirectory models_;
+  infer::Core core_;
+  rest::Handler rest_;
+  std::unique_ptr<http::Server> http_;
+  std::vector<std::shared_ptr<base::Gauge>> gauges_;
+  absl::Status failure_;
+  int cut_ = 0;
+};
 
 int ServeModels(const ServeFlags& flags) {
-  auto http = HttpServer::Bind(HttpOptions(flags));
-  if (!http.ok()) return CannotServe(http.status());
-  const auto start = Clock::now();
-  const auto devices = ChooseDevices(flags.device.device, PaddleHasCuda());
-  if (!devices.ok()) return CannotServe(devices.status());
-  Log(LogLevel::kInfo, "device",
-      {{"device", devices->Name()}, {"why", devices->why}});
-  auto repository = ModelRepository::Load(
-      flags.model_repository, PaddleLoader(EngineOptions(flags, *devices)),
-      static_cast<size_t>(flags.max_queue));
-  if (!repository.ok()) return CannotServe(repository.status());
-  for (const std::string& reason : repository->passed_over()) {
-    Log(LogLevel::kWarning, "passed over", {{"why", reason}});
-  }
-  for (const Model* model : repository->All()) {
-    Log(LogLevel::kInfo, "model loaded",
-        {{"model", model->info().name}, {"version", model->info().version}});
-  }
-
-  Registry registry;
-  Service service(&*repository, &registry, flags.max_batch_size);
-  RestHandler rest(&service, &registry);
-  registry.AddGauge("paddle_server_connections", "Open connections.", {},
-                    [&] { return (*http)->connections(); });
-  registry.AddGauge("paddle_server_info",
-                    "1, with the versions and the device as labels.",
-                    {{"version", std::string(kServerVersion)},
-                     {"paddle_version", PaddleVersion()},
-                     {"device", devices->Name()}},
-                    [] { return 1.0; });
-  registry.AddText(ProcessMetricsText);
-
-  if (absl::Status status = (*http)->Listen(); !status.ok()) {
+  auto directory = flags.Directory();
+  if (!directory.ok()) return CannotServe(directory.status());
+  // Before there are threads, and before there is a socket that it would keep.
+  auto spawner =
+      worker::Spawner::Start(worker::RunModel, flags.worker_memory_mb);
+  if (!spawner.ok()) return CannotServe(spawner.status());
+  if (absl::Status status = base::LogStart(); !status.ok()) {
     return CannotServe(status);
   }
-  Log(LogLevel::kInfo, "listening",
-      {{"host", (*http)->host()},
-       {"port", int64_t{(*http)->port()}},
-       {"models", static_cast<int64_t>(repository->All().size())},
-       {"start_seconds",
-        std::chrono::duration<double>(Clock::now() - start).count()},
-       {"version", std::string(kServerVersion)},
-       {"paddle_version", PaddleVersion()}});
-  const int abandoned = (*http)->Run(&rest);
-  if (abandoned > 0) {
-    // A model may be in the middle of a request that would keep us waiting.
-    Log(LogLevel::kError, "stopped before every request was answered",
-        {{"abandoned", int64_t{abandoned}}});
-    _exit(1);
+  const auto devices = ChooseDevices(flags.device.device, engine::BuiltWithCuda());
+  if (!devices.ok()) return CannotServe(devices.status());
+  Serving serving(flags, *devices, *std::move(directory), *std::move(spawner));
+  if (absl::Status status = serving.Bind(); !status.ok()) {
+    return CannotServe(status);
   }
-  // Requests whose client has gone may still run.
-  repository->Stop();
-  Log(LogLevel::kInfo, "stopped");
-  return 0;
+  Log(LogLevel::kInfo, "device")
+      .With("device", devices->Name())
+      .With("why", devices->why);
+  return serving.Run();
 }
 
 }  // namespace
@@ -221,7 +252,7 @@ Command AddServe(CLI::App* program) {
   const auto flags = std::make_shared<ServeFlags>();
   flags->Register(app);
   return {app, [flags] {
-            SetLogLevel(flags->log_level);
+            base::SetLogLevel(flags->log_level);
             PrepareProcess();
             return ServeModels(*flags);
           }};

@@ -1,0 +1,62 @@
+#include "cc/base/helper_thread.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <memory>
+#include <system_error>
+#include <utility>
+
+namespace base {
+
+HelperThread::HelperThread(Loop* loop, size_t max_waiting)
+    : loop_(loop), max_waiting_(max_waiting) {
+  // Signals are for the loop's thread.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    thread_ = std::thread([this] { Serve(); });
+  } catch (const std::system_error&) {
+    // The limit of processes: Run says no.
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+HelperThread::~HelperThread() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stop_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+bool HelperThread::Run(std::function<void()> work, std::function<void()> done) {
+  if (!thread_.joinable()) return false;
+  absl::MutexLock lock(&mutex_);
+  if (tasks_.size() >= max_waiting_) return false;
+  tasks_.push_back({std::move(work), std::move(done)});
+  return true;
+}
+
+void HelperThread::Serve() {
+  while (true) {
+    // Shared, as a std::function can be copied and its copies would live here.
+    auto task = std::make_shared<Task>();
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto due = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+        return stop_ || !tasks_.empty();
+      };
+      mutex_.Await(absl::Condition(&due));
+      if (stop_) return;
+      *task = std::move(tasks_.front());
+      tasks_.pop_front();
+    }
+    task->work();
+    loop_->Post([task = std::move(task)] { task->done(); });
+  }
+}
+
+}  // namespace base

@@ -1,0 +1,42 @@
+#include "cc/base/text.h"
+
+#include "gtest/gtest.h"
+
+namespace base {
+namespace {
+
+TEST(Text, ClipKeepsSequencesWhole) {
+  EXPECT_EQ(Clip("abc", 3), "abc");
+  EXPECT_EQ(Clip("abcd", 3), "abc");
+  EXPECT_EQ(Clip("ab\xC3\xA9", 3), "ab");
+  EXPECT_EQ(Clip("a\xE4\xBD\xA0z", 3), "a");
+  EXPECT_EQ(Clip("a\xE4\xBD\xA0z", 4), "a\xE4\xBD\xA0");
+  EXPECT_EQ(Clip("\xF0\x9F\x98\x80", 3), "");
+  EXPECT_EQ(Clip("", 3), "");
+  EXPECT_EQ(Clip("abc", 0), "");
+  // No UTF-8: cut where it stands.
+  EXPECT_EQ(Clip("\x80\x80\x80\x80\x80\x80", 5), "\x80\x80\x80\x80\x80");
+}
+
+TEST(Text, QuoteTellsThatThereIsMore) {
+  EXPECT_EQ(Quote("x"), "\"x\"");
+  EXPECT_EQ(Quote("abcdef", 3), "\"abc...\"");
+  EXPECT_EQ(Quote(std::string(1000, 'x')).size(), 105u);
+}
+
+TEST(Text, Shapes) {
+  EXPECT_EQ(ShapeText({}), "[]");
+  EXPECT_EQ(ShapeText({-1, 3}), "[-1,3]");
+}
+
+TEST(Text, Utf8) {
+  EXPECT_TRUE(IsUtf8("a\xC3\xA9\xE4\xBD\xA0\xF0\x9F\x98\x80"));
+  EXPECT_TRUE(IsUtf8(""));
+  for (const char* bad : {"\x80", "\xC3", "\xC0\x80", "\xED\xA0\x80",
+                          "\xF4\x90\x80\x80", "\xE4\xBD", "\xFF"}) {
+    EXPECT_FALSE(IsUtf8(bad)) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace base

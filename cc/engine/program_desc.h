@@ -1,0 +1,65 @@
+// The parts of a ProgramDesc (framework.proto of Paddle 2.6.2) that are looked
+// at here, as values.
+#ifndef CC_ENGINE_PROGRAM_DESC_H_
+#define CC_ENGINE_PROGRAM_DESC_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cc/engine/program.h"
+
+namespace engine {
+
+// VarType.Type of variables that are no element types.
+enum VarKind {
+  kLodTensor = 7,
+  kFeedMinibatch = 9,
+  kFetchList = 10,
+  kTensorArray = 13,
+  kRaw = 17
+};
+
+struct Variable {
+  int kind = -1;
+  bool persistable = false;
+  std::optional<TensorDesc> tensor;
+  int lod_level = 0;
+};
+
+// The value of an attribute: of these the one that its type names.
+struct Attribute {
+  int64_t number = 0;            // INT, LONG, BOOLEAN, BLOCK
+  double real = 0;               // FLOAT, FLOAT64
+  std::vector<int64_t> numbers;  // INTS, LONGS
+};
+
+// Names of variables by the parameter of the operator that they are given for.
+using Arguments = std::map<std::string, std::vector<std::string>>;
+
+struct Operator {
+  std::string type;
+  Arguments inputs;
+  Arguments outputs;
+  std::map<std::string, Attribute> attributes;
+};
+
+struct Block {
+  int64_t index = -1;
+  int64_t parent = -1;
+  std::map<std::string, Variable> variables;
+  std::vector<Operator> operators;
+};
+
+// What a name stands for in a block, or in those around it; nullptr: nothing.
+const Variable* FindVariable(const std::vector<Block>& blocks,
+                             const Block& from, const std::string& name);
+
+// All of an operator's inputs or outputs.
+std::vector<std::string> Names(const Arguments& arguments);
+
+}  // namespace engine
+
+#endif  // CC_ENGINE_PROGRAM_DESC_H_

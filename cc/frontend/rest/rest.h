@@ -1,0 +1,84 @@
+// The Open Inference Protocol v2 over HTTP, and /metrics (route.h lists the
+// paths). Whatever goes wrong, the body is {"error": "..."}.
+#ifndef CC_FRONTEND_REST_REST_H_
+#define CC_FRONTEND_REST_REST_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "cc/base/helper_thread.h"
+#include "cc/base/loop.h"
+#include "cc/frontend/http/http.h"
+#include "cc/frontend/rest/route.h"
+#include "cc/infer/call.h"
+#include "cc/infer/core.h"
+
+namespace rest {
+
+inline constexpr absl::string_view kServerName = "paddle_server";
+inline constexpr absl::string_view kServerVersion = "0.1.0";
+
+struct Options {
+  // Of JSON in one request, apart from binary tensors. To read it takes
+  // kParserBytesPerByte (decode.h) times that.
+  size_t max_json_bytes = size_t{8} << 20;
+  // From here on JSON is read and written by a thread of its own: 256 KiB are
+  // read in about half a millisecond, in which nobody else is served.
+  size_t small_json_bytes = size_t{256} << 10;
+};
+
+// Of a call's outcome. RESOURCE_EXHAUSTED before a run has begun is 503, try
+// again; from a run it is 500: the same request would come to the same end.
+int HttpStatus(const absl::Status& status, const infer::Timing& timing = {});
+
+// On the loop's thread.
+class Handler : public http::Handler {
+ public:
+  // The loop and the core must outlive it, and every request it has taken.
+  Handler(base::Loop* loop, infer::Core* core, const Options& options);
+  ~Handler() override;
+
+  std::vector<std::string> SingleHeaders() const override;
+  std::optional<http::Response> CheckHead(
+      const http::Request& head, uint64_t declared_body_bytes) override;
+  void Handle(http::Request request,
+              std::shared_ptr<http::Reply> reply) override;
+  http::Response Refuse(const http::Error& error) override;
+
+ private:
+  // One request and its answer, for the log and the metrics.
+  struct Exchange;
+  struct Refusal;
+
+  // Finds what the request is for; or says why it is refused, as far as its
+  // head tells.
+  std::optional<Refusal> Check(const http::Request& request,
+                               uint64_t body_bytes, Exchange* exchange);
+  std::optional<Refusal> CheckInfer(const http::Request& request,
+                                    uint64_t body_bytes, Exchange* exchange);
+
+  void Answer(const std::shared_ptr<Exchange>& exchange,
+              const absl::Cord& body);
+  void Decode(const std::shared_ptr<Exchange>& exchange, absl::Cord body);
+  void Infer(const std::shared_ptr<Exchange>& exchange);
+  void Encode(const std::shared_ptr<Exchange>& exchange);
+
+  http::Response MakeRefusal(const Refusal& refusal, Exchange* exchange);
+  void Fail(Exchange* exchange, const absl::Status& status);
+  void Send(Exchange* exchange, http::Response response);
+  void Record(const Exchange& exchange, const http::Response& response);
+
+  infer::Core* const core_;
+  const Options options_;
+  base::HelperThread helper_;
+};
+
+}  // namespace rest
+
+#endif  // CC_FRONTEND_REST_REST_H_

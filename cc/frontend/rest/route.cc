@@ -1,0 +1,90 @@
+#include "cc/frontend/rest/route.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/strip.h"
+
+namespace rest {
+namespace {
+
+using infer::Endpoint;
+
+// nullopt where a % is not followed by two hexadecimal digits.
+std::optional<std::string> PercentDecode(absl::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out.push_back(text[i]);
+      continue;
+    }
+    uint32_t value = 0;
+    if (i + 2 >= text.size() || !absl::ascii_isxdigit(text[i + 1]) ||
+        !absl::ascii_isxdigit(text[i + 2]) ||
+        !absl::SimpleHexAtoi(text.substr(i + 1, 2), &value)) {
+      return std::nullopt;
+    }
+    out.push_back(static_cast<char>(value));
+    i += 2;
+  }
+  return out;
+}
+
+// The text before the first slash, which goes with it.
+absl::string_view TakePart(absl::string_view* path) {
+  const size_t slash = path->find('/');
+  const absl::string_view part = path->substr(0, slash);
+  path->remove_prefix(slash == path->npos ? path->size() : slash + 1);
+  return part;
+}
+
+// What follows /v2/models/; none of it is empty but for a final slash.
+Route ParseModel(absl::string_view path) {
+  Route route;
+  std::optional<std::string> name = PercentDecode(TakePart(&path));
+  if (!name.has_value() || name->empty()) return {};
+  route.model = *std::move(name);
+  if (absl::ConsumePrefix(&path, "versions/")) {
+    // A version that is no number is unknown, which the repository will say.
+    std::optional<std::string> version = PercentDecode(TakePart(&path));
+    if (!version.has_value() || version->empty()) return {};
+    route.version = *std::move(version);
+  }
+  absl::ConsumeSuffix(&path, "/");
+  if (path.empty()) {
+    route.endpoint = Endpoint::kModel;
+  } else if (path == "ready") {
+    route.endpoint = Endpoint::kModelReady;
+  } else if (path == "infer") {
+    route.endpoint = Endpoint::kInfer;
+  } else {
+    return {};
+  }
+  return route;
+}
+
+}  // namespace
+
+Route ParseRoute(absl::string_view path) {
+  if (path == "/metrics") return {Endpoint::kMetrics, "", ""};
+  if (!absl::ConsumePrefix(&path, "/v2")) return {};
+  if (path.empty()) return {Endpoint::kServer, "", ""};
+  if (absl::ConsumePrefix(&path, "/models/")) return ParseModel(path);
+  absl::ConsumeSuffix(&path, "/");
+  if (path.empty()) return {Endpoint::kServer, "", ""};
+  if (path == "/health/live") return {Endpoint::kLive, "", ""};
+  if (path == "/health/ready") return {Endpoint::kReady, "", ""};
+  if (path == "/repository/index") return {Endpoint::kIndex, "", ""};
+  return {};
+}
+
+bool IsPost(Endpoint endpoint) {
+  return endpoint == Endpoint::kInfer || endpoint == Endpoint::kIndex;
+}
+
+}  // namespace rest

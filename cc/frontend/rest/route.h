@@ -1,0 +1,34 @@
+// What a path leads to:
+//
+//   /v2                                     server metadata
+//   /v2/health/live, /v2/health/ready
+//   /v2/models/M[/versions/V]               model metadata
+//   /v2/models/M[/versions/V]/ready
+//   /v2/models/M[/versions/V]/infer
+//   /v2/repository/index
+//   /metrics                                Prometheus text
+#ifndef CC_FRONTEND_REST_ROUTE_H_
+#define CC_FRONTEND_REST_ROUTE_H_
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "cc/infer/core.h"
+
+namespace rest {
+
+struct Route {
+  infer::Endpoint endpoint = infer::Endpoint::kNone;
+  std::string model;
+  std::string version;  // empty: the highest
+};
+
+// `path` as sent, percent-encoded. A final slash changes nothing.
+Route ParseRoute(absl::string_view path);
+
+// Whether a request's method is POST; else it is GET or HEAD.
+bool IsPost(infer::Endpoint endpoint);
+
+}  // namespace rest
+
+#endif  // CC_FRONTEND_REST_ROUTE_H_

@@ -1,0 +1,200 @@
+#include "cc/infer/core.h"
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "cc/base/log.h"
+#include "cc/infer/validate.h"
+
+namespace infer {
+namespace {
+
+constexpr size_t kMaxMethod = 20;
+constexpr size_t kMaxLogged = 500;
+constexpr size_t kMaxError = 2000;
+
+double Seconds(Clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+int64_t Microseconds(Clock::duration duration) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(duration)
+      .count();
+}
+
+}  // namespace
+
+// The series of one servable, or of none, by small numbers.
+struct AccessSeries {
+  struct One {
+    std::shared_ptr<base::Histogram> durations;
+    // A handful of codes.
+    std::vector<std::pair<int, std::shared_ptr<base::Counter>>> requests;
+  };
+  One of[kProtocols][kEndpoints];
+  std::shared_ptr<base::Counter> draining;
+};
+
+absl::string_view NameOf(Protocol protocol) {
+  return protocol == Protocol::kHttp ? "http" : "grpc";
+}
+
+absl::string_view NameOf(Endpoint endpoint) {
+  switch (endpoint) {
+    case Endpoint::kServer:
+      return "server";
+    case Endpoint::kLive:
+      return "live";
+    case Endpoint::kReady:
+      return "ready";
+    case Endpoint::kModel:
+      return "model";
+    case Endpoint::kModelReady:
+      return "model_ready";
+    case Endpoint::kInfer:
+      return "infer";
+    case Endpoint::kIndex:
+      return "index";
+    case Endpoint::kMetrics:
+      return "metrics";
+    case Endpoint::kRefused:
+      return "refused";
+    case Endpoint::kNone:
+      break;
+  }
+  return "none";
+}
+
+Core::Core(Repository* repository, base::Registry* registry,
+           base::ByteBudget* budget)
+    : repository_(repository),
+      registry_(registry),
+      budget_(budget),
+      requests_(registry->AddCounter(
+          "paddle_server_requests_total",
+          "Requests answered; model and version are empty where no model was "
+          "found.",
+          {"protocol", "endpoint", "model", "version", "code"})),
+      durations_(registry->AddHistogram(
+          "paddle_server_request_duration_seconds",
+          "Time from a request's last byte to its answer.",
+          {"protocol", "endpoint", "model", "version"},
+          base::DurationBounds())),
+      rejected_(registry->AddCounter(
+          "paddle_server_rejected_total",
+          "Requests turned away: the queue was full, or the server shut down.",
+          {"model", "version", "reason"})),
+      series_(std::make_unique<AccessSeries>()) {}
+
+Core::~Core() = default;
+
+absl::StatusOr<std::shared_ptr<Servable>> Core::Find(
+    absl::string_view name, absl::string_view version) const {
+  return repository_->Find(name, version);
+}
+
+void Core::Infer(const std::shared_ptr<Servable>& servable,
+                 std::shared_ptr<Call> call) {
+  const ModelInfo& info = servable->info();
+  if (closed_) {
+    AccessSeries& series = SeriesOf(servable.get());
+    if (series.draining == nullptr) {
+      series.draining = rejected_.With({info.name, info.version, "draining"});
+    }
+    series.draining->Add();
+    return call->Finish(absl::UnavailableError("the server is shutting down"));
+  }
+  if (absl::Status status = Validate(info, call->request); !status.ok()) {
+    return call->Finish(std::move(status));
+  }
+  if (IsEmptyBatch(info, call->request)) {
+    auto outputs = AnswerEmptyBatch(info, call->request);
+    if (!outputs.ok()) return call->Finish(outputs.status());
+    return call->Finish(absl::OkStatus(), *std::move(outputs));
+  }
+  servable->Start(std::move(call));
+}
+
+AccessSeries& Core::SeriesOf(const Servable* servable) {
+  if (servable == nullptr) return *series_;
+  if (servable->series_ == nullptr) {
+    servable->series_ = std::make_shared<AccessSeries>();
+  }
+  return *servable->series_;
+}
+
+void Core::Record(const Access& access) {
+  const Clock::duration duration = Clock::now() - access.start;
+  Count(access, duration);
+  Write(access, duration);
+}
+
+void Core::Count(const Access& access, Clock::duration duration) {
+  AccessSeries::One& one = SeriesOf(access.servable.get())
+                               .of[static_cast<size_t>(access.protocol)]
+                                  [static_cast<size_t>(access.endpoint)];
+  base::Counter* counter = nullptr;
+  for (const auto& [code, requests] : one.requests) {
+    if (code == access.code) counter = requests.get();
+  }
+  if (counter == nullptr) {
+    const ModelInfo* info =
+        access.servable != nullptr ? &access.servable->info() : nullptr;
+    base::LabelValues labels = {std::string(NameOf(access.protocol)),
+                                std::string(NameOf(access.endpoint)),
+                                info != nullptr ? info->name : "",
+                                info != nullptr ? info->version : ""};
+    if (one.durations == nullptr) one.durations = durations_.With(labels);
+    labels.push_back(absl::StrCat(access.code));
+    counter = one.requests.emplace_back(access.code, requests_.With(labels))
+                  .second.get();
+  }
+  counter->Add();
+  if (access.endpoint != Endpoint::kRefused) {
+    one.durations->Observe(Seconds(duration));
+  }
+}
+
+void Core::Write(const Access& access, Clock::duration duration) {
+  // Probes and scrapes come every few seconds and tell nothing.
+  const base::LogLevel level = access.failed    ? base::LogLevel::kWarning
+                               : access.routine ? base::LogLevel::kDebug
+                                                : base::LogLevel::kInfo;
+  if (!base::LogEnabled(level)) return;
+  if (access.endpoint == Endpoint::kRefused) {
+    base::Log(level, "refused")
+        .With("status", access.code)
+        .With("error", access.error, kMaxError);
+    return;
+  }
+  base::Log line(level, "request");
+  line.With("method", access.method, kMaxMethod)
+      .With("path", access.path, kMaxLogged)
+      .With("status", access.code)
+      .With("bytes_in", access.bytes_in)
+      .With("bytes_out", access.bytes_out)
+      .With("duration_us", Microseconds(duration));
+  if (access.servable != nullptr) {
+    line.With("model", access.servable->info().name)
+        .With("version", access.servable->info().version);
+  }
+  if (!access.id.empty()) line.With("id", access.id, kMaxLogged);
+  if (access.timing != nullptr && access.timing->batch_calls > 0) {
+    line.With("queue_us", Microseconds(access.timing->queue))
+        .With("compute_us", Microseconds(access.timing->compute))
+        .With("batch_rows", access.timing->batch_rows);
+  }
+  if (!access.error.empty()) line.With("error", access.error, kMaxError);
+}
+
+bool Core::ready() const {
+  return !draining_ && !closed_ && repository_->ready();
+}
+
+absl::string_view Core::not_ready_reason() const {
+  return draining_ || closed_ ? "the server is shutting down"
+                              : "models are being loaded";
+}
+
+}  // namespace infer

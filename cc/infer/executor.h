@@ -1,0 +1,84 @@
+// What runs the batches of a model: a worker process, or a fake in tests.
+#ifndef CC_INFER_EXECUTOR_H_
+#define CC_INFER_EXECUTOR_H_
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/cord.h"
+#include "cc/base/tensor_spec.h"
+#include "cc/infer/tensor.h"
+
+namespace infer {
+
+// One input of a run: the parts, one after the other, and padding.
+struct BatchInput {
+  std::vector<int64_t> shape;
+  base::Lod lod;
+  std::vector<const absl::Cord*> parts;
+  size_t bytes = 0;  // of the parts together
+  // Rows to add, so that the batch has a size that is known: copies of the last
+  // one, whose values the model is known to bear.
+  int64_t padding_rows = 0;
+  size_t row_bytes = 0;
+};
+
+struct BatchResult {
+  absl::Status status;
+  std::vector<Tensor> outputs;  // of the whole batch, padding included
+  std::chrono::steady_clock::duration compute{};
+};
+
+// What a model turns out to be, once it is loaded.
+struct LoadedModel {
+  std::string platform;
+  std::vector<base::TensorSpec> inputs;
+  std::vector<base::TensorSpec> outputs;
+  bool equal_bits = false;  // whatever a request is computed together with
+  std::string trial;        // a sentence about it
+};
+
+// One loaded, or loading, model. Destroyed, it ends, and calls nothing more. On
+// the loop's thread.
+class Executor {
+ public:
+  using Done = std::function<void(BatchResult)>;
+
+  virtual ~Executor() = default;
+
+  virtual size_t slots() const = 0;
+  // On a slot that runs nothing; `inputs` in the order of the model's, and no
+  // longer used when it returns. `done` is called later.
+  virtual void Run(size_t slot, const std::vector<BatchInput>& inputs,
+                   Done done) = 0;
+  // Gives back to the system what an idle slot holds for its next run.
+  virtual void ReleaseMemory(size_t slot) = 0;
+};
+
+// Makes executors.
+class Backend {
+ public:
+  struct Events {
+    // Once: loaded, or why it cannot be.
+    std::function<void(absl::Status, LoadedModel)> on_loaded;
+    // It is gone, by itself; runs under way are answered right after. A
+    // sentence without a subject: "was ended by signal 11 (Segmentation
+    // fault)".
+    std::function<void(const std::string& why)> on_ended;
+  };
+  virtual ~Backend() = default;
+  // `buckets`: sizes of batches to try whether answers are equal bits in all.
+  virtual std::unique_ptr<Executor> Start(const std::string& directory,
+                                          const std::vector<int64_t>& buckets,
+                                          Events events) = 0;
+};
+
+}  // namespace infer
+
+#endif  // CC_INFER_EXECUTOR_H_

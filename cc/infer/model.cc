@@ -1,0 +1,399 @@
+#include "cc/infer/model.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "cc/base/data_type.h"
+
+namespace infer {
+namespace {
+
+// An executor that lived so long is not in a circle of crashes.
+constexpr std::chrono::seconds kHealthy{10};
+
+bool IsBatchable(const std::vector<base::TensorSpec>& specs) {
+  return std::all_of(specs.begin(), specs.end(), [](const auto& spec) {
+    return !spec.shape.empty() && spec.shape[0] < 0;
+  });
+}
+
+bool HasLod(const std::vector<base::TensorSpec>& specs) {
+  return std::any_of(specs.begin(), specs.end(),
+                     [](const auto& spec) { return spec.lod_level > 0; });
+}
+
+const Tensor* Find(const std::vector<Tensor>& tensors,
+                   const std::string& name) {
+  for (const Tensor& tensor : tensors) {
+    if (tensor.name == name) return &tensor;
+  }
+  return nullptr;
+}
+
+// Offsets of a request's sequences, moved behind those before.
+void AppendLod(const base::Lod& lod, base::Lod* all) {
+  if (all->empty()) {
+    *all = lod;
+    return;
+  }
+  for (size_t i = 0; i < lod.size(); ++i) {
+    std::vector<int64_t>& level = (*all)[i];
+    const int64_t before = level.back();
+    for (size_t j = 1; j < lod[i].size(); ++j) {
+      level.push_back(before + lod[i][j]);
+    }
+  }
+}
+
+// The inputs of a batch, in the order of `specs`.
+std::vector<BatchInput> Gather(const std::vector<base::TensorSpec>& specs,
+                               const Batch& batch) {
+  std::vector<BatchInput> inputs;
+  inputs.reserve(specs.size());
+  for (const base::TensorSpec& spec : specs) {
+    BatchInput& input = inputs.emplace_back();
+    int64_t rows = 0;
+    for (const auto& call : batch.calls) {
+      const Tensor* const tensor = Find(call->request.inputs, spec.name);
+      input.parts.push_back(&tensor->data);
+      input.bytes += tensor->data.size();
+      if (!tensor->lod.empty()) AppendLod(tensor->lod, &input.lod);
+      if (input.shape.empty()) input.shape = tensor->shape;
+      rows += tensor->shape.empty() ? 0 : tensor->shape[0];
+    }
+    if (input.shape.empty()) continue;
+    input.padding_rows = batch.padded_rows - batch.rows;
+    input.shape[0] = rows + input.padding_rows;
+    input.row_bytes = rows > 0 ? input.bytes / static_cast<size_t>(rows) : 0;
+  }
+  return inputs;
+}
+
+// Rows [first, first + rows) of an output.
+Tensor Rows(const Tensor& output, int64_t first, int64_t rows) {
+  const size_t row_bytes =
+      output.shape[0] > 0
+          ? output.data.size() / static_cast<size_t>(output.shape[0])
+          : 0;
+  Tensor part{output.name, output.dtype, output.shape,
+              output.data.Subcord(static_cast<size_t>(first) * row_bytes,
+                                  static_cast<size_t>(rows) * row_bytes)};
+  part.shape[0] = rows;
+  return part;
+}
+
+// What a request has of a batch.
+struct Share {
+  int64_t rows = 0;
+  int64_t sequences = 0;  // of an input with offsets (LoD)
+};
+
+Share ShareOf(const Request& request) {
+  Share share{RowsOf(request), 0};
+  for (const Tensor& input : request.inputs) {
+    if (!input.lod.empty()) {
+      share.sequences = static_cast<int64_t>(input.lod.back().size()) - 1;
+    }
+  }
+  return share;
+}
+
+// The part of an output that belongs to `share`, which begins at `begin` of
+// `whole`; nullopt where the output tells no such part.
+std::optional<Tensor> PartOf(const Tensor& output, const Share& whole,
+                             const Share& begin, const Share& share) {
+  if (output.shape.empty() || output.lod.size() > 1) return std::nullopt;
+  if (output.lod.empty()) {
+    if (output.shape[0] == whole.rows) {
+      return Rows(output, begin.rows, share.rows);
+    }
+    if (whole.sequences > 0 && output.shape[0] == whole.sequences) {
+      return Rows(output, begin.sequences, share.sequences);
+    }
+    return std::nullopt;
+  }
+  const std::vector<int64_t>& offsets = output.lod[0];
+  const int64_t last = begin.sequences + share.sequences;
+  if (static_cast<int64_t>(offsets.size()) != whole.sequences + 1 ||
+      offsets.back() != output.shape[0] ||
+      !std::is_sorted(offsets.begin(), offsets.end())) {
+    return std::nullopt;
+  }
+  const int64_t first_row = offsets[static_cast<size_t>(begin.sequences)];
+  Tensor part = Rows(output, first_row,
+                     offsets[static_cast<size_t>(last)] - first_row);
+  std::vector<int64_t>& level = part.lod.emplace_back();
+  for (int64_t i = begin.sequences; i <= last; ++i) {
+    level.push_back(offsets[static_cast<size_t>(i)] - first_row);
+  }
+  return part;
+}
+
+// Those that a request asked for, in its order.
+std::vector<Tensor> Select(const Request& request,
+                           std::vector<Tensor> outputs) {
+  if (request.outputs.empty()) return outputs;
+  std::vector<Tensor> selected;
+  for (const std::string& name : request.outputs) {
+    if (const Tensor* output = Find(outputs, name)) {
+      selected.push_back(*output);
+    }
+  }
+  return selected;
+}
+
+}  // namespace
+
+std::shared_ptr<Model> Model::Start(
+    base::Loop* loop, Backend* backend, const ModelOptions& options,
+    std::unique_ptr<ModelObserver> observer,
+    std::function<void(const absl::Status&)> loaded) {
+  std::shared_ptr<Model> model(new Model(
+      loop, backend, options, std::move(observer), std::move(loaded)));
+  model->StartExecutor();
+  return model;
+}
+
+Model::Model(base::Loop* loop, Backend* backend, const ModelOptions& options,
+             std::unique_ptr<ModelObserver> observer,
+             std::function<void(const absl::Status&)> loaded)
+    : loop_(loop),
+      backend_(backend),
+      options_(options),
+      observer_(std::move(observer)),
+      loaded_(std::move(loaded)),
+      backoff_(options.min_backoff),
+      wake_(loop, [this] { Flush(); }),
+      restart_(loop, [this] { StartExecutor(); }),
+      release_(loop, [this] { ReleaseIdle(); }) {
+  info_.name = options.name;
+  info_.version = options.version;
+}
+
+Model::~Model() {
+  if (batcher_) batcher_->Fail(absl::UnavailableError("the model is unloaded"));
+}
+
+void Model::StartExecutor() {
+  std::vector<int64_t> buckets;
+  if (options_.batching != Batching::kOff) buckets = options_.policy.buckets;
+  executor_ = backend_->Start(
+      options_.directory, buckets,
+      {[this](absl::Status status, LoadedModel loaded) {
+         OnLoaded(status, std::move(loaded));
+       },
+       [this](const std::string& why) { OnEnded(why); }});
+}
+
+void Model::OnLoaded(const absl::Status& status, LoadedModel loaded) {
+  if (!status.ok()) {
+    if (!loaded_) return OnEnded(std::string(status.message()));
+    return std::exchange(loaded_, nullptr)(status);
+  }
+  slots_.assign(executor_->slots(), Slot());
+  up_ = true;
+  up_since_ = Clock::now();
+  if (!batcher_) {
+    Describe(std::move(loaded));
+  } else {
+    observer_->OnRestarted();
+  }
+  if (loaded_) std::exchange(loaded_, nullptr)(absl::OkStatus());
+  FlushSoon();
+}
+
+void Model::Describe(LoadedModel loaded) {
+  info_.platform = std::move(loaded.platform);
+  info_.inputs = std::move(loaded.inputs);
+  info_.outputs = std::move(loaded.outputs);
+  const bool rows = IsBatchable(info_.inputs);
+  const bool lod = HasLod(info_.inputs);
+  info_.max_batch_size = rows ? options_.max_batch_size : 0;
+  BatchPolicy policy = options_.policy;
+  if (options_.batching == Batching::kOff) {
+    info_.batching_reason = "off by --batching=off";
+  } else if (!rows || policy.max_rows <= 1) {
+    info_.batching_reason =
+        rows ? "off by --max_batch_rows=1"
+             : "off: the model has inputs with a fixed number of rows";
+  } else if (options_.batching == Batching::kOn) {
+    info_.batching = true;
+    info_.batching_reason = absl::StrCat("on by --batching=on; ", loaded.trial);
+  } else {
+    info_.batching = loaded.equal_bits;
+    info_.batching_reason = std::move(loaded.trial);
+  }
+  if (!info_.batching) policy.max_rows = 1;
+  // Sequences cannot be padded: a made-up one would be computed with them.
+  if (!info_.batching || lod) policy.buckets.clear();
+  batcher_.emplace(policy);
+}
+
+void Model::OnEnded(const std::string& why) {
+  const auto self = weak_from_this().lock();
+  // The executor is amid this call.
+  loop_->Defer([gone = std::shared_ptr<Executor>(std::move(executor_))] {});
+  if (loaded_) {
+    return std::exchange(loaded_, nullptr)(
+        absl::InternalError(absl::StrCat("the worker process ", why)));
+  }
+  slots_.clear();
+  if (up_ && Clock::now() - up_since_ > kHealthy) {
+    backoff_ = options_.min_backoff;
+  }
+  up_ = false;
+  observer_->OnEnded(why, backoff_);
+  restart_.Start(backoff_);
+  backoff_ = std::min<Clock::duration>(backoff_ * 2, options_.max_backoff);
+}
+
+void Model::Start(std::shared_ptr<Call> call) {
+  absl::Status status = batcher_->Add(call, Clock::now());
+  if (!status.ok()) {
+    observer_->OnRejected();
+    // Not before this returns.
+    loop_->Defer([call = std::move(call), status = std::move(status)] {
+      call->Finish(status);
+    });
+    return;
+  }
+  FlushSoon();
+}
+
+void Model::FlushSoon() {
+  if (std::exchange(flush_due_, true)) return;
+  loop_->Defer([self = shared_from_this()] {
+    self->flush_due_ = false;
+    self->Flush();
+  });
+}
+
+size_t Model::running() const {
+  return static_cast<size_t>(
+      std::count_if(slots_.begin(), slots_.end(),
+                    [](const Slot& slot) { return slot.busy; }));
+}
+
+Model::Slot* Model::IdleSlot() {
+  for (Slot& slot : slots_) {
+    if (!slot.busy) return &slot;
+  }
+  return nullptr;
+}
+
+void Model::Flush() {
+  const auto self = shared_from_this();
+  const Clock::time_point now = Clock::now();
+  batcher_->Expire(now);
+  Slot* idle = IdleSlot();
+  while (idle != nullptr) {
+    std::optional<Batch> batch = batcher_->Next(now);
+    if (!batch) break;
+    RunBatch(idle, *std::move(batch));
+    idle = IdleSlot();
+  }
+  if (const auto wake = batcher_->Wake(idle != nullptr)) {
+    // libevent counts in milliseconds, and an early call would find nothing.
+    wake_.Start(std::max<Clock::duration>(*wake - now, {}) +
+                std::chrono::milliseconds(1));
+  } else {
+    wake_.Stop();
+  }
+}
+
+void Model::RunBatch(Slot* slot, Batch batch) {
+  const Clock::time_point now = Clock::now();
+  for (const auto& call : batch.calls) {
+    call->timing.queue = now - call->arrival;
+    call->timing.batch_rows = batch.rows;
+    call->timing.batch_calls = static_cast<int64_t>(batch.calls.size());
+    observer_->OnQueued(call->timing.queue);
+  }
+  slot->busy = true;
+  slot->clean = false;
+  const size_t number = static_cast<size_t>(slot - slots_.data());
+  const std::vector<BatchInput> inputs = Gather(info_.inputs, batch);
+  executor_->Run(
+      number, inputs,
+      [self = shared_from_this(), number,
+       batch = std::move(batch)](BatchResult result) {
+        if (number < self->slots_.size()) {
+          self->slots_[number].busy = false;
+          self->slots_[number].idle_since = Clock::now();
+        }
+        if (result.status.ok()) {
+          self->observer_->OnRun(batch.rows, batch.padded_rows,
+                                 static_cast<int64_t>(batch.calls.size()),
+                                 result.compute);
+        }
+        // The next run begins before the answers of this one are written.
+        self->Flush();
+        self->Finish(batch, std::move(result));
+        self->ReleaseLater();
+      });
+}
+
+void Model::Finish(const Batch& batch, BatchResult result) {
+  for (const auto& call : batch.calls) call->timing.compute = result.compute;
+  if (!result.status.ok()) {
+    for (const auto& call : batch.calls) call->Finish(result.status);
+    return;
+  }
+  if (batch.calls.size() == 1 && batch.padded_rows == batch.rows) {
+    Call* const call = batch.calls[0].get();
+    call->Finish(absl::OkStatus(),
+                 Select(call->request, std::move(result.outputs)));
+    return;
+  }
+  Share whole{batch.padded_rows, 0};
+  std::vector<Share> shares;
+  for (const auto& call : batch.calls) {
+    shares.push_back(ShareOf(call->request));
+    whole.sequences += shares.back().sequences;
+  }
+  Share begin;
+  for (size_t i = 0; i < batch.calls.size(); ++i) {
+    std::vector<Tensor> outputs;
+    absl::Status status;
+    for (const Tensor& output : result.outputs) {
+      std::optional<Tensor> part = PartOf(output, whole, begin, shares[i]);
+      if (!part) {
+        status = absl::InternalError(absl::StrCat(
+            "output \"", output.name, "\" of a batch of ", whole.rows,
+            " rows cannot be divided among its requests; serve this model "
+            "with --batching=off"));
+        break;
+      }
+      outputs.push_back(*std::move(part));
+    }
+    begin.rows += shares[i].rows;
+    begin.sequences += shares[i].sequences;
+    Call* const call = batch.calls[i].get();
+    call->Finish(status, Select(call->request, std::move(outputs)));
+  }
+}
+
+void Model::ReleaseLater() {
+  if (std::exchange(release_due_, true)) return;
+  release_.Start(options_.release_after);
+}
+
+void Model::ReleaseIdle() {
+  release_due_ = false;
+  const Clock::time_point now = Clock::now();
+  bool again = false;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    Slot& slot = slots_[i];
+    if (slot.clean) continue;
+    if (slot.busy || now - slot.idle_since < options_.release_after) {
+      again = true;
+      continue;
+    }
+    slot.clean = true;
+    executor_->ReleaseMemory(i);
+  }
+  if (again) ReleaseLater();
+}
+
+}  // namespace infer

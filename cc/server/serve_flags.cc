@@ -1,0 +1,219 @@
+#include "cc/server/serve_flags.h"
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "cc/base/cpus.h"
+
+namespace server {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int64_t kHourMs = 3'600'000;
+
+// A number with bounds.
+void Add(CLI::App* app, const std::string& name, int64_t* value, int64_t min,
+         int64_t max, const std::string& help) {
+  app->add_option(name, *value, help)->check(CLI::Range(min, max));
+}
+
+void AddWhat(ServeFlags* flags, CLI::App* app) {
+  app->add_option("--model_repository", flags->model_repository,
+                  "Directory with NAME/VERSION/model.pdmodel and .pdiparams.");
+  Add(app, "--latest_versions", &flags->latest_versions, 0, 1'000'000,
+      "Of each model the so many highest versions are served; 0: all.");
+  app->add_option("--model_versions", flags->model_versions,
+                  "NAME:1,3 serves exactly these versions of a model; once for "
+                  "each model.")
+      ->take_all()
+      ->default_str("");
+  Add(app, "--poll_ms", &flags->poll_ms, 0, kHourMs,
+      "Time between two looks at the directory: new versions are loaded, those "
+      "that are gone are let go; 0: it is looked at once.");
+  app->add_option("--exit_on_error", flags->exit_on_error,
+                  "1 ends the start if a model cannot be loaded; 0 serves the "
+                  "others, and is ready without it.");
+}
+
+void AddCompute(ServeFlags* flags, CLI::App* app) {
+  Add(app, "--instances", &flags->instances, 0, 128,
+      "Runs of each model at the same time; at least one on each GPU. 0: as "
+      "many as there are CPUs for, by affinity and cgroup.");
+  Add(app, "--threads", &flags->threads, 1, 1024,
+      "Threads that one run computes with.");
+  Add(app, "--onednn", &flags->onednn, 0, 1,
+      "1 computes with oneDNN; 0 without, slower, but with the very bits of "
+      "the dynamic graph.");
+  flags->device.Register(app);
+  Add(app, "--worker_memory_mb", &flags->worker_memory_mb, 0, 1 << 24,
+      "Memory that the worker process of each model may take; 0: no bound.");
+  Add(app, "--run_timeout_ms", &flags->run_timeout_ms, 0, 24 * kHourMs,
+      "A run that takes longer ends the model's worker, which starts again; 0: "
+      "none does.");
+  Add(app, "--release_after_ms", &flags->release_after_ms, 1, 24 * kHourMs,
+      "After so long without a run a model gives back the memory of its runs.");
+}
+
+void AddQueue(ServeFlags* flags, CLI::App* app) {
+  app->add_option_function<std::string>(
+         "--batching",
+         [flags](const std::string& text) {
+           flags->batching = text == "on"    ? infer::Batching::kOn
+                             : text == "off" ? infer::Batching::kOff
+                                             : infer::Batching::kAuto;
+         },
+         "Whether requests are computed together: auto (where a model's "
+         "answers are the same bits alone and in company, which is tried at "
+         "load), on or off.")
+      ->check(CLI::IsMember({"auto", "on", "off"}))
+      ->default_str("auto");
+  Add(app, "--max_batch_rows", &flags->max_batch_rows, 1, 512,
+      "Rows that requests are computed together up to.");
+  Add(app, "--max_batch_delay_ms", &flags->max_batch_delay_ms, 0, 10'000,
+      "How long a request waits for company while an instance is idle.");
+  Add(app, "--max_batch_size", &flags->max_batch_size, 1, 0x7fffffff,
+      "Rows that one request may compute, where the model leaves the first "
+      "dimension open; more get 400.");
+  Add(app, "--max_queue", &flags->max_queue, 1, 1'000'000,
+      "Requests that may wait for each model; further ones get 503.");
+  Add(app, "--max_queue_bytes", &flags->max_queue_bytes, 1, int64_t{1} << 40,
+      "Bytes of inputs that may wait for each model; more get 503.");
+  Add(app, "--queue_timeout_ms", &flags->queue_timeout_ms, 0, 24 * kHourMs,
+      "A request that waits longer gets 504 and is not computed; 0: none "
+      "does. A request's own \"timeout\" (microseconds) may be shorter.");
+}
+
+void AddClients(ServeFlags* flags, CLI::App* app) {
+  Add(app, "--max_request_bytes", &flags->max_request_bytes, 1,
+      int64_t{4} << 30, "Largest body of a request; a larger one gets 413.");
+  Add(app, "--max_json_bytes", &flags->max_json_bytes, 1, int64_t{1} << 30,
+      "Largest JSON of a request; more gets 413. Binary tensors behind it do "
+      "not count.");
+  Add(app, "--max_inflight_bytes", &flags->max_inflight_bytes, 1 << 20,
+      int64_t{1} << 40,
+      "Bytes of all requests together; beyond them 503.");
+  Add(app, "--max_connections", &flags->max_connections, 1, 1'000'000,
+      "Connections at the same time; further ones get 503.");
+  Add(app, "--idle_timeout_ms", &flags->idle_timeout_ms, 1, kHourMs,
+      "Time that a connection is kept without a request; longer than that of "
+      "the load balancer before it.");
+  Add(app, "--head_timeout_ms", &flags->head_timeout_ms, 1, kHourMs,
+      "Time for a new connection's first byte, and from a request's first byte "
+      "to the end of its headers; later gets 408.");
+  Add(app, "--stall_timeout_ms", &flags->stall_timeout_ms, 1, kHourMs,
+      "Time over which a body must arrive, and an answer be taken, at "
+      "--min_bytes_per_second; a slower body gets 408, a slower reader is cut "
+      "off.");
+  Add(app, "--min_bytes_per_second", &flags->min_bytes_per_second, 1,
+      1'000'000'000,
+      "Least speed of a body and of an answer, see --stall_timeout_ms.");
+}
+
+void AddEnd(ServeFlags* flags, CLI::App* app) {
+  Add(app, "--drain_delay_ms", &flags->drain_delay_ms, 0, kHourMs,
+      "After SIGTERM: time in which the server is not ready and serves as "
+      "before, so that load balancers learn of it.");
+  Add(app, "--drain_timeout_ms", &flags->drain_timeout_ms, 0, kHourMs,
+      "After that: time in which what has begun is answered.");
+  app->add_option_function<std::string>(
+         "--log_level",
+         [flags](const std::string& text) {
+           const absl::Status status =
+               base::ParseLogLevel(text, &flags->log_level);
+           if (!status.ok()) {
+             throw CLI::ValidationError("--log_level",
+                                        std::string(status.message()));
+           }
+         },
+         "Least level written: debug, info, warning or error.")
+      ->default_str("info");
+}
+
+// 1, 2, 4, ... and the largest.
+std::vector<int64_t> Buckets(int64_t max_rows) {
+  std::vector<int64_t> buckets;
+  for (int64_t rows = 1; rows < max_rows; rows *= 2) buckets.push_back(rows);
+  buckets.push_back(max_rows);
+  return buckets;
+}
+
+}  // namespace
+
+void ServeFlags::Register(CLI::App* app) {
+  AddWhat(this, app);
+  listen.Register(app);
+  AddCompute(this, app);
+  AddQueue(this, app);
+  AddClients(this, app);
+  AddEnd(this, app);
+}
+
+http::Server::Options ServeFlags::Http() const {
+  http::Server::Options options;
+  options.host = listen.host;
+  options.port = static_cast<int>(listen.port);
+  options.max_connections = static_cast<int>(max_connections);
+  options.limits.body_bytes = static_cast<size_t>(max_request_bytes);
+  options.timeouts.idle = milliseconds(idle_timeout_ms);
+  options.timeouts.head = milliseconds(head_timeout_ms);
+  options.timeouts.stall = milliseconds(stall_timeout_ms);
+  options.timeouts.min_bytes_per_second = min_bytes_per_second;
+  options.drain_delay = milliseconds(drain_delay_ms);
+  options.drain_timeout = milliseconds(drain_timeout_ms);
+  return options;
+}
+
+absl::StatusOr<infer::DirectoryOptions> ServeFlags::Directory() const {
+  infer::DirectoryOptions options;
+  options.directory = model_repository;
+  options.latest = static_cast<size_t>(latest_versions);
+  options.poll = milliseconds(poll_ms);
+  for (const std::string& text : model_versions) {
+    const std::pair<std::string, std::string> parts =
+        absl::StrSplit(text, absl::MaxSplits(':', 1));
+    std::set<uint64_t>& versions = options.versions[parts.first];
+    for (absl::string_view version : absl::StrSplit(parts.second, ',')) {
+      uint64_t number = 0;
+      if (!absl::SimpleAtoi(version, &number) || number == 0) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("--model_versions=", text,
+                         " should be like NAME:1,3, with numbers from 1"));
+      }
+      versions.insert(number);
+    }
+  }
+  infer::ModelOptions& model = options.model;
+  model.batching = batching;
+  model.max_batch_size = max_batch_size;
+  model.release_after = milliseconds(release_after_ms);
+  model.policy.max_rows = std::min(max_batch_rows, max_batch_size);
+  model.policy.buckets = Buckets(model.policy.max_rows);
+  model.policy.max_delay = milliseconds(max_batch_delay_ms);
+  model.policy.max_queue = static_cast<size_t>(max_queue);
+  model.policy.max_queue_bytes = static_cast<size_t>(max_queue_bytes);
+  model.policy.queue_timeout = milliseconds(queue_timeout_ms);
+  return options;
+}
+
+worker::ProcessOptions ServeFlags::Workers(const Devices& devices) const {
+  worker::ProcessOptions options;
+  const int64_t wanted =
+      instances > 0 ? instances
+                    : std::max<int64_t>(1, base::AvailableCpus() / threads);
+  options.load.slots =
+      std::max(static_cast<int>(wanted), static_cast<int>(devices.gpus.size()));
+  options.load.threads = static_cast<int>(threads);
+  options.load.onednn = onednn != 0;
+  options.load.gpus = devices.gpus;
+  options.load.gpu_memory_mb = static_cast<int>(device.gpu_memory_mb);
+  options.run_timeout = milliseconds(run_timeout_ms);
+  return options;
+}
+
+}  // namespace server

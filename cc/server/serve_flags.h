@@ -1,0 +1,68 @@
+// The flags of `serve`.
+#ifndef CC_SERVER_SERVE_FLAGS_H_
+#define CC_SERVER_SERVE_FLAGS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/statusor.h"
+#include "cc/base/log.h"
+#include "cc/frontend/http/server.h"
+#include "cc/infer/model_directory.h"
+#include "cc/server/device.h"
+#include "cc/server/listen_flags.h"
+#include "cc/worker/process.h"
+
+namespace server {
+
+struct ServeFlags {
+  // What is served.
+  std::string model_repository = "/models";
+  int64_t latest_versions = 0;
+  std::vector<std::string> model_versions;
+  int64_t poll_ms = 0;
+  bool exit_on_error = true;
+  ListenFlags listen;
+  // What computes.
+  int64_t instances = 1;
+  int64_t threads = 1;
+  int64_t onednn = 1;
+  DeviceFlags device;
+  int64_t worker_memory_mb = 0;
+  int64_t run_timeout_ms = 60'000;
+  int64_t release_after_ms = 10'000;
+  // What is computed together, and what waits.
+  infer::Batching batching = infer::Batching::kAuto;
+  int64_t max_batch_rows = 32;
+  int64_t max_batch_delay_ms = 0;
+  int64_t max_batch_size = 1024;
+  int64_t max_queue = 256;
+  int64_t max_queue_bytes = int64_t{256} << 20;
+  int64_t queue_timeout_ms = 30'000;
+  // What clients may send.
+  int64_t max_request_bytes = 64 << 20;
+  int64_t max_json_bytes = 8 << 20;
+  int64_t max_inflight_bytes = int64_t{1} << 30;
+  int64_t max_connections = 1024;
+  int64_t idle_timeout_ms = 75'000;
+  int64_t head_timeout_ms = 10'000;
+  int64_t stall_timeout_ms = 10'000;
+  int64_t min_bytes_per_second = 16 << 10;
+  // How it ends.
+  int64_t drain_delay_ms = 0;
+  int64_t drain_timeout_ms = 4000;
+  base::LogLevel log_level = base::LogLevel::kInfo;
+
+  void Register(CLI::App* app);
+
+  http::Server::Options Http() const;
+  // INVALID_ARGUMENT: --model_versions.
+  absl::StatusOr<infer::DirectoryOptions> Directory() const;
+  worker::ProcessOptions Workers(const Devices& devices) const;
+};
+
+}  // namespace server
+
+#endif  // CC_SERVER_SERVE_FLAGS_H_

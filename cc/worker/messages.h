@@ -1,0 +1,98 @@
+// What the server and a worker tell each other.
+//
+// A worker has one socket for control and one for each instance ("slot") of its
+// model. On the first it gets Load and answers Loaded; on each slot it gets Run
+// and answers Ran, one at a time. Tensors lie in shared segments: those of
+// inputs are made by the server, which alone writes them; those of outputs by
+// the worker, which the server can only read.
+#ifndef CC_WORKER_MESSAGES_H_
+#define CC_WORKER_MESSAGES_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "cc/base/tensor_spec.h"
+
+namespace worker {
+
+// How a model is to be loaded and run.
+struct LoadOptions {
+  std::string directory;
+  int slots = 1;
+  int threads = 1;  // of each slot
+  bool onednn = true;
+  std::vector<int> gpus;  // slots are spread over them; none: the CPU
+  int gpu_memory_mb = 100;
+  // Sizes of batches, ascending, to try whether answers are equal bits in all;
+  // empty: no trial.
+  std::vector<int64_t> buckets;
+  // Runs before the model is ready, so that the first request is not slow.
+  int warm_up = 1;
+};
+
+struct Loaded {
+  absl::Status status;
+  std::vector<base::TensorSpec> inputs;
+  std::vector<base::TensorSpec> outputs;
+  // Of the trial: whether a request's answer is the same bits, whatever it is
+  // computed with; and a sentence about it.
+  bool equal_bits = false;
+  std::string trial;
+};
+
+// Where an input of a run lies in the slot's segment.
+struct Place {
+  int64_t segment = 0;
+  int64_t offset = 0;
+  int64_t bytes = 0;
+};
+
+struct RunInput {
+  Place place;
+  std::vector<int64_t> shape;
+  base::Lod lod;
+};
+
+struct Run {
+  // Of its inputs; a file descriptor comes with the first message that names
+  // it, and replaces the segment before.
+  bool new_segment = false;
+  std::vector<RunInput> inputs;  // in the order of the model's
+  // Segments of outputs that nobody reads any more.
+  std::vector<int64_t> released;
+  // Run nothing; give memory back to the system.
+  bool release_memory = false;
+};
+
+struct RunOutput {
+  Place place;
+  base::DataType dtype = base::DataType::kFloat32;
+  std::vector<int64_t> shape;
+  base::Lod lod;
+};
+
+struct Ran {
+  absl::Status status;
+  std::vector<RunOutput> outputs;  // in the order of the model's
+  std::vector<int64_t> segments;   // new ones: a file descriptor each
+  int64_t compute_ns = 0;
+};
+
+std::string Encode(const LoadOptions& options);
+std::string Encode(const Loaded& loaded);
+std::string Encode(const Run& run);
+std::string Encode(const Ran& ran);
+
+// False where the bytes are no such message.
+bool Decode(absl::string_view bytes, LoadOptions* options);
+bool Decode(absl::string_view bytes, Loaded* loaded);
+bool Decode(absl::string_view bytes, Run* run);
+bool Decode(absl::string_view bytes, Ran* ran);
+
+}  // namespace worker
+
+#endif  // CC_WORKER_MESSAGES_H_

@@ -1,0 +1,373 @@
+#include "cc/worker/process.h"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "cc/base/copy_counter.h"
+#include "cc/worker/channel.h"
+#include "cc/worker/segment.h"
+
+namespace worker {
+namespace {
+
+using infer::BatchInput;
+using infer::BatchResult;
+
+// Segments that are read no more, to be told to the worker with its next run.
+// Answers may be let go by any thread.
+class Released {
+ public:
+  void Add(int64_t segment) {
+    absl::MutexLock lock(&mutex_);
+    segments_.push_back(segment);
+  }
+  std::vector<int64_t> Take() {
+    absl::MutexLock lock(&mutex_);
+    return std::exchange(segments_, {});
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::vector<int64_t> segments_ ABSL_GUARDED_BY(mutex_);
+};
+
+// A segment of outputs while somebody reads what one run has left there.
+struct Lease {
+  std::shared_ptr<Segment> segment;
+  std::shared_ptr<Released> released;
+  int64_t number;
+  ~Lease() { released->Add(number); }
+};
+
+// The number of bytes that lie in a segment, 64-byte aligned each.
+size_t BytesOf(const BatchInput& input) {
+  return Aligned(input.bytes + static_cast<size_t>(input.padding_rows) *
+                                   input.row_bytes);
+}
+
+char* Copy(const BatchInput& input, char* to) {
+  char* const begin = to;
+  for (const absl::Cord* part : input.parts) {
+    for (const absl::string_view chunk : part->Chunks()) {
+      std::memcpy(to, chunk.data(), chunk.size());
+      to += chunk.size();
+    }
+  }
+  base::CountCopy(static_cast<size_t>(to - begin));
+  for (int64_t i = 0; i < input.padding_rows; ++i) {
+    std::memcpy(to, to - input.row_bytes, input.row_bytes);
+    to += input.row_bytes;
+  }
+  return to;
+}
+
+// One instance of the model.
+class Slot {
+ public:
+  Slot(base::Loop* loop, Channel channel, std::chrono::milliseconds timeout,
+       std::function<void()> on_message, std::function<void()> on_timeout)
+      : channel_(std::move(channel)),
+        timeout_(timeout),
+        timer_(loop, std::move(on_timeout)),
+        watch_(loop, channel_.fd(),
+               [on_message = std::move(on_message)](bool, bool) {
+                 on_message();
+               }) {
+    watch_.Want(/*read=*/true, /*write=*/false);
+  }
+
+  // An error where it could not be sent; `done` is then not taken.
+  absl::Status Run(const std::vector<BatchInput>& inputs,
+                   infer::Executor::Done* done) {
+    worker::Run run;
+    std::vector<int> fds;
+    size_t bytes = 0;
+    for (const BatchInput& input : inputs) bytes += BytesOf(input);
+    if (segment_ == nullptr || segment_->size() < bytes) {
+      auto segment = Segment::Create(std::max(bytes, 2 * Size()));
+      if (!segment.ok()) return segment.status();
+      segment_ = *std::move(segment);
+      run.new_segment = true;
+      fds.push_back(segment_->fd());
+    }
+    size_t offset = 0;
+    for (const BatchInput& input : inputs) {
+      char* const begin = segment_->data() + offset;
+      const char* const end = Copy(input, begin);
+      run.inputs.push_back({{0, static_cast<int64_t>(offset), end - begin},
+                            input.shape,
+                            input.lod});
+      offset += BytesOf(input);
+    }
+    run.released = released_->Take();
+    if (absl::Status sent = channel_.Send(Encode(run), fds); !sent.ok()) {
+      return sent;
+    }
+    waiting_.push_back(std::move(*done));
+    if (timeout_.count() > 0) timer_.Start(timeout_);
+    return absl::OkStatus();
+  }
+
+  void ReleaseMemory() {
+    worker::Run run;
+    run.release_memory = true;
+    run.released = released_->Take();
+    if (!channel_.Send(Encode(run)).ok()) return;
+    segment_.reset();
+    waiting_.push_back(nullptr);
+  }
+
+  // Whether there was an answer; an error where the worker is gone, or says
+  // what makes no sense.
+  absl::StatusOr<bool> Receive(const std::vector<base::TensorSpec>& specs) {
+    auto message = channel_.Receive(/*wait=*/false);
+    if (!message.ok()) return message.status();
+    if (!message->has_value()) return false;
+    Ran ran;
+    if (waiting_.empty() || !Decode((*message)->bytes, &ran) ||
+        ran.segments.size() != (*message)->fds.size()) {
+      return absl::InternalError("sent what is no answer");
+    }
+    for (size_t i = 0; i < ran.segments.size(); ++i) {
+      auto segment =
+          Segment::Open(std::move((*message)->fds[i]), /*writable=*/false);
+      if (!segment.ok()) return segment.status();
+      outputs_[ran.segments[i]] = *std::move(segment);
+    }
+    BatchResult result;
+    result.status = ran.status;
+    result.compute = std::chrono::nanoseconds(ran.compute_ns);
+    const infer::Executor::Done done = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (waiting_.empty()) timer_.Stop();
+    if (done == nullptr) return true;  // it has given memory back
+    if (ran.status.ok()) {
+      if (ran.outputs.size() != specs.size() || !Adopt(specs, ran, &result)) {
+        waiting_.push_front(done);
+        return absl::InternalError("sent outputs that lie nowhere");
+      }
+    }
+    done(std::move(result));
+    return true;
+  }
+
+  // It has nothing more to say.
+  void Hush() { watch_.Want(/*read=*/false, /*write=*/false); }
+
+  std::deque<infer::Executor::Done> TakeWaiting() {
+    timer_.Stop();
+    return std::exchange(waiting_, {});
+  }
+
+ private:
+  size_t Size() const { return segment_ == nullptr ? 0 : segment_->size(); }
+
+  // The outputs, where they lie.
+  bool Adopt(const std::vector<base::TensorSpec>& specs, const Ran& ran,
+             BatchResult* result) {
+    std::map<int64_t, std::shared_ptr<Lease>> leases;
+    for (size_t i = 0; i < specs.size(); ++i) {
+      const RunOutput& output = ran.outputs[i];
+      const auto segment = outputs_.find(output.place.segment);
+      if (segment == outputs_.end()) return false;
+      const int64_t size = static_cast<int64_t>(segment->second->size());
+      const auto& [number, offset, bytes] = output.place;
+      if (offset < 0 || bytes < 0 || offset > size || bytes > size - offset) {
+        return false;
+      }
+      std::shared_ptr<Lease>& lease = leases[number];
+      if (lease == nullptr) {
+        lease = std::make_shared<Lease>(
+            Lease{segment->second, released_, number});
+      }
+      infer::Tensor& tensor = result->outputs.emplace_back();
+      tensor.name = specs[i].name;
+      tensor.dtype = output.dtype;
+      tensor.shape = output.shape;
+      tensor.lod = output.lod;
+      if (bytes == 0) continue;
+      tensor.data = absl::MakeCordFromExternal(
+          absl::string_view(segment->second->data() + offset,
+                            static_cast<size_t>(bytes)),
+          [lease] {});
+    }
+    return true;
+  }
+
+  Channel channel_;
+  const std::chrono::milliseconds timeout_;
+  base::Timer timer_;
+  base::Watch watch_;
+  std::unique_ptr<Segment> segment_;  // of inputs
+  std::map<int64_t, std::shared_ptr<Segment>> outputs_;
+  const std::shared_ptr<Released> released_ = std::make_shared<Released>();
+  std::deque<infer::Executor::Done> waiting_;  // for answers, in order
+};
+
+class Process : public infer::Executor {
+ public:
+  Process(base::Loop* loop, Spawner* spawner, const ProcessOptions& options,
+          infer::Backend::Events events)
+      : loop_(loop),
+        spawner_(spawner),
+        options_(options),
+        events_(std::move(events)) {}
+
+  ~Process() override {
+    if (worker_ != 0) {
+      spawner_->Forget(worker_);
+      spawner_->Kill(worker_);
+    }
+  }
+
+  void Start() {
+    if (absl::Status status = Spawn(); !status.ok()) {
+      // Events come later, and not to whom is gone meanwhile.
+      loop_->Defer([alive = std::weak_ptr(alive_), this, status] {
+        if (alive.lock()) events_.on_loaded(status, {});
+      });
+    }
+  }
+
+  size_t slots() const override { return slots_.size(); }
+
+  void Run(size_t slot, const std::vector<BatchInput>& inputs,
+           Done done) override {
+    absl::Status status = slots_[slot]->Run(inputs, &done);
+    if (status.ok()) return;
+    if (absl::IsUnavailable(status)) {
+      status = absl::InternalError("the worker process of the model is gone");
+    }
+    loop_->Defer([status, done = std::move(done)] { done({status, {}, {}}); });
+  }
+
+  void ReleaseMemory(size_t slot) override { slots_[slot]->ReleaseMemory(); }
+
+ private:
+  absl::Status Spawn() {
+    auto control = Channel::Pair();
+    if (!control.ok()) return control.status();
+    std::vector<Channel> theirs;
+    for (int i = 0; i < options_.load.slots; ++i) {
+      auto slot = Channel::Pair();
+      if (!slot.ok()) return slot.status();
+      theirs.push_back(std::move(slot->second));
+      slots_.push_back(std::make_unique<Slot>(
+          loop_, std::move(slot->first), options_.run_timeout,
+          [this, i] { OnMessage(static_cast<size_t>(i)); },
+          [this] {
+            timed_out_ = true;
+            End(absl::StrCat("was ended: a run took longer than "
+                             "--run_timeout_ms=",
+                             options_.run_timeout.count()));
+          }));
+    }
+    control_.emplace(std::move(control->first));
+    auto worker =
+        spawner_->Spawn(std::move(control->second), std::move(theirs),
+                        [this](const std::string& why) { OnExit(why); });
+    if (!worker.ok()) return worker.status();
+    worker_ = *worker;
+    watch_ = std::make_unique<base::Watch>(
+        loop_, control_->fd(), [this](bool, bool) { OnControl(); });
+    watch_->Want(/*read=*/true, /*write=*/false);
+    return control_->Send(Encode(options_.load));
+  }
+
+  void OnControl() {
+    auto message = control_->Receive(/*wait=*/false);
+    // What it ended of, the spawner tells.
+    if (!message.ok()) return watch_.reset();
+    if (!message->has_value()) return;
+    Loaded loaded;
+    if (!Decode((*message)->bytes, &loaded)) {
+      return End("sent what is no answer");
+    }
+    specs_ = loaded.outputs;
+    watch_->Want(/*read=*/false, /*write=*/false);
+    loaded_ = true;
+    events_.on_loaded(
+        loaded.status,
+        {"paddle_inference", std::move(loaded.inputs),
+         std::move(loaded.outputs), loaded.equal_bits, std::move(loaded.trial)});
+  }
+
+  void OnMessage(size_t slot) {
+    const absl::StatusOr<bool> received = slots_[slot]->Receive(specs_);
+    if (received.ok()) return;
+    slots_[slot]->Hush();
+    // Of an end the spawner tells more.
+    if (absl::IsUnavailable(received.status())) return;
+    End(std::string(received.status().message()));
+  }
+
+  // Ends it, for a reason that is ours to tell.
+  void End(const std::string& why) {
+    if (worker_ == 0) return;
+    reason_ = why;
+    spawner_->Kill(worker_);
+  }
+
+  void OnExit(const std::string& why) {
+    worker_ = 0;
+    const std::string reason = reason_.empty() ? why : reason_;
+    if (!loaded_) {
+      return events_.on_loaded(
+          absl::InternalError(absl::StrCat("the worker process ", reason)), {});
+    }
+    // First, so that what is answered below is not followed by further runs.
+    events_.on_ended(reason);
+    const std::string told = absl::StrCat("the model's worker process ", reason,
+                                          " while it computed this request");
+    const absl::Status status = timed_out_ ? absl::DeadlineExceededError(told)
+                                           : absl::InternalError(told);
+    for (const auto& slot : slots_) {
+      // What it said before its end is still to be heard.
+      for (auto heard = slot->Receive(specs_); heard.ok() && *heard;
+           heard = slot->Receive(specs_)) {
+      }
+      slot->Hush();
+      for (const Done& done : slot->TakeWaiting()) {
+        if (done != nullptr) done({status, {}, {}});
+      }
+    }
+  }
+
+  base::Loop* const loop_;
+  Spawner* const spawner_;
+  const ProcessOptions options_;
+  const infer::Backend::Events events_;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::optional<Channel> control_;
+  std::unique_ptr<base::Watch> watch_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  std::vector<base::TensorSpec> specs_;  // of outputs
+  int64_t worker_ = 0;
+  bool loaded_ = false;
+  bool timed_out_ = false;
+  std::string reason_;
+};
+
+}  // namespace
+
+std::unique_ptr<infer::Executor> ProcessBackend::Start(
+    const std::string& directory, const std::vector<int64_t>& buckets,
+    Events events) {
+  ProcessOptions options = options_;
+  options.load.directory = directory;
+  options.load.buckets = buckets;
+  auto process = std::make_unique<Process>(loop_, spawner_, options,
+                                           std::move(events));
+  process->Start();
+  return process;
+}
+
+}  // namespace worker

@@ -1,0 +1,262 @@
+#include "cc/worker/runner.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "cc/engine/engine.h"
+#include "cc/engine/thread.h"
+#include "cc/worker/messages.h"
+#include "cc/worker/segment.h"
+#include "cc/worker/trial.h"
+
+namespace worker {
+namespace {
+
+// Outputs of one run lie in one segment where they fit; a new one has room for
+// at least so much, so that small models need one.
+constexpr size_t kMinSegment = 64 << 10;
+
+// The segments of outputs: in use until the server has released them.
+class Outputs : public engine::OutputSink {
+ public:
+  void Begin() {
+    ran_ = Ran();
+    new_fds_.clear();
+    current_ = nullptr;
+    used_ = 0;
+  }
+
+  absl::StatusOr<char*> Place(size_t index, engine::DataType dtype,
+                              const std::vector<int64_t>& shape,
+                              const engine::Lod& lod, size_t bytes) override {
+    if (current_ == nullptr || current_->size() - used_ < bytes) {
+      if (absl::Status status = Next(bytes); !status.ok()) return status;
+    }
+    if (ran_.outputs.size() <= index) ran_.outputs.resize(index + 1);
+    ran_.outputs[index] = {{number_, static_cast<int64_t>(used_),
+                            static_cast<int64_t>(bytes)},
+                           dtype,
+                           shape,
+                           lod};
+    char* const place = current_->data() + used_;
+    used_ = std::min(used_ + Aligned(bytes), current_->size());
+    return place;
+  }
+
+  void Release(const std::vector<int64_t>& numbers) {
+    for (const int64_t number : numbers) {
+      const auto found = segments_.find(number);
+      if (found != segments_.end()) found->second.free = true;
+    }
+  }
+
+  // Only those that the server reads stay.
+  void Shrink() {
+    for (auto& [number, entry] : segments_) {
+      if (entry.free) entry.segment->Discard();
+    }
+  }
+
+  Ran& ran() { return ran_; }
+  const std::vector<int>& new_fds() const { return new_fds_; }
+
+ private:
+  struct Entry {
+    std::unique_ptr<Segment> segment;
+    bool free = false;
+  };
+
+  // A segment of at least so many bytes becomes the current one: the smallest
+  // free one that has them, or a new one.
+  absl::Status Next(size_t bytes) {
+    Entry* best = nullptr;
+    for (auto& [number, entry] : segments_) {
+      if (!entry.free || entry.segment->size() < bytes) continue;
+      if (best != nullptr && best->segment->size() <= entry.segment->size()) {
+        continue;
+      }
+      best = &entry;
+      number_ = number;
+    }
+    if (best == nullptr) {
+      auto segment = Segment::Create(std::max(bytes * 2, kMinSegment));
+      if (!segment.ok()) return segment.status();
+      number_ = ++last_;
+      best = &segments_[number_];
+      best->segment = *std::move(segment);
+      ran_.segments.push_back(number_);
+      new_fds_.push_back(best->segment->fd());
+    }
+    best->free = false;
+    current_ = best->segment.get();
+    used_ = 0;
+    return absl::OkStatus();
+  }
+
+  std::map<int64_t, Entry> segments_;
+  int64_t last_ = 0;
+  Segment* current_ = nullptr;
+  int64_t number_ = 0;
+  size_t used_ = 0;
+  Ran ran_;
+  std::vector<int> new_fds_;
+};
+
+class Slot {
+ public:
+  Slot(std::unique_ptr<engine::Engine> engine, Channel channel)
+      : engine_(std::move(engine)), channel_(std::move(channel)) {}
+
+  // Until the server is gone.
+  void Serve() {
+    while (true) {
+      auto message = channel_.Receive(/*wait=*/true);
+      if (!message.ok()) return;
+      Run run;
+      outputs_.Begin();
+      absl::Status status;
+      if (!Decode((*message)->bytes, &run)) {
+        status = absl::InternalError("the server sent what is no run");
+      } else {
+        status = Obey(run, std::move((*message)->fds));
+      }
+      Ran& ran = outputs_.ran();
+      ran.status = status;
+      if (!status.ok()) ran.outputs.clear();
+      if (!channel_.Send(Encode(ran), outputs_.new_fds()).ok()) return;
+    }
+  }
+
+ private:
+  absl::Status Obey(const Run& run, std::vector<Fd> fds) {
+    outputs_.Release(run.released);
+    if (run.release_memory) {
+      outputs_.Shrink();
+      inputs_.reset();
+      malloc_trim(0);
+      return absl::OkStatus();
+    }
+    if (run.new_segment) {
+      if (fds.empty()) return absl::InternalError("no memory came with a run");
+      // Writable: some operators compute in place, on an input too.
+      auto segment = Segment::Open(std::move(fds[0]), /*writable=*/true);
+      if (!segment.ok()) return segment.status();
+      inputs_ = *std::move(segment);
+    }
+    std::vector<engine::TensorView> views;
+    const std::vector<engine::TensorSpec>& specs = engine_->inputs();
+    for (size_t i = 0; i < run.inputs.size() && i < specs.size(); ++i) {
+      const RunInput& input = run.inputs[i];
+      views.push_back({specs[i].name, specs[i].dtype, input.shape,
+                       std::string_view(inputs_->data() + input.place.offset,
+                                        static_cast<size_t>(input.place.bytes)),
+                       input.lod});
+    }
+    const auto start = std::chrono::steady_clock::now();
+    absl::Status status =
+        engine_->RunInto(views, /*share_inputs=*/true, &outputs_);
+    outputs_.ran().compute_ns =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(
+            std::chrono::steady_clock::now() - start)
+            .count();
+    return status;
+  }
+
+  const std::unique_ptr<engine::Engine> engine_;
+  Channel channel_;
+  std::unique_ptr<Segment> inputs_;
+  Outputs outputs_;
+};
+
+absl::StatusOr<std::vector<std::unique_ptr<engine::Engine>>> LoadEngines(
+    const LoadOptions& load) {
+  engine::Options options;
+  options.model_dir = load.directory;
+  options.threads = load.threads;
+  options.onednn = load.onednn;
+  options.gpu_memory_mb = load.gpu_memory_mb;
+  std::vector<std::unique_ptr<engine::Engine>> engines(
+      static_cast<size_t>(load.slots));
+  // Weights are shared on one device, so each has a load of its own.
+  const int devices = std::max(1, static_cast<int>(load.gpus.size()));
+  for (int device = 0; device < devices && device < load.slots; ++device) {
+    if (!load.gpus.empty()) options.gpu = load.gpus[device];
+    auto first = engine::Engine::Load(options);
+    if (!first.ok()) return first.status();
+    for (int i = device + devices; i < load.slots; i += devices) {
+      auto clone = (*first)->Clone();
+      if (!clone.ok()) return clone.status();
+      engines[i] = *std::move(clone);
+    }
+    engines[device] = *std::move(first);
+  }
+  return engines;
+}
+
+Loaded Load(const LoadOptions& options,
+            std::vector<std::unique_ptr<engine::Engine>>* engines) {
+  Loaded loaded;
+  auto all = LoadEngines(options);
+  if (!all.ok()) {
+    loaded.status = all.status();
+    return loaded;
+  }
+  *engines = *std::move(all);
+  engine::Engine* const first = engines->front().get();
+  loaded.inputs = first->inputs();
+  loaded.outputs = first->outputs();
+  const TrialResult trial = TryBatches(options.buckets, first);
+  loaded.equal_bits = trial.equal_bits;
+  loaded.trial = trial.why;
+  for (const auto& engine : *engines) {
+    for (int i = 0; i < options.warm_up; ++i) {
+      // A model that does not bear made-up inputs may bear true ones.
+      WarmUp(engine.get()).IgnoreError();
+    }
+  }
+  return loaded;
+}
+
+}  // namespace
+
+int RunModel(Channel control, std::vector<Channel> slots) {
+  auto message = control.Receive(/*wait=*/true);
+  LoadOptions options;
+  if (!message.ok() || !Decode((*message)->bytes, &options)) return 1;
+  prctl(PR_SET_NAME, "paddle_worker");
+  std::vector<std::unique_ptr<engine::Engine>> engines;
+  // In a thread that never ends, as all that touches Paddle.
+  engine::Thread loader;
+  Loaded loaded;
+  loader.Run([&] { loaded = Load(options, &engines); });
+  if (!control.Send(Encode(loaded)).ok() || !loaded.status.ok()) return 1;
+
+  std::vector<std::unique_ptr<Slot>> running;
+  std::vector<std::unique_ptr<engine::Thread>> threads;
+  for (size_t i = 0; i < slots.size() && i < engines.size(); ++i) {
+    running.push_back(
+        std::make_unique<Slot>(std::move(engines[i]), std::move(slots[i])));
+    threads.push_back(std::make_unique<engine::Thread>());
+    threads.back()->Start([slot = running.back().get()] { slot->Serve(); });
+  }
+  // Nothing more is said here: this waits for the server to close it.
+  while (control.Receive(/*wait=*/true).ok()) {
+  }
+  // Runs may still be under way, whose answers nobody takes.
+  _exit(0);
+}
+
+}  // namespace worker
