@@ -169,8 +169,9 @@ absl::Status Guard(const std::string& action, absl::StatusCode blame,
   }
 }
 
-// The shield (where oneDNN computes) against what Paddle 2.6.2 does to its oneDNN cache, which is one
-// for the process (docs/engine.md, "What Paddle's cache does not bear"):
+// The shield (where oneDNN computes) against what Paddle 2.6.2 does to its
+// oneDNN cache, which is one for the process (docs/engine.md, "What Paddle's
+// cache does not bear"):
 //
 // - a thread that ends erases objects of the instance that it ran last, and
 //   leaves those of others behind, which a later thread of the same id takes
@@ -544,9 +545,10 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
   if (!outputs.ok()) return outputs.status();
   std::vector<ValueCheck> checks =
       FillRanges(std::move(signature->checks), &*inputs);
-  const auto model = std::make_shared<const Model>(Model{
-      *std::move(inputs), *std::move(outputs), std::move(signature->shareable),
-      std::move(checks), options.gpu.has_value(), options.onednn && !options.gpu});
+  const auto model = std::make_shared<const Model>(
+      Model{*std::move(inputs), *std::move(outputs),
+            std::move(signature->shareable), std::move(checks),
+            options.gpu.has_value(), options.onednn && !options.gpu});
 
   std::unique_ptr<Impl> impl;
   const auto load = [&] {

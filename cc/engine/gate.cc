@@ -99,9 +99,8 @@ absl::Status Gate::EnterLoad() {
   State& state = Process();
   std::unique_lock<std::mutex> lock(state.mutex);
   ++state.loads_that_wait;
-  state.changed.wait(lock, [&] {
-    return state.broken || (!state.forking && state.Empty());
-  });
+  state.changed.wait(
+      lock, [&] { return state.broken || (!state.forking && state.Empty()); });
   --state.loads_that_wait;
   if (state.broken) return Broken();
   state.loading = true;

@@ -74,7 +74,9 @@ TEST(Gate, GivesEachInstanceToOneThread) {
 
 TEST(Gate, IsOpenInAChildWhoseForkFoundItQuiet) {
   Turn turn;
-  { const Gate::Run run(&turn); }
+  {
+    const Gate::Run run(&turn);
+  }
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {

@@ -254,7 +254,8 @@ TEST_F(Shield, MakesOneInstanceServeManyThreads) {
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&, i] { wrong += Wrong(first_.get(), 1 + i, 8 + i); });
+    threads.emplace_back(
+        [&, i] { wrong += Wrong(first_.get(), 1 + i, 8 + i); });
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, 0);

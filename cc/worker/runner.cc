@@ -46,11 +46,11 @@ class Outputs : public engine::OutputSink {
       if (absl::Status status = Next(bytes); !status.ok()) return status;
     }
     if (ran_.outputs.size() <= index) ran_.outputs.resize(index + 1);
-    ran_.outputs[index] = {{number_, static_cast<int64_t>(used_),
-                            static_cast<int64_t>(bytes)},
-                           dtype,
-                           shape,
-                           lod};
+    ran_.outputs[index] = {
+        {number_, static_cast<int64_t>(used_), static_cast<int64_t>(bytes)},
+        dtype,
+        shape,
+        lod};
     char* const place = current_->data() + used_;
     used_ = std::min(used_ + Aligned(bytes), current_->size());
     return place;

@@ -51,8 +51,8 @@ struct Bench {
     infer::ModelInfo info = infer::FakeInfo("m", "1");
     info.inputs[0].shape = {-1, kColumns};
     info.outputs = {{"y", base::DataType::kFloat32, {-1, 10}}};
-    servable = std::make_shared<infer::FakeServable>(
-        info, [](const infer::Request&) {
+    servable =
+        std::make_shared<infer::FakeServable>(info, [](const infer::Request&) {
           return absl::StatusOr<std::vector<infer::Tensor>>(
               {{"y",
                 base::DataType::kFloat32,
@@ -109,8 +109,8 @@ http::Request JsonRequest() {
 void Run(benchmark::State& state, const http::Request& request) {
   Bench bench;
   for (auto _ : state) bench.Serve(request);
-  state.counters["answer"] =
-      static_cast<double>(bench.bytes) / static_cast<double>(state.iterations());
+  state.counters["answer"] = static_cast<double>(bench.bytes) /
+                             static_cast<double>(state.iterations());
 }
 
 void Binary(benchmark::State& state) { Run(state, BinaryRequest()); }
