@@ -546,11 +546,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
   if (!outputs.ok()) return outputs.status();
   std::vector<ValueCheck> checks =
       FillRanges(std::move(signature->checks), &*inputs);
-<<<<<<< HEAD
   absl::Status narrowed = NarrowRangesByFile(options.model_dir, &*inputs);
   if (!narrowed.ok()) return narrowed;
-=======
->>>>>>> core
   const auto model = std::make_shared<const Model>(
       Model{*std::move(inputs), *std::move(outputs),
             std::move(signature->shareable), std::move(checks),
