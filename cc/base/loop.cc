@@ -19,8 +19,8 @@ namespace {
 
 timeval ToTimeval(Clock::duration duration) {
   const auto us = std::max<int64_t>(
-      0, std::chrono::duration_cast<std::chrono::microseconds>(duration)
-             .count());
+      0,
+      std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
   return {static_cast<time_t>(us / 1'000'000),
           static_cast<suseconds_t>(us % 1'000'000)};
 }

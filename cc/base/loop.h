@@ -73,7 +73,8 @@ class Watch {
  public:
   // `f` gets what it is ready for: with an error or a hang-up, all that is
   // wanted. It may be called once for each.
-  Watch(Loop* loop, int fd, std::function<void(bool readable, bool writable)> f);
+  Watch(Loop* loop, int fd,
+        std::function<void(bool readable, bool writable)> f);
   ~Watch();
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;

@@ -157,8 +157,7 @@ TEST(Loop, SaysWhyItCouldNotBeMade) {
     setrlimit(RLIMIT_NOFILE, &few);
     Loop loop;
     setrlimit(RLIMIT_NOFILE, &before);
-    EXPECT_THAT(std::string(loop.status().message()),
-                HasSubstr("ulimit -n"));
+    EXPECT_THAT(std::string(loop.status().message()), HasSubstr("ulimit -n"));
   }
 }
 

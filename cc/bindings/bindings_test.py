@@ -150,8 +150,10 @@ def lac(name: str) -> NDArray[np.int64]:
 def test_sequences_of_unequal_length(sequences: Engine) -> None:
     (words,), (tags,) = sequences.inputs, sequences.outputs
     assert (words.lod_level, tags.lod_level) == (1, 1)
+    assert (words.range, tags.range) == ((0, 58223), None)
     assert repr(words) == (
-        "TensorSpec(name='words', dtype=dtype('int64'), shape=(-1, 1), lod_level=1)"
+        "TensorSpec(name='words', dtype=dtype('int64'), shape=(-1, 1), lod_level=1, "
+        "range=(0, 58223))"
     )
     lod = lac("words.lod").tolist()
     for form in ([lod], (tuple(lod),), [lac("words.lod")], lac("words.lod").reshape(1, -1)):

@@ -80,6 +80,8 @@ TEST(Damage, RefusesDamagedParameters) {
   expect(Parameter({"", 5, {3, 2}}, data), "its shape is [3, 2]");
   expect(Parameter({"", 5, {-2, -3}}, data), "its shape is [-2, -3]");
   expect(Parameter({"", 7, {2, 3}}, data), "malformed description");
+  expect(Parameter({"", 2, {2, 3}}, data),
+         "its type is INT32, the program declares FP32");
   std::string bytes = good;
   bytes[0] = 1;
   expect(bytes, "format version 1");
@@ -131,6 +133,19 @@ TEST(Damage, RefusesProgramsThatReferToNothing) {
   ExpectError(
       load(variables, {feed_x, Op("assign", "x\x01\xff", "y"), fetch_y}), lost,
       "\"x\\x01\\xff\"");
+  // Protobuf merges a message that is there twice: [2] and [3] are [2, 3].
+  for (const std::string& twice :
+       {Number(1, 7) + Bytes(3, Bytes(1, TensorDescBytes({"", 5, {2}})) +
+                                    Bytes(1, TensorDescBytes({"", 5, {3}}))),
+        Number(1, 7) + Bytes(3, Bytes(1, TensorDescBytes({"", 5, {2}}))) +
+            Bytes(3, Bytes(1, TensorDescBytes({"", 5, {3}})))}) {
+    ExpectError(load({feed, fetch, w, x, Bytes(1, "y") + Bytes(2, twice)},
+                     {feed_x, copy, fetch_y}),
+                lost, "malformed variable \"y\"");
+  }
+  ExpectError(load({feed, fetch, w, x, y + Bytes(2, Number(1, 7))},
+                   {feed_x, copy, fetch_y}),
+              lost, "malformed variable \"y\"");
   ExpectError(load(variables, {copy}), absl::StatusCode::kInvalidArgument,
               "no feed operator");
   ExpectError(load(variables, {Op("feed", "feed", "x", 1), copy, fetch_y}),

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 #include <memory>
 #include <string>
@@ -67,6 +68,9 @@ TEST(Load, NamesTheMissingFile) {
   const std::string missing = TempDir("missing");
   ExpectError(LoadFrom(missing).status(), absl::StatusCode::kNotFound,
               missing + "/model.pdmodel");
+  std::filesystem::create_directories(missing);
+  ExpectError(LoadFrom(missing).status(), absl::StatusCode::kNotFound,
+              missing + "/model.pdmodel is not there; the directory is empty");
   const std::string half = TempDir("half");
   WriteModel(half, CopyProgram({{"x", 5, {-1}}}), CopyParameters());
   std::filesystem::remove(half + "/model.pdiparams");
@@ -75,6 +79,91 @@ TEST(Load, NamesTheMissingFile) {
   std::filesystem::create_directory(half + "/model.pdiparams");
   ExpectError(LoadFrom(half).status(), absl::StatusCode::kNotFound,
               "directory");
+}
+
+TEST(Load, NamesWhatIsThereInsteadAndTheCure) {
+  const std::pair<std::string, std::string> kOthers[] = {
+      {"__model__", "__model__ is the format of Paddle 1"},
+      {"inference.json", "inference.json may be a program of Paddle 3"},
+      {"best.pdparams", "best.pdparams holds the weights alone"},
+      {"net.onnx", "net.onnx is no model of Paddle"},
+      {"12", "Is the model the folder 12 in it?"},
+      {"x.txt", "A model is a directory with model.pdmodel"}};
+  for (const auto& [file, cure] : kOthers) {
+    const std::string directory = TempDir("other_" + file);
+    std::filesystem::create_directories(directory);
+    std::ofstream(directory + "/" + file) << "?";
+    const absl::Status status = LoadFrom(directory).status();
+    ExpectError(status, absl::StatusCode::kNotFound, cure);
+    ExpectError(status, absl::StatusCode::kNotFound,
+                "the directory has: " + file);
+  }
+}
+
+TEST(Load, TakesTheOneProgramOfAnyName) {
+  const std::string directory = TempDir("named");
+  WriteModel(directory, CopyProgram({{"x", 5, {-1}}}), CopyParameters());
+  const auto rename = [&](const std::string& from, const std::string& to) {
+    for (const char* suffix : {".pdmodel", ".pdiparams"}) {
+      std::filesystem::rename(directory + "/" + from + suffix,
+                              directory + "/" + to + suffix);
+    }
+  };
+  rename("model", "inference");
+  EXPECT_TRUE(LoadFrom(directory).ok());
+  std::filesystem::copy(directory + "/inference.pdmodel",
+                        directory + "/other.pdmodel");
+  ExpectError(LoadFrom(directory).status(), absl::StatusCode::kInvalidArgument,
+              "has 2 models: inference.pdmodel, other.pdmodel. Name one");
+  rename("inference", "model");
+  EXPECT_TRUE(LoadFrom(directory).ok());
+}
+
+TEST(Load, TakesANetworkWithoutParameters) {
+  const std::string program = Program(
+      {ListVar("feed", 9), ListVar("fetch", 10),
+       TensorVar({"x", 5, {-1}}, false), TensorVar({"y", 5, {-1}}, false)},
+      {Op("feed", "feed", "x", 0), Op("assign", "x", "y"),
+       Op("fetch", "y", "fetch", 0)});
+  const std::string directory = WriteModel(TempDir("bare"), program, "");
+  const Tensor x = Floats("x", {3});
+  for (const bool file : {true, false}) {
+    if (!file) std::filesystem::remove(directory + "/model.pdiparams");
+    auto engine = LoadFrom(directory);
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    const auto outputs = (*engine)->Run({x});
+    ASSERT_TRUE(outputs.ok()) << outputs.status();
+    EXPECT_EQ((*outputs)[0].data, x.data);
+  }
+  WriteModel(directory, program, "?");
+  ExpectError(LoadFrom(directory).status(), absl::StatusCode::kDataLoss,
+              "1 bytes follow after the last parameter");
+}
+
+// As `for ...: outs.append(x)` leaves it: nothing before the loop writes it.
+TEST(Load, TakesAListThatIsAppendedTo) {
+  const std::string list =
+      Bytes(1, "list") +
+      Bytes(2, Number(1, 13) +
+                   Bytes(4, Bytes(1, TensorDescBytes({"", 5, {-1}})))) +
+      Number(3, 0);
+  const std::string length = Op("lod_array_length", "list", "n");
+  const std::vector<std::string> variables = {ListVar("feed", 9),
+                                              ListVar("fetch", 10),
+                                              list,
+                                              TensorVar({"x", 5, {-1}}, false),
+                                              TensorVar({"y", 5, {-1}}, false),
+                                              TensorVar({"n", 3, {1}}, false)};
+  auto engine =
+      LoadFrom(WriteModel(TempDir("list"),
+                          Program(variables, {Op("feed", "feed", "x", 0),
+                                              length, Op("assign", "x", "y"),
+                                              Op("fetch", "n", "fetch", 0)}),
+                          ""));
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  const auto outputs = (*engine)->Run({Floats("x", {3})});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  EXPECT_EQ((*outputs)[0].data, std::string(8, '\0'));
 }
 
 TEST(Run, CarriesEveryType) {
@@ -296,6 +385,32 @@ TEST(Run, SurvivesWhatTheModelCannotCompute) {
   }
   const auto outputs = (*engine)->Run({Floats("x", {4, 2})});
   EXPECT_THAT((*outputs)[0].shape, ElementsAre(4, 3));
+}
+
+TEST(Run, TellsPaddlesErrorWithoutTheCallStackOfTheProgram) {
+  const std::string stack =
+      Bytes(4, Bytes(1, "op_callstack") + Number(2, 5) +
+                   Bytes(8, "  File \"/secret/train.py\", line 7") +
+                   Bytes(8, "    raise ValueError: x"));
+  const std::vector<std::string> variables = {
+      ListVar("feed", 9), ListVar("fetch", 10),
+      TensorVar({"weight", 5, {2, 3}}, true), TensorVar({"x", 5, {-1}}, false),
+      TensorVar({"y", 5, {-1}}, false)};
+  // The kernel's error, not that of the shapes: which carries no stack.
+  const std::string cumsum =
+      Bytes(1, Bytes(1, "X") + Bytes(2, "x")) +
+      Bytes(2, Bytes(1, "Out") + Bytes(2, "y")) + Bytes(3, "cumsum") +
+      Bytes(4, Bytes(1, "axis") + Number(2, 0) + Number(3, 5)) + stack;
+  auto engine = LoadFrom(
+      WriteModel(TempDir("stack"),
+                 Program(variables, {Op("feed", "feed", "x", 0), cumsum,
+                                     Op("fetch", "y", "fetch", 0)}),
+                 CopyParameters()));
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  const absl::Status status = (*engine)->Run({Floats("x", {4})}).status();
+  ExpectError(status, absl::StatusCode::kInvalidArgument, "(OutOfRange) ");
+  ExpectError(status, absl::StatusCode::kInvalidArgument, "(operator cumsum)");
+  EXPECT_THAT(std::string(status.message()), testing::Not(HasSubstr("secret")));
 }
 
 TEST(Run, GivesTheSameBitsAgainAndInBatches) {

@@ -6,12 +6,15 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <new>
 #include <optional>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "cc/base/data_type.h"
@@ -25,6 +28,10 @@ namespace {
 constexpr uint64_t kMaxProgramBytes = uint64_t{1} << 30;
 constexpr uint64_t kMaxTensorDescBytes = 4096;
 
+constexpr char kWanted[] =
+    "A model is a directory with model.pdmodel and model.pdiparams, as "
+    "paddle.jit.save(layer, \"DIRECTORY/model\") writes them.";
+
 // A file read forward, with a bound that no read or skip can pass.
 class Input {
  public:
@@ -37,14 +44,11 @@ class Input {
       if (!input->file_) error.assign(errno, std::generic_category());
     }
     if (error) {
-      return absl::Status(
-          error == std::errc::permission_denied
-              ? absl::StatusCode::kPermissionDenied
-              : absl::StatusCode::kNotFound,
-          absl::StrCat(
-              path, " cannot be opened: ", error.message(),
-              ". A model is a directory with model.pdmodel and model.pdiparams,"
-              " as paddle.jit.save(layer, \"DIRECTORY/model\") writes them."));
+      return absl::Status(error == std::errc::permission_denied
+                              ? absl::StatusCode::kPermissionDenied
+                              : absl::StatusCode::kNotFound,
+                          absl::StrCat(path, " cannot be opened: ",
+                                       error.message(), ". ", kWanted));
     }
     return input;
   }
@@ -133,6 +137,12 @@ absl::Status CheckTensor(Input& input, const std::string& name,
   if (!input.Read(bytes.size(), bytes.data())) return damaged(kTruncated);
   const std::optional<TensorDesc> found = ParseTensorDesc(bytes);
   if (!found) return damaged("malformed description");
+  if (found->data_type != declared.data_type) {
+    return damaged(absl::StrCat("its type is ",
+                                base::ProgramTypeOf(found->data_type)->name,
+                                ", the program declares ",
+                                base::ProgramTypeOf(declared.data_type)->name));
+  }
   if (WithoutOnes(found->dims) != WithoutOnes(declared.dims)) {
     return damaged(absl::StrCat("its shape is ", Dims(*found),
                                 ", the program declares ", Dims(declared)));
@@ -160,35 +170,134 @@ absl::Status Annotate(const absl::Status& status, const std::string& path) {
   return absl::Status(
       status.code(),
       absl::StrCat(path, damaged ? " is damaged: " : ": ", status.message(),
-                   ". Copy model.pdmodel and model.pdiparams again, both from "
+                   ". Copy the program and its parameters again, both from "
                    "the same export, or export the model anew."));
+}
+
+// Files and folders by name; those that the file system will not tell of are
+// passed over.
+std::vector<std::string> List(const std::string& directory) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(directory, error), end;
+       !error && it != end; it.increment(error)) {
+    names.push_back(it->path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// What to do with a directory that has other files than these.
+std::string Cure(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (name == "__model__") {
+      return "__model__ is the format of Paddle 1: load it with "
+             "paddle.static.load_inference_model(\"DIRECTORY\", executor) and "
+             "write it anew with paddle.static.save_inference_model.";
+    }
+    if (name == "__model__.json" || absl::EndsWith(name, ".json")) {
+      if (name == "metadata.json") continue;
+      return absl::StrCat(name,
+                          " may be a program of Paddle 3: export it there with "
+                          "FLAGS_enable_pir_api=0, which writes a .pdmodel.");
+    }
+    if (absl::EndsWith(name, ".pdparams")) {
+      return absl::StrCat(
+          name,
+          " holds the weights alone, as paddle.save writes them: load "
+          "them into the network and export both with paddle.jit.save.");
+    }
+    if (absl::EndsWith(name, ".onnx")) {
+      return absl::StrCat(name, " is no model of Paddle.");
+    }
+    int64_t version;
+    if (absl::SimpleAtoi(name, &version)) {
+      return absl::StrCat("Is the model the folder ", name, " in it?");
+    }
+  }
+  return kWanted;
+}
+
+// The path of the model's files without .pdmodel and .pdiparams.
+absl::StatusOr<std::string> Stem(const std::string& directory) {
+  constexpr absl::string_view kProgram = ".pdmodel";
+  std::error_code error;
+  if (!std::filesystem::is_directory(directory, error)) {
+    return directory + "/model";  // whose opening says what is wrong
+  }
+  const std::vector<std::string> names = List(directory);
+  std::vector<std::string> programs;
+  for (const std::string& name : names) {
+    if (name == "model.pdmodel") return directory + "/model";
+    if (absl::EndsWith(name, kProgram)) programs.push_back(name);
+  }
+  if (programs.size() > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(directory, " has ", programs.size(),
+                     " models: ", absl::StrJoin(programs, ", "),
+                     ". Name one of them model.pdmodel, and its parameters "
+                     "model.pdiparams, or give each a directory."));
+  }
+  if (programs.empty()) {
+    constexpr size_t kShown = 10;
+    std::vector<std::string> shown(
+        names.begin(), names.begin() + std::min(kShown, names.size()));
+    if (names.size() > kShown) shown.push_back("...");
+    return absl::NotFoundError(absl::StrCat(
+        directory, "/model.pdmodel is not there; the directory ",
+        names.empty() ? "is empty"
+                      : absl::StrCat("has: ", absl::StrJoin(shown, ", ")),
+        ". ", Cure(names)));
+  }
+  return absl::StrCat(
+      directory, "/",
+      programs[0].substr(0, programs[0].size() - kProgram.size()));
+}
+
+absl::StatusOr<std::string> ReadProgram(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<Input>> input = Input::Open(path);
+  if (!input.ok()) return input.status();
+  const uint64_t size = (*input)->left();
+  if (size > kMaxProgramBytes) {
+    return Annotate(
+        absl::DataLossError(absl::StrCat(size, " bytes are no program")), path);
+  }
+  std::string bytes(size, '\0');
+  if (!(*input)->Read(bytes.size(), bytes.data())) {
+    return Annotate(absl::DataLossError("it cannot be read"), path);
+  }
+  return bytes;
+}
+
+absl::StatusOr<ModelFiles> Check(const std::string& directory) {
+  const absl::StatusOr<std::string> stem = Stem(directory);
+  if (!stem.ok()) return stem.status();
+  const std::string program = *stem + ".pdmodel";
+  const std::string parameters = *stem + ".pdiparams";
+  const absl::StatusOr<std::string> bytes = ReadProgram(program);
+  if (!bytes.ok()) return bytes.status();
+  absl::StatusOr<Signature> signature = ParseProgram(*bytes);
+  if (!signature.ok()) return Annotate(signature.status(), program);
+  std::error_code error;
+  if (!signature->parameters.empty() ||
+      std::filesystem::exists(parameters, error)) {
+    absl::StatusOr<std::unique_ptr<Input>> input = Input::Open(parameters);
+    if (!input.ok()) return input.status();
+    absl::Status status = CheckParameters(**input, *signature);
+    if (!status.ok()) return Annotate(status, parameters);
+  }
+  return ModelFiles{program, parameters, *std::move(signature)};
 }
 
 }  // namespace
 
-absl::StatusOr<Signature> CheckModelFiles(const std::string& program_path,
-                                          const std::string& parameters_path) {
-  absl::StatusOr<std::unique_ptr<Input>> program = Input::Open(program_path);
-  if (!program.ok()) return program.status();
-  absl::StatusOr<std::unique_ptr<Input>> parameters =
-      Input::Open(parameters_path);
-  if (!parameters.ok()) return parameters.status();
-
-  const uint64_t size = (*program)->left();
-  if (size > kMaxProgramBytes) {
-    return Annotate(
-        absl::DataLossError(absl::StrCat(size, " bytes are no program")),
-        program_path);
+absl::StatusOr<ModelFiles> CheckModelFiles(const std::string& directory) {
+  try {
+    return Check(directory);
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "reading the model ", directory, " failed: not enough memory"));
   }
-  std::string bytes(size, '\0');
-  if (!(*program)->Read(bytes.size(), bytes.data())) {
-    return Annotate(absl::DataLossError("it cannot be read"), program_path);
-  }
-  absl::StatusOr<Signature> signature = ParseProgram(bytes);
-  if (!signature.ok()) return Annotate(signature.status(), program_path);
-  absl::Status status = CheckParameters(**parameters, *signature);
-  if (!status.ok()) return Annotate(status, parameters_path);
-  return signature;
 }
 
 }  // namespace engine

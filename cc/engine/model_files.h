@@ -3,11 +3,10 @@
 // The engine trusts its files: a parameter file cut off in its last tensor
 // loads without a word and gives wrong numbers, a damaged length makes it
 // allocate gigabytes, a damaged name in the program makes it follow a null
-// pointer. So the files are walked first, without the engine: the program
-// (model.pdmodel, a protobuf ProgramDesc) for well-formedness and for names
-// that refer to nothing, the parameters (model.pdiparams) tensor by tensor
-// against what the program declares. Only headers are read: the cost does not
-// grow with the size of the weights.
+// pointer. So the files are walked first, without the engine: the program (a
+// protobuf ProgramDesc) for well-formedness and for names that refer to
+// nothing, the parameters tensor by tensor against what the program declares.
+// Only headers are read: the cost does not grow with the size of the weights.
 //
 // What this cannot see is a changed weight: that is for a digest of the files.
 #ifndef CC_ENGINE_MODEL_FILES_H_
@@ -20,12 +19,21 @@
 
 namespace engine {
 
-// Returns what the program declares. NOT_FOUND: no such file. DATA_LOSS:
-// damaged, or the two do not belong together. INVALID_ARGUMENT: not a model
-// that can be served (no input or output, or an element type without a meaning
-// here). The message names the file and the cure.
-absl::StatusOr<Signature> CheckModelFiles(const std::string& program_path,
-                                          const std::string& parameters_path);
+struct ModelFiles {
+  std::string program;     // path
+  std::string parameters;  // path; of a network without any perhaps no file
+  Signature signature;     // what the program declares
+};
+
+// The files are model.pdmodel and model.pdiparams; where there is none, the one
+// file NAME.pdmodel and NAME.pdiparams. A network without parameters has no
+// second file, or an empty one.
+//
+// NOT_FOUND: no such file. DATA_LOSS: damaged, or the two do not belong
+// together. INVALID_ARGUMENT: not a model that can be served (no input or
+// output, or an element type without a meaning here), or several. The message
+// names the file and the cure.
+absl::StatusOr<ModelFiles> CheckModelFiles(const std::string& directory);
 
 }  // namespace engine
 

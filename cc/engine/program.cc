@@ -237,8 +237,8 @@ absl::StatusOr<std::vector<NamedTensor>> ReadEnds(const Block& main,
       return Damaged(absl::StrCat("operator ", Quoted(type)));
     }
     const auto column = op.attributes.find("col");
-    columns[column == op.attributes.end() ? -1 : column->second.number] = {tensor->first, *tensor->second.tensor,
-                          tensor->second.lod_level};
+    columns[column == op.attributes.end() ? -1 : column->second.number] = {
+        tensor->first, *tensor->second.tensor, tensor->second.lod_level};
   }
   if (count == 0) {
     return absl::InvalidArgumentError(

@@ -31,8 +31,8 @@ struct Variable {
 
 // The value of an attribute: of these the one that its type names.
 struct Attribute {
-  int64_t number = 0;  // INT, LONG, BOOLEAN, BLOCK
-  double real = 0;     // FLOAT, FLOAT64
+  int64_t number = 0;            // INT, LONG, BOOLEAN, BLOCK
+  double real = 0;               // FLOAT, FLOAT64
   std::vector<int64_t> numbers;  // INTS, LONGS
 };
 

@@ -41,9 +41,9 @@ class RangeScan {
 
  private:
   // Real numbers lose their fraction on the way to an index: -0.5 is 0.
-  using Bound = std::conditional_t<std::is_floating_point_v<T>, double,
-                                   std::conditional_t<std::is_signed_v<T>, T,
-                                                      int64_t>>;
+  using Bound =
+      std::conditional_t<std::is_floating_point_v<T>, double,
+                         std::conditional_t<std::is_signed_v<T>, T, int64_t>>;
   static constexpr bool kReal = std::is_floating_point_v<T>;
 
   static Bound Lower(int64_t bound) {
@@ -122,7 +122,8 @@ absl::Status CheckRange(const ValueRange& range, const Pieces& pieces) {
     if (scan.Add({piece.data(), piece.size()})) continue;
     return absl::InvalidArgumentError(absl::StrCat(
         "element ", scan.index(), " is ", scan.found(), ", the model takes ",
-        Text(range), range.reason.empty() ? "" : absl::StrCat(" (", range.reason, ")")));
+        Text(range),
+        range.reason.empty() ? "" : absl::StrCat(" (", range.reason, ")")));
   }
   return absl::OkStatus();
 }

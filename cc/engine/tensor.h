@@ -46,9 +46,10 @@ absl::Status CheckLod(int lod_level, const std::vector<int64_t>& shape,
                       const Lod& lod);
 
 // INVALID_ARGUMENT, in words that follow the input's name, if an element lies
-// outside spec.range (of real numbers, what is left without the fraction), or a BOOL is a byte other than 0 and 1. Paddle's kernels
-// look at neither: an index beyond a table reads memory that is not the
-// table's. The dtype must be spec's, the bytes whole elements.
+// outside spec.range (of real numbers, what is left without the fraction), or a
+// BOOL is a byte other than 0 and 1. Paddle's kernels look at neither: an index
+// beyond a table reads memory that is not the table's. The dtype must be
+// spec's, the bytes whole elements.
 absl::Status CheckValues(const TensorSpec& spec, std::string_view data);
 absl::Status CheckValues(const TensorSpec& spec, const absl::Cord& data);
 

@@ -189,6 +189,12 @@ class Walk {
       }
     } else if (type == "graph_send_recv") {
       Index(In(op, block, "Src_index"), In(op, block, "X"), 0);
+    } else if (type == "multiplex") {
+      const auto given = op.inputs.find("X");
+      if (given != op.inputs.end()) {
+        Below(In(op, block, "Ids"), static_cast<int64_t>(given->second.size()),
+              "one of the tensors");
+      }
     } else if (type == "gather_tree") {
       Index(In(op, block, "Parents"), In(op, block, "Ids"), 2, "beam");
     } else if (type == "one_hot" || type == "one_hot_v2") {
@@ -310,9 +316,8 @@ class Walk {
       if (writers == writers_.end() || writers->second.size() != 1) {
         return std::nullopt;
       }
-      const std::optional<Use> before =
-          DimensionBefore(*writers->second[0].first, *writers->second[0].second,
-                          rank, &axis);
+      const std::optional<Use> before = DimensionBefore(
+          *writers->second[0].first, *writers->second[0].second, rank, &axis);
       if (!before) return std::nullopt;
       use = *before;
     }
@@ -323,11 +328,11 @@ class Walk {
   std::optional<Use> DimensionBefore(const Operator& op, const Block& block,
                                      int64_t rank, int64_t* axis) const {
     static const std::set<std::string> kSameShape = {
-        "abs",        "assign",     "cast",    "clip",      "dropout",
-        "elu",        "exp",        "gelu",    "hard_sigmoid", "hard_swish",
-        "layer_norm", "leaky_relu", "log",     "log_softmax",  "pow",
-        "relu",       "relu6",      "scale",   "sigmoid",      "silu",
-        "softmax",    "sqrt",       "square",  "swish",        "tanh"};
+        "abs",        "assign",     "cast",   "clip",         "dropout",
+        "elu",        "exp",        "gelu",   "hard_sigmoid", "hard_swish",
+        "layer_norm", "leaky_relu", "log",    "log_softmax",  "pow",
+        "relu",       "relu6",      "scale",  "sigmoid",      "silu",
+        "softmax",    "sqrt",       "square", "swish",        "tanh"};
     if (kSameShape.count(op.type) > 0) return In(op, block, "X");
     if (op.type == "transpose" || op.type == "transpose2") {
       const std::vector<int64_t> order = NumbersOf(op, "axis");
@@ -369,13 +374,24 @@ class Walk {
     static const std::set<std::string> kSame = {"assign", "memcpy",
                                                 "share_data"};
     // Passed on as they are, all of them, in other places.
-    static const std::set<std::string> kMoved = {
-        "expand",     "expand_as", "expand_as_v2",
-        "expand_v2",  "flatten",   "flatten2",
-        "flatten_contiguous_range", "flip", "reshape",
-        "reshape2",   "roll",      "squeeze",
-        "squeeze2",   "tile",      "transpose",
-        "transpose2", "unsqueeze", "unsqueeze2"};
+    static const std::set<std::string> kMoved = {"expand",
+                                                 "expand_as",
+                                                 "expand_as_v2",
+                                                 "expand_v2",
+                                                 "flatten",
+                                                 "flatten2",
+                                                 "flatten_contiguous_range",
+                                                 "flip",
+                                                 "reshape",
+                                                 "reshape2",
+                                                 "roll",
+                                                 "squeeze",
+                                                 "squeeze2",
+                                                 "tile",
+                                                 "transpose",
+                                                 "transpose2",
+                                                 "unsqueeze",
+                                                 "unsqueeze2"};
     const std::string& type = op.type;
     if (kSame.count(type) > 0) return Want(In(op, block, "X"), need);
     if (type == "cast") {
@@ -512,8 +528,7 @@ class Walk {
       if (sections[i] < 0) return;
       if (i < *place) begin += sections[i];
     }
-    need.parts = {
-        {static_cast<size_t>(axis), begin, begin + sections[*place]}};
+    need.parts = {{static_cast<size_t>(axis), begin, begin + sections[*place]}};
     Want(x, std::move(need));
   }
 

@@ -1,14 +1,14 @@
 // `server serve`: wires the parts together and runs until it is told to stop.
 
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,37 +44,52 @@ using base::LogLevel;
 // How long the last lines of the log may take at the end.
 constexpr absl::Duration kLogEnd = absl::Seconds(1);
 
+// SIGTERM and SIGINT, told on the loop: as process 1 of a container a signal
+// without a handler would have no effect at all. By a handler and not by a
+// signalfd: libpaddle starts a thread before main, which blocks no signal.
+class Signals {
+ public:
+  Signals(base::Loop* loop, std::function<void()> f)
+      : watch_(loop, Counter(), [f = std::move(f)](bool, bool) {
+          uint64_t signals = 0;
+          if (read(Counter(), &signals, sizeof(signals)) < 0) return;
+          for (; signals > 0; --signals) f();
+        }) {
+    watch_.Want(/*read=*/true, /*write=*/false);
+  }
+
+  // From now on they do not end the process.
+  static void Catch() {
+    Counter();
+    struct sigaction action = {};
+    action.sa_handler = [](int) {
+      const int error = errno;
+      const uint64_t one = 1;
+      if (write(Counter(), &one, sizeof(one)) < 0) _exit(1);
+      errno = error;
+    };
+    sigaction(SIGTERM, &action, nullptr);
+    sigaction(SIGINT, &action, nullptr);
+  }
+
+ private:
+  static int Counter() {
+    static const int counter = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return counter;
+  }
+
+  base::Watch watch_;
+};
+
 void PrepareProcess() {
   signal(SIGPIPE, SIG_IGN);
+  Signals::Catch();
   rlimit files = {};
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
   }
 }
-
-// SIGTERM and SIGINT, told on the loop. Blocked for all threads: as process 1
-// of a container a signal without a handler would have no effect at all.
-class Signals {
- public:
-  Signals(base::Loop* loop, std::function<void()> f) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &set, nullptr);
-    fd_ = worker::Fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-    watch_.emplace(loop, fd_.get(), [this, f = std::move(f)](bool, bool) {
-      signalfd_siginfo info;
-      while (read(fd_.get(), &info, sizeof(info)) > 0) f();
-    });
-    watch_->Want(/*read=*/true, /*write=*/false);
-  }
-
- private:
-  worker::Fd fd_;
-  std::optional<base::Watch> watch_;
-};
 
 // An error before or instead of serving: in the log, and on stderr for people.
 int CannotServe(const absl::Status& status) {
@@ -162,8 +177,7 @@ class Serving {
 
   void AddMetrics() {
     gauges_ = {
-        registry_
-            .AddGauge("paddle_server_connections", "Open connections.", {})
+        registry_.AddGauge("paddle_server_connections", "Open connections.", {})
             .With({}, [this] { return http_->connections(); }),
         registry_
             .AddGauge("paddle_server_inflight_bytes",
@@ -184,7 +198,7 @@ class Serving {
         "paddle_server_log_lines_dropped_total",
         "Log lines lost because nobody read them in time.",
         [] { return static_cast<double>(base::LogLinesDropped()); });
-    registry_.AddText(base::ProcessMetricsText);
+    registry_.AddText([this] { return process_metrics_.Text(); });
   }
 
   const ServeFlags flags_;
@@ -193,6 +207,7 @@ class Serving {
   const std::unique_ptr<worker::Spawner> spawner_;
   base::Loop loop_;
   base::Registry registry_;
+  base::ProcessMetrics process_metrics_;
   base::ByteBudget budget_;
   Telemetry telemetry_;
   worker::ProcessBackend backend_;
@@ -215,7 +230,8 @@ int ServeModels(const ServeFlags& flags) {
   if (absl::Status status = base::LogStart(); !status.ok()) {
     return CannotServe(status);
   }
-  const auto devices = ChooseDevices(flags.device.device, engine::BuiltWithCuda());
+  const auto devices =
+      ChooseDevices(flags.device.device, engine::BuiltWithCuda());
   if (!devices.ok()) return CannotServe(devices.status());
   Serving serving(flags, *devices, *std::move(directory), *std::move(spawner));
   if (absl::Status status = serving.Bind(); !status.ok()) {

@@ -97,8 +97,8 @@ class Server:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.log.append(json.loads(line))
-            if self.log[-1]["msg"] == "listening":
-                self.port = self.log[-1]["port"]
+            self.port = self.log[-1].get("port", self.port)
+            if self.log[-1]["msg"] == "ready":
                 break
         # The rest is read beside the test, or the server would wait for us.
         self.reader = threading.Thread(target=self._read)

@@ -56,8 +56,7 @@ class Forker {
       }
       if (ready[0].revents == 0) continue;
       auto message = channel_.Receive(/*wait=*/false);
-      // The server is gone. Workers go with this process: PR_SET_PDEATHSIG.
-      if (!message.ok()) _exit(0);
+      if (!message.ok()) End();  // the server is gone
       if (!message->has_value()) continue;
       if (const auto code = Obey(**std::move(message))) return *code;
     }
@@ -77,11 +76,18 @@ class Forker {
     }
   }
 
+  [[noreturn]] void End() {
+    for (const auto& [worker, pid] : children_) kill(pid, SIGKILL);
+    while (waitpid(-1, nullptr, 0) > 0) {
+    }
+    _exit(0);
+  }
+
   void Tell(int64_t worker, const std::string& why) {
     Writer writer;
     writer.Int(worker);
     writer.String(why);
-    if (!channel_.Send(writer.bytes()).ok()) _exit(0);
+    if (!channel_.Send(writer.bytes()).ok()) End();
   }
 
   // The exit code, in a worker.
@@ -142,7 +148,7 @@ absl::StatusOr<std::unique_ptr<Spawner>> Spawner::Start(Main main,
   const pid_t pid = fork();
   if (pid < 0) return absl::ErrnoToStatus(errno, "cannot make a process");
   if (pid > 0) {
-    return std::unique_ptr<Spawner>(new Spawner(std::move(ends->first)));
+    return std::unique_ptr<Spawner>(new Spawner(pid, std::move(ends->first)));
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != server) _exit(1);
@@ -152,11 +158,19 @@ absl::StatusOr<std::unique_ptr<Spawner>> Spawner::Start(Main main,
     signal(number, SIG_IGN);
   }
   // Its own end is in the parent, which would else not be seen to go.
-  { const Channel parents = std::move(ends->first); }
+  {
+    const Channel parents = std::move(ends->first);
+  }
   _exit(Forker(std::move(ends->second), std::move(main), max_memory_mb).Run());
 }
 
-Spawner::~Spawner() = default;
+Spawner::~Spawner() {
+  watch_.reset();
+  {
+    const Channel closed = std::move(channel_);
+  }
+  waitpid(pid_, nullptr, 0);
+}
 
 void Spawner::Attach(base::Loop* loop) {
   watch_ = std::make_unique<base::Watch>(loop, channel_.fd(),

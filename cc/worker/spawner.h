@@ -5,6 +5,8 @@
 #ifndef CC_WORKER_SPAWNER_H_
 #define CC_WORKER_SPAWNER_H_
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -30,7 +32,7 @@ class Spawner {
   // the data of each worker, 0: no bound.
   static absl::StatusOr<std::unique_ptr<Spawner>> Start(Main main,
                                                         int64_t max_memory_mb);
-  // Ends all workers.
+  // Ends all workers, and waits for their end.
   ~Spawner();
   Spawner(const Spawner&) = delete;
   Spawner& operator=(const Spawner&) = delete;
@@ -48,9 +50,11 @@ class Spawner {
   void Forget(int64_t worker);
 
  private:
-  explicit Spawner(Channel channel) : channel_(std::move(channel)) {}
+  Spawner(pid_t pid, Channel channel)
+      : pid_(pid), channel_(std::move(channel)) {}
   void OnMessage();
 
+  const pid_t pid_;  // of the process that forks
   Channel channel_;
   std::unique_ptr<base::Watch> watch_;
   int64_t last_ = 0;

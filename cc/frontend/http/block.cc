@@ -20,11 +20,11 @@ std::shared_ptr<Block> BlockPool::Get(size_t capacity) {
     return nullptr;
   }
   // Should this throw, it calls the deleter.
-  return std::shared_ptr<Block>(
-      block.release(), [pool = shared_from_this()](Block* returned) {
-        pool->budget_->Release(returned->capacity);
-        pool->Put(std::unique_ptr<Block>(returned));
-      });
+  return std::shared_ptr<Block>(block.release(),
+                                [pool = shared_from_this()](Block* returned) {
+                                  pool->budget_->Release(returned->capacity);
+                                  pool->Put(std::unique_ptr<Block>(returned));
+                                });
 }
 
 std::unique_ptr<Block> BlockPool::Allocate(size_t capacity) {

@@ -7,8 +7,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/strip.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 
 namespace http {
 namespace {
@@ -71,8 +71,7 @@ bool AllEncoded(uint8_t set, absl::string_view text) {
 }
 
 void SkipOws(absl::string_view* text) {
-  text->remove_prefix(
-      std::min(text->find_first_not_of(" \t"), text->size()));
+  text->remove_prefix(std::min(text->find_first_not_of(" \t"), text->size()));
 }
 
 bool ConsumeToken(absl::string_view* text) {

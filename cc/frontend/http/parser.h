@@ -111,7 +111,7 @@ class Parser {
   uint64_t missing_ = 0;   // bytes of the body, or of the chunk, still to come
   uint64_t received_ = 0;  // bytes of a chunked body
   Chunk chunk_ = Chunk::kSize;
-  std::string line_;          // what has come of a line between chunks
+  std::string line_;            // what has come of a line between chunks
   uint64_t framing_bytes_ = 0;  // of such lines, all together
 };
 

@@ -13,8 +13,8 @@ namespace {
 using State = Parser::State;
 using ::testing::HasSubstr;
 
-constexpr Limits kLimits = {
-    /*head_bytes=*/512, /*headers=*/5, /*body_bytes=*/100};
+constexpr Limits kLimits = {/*head_bytes=*/512, /*headers=*/5,
+                            /*body_bytes=*/100};
 
 // Feeds `text` in pieces of `step` bytes until a request or an error is there.
 size_t Feed(Parser* parser, absl::string_view text, size_t step,
@@ -140,7 +140,8 @@ TEST(Parser, TakesTheHostsThatThereAre) {
 }
 
 TEST(Parser, SaysHowToMendATarget) {
-  for (const char* target : {"/\xC3\xA9", "/a\"b", "/a[0]", "/%", "x", "/a|b"}) {
+  for (const char* target :
+       {"/\xC3\xA9", "/a\"b", "/a[0]", "/%", "x", "/a|b"}) {
     const Error error =
         ErrorOf(absl::StrCat("GET ", target, " HTTP/1.1\r\nHost: h\r\n\r\n"));
     EXPECT_EQ(error.status, 400);
@@ -155,8 +156,8 @@ TEST(Parser, KnowsAClientThatSpeaksTls) {
 
 TEST(Parser, RefusesWhatItDoesNotServe) {
   const auto with = [](absl::string_view headers) {
-    return ErrorOf(absl::StrCat("POST / HTTP/1.1\r\nHost: h\r\n", headers,
-                                "\r\n\r\n"));
+    return ErrorOf(
+        absl::StrCat("POST / HTTP/1.1\r\nHost: h\r\n", headers, "\r\n\r\n"));
   };
   EXPECT_EQ(with("Expect: more").status, 417);
   EXPECT_EQ(with("Transfer-Encoding: gzip, chunked").status, 501);
@@ -168,10 +169,9 @@ TEST(Parser, RefusesWhatItDoesNotServe) {
 
 TEST(Parser, BoundsHeadAndBody) {
   EXPECT_EQ(ErrorOf("GET /" + std::string(600, 'x')).status, 431);
-  EXPECT_EQ(
-      ErrorOf("GET / HTTP/1.1\r\nHost: h\r\nA: " + std::string(600, 'x'))
-          .status,
-      431);
+  EXPECT_EQ(ErrorOf("GET / HTTP/1.1\r\nHost: h\r\nA: " + std::string(600, 'x'))
+                .status,
+            431);
   EXPECT_THAT(
       ErrorOf("GET / HTTP/1.1\r\nA:\r\nB:\r\nC:\r\nD:\r\nE:\r\nF:\r\n\r\n")
           .message,

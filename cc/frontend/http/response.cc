@@ -11,9 +11,9 @@ namespace {
 
 constexpr std::array<const char*, 7> kDays = {"Sun", "Mon", "Tue", "Wed",
                                               "Thu", "Fri", "Sat"};
-constexpr std::array<const char*, 12> kMonths = {
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+constexpr std::array<const char*, 12> kMonths = {"Jan", "Feb", "Mar", "Apr",
+                                                 "May", "Jun", "Jul", "Aug",
+                                                 "Sep", "Oct", "Nov", "Dec"};
 
 // What a handler takes over from a client must not end the line.
 void AppendValue(std::string* out, absl::string_view value) {

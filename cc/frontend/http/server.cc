@@ -331,9 +331,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Bind(const Options& options,
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
-absl::Status Server::Listen(Handler* handler) {
-  return impl_->Listen(handler);
-}
+absl::Status Server::Listen(Handler* handler) { return impl_->Listen(handler); }
 void Server::Drain(std::function<void(int cut)> done) {
   impl_->Drain(std::move(done));
 }

@@ -195,6 +195,13 @@ class Client {
       text += some;
     }
   }
+  // Reads what is left and closes; whether there was nothing left but the end,
+  // in good order.
+  bool SeesTheEnd() {
+    const bool nothing = ReadAll().empty() && closed_;
+    FinishSending();
+    return nothing;
+  }
   // Whether the last read ended because the server closed in good order, and
   // not by a reset or a time limit.
   bool closed() const { return closed_; }
@@ -220,7 +227,8 @@ class ServerTest : public ::testing::Test {
     options_.limits.head_bytes = 1024;
     options_.limits.body_bytes = 10'000;
     options_.drain_timeout = std::chrono::milliseconds(10'000);
-    options_.timeouts.linger = std::chrono::milliseconds(500);
+    // Longer than any client here takes to close.
+    options_.timeouts.linger = std::chrono::milliseconds(20'000);
   }
   ~ServerTest() override {
     if (thread_.joinable()) {
@@ -278,9 +286,8 @@ class ServerTest : public ::testing::Test {
     }
   }
   void BeginDrain() {
-    OnLoop([&] {
-      server_->Drain([this](int cut) { drained_.set_value(cut); });
-    });
+    OnLoop(
+        [&] { server_->Drain([this](int cut) { drained_.set_value(cut); }); });
   }
   // The number of requests that were cut.
   int AwaitDrained() { return drained_.get_future().get(); }

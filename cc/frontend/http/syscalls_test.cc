@@ -33,8 +33,8 @@ extern "C" {
 
 int epoll_wait(int fd, epoll_event* events, int size, int timeout) {
   Count("epoll_wait");
-  return static_cast<int>(syscall(SYS_epoll_pwait, fd, events, size, timeout,
-                                  nullptr, _NSIG / 8));
+  return static_cast<int>(
+      syscall(SYS_epoll_pwait, fd, events, size, timeout, nullptr, _NSIG / 8));
 }
 int epoll_ctl(int fd, int what, int of, epoll_event* event) noexcept {
   Count("epoll_ctl");
