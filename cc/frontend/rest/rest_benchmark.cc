@@ -52,8 +52,8 @@ struct Bench {
     infer::ModelInfo info = infer::FakeInfo("m", "1");
     info.inputs[0].shape = {-1, kColumns};
     info.outputs = {{"y", base::DataType::kFloat32, {-1, 10}}};
-    servable = std::make_shared<infer::FakeServable>(
-        info, [](const infer::Request&) {
+    servable =
+        std::make_shared<infer::FakeServable>(info, [](const infer::Request&) {
           return absl::StatusOr<std::vector<infer::Tensor>>(
               {{"y",
                 base::DataType::kFloat32,
@@ -119,8 +119,8 @@ void Run(int out, const char* name, const http::Request& request) {
     best = std::min(best, infer::Clock::now() - start);
   }
   const double us = std::chrono::duration<double, std::micro>(best).count();
-  dprintf(out, "%-20s %7.2f us/request, body %zu bytes\n", name,
-          us / kRequests, request.body.size());
+  dprintf(out, "%-20s %7.2f us/request, body %zu bytes\n", name, us / kRequests,
+          request.body.size());
 }
 
 }  // namespace
