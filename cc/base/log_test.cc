@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -159,7 +160,12 @@ TEST(LogWriter, TellsWhatWasLostWhenTheReaderIsBack) {
   reader.join();
   const auto lines = Lines(text);
   EXPECT_EQ(ExpectWhole(lines, 301), dropped);
-  EXPECT_EQ(lines.size() + dropped, static_cast<size_t>(number) + 1);
+  const auto told = std::count_if(
+      lines.begin(), lines.end(),
+      [](const std::string& line) { return absl::StartsWith(line, "{"); });
+  EXPECT_GE(told, 1);
+  EXPECT_EQ(lines.size() - static_cast<size_t>(told) + dropped,
+            static_cast<size_t>(number));
 }
 
 TEST(LogWriter, ABrokenLineIsEndedBeforeTheNext) {

@@ -72,8 +72,8 @@ std::map<uint64_t, FoundVersion> ModelDirectory::Wanted(
   const auto given = options_.versions.find(name);
   if (given != options_.versions.end()) {
     for (auto it = wanted.begin(); it != wanted.end();) {
-      it = given->second.count(it->first) > 0 ? std::next(it)
-                                              : wanted.erase(it);
+      it =
+          given->second.count(it->first) > 0 ? std::next(it) : wanted.erase(it);
     }
   } else if (options_.latest > 0) {
     while (wanted.size() > options_.latest) wanted.erase(wanted.begin());
@@ -160,10 +160,9 @@ void ModelDirectory::OnLoaded(const std::string& name, uint64_t number,
     observer_->OnLoaded(loaded, Seconds(Clock::now() - version.since));
   } else {
     version.failure = absl::Status(
-        status.code(),
-        absl::StrCat("model \"", name, "\" version ", number, " in ",
-                     options.directory, " cannot be loaded: ",
-                     status.message()));
+        status.code(), absl::StrCat("model \"", name, "\" version ", number,
+                                    " in ", options.directory,
+                                    " cannot be loaded: ", status.message()));
     observer_->OnFailed(options, version.failure);
   }
   Retire(name);
@@ -246,10 +245,10 @@ void ModelDirectory::Remind() {
 void ModelDirectory::Load(const std::string& name,
                           std::function<void(const absl::Status&)> done) {
   const absl::StatusOr<Found> found = Scan(options_.directory);
-  const auto model = found.ok() ? found->models.find(name)
-                                : std::map<std::string,
-                                           std::map<uint64_t, FoundVersion>>::
-                                      const_iterator();
+  const auto model =
+      found.ok() ? found->models.find(name)
+                 : std::map<std::string,
+                            std::map<uint64_t, FoundVersion>>::const_iterator();
   if (!found.ok() || model == found->models.end()) {
     const absl::Status status = absl::NotFoundError(absl::StrCat(
         "there is no model \"", name, "\" in ", options_.directory));
@@ -316,7 +315,8 @@ absl::StatusOr<std::shared_ptr<Servable>> ModelDirectory::Find(
         absl::StrCat("model \"", name, "\" has no version ", version,
                      "; there is ", absl::StrJoin(Versions(name), ", ")));
   }
-  if (found->second.serving == nullptr) return not_ready(found->second, version);
+  if (found->second.serving == nullptr)
+    return not_ready(found->second, version);
   return found->second.serving;
 }
 

@@ -29,7 +29,8 @@ class DirectoryObserver {
  public:
   virtual ~DirectoryObserver() = default;
   // Of a model that begins to load.
-  virtual std::unique_ptr<ModelObserver> Observe(const ModelOptions& options) = 0;
+  virtual std::unique_ptr<ModelObserver> Observe(
+      const ModelOptions& options) = 0;
   virtual void OnLoading(const ModelOptions& options, double seconds) = 0;
   virtual void OnLoaded(const std::shared_ptr<Model>& model,
                         double seconds) = 0;
@@ -98,8 +99,8 @@ class ModelDirectory : public Repository {
   void StartLoad(const std::string& name, uint64_t number,
                  const FoundVersion& found);
   void OnLoaded(const std::string& name, uint64_t number,
-                const std::shared_ptr<Model>& model, const ModelOptions& options,
-                const absl::Status& status);
+                const std::shared_ptr<Model>& model,
+                const ModelOptions& options, const absl::Status& status);
   // Lets go what is not wanted any more, where something wanted is ready.
   void Retire(const std::string& name);
   bool Settled(const Versions_& versions) const;

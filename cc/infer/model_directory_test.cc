@@ -31,11 +31,12 @@ class Notes : public DirectoryObserver {
   }
   void OnLoading(const ModelOptions&, double) override {}
   void OnLoaded(const std::shared_ptr<Model>& model, double) override {
-    notes.push_back(
-        absl::StrCat("loaded ", model->info().name, "/", model->info().version));
+    notes.push_back(absl::StrCat("loaded ", model->info().name, "/",
+                                 model->info().version));
   }
   void OnFailed(const ModelOptions& options, const absl::Status&) override {
-    notes.push_back(absl::StrCat("failed ", options.name, "/", options.version));
+    notes.push_back(
+        absl::StrCat("failed ", options.name, "/", options.version));
   }
   void OnUnloaded(const ModelInfo& info) override {
     notes.push_back(absl::StrCat("unloaded ", info.name, "/", info.version));
@@ -74,8 +75,8 @@ class ModelDirectoryTest : public testing::Test {
     fs::rename(aside, root_ / path);
   }
   absl::Status Start() {
-    models_ = std::make_unique<ModelDirectory>(&loop_, &backend_, &notes_,
-                                               options_);
+    models_ =
+        std::make_unique<ModelDirectory>(&loop_, &backend_, &notes_, options_);
     return models_->Start([this](const absl::Status& s) { settled_ = s; });
   }
   // The model of a directory has loaded, or failed to.
@@ -83,7 +84,8 @@ class ModelDirectoryTest : public testing::Test {
     backend_.Load((root_ / path).string(), std::move(status));
     Settle(&loop_);
   }
-  std::string Version(const std::string& name, const std::string& version = "") {
+  std::string Version(const std::string& name,
+                      const std::string& version = "") {
     const auto found = models_->Find(name, version);
     return found.ok() ? (*found)->info().version
                       : std::string(found.status().message());
@@ -103,9 +105,8 @@ class ModelDirectoryTest : public testing::Test {
 };
 
 TEST_F(ModelDirectoryTest, ServesEveryVersionAndTheHighestByDefault) {
-  for (const char* path :
-       {"b/1", "a/2", "a/10", "a/9", ".hidden/1", "a/notes", "a/07", "a/0",
-        "a/-1", "a/..data"}) {
+  for (const char* path : {"b/1", "a/2", "a/10", "a/9", ".hidden/1", "a/notes",
+                           "a/07", "a/0", "a/-1", "a/..data"}) {
     Add(path);
   }
   std::ofstream(root_ / "README") << "no model";
@@ -264,7 +265,8 @@ TEST_F(ModelDirectoryTest, AVolumeThatVanishesTakesNothingAway) {
   Loaded("a/1");
   fs::rename(root_, root_.string() + ".away");
   while (notes_.notes.size() < 2) Settle(&loop_);
-  EXPECT_THAT(notes_.notes.back(), HasSubstr("cannot read the model repository"));
+  EXPECT_THAT(notes_.notes.back(),
+              HasSubstr("cannot read the model repository"));
   EXPECT_EQ(Version("a"), "1");
   fs::rename(root_.string() + ".away", root_);
 }

@@ -54,8 +54,8 @@ class ModelTest : public testing::Test {
                               {static_cast<int64_t>(bytes.size() / 2), 2},
                               absl::Cord(bytes),
                               std::move(lod)});
-    const auto call = std::make_shared<Call>(
-        std::move(request), [this](Call* call) {
+    const auto call =
+        std::make_shared<Call>(std::move(request), [this](Call* call) {
           answers_.push_back(call->status.ok()
                                  ? std::string(call->outputs.at(0).data)
                                  : std::string(call->status.message()));
@@ -149,7 +149,8 @@ TEST_F(ModelTest, AutoBatchesOnlyWhereBitsAreEqual) {
   backend_.loaded.trial = "output y of 2 rows has other bits";
   Start();
   EXPECT_FALSE(model_->info().batching);
-  EXPECT_EQ(model_->info().batching_reason, "output y of 2 rows has other bits");
+  EXPECT_EQ(model_->info().batching_reason,
+            "output y of 2 rows has other bits");
   Ask("aa");
   Ask("bb");
   Settle(&loop_);

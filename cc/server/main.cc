@@ -14,7 +14,6 @@
 #include "cc/frontend/rest/rest.h"
 #include "cc/server/commands.h"
 
-
 namespace server {
 namespace {
 

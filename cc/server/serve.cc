@@ -177,8 +177,7 @@ class Serving {
 
   void AddMetrics() {
     gauges_ = {
-        registry_
-            .AddGauge("paddle_server_connections", "Open connections.", {})
+        registry_.AddGauge("paddle_server_connections", "Open connections.", {})
             .With({}, [this] { return http_->connections(); }),
         registry_
             .AddGauge("paddle_server_inflight_bytes",
@@ -231,7 +230,8 @@ int ServeModels(const ServeFlags& flags) {
   if (absl::Status status = base::LogStart(); !status.ok()) {
     return CannotServe(status);
   }
-  const auto devices = ChooseDevices(flags.device.device, engine::BuiltWithCuda());
+  const auto devices =
+      ChooseDevices(flags.device.device, engine::BuiltWithCuda());
   if (!devices.ok()) return CannotServe(devices.status());
   Serving serving(flags, *devices, *std::move(directory), *std::move(spawner));
   if (absl::Status status = serving.Bind(); !status.ok()) {

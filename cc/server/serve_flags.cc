@@ -96,8 +96,7 @@ void AddClients(ServeFlags* flags, CLI::App* app) {
       "Largest JSON of a request; more gets 413. Binary tensors behind it do "
       "not count.");
   Add(app, "--max_inflight_bytes", &flags->max_inflight_bytes, 1 << 20,
-      int64_t{1} << 40,
-      "Bytes of all requests together; beyond them 503.");
+      int64_t{1} << 40, "Bytes of all requests together; beyond them 503.");
   Add(app, "--max_connections", &flags->max_connections, 1, 1'000'000,
       "Connections at the same time; further ones get 503.");
   Add(app, "--idle_timeout_ms", &flags->idle_timeout_ms, 1, kHourMs,

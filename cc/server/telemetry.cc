@@ -33,10 +33,10 @@ const std::vector<std::string>& ModelLabels() {
 
 struct Telemetry::Families {
   explicit Families(base::Registry* registry)
-      : queue(registry->AddHistogram(
-            "paddle_server_queue_duration_seconds",
-            "Time that requests waited for an instance.", ModelLabels(),
-            base::DurationBounds())),
+      : queue(
+            registry->AddHistogram("paddle_server_queue_duration_seconds",
+                                   "Time that requests waited for an instance.",
+                                   ModelLabels(), base::DurationBounds())),
         compute(registry->AddHistogram(
             "paddle_server_compute_duration_seconds",
             "Time that runs of batches took in the engine.", ModelLabels(),
@@ -49,9 +49,9 @@ struct Telemetry::Families {
             "paddle_server_batch_requests",
             "Requests that were computed together.", ModelLabels(),
             base::PowersOfTwo(kMaxBatch))),
-        padding(registry->AddCounter(
-            "paddle_server_padding_rows_total",
-            "Rows that batches were padded with.", ModelLabels())),
+        padding(registry->AddCounter("paddle_server_padding_rows_total",
+                                     "Rows that batches were padded with.",
+                                     ModelLabels())),
         rejected(registry->AddCounter(
             "paddle_server_rejected_total",
             "Requests turned away: the queue was full, or the server shut "
@@ -215,8 +215,9 @@ void Telemetry::OnLoaded(const std::shared_ptr<infer::Model>& model,
       families_->running.With(labels, read([](const infer::Model& m) {
                                 return static_cast<double>(m.running());
                               })),
-      families_->up.With(
-          labels, read([](const infer::Model& m) { return m.up() ? 1.0 : 0.0; })),
+      families_->up.With(labels, read([](const infer::Model& m) {
+                           return m.up() ? 1.0 : 0.0;
+                         })),
       families_->info.With({info.name, info.version, info.platform},
                            [] { return 1.0; })};
 }

@@ -66,8 +66,7 @@ absl::Status Channel::Send(absl::string_view bytes,
 }
 
 absl::StatusOr<std::optional<Message>> Channel::Receive(bool wait) {
-  static thread_local const auto buffer =
-      std::make_unique<char[]>(kMaxMessage);
+  static thread_local const auto buffer = std::make_unique<char[]>(kMaxMessage);
   iovec data = {buffer.get(), kMaxMessage};
   msghdr message = {};
   message.msg_iov = &data;

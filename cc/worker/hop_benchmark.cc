@@ -102,8 +102,8 @@ int main(int argc, char** argv) {
           return loop.Stop();
         }
         start = Clock::now();
-        end = start + std::chrono::microseconds(
-                          static_cast<int64_t>(seconds * 1e6));
+        end = start +
+              std::chrono::microseconds(static_cast<int64_t>(seconds * 1e6));
         for (int i = 0; i < calls; ++i) ask();
       });
   loop.Run();

@@ -60,8 +60,8 @@ class Lease {
 
 // The number of bytes that lie in a segment, 64-byte aligned each.
 size_t BytesOf(const BatchInput& input) {
-  return Aligned(input.bytes + static_cast<size_t>(input.padding_rows) *
-                                   input.row_bytes);
+  return Aligned(input.bytes +
+                 static_cast<size_t>(input.padding_rows) * input.row_bytes);
 }
 
 char* Copy(const BatchInput& input, char* to) {
@@ -275,7 +275,8 @@ class Process : public infer::Executor {
           [this, i] { OnMessage(static_cast<size_t>(i)); },
           [this] {
             timed_out_ = true;
-            End(absl::StrCat("was ended: a run took longer than "
+            End(
+                absl::StrCat("was ended: a run took longer than "
                              "--run_timeout_ms=",
                              options_.run_timeout.count()));
           }));
@@ -286,8 +287,8 @@ class Process : public infer::Executor {
                         [this](const std::string& why) { OnExit(why); });
     if (!worker.ok()) return worker.status();
     worker_ = *worker;
-    watch_ = std::make_unique<base::Watch>(
-        loop_, control_->fd(), [this](bool, bool) { OnControl(); });
+    watch_ = std::make_unique<base::Watch>(loop_, control_->fd(),
+                                           [this](bool, bool) { OnControl(); });
     watch_->Want(/*read=*/true, /*write=*/false);
     return control_->Send(Encode(options_.load));
   }
@@ -304,10 +305,10 @@ class Process : public infer::Executor {
     specs_ = loaded.outputs;
     watch_->Want(/*read=*/false, /*write=*/false);
     loaded_ = true;
-    events_.on_loaded(
-        loaded.status,
-        {"paddle_inference", std::move(loaded.inputs),
-         std::move(loaded.outputs), loaded.equal_bits, std::move(loaded.trial)});
+    events_.on_loaded(loaded.status,
+                      {"paddle_inference", std::move(loaded.inputs),
+                       std::move(loaded.outputs), loaded.equal_bits,
+                       std::move(loaded.trial)});
   }
 
   void OnMessage(size_t slot) {
@@ -374,8 +375,8 @@ std::unique_ptr<infer::Executor> ProcessBackend::Start(
   ProcessOptions options = options_;
   options.load.directory = directory;
   options.load.buckets = buckets;
-  auto process = std::make_unique<Process>(loop_, spawner_, options,
-                                           std::move(events));
+  auto process =
+      std::make_unique<Process>(loop_, spawner_, options, std::move(events));
   process->Start();
   return process;
 }

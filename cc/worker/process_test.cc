@@ -119,9 +119,7 @@ class ProcessTest : public testing::Test {
                             }});
   }
   // Serves until somebody has something to tell.
-  void Wait() {
-    loop_.Run();
-  }
+  void Wait() { loop_.Run(); }
   BatchResult Run(infer::Executor* executor, const std::string& bytes) {
     const absl::Cord data(bytes);
     BatchInput input{{1, 4}, {}, {&data}, bytes.size(), 0, 4};
@@ -196,8 +194,8 @@ TEST_F(ProcessTest, PartsFollowOneAnotherAndPaddingRepeatsTheLastRow) {
 TEST_F(ProcessTest, WhatAModelRefusesEndsNothing) {
   const auto executor = Start("good");
   Wait();
-  EXPECT_TRUE(absl::IsInvalidArgument(
-      Run(executor.get(), std::string("F...")).status));
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(Run(executor.get(), std::string("F...")).status));
   EXPECT_TRUE(Run(executor.get(), "abcd").status.ok());
 }
 

@@ -38,8 +38,7 @@ absl::StatusOr<std::unique_ptr<Segment>> Segment::Create(size_t size) {
       new Segment(std::move(fd), static_cast<char*>(data), size));
 }
 
-absl::StatusOr<std::unique_ptr<Segment>> Segment::Open(Fd fd,
-                                                        bool writable) {
+absl::StatusOr<std::unique_ptr<Segment>> Segment::Open(Fd fd, bool writable) {
   struct stat status;
   const int seals = fcntl(fd.get(), F_GET_SEALS);
   if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 ||

@@ -148,8 +148,7 @@ absl::StatusOr<std::unique_ptr<Spawner>> Spawner::Start(Main main,
   const pid_t pid = fork();
   if (pid < 0) return absl::ErrnoToStatus(errno, "cannot make a process");
   if (pid > 0) {
-    return std::unique_ptr<Spawner>(
-        new Spawner(pid, std::move(ends->first)));
+    return std::unique_ptr<Spawner>(new Spawner(pid, std::move(ends->first)));
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != server) _exit(1);
@@ -159,13 +158,17 @@ absl::StatusOr<std::unique_ptr<Spawner>> Spawner::Start(Main main,
     signal(number, SIG_IGN);
   }
   // Its own end is in the parent, which would else not be seen to go.
-  { const Channel parents = std::move(ends->first); }
+  {
+    const Channel parents = std::move(ends->first);
+  }
   _exit(Forker(std::move(ends->second), std::move(main), max_memory_mb).Run());
 }
 
 Spawner::~Spawner() {
   watch_.reset();
-  { const Channel closed = std::move(channel_); }
+  {
+    const Channel closed = std::move(channel_);
+  }
   waitpid(pid_, nullptr, 0);
 }
 

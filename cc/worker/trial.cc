@@ -108,8 +108,7 @@ bool SameRow(const Tensor& batch, int64_t rows, int64_t row,
              const Tensor& alone) {
   if (batch.shape.empty() || batch.shape[0] != rows || !batch.lod.empty() ||
       alone.shape.empty() || alone.shape[0] != 1 ||
-      batch.data.size() !=
-          alone.data.size() * static_cast<size_t>(rows)) {
+      batch.data.size() != alone.data.size() * static_cast<size_t>(rows)) {
     return false;
   }
   return std::memcmp(
@@ -131,9 +130,9 @@ TrialResult TryBatches(const std::vector<int64_t>& buckets,
     return {false, absl::StrCat("not tried: ", *obstacle)};
   }
   const auto failed = [](const absl::Status& status) {
-    return TrialResult{
-        false, absl::StrCat("not tried: made-up inputs do not run: ",
-                            status.message())};
+    return TrialResult{false,
+                       absl::StrCat("not tried: made-up inputs do not run: ",
+                                    status.message())};
   };
   // The first run prepares what the second does without.
   if (auto first = RunRows(0, 1, engine); !first.ok()) {
@@ -148,12 +147,12 @@ TrialResult TryBatches(const std::vector<int64_t>& buckets,
     took = std::min(took, Clock::now() - start);
   }
   if (took > kLongRow) {
-    return {false,
-            absl::StrCat(
-                "not tried: one row takes ",
-                std::chrono::duration_cast<std::chrono::milliseconds>(took)
-                    .count(),
-                " ms, so that computing rows together gains little")};
+    return {
+        false,
+        absl::StrCat(
+            "not tried: one row takes ",
+            std::chrono::duration_cast<std::chrono::milliseconds>(took).count(),
+            " ms, so that computing rows together gains little")};
   }
   for (const int64_t rows : buckets) {
     if (rows == 1) continue;

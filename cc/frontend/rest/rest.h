@@ -40,7 +40,8 @@ int HttpStatus(const absl::Status& status, const infer::Timing& timing = {});
 // On the loop's thread.
 class Handler : public http::Handler {
  public:
-  // The loop and the core must outlive it, and every request it has taken.
+  // The loop and the core must outlive it. Requests that are under way when it
+  // goes are not answered.
   Handler(base::Loop* loop, infer::Core* core, const Options& options);
   ~Handler() override;
 
@@ -76,6 +77,8 @@ class Handler : public http::Handler {
 
   infer::Core* const core_;
   const Options options_;
+  // Whether it is still there, for calls that models finish at their own end.
+  const std::shared_ptr<const bool> alive_ = std::make_shared<bool>(true);
   base::HelperThread helper_;
 };
 
