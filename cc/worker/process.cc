@@ -39,12 +39,23 @@ class Released {
   std::vector<int64_t> segments_ ABSL_GUARDED_BY(mutex_);
 };
 
-// A segment of outputs while somebody reads what one run has left there.
-struct Lease {
-  std::shared_ptr<Segment> segment;
-  std::shared_ptr<Released> released;
-  int64_t number;
-  ~Lease() { released->Add(number); }
+// A segment of outputs while somebody reads what one run has left there. Not to
+// be copied: the first copy to go would release it for all.
+class Lease {
+ public:
+  Lease(std::shared_ptr<Segment> segment, std::shared_ptr<Released> released,
+        int64_t number)
+      : segment_(std::move(segment)),
+        released_(std::move(released)),
+        number_(number) {}
+  ~Lease() { released_->Add(number_); }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+
+ private:
+  const std::shared_ptr<Segment> segment_;
+  const std::shared_ptr<Released> released_;
+  const int64_t number_;
 };
 
 // The number of bytes that lie in a segment, 64-byte aligned each.
@@ -185,8 +196,7 @@ class Slot {
       }
       std::shared_ptr<Lease>& lease = leases[number];
       if (lease == nullptr) {
-        lease =
-            std::make_shared<Lease>(Lease{segment->second, released_, number});
+        lease = std::make_shared<Lease>(segment->second, released_, number);
       }
       infer::Tensor& tensor = result->outputs.emplace_back();
       tensor.name = specs[i].name;

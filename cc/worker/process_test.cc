@@ -31,6 +31,7 @@ constexpr char kCrash = 'C';
 constexpr char kHang = 'H';
 constexpr char kLie = 'L';
 constexpr char kFail = 'F';
+constexpr char kReleased = 'R';  // answers how many segments were released
 
 Loaded Describe(const LoadOptions& options) {
   Loaded loaded;
@@ -78,6 +79,9 @@ int MadeUpWorker(Channel control, std::vector<Channel> slots) {
       }
       for (int64_t i = 0; i < place.bytes; ++i) {
         outputs->data()[i] = static_cast<char>(2 * from[i]);
+      }
+      if (from[0] == kReleased) {
+        outputs->data()[0] = static_cast<char>(run.released.size());
       }
       ran.outputs = {{{1, 0, from[0] == kLie ? 2 << 20 : place.bytes},
                       base::DataType::kUint8,
@@ -137,6 +141,21 @@ class ProcessTest : public testing::Test {
   std::string ended_;
 };
 Spawner* ProcessTest::spawner_ = nullptr;
+
+TEST_F(ProcessTest, ASegmentIsReleasedOnceItsAnswerIsReadAndNotBefore) {
+  const auto executor = Start("good");
+  Wait();
+  const auto released = [&] {
+    const BatchResult told = Run(executor.get(), "R---");
+    return static_cast<int>(std::string(told.outputs.at(0).data)[0]);
+  };
+  {
+    const BatchResult read = Run(executor.get(), "abcd");
+    EXPECT_EQ(released(), 0);
+    EXPECT_EQ(released(), 1);  // what the line above has read
+  }
+  EXPECT_EQ(released(), 2);
+}
 
 TEST_F(ProcessTest, RunsInAProcessOfItsOwn) {
   const auto executor = Start("good");
