@@ -101,7 +101,7 @@ class ProcessTest : public testing::Test {
   }
   static void TearDownTestSuite() { delete spawner_; }
 
-  void SetUp() override { spawner_->Attach(&loop_); }
+  void SetUp() override { spawner_->Attach(&loop_, nullptr); }
 
   std::unique_ptr<infer::Executor> Start(const std::string& directory,
                                          int run_timeout_ms = 0) {
@@ -207,6 +207,56 @@ TEST_F(ProcessTest, ACrashCostsTheRequestThatItComputed) {
   EXPECT_THAT(std::string(result.status.message()),
               testing::ContainsRegex("ended by signal 11"));
   EXPECT_EQ(ended_, "was ended by signal 11 (Segmentation fault)");
+}
+
+TEST_F(ProcessTest, AnAnswerIsReleasedWhenItIsReadAndNoSooner) {
+  const auto executor = Start("good");
+  Wait();
+  const auto released = [&] {
+    return std::string(Run(executor.get(), "R...").outputs[0].data)[0];
+  };
+  {
+    const BatchResult held = Run(executor.get(), "abcd");
+    EXPECT_EQ(released(), 0);
+  }
+  // That one, and the answer before.
+  EXPECT_EQ(released(), 2);
+  EXPECT_EQ(released(), 1);
+}
+
+TEST_F(ProcessTest, ARunThatCannotBeSentLeavesTheNextRight) {
+  const auto executor = Start("good");
+  Wait();
+  const absl::Cord data("abcd");
+  // More offsets than a message has room for.
+  BatchInput input{{1, 4}, {std::vector<int64_t>(1 << 20)}, {&data}, 4, 0, 4};
+  absl::Status status;
+  executor->Run(0, {input}, [&](BatchResult result) {
+    status = result.status;
+    EXPECT_TRUE(result.begun);
+    loop_.Stop();
+  });
+  Wait();
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  const BatchResult result = Run(executor.get(), "abcd");
+  ASSERT_TRUE(result.status.ok()) << result.status;
+  EXPECT_EQ(std::string(result.outputs[0].data), "\xc2\xc4\xc6\xc8");
+}
+
+TEST_F(ProcessTest, ARunAfterTheEndHasNotBegun) {
+  const auto executor = Start("good");
+  Wait();
+  Run(executor.get(), "C...");
+  const absl::Cord data("abcd");
+  BatchInput input{{1, 4}, {}, {&data}, 4, 0, 4};
+  BatchResult result;
+  executor->Run(0, {input}, [&](BatchResult r) {
+    result = std::move(r);
+    loop_.Stop();
+  });
+  Wait();
+  EXPECT_FALSE(result.status.ok());
+  EXPECT_FALSE(result.begun);
 }
 
 TEST_F(ProcessTest, AnAnswerOutlivesItsWorker) {
