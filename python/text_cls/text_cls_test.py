@@ -164,11 +164,7 @@ def test_samples_are_held_out_reviews_of_many_lengths() -> None:
 
 
 def test_metadata() -> None:
-    (tokens,) = METADATA["inputs"]
-    rows = tokens.pop("range")  # of the table of tokens
-    assert tokens == {"name": "token_ids", "datatype": "INT64", "shape": [-1, -1]}
-    assert rows[0] == 0
-    assert rows[1] >= np.load(SAMPLES / "token_ids.npy").max()
+    assert METADATA["inputs"] == [{"name": "token_ids", "datatype": "INT64", "shape": [-1, -1]}]
     assert METADATA["outputs"] == [{"name": "logits", "datatype": "FP32", "shape": [-1, 2]}]
     assert METADATA["settings"]["steps"] == 400
     assert (MODEL / "classes.txt").read_text() == "negative\npositive\n"
