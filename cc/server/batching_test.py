@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import http.client
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,26 @@ def queueing(server: Server) -> Iterator[Queue]:
         yield queue
 
 
+@pytest.mark.parametrize("flags", [["--batching=off"], ["--batching=on"], ["--instances=2"]])
+def test_no_answer_is_another_clients(models: Repository, flags: list[str]) -> None:
+    with serving(models.flag, *flags) as server:
+
+        def ask(client: int) -> None:
+            connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+            for i in range(300):
+                x = np.full((1 + i % 5, 4), client * 1000 + i, np.float32)
+                connection.request(
+                    "POST", infer("m"), x.tobytes(), {"Inference-Header-Content-Length": "0"}
+                )
+                response = connection.getresponse()
+                assert response.status == 200
+                assert response.read()[-x.nbytes :] == (2 * x).tobytes()
+            connection.close()
+
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(ask, range(8)))
+
+
 @pytest.mark.parametrize(
     ("flag", "runs", "why"),
     [
@@ -78,6 +99,7 @@ def test_requests_that_wait_are_computed_together(
             assert (status, data(answer)) == (200, (2 * (ROWS + i)).ravel().tolist())
         assert server.metric(RUNS) == runs
         assert server.metric(REQUESTS) == 9
+        server.stop()
     (line,) = server.logged("model loaded", batching=runs < 9)
     assert why in line["batching_why"]
 
@@ -94,7 +116,8 @@ def test_company_does_not_change_a_bit(tmp_path: Path) -> None:
             together = [one.result() for one in asked]
         assert together == alone
         of_model = '{model="digits",version="1"}'
-        assert server.metric(f"paddle_server_batch_requests_count{of_model}") == 40 + 1 + 2
+        # 40 alone, the one that kept the instance busy, and 78 rows by 32.
+        assert server.metric(f"paddle_server_batch_requests_count{of_model}") == 40 + 1 + 3
 
 
 def ask_digits(server: Server, i: int) -> bytes:
@@ -141,8 +164,6 @@ def test_the_queue_has_a_time_of_its_own(models: Repository) -> None:
 def test_what_nobody_waits_for_is_not_computed(models: Repository) -> None:
     with serving(models.flag, "--batching=off") as server:
         with queueing(server) as queue:
-            import http.client
-
             gone = http.client.HTTPConnection("127.0.0.1", server.port)
             gone.request("POST", infer("m"), request(ROWS))
             until(lambda: server.metric(DEPTH) == 1)

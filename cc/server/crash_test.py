@@ -15,7 +15,7 @@ import pytest
 from cc.server.repository import ROWS, Repository, data, infer, request
 from cc.server.serving import Server, alive, descendants, run, serving, until
 
-# An id that no table has, which Paddle's kernel does not look at before it reads there.
+# A row that no table has, at which Paddle's kernel does not look before it reads there.
 CRASH = request([[2**40] * 4], "INT64")
 FITS = request([[0, 1, 2, 99]], "INT64")
 ENDS = 'paddle_server_worker_ends_total{model="%s",version="1"}'
@@ -35,7 +35,7 @@ def others_are_served(server: Server) -> Iterator[None]:
     def ask(start: int) -> int:
         count = 0
         while not over.is_set() or count == 0:
-            x = ROWS + start + count
+            x = (ROWS + start + count).astype(np.float32)
             status, _, answer = server.call("POST", infer("times"), request(x))
             assert status == 200, answer
             assert data(answer) == (2 * x).ravel().tolist()
@@ -54,21 +54,23 @@ def others_are_served(server: Server) -> Iterator[None]:
 
 
 def test_a_crash_costs_the_requests_of_that_model_only(models: Repository) -> None:
-    with serving(models.flag) as server, others_are_served(server):
-        before = server.call("POST", infer("unchecked"), FITS)
-        assert before[0] == 200
-        for crashes in (1, 2, 3):
-            status, _, answer = server.call("POST", infer("unchecked"), CRASH)
-            assert status == 500
-            assert data(answer) == (
-                'model "unchecked" version 1: its worker process was ended by signal 11 '
-                "(Segmentation fault) while it computed this request"
-            )
-            # The next one waits until the model is there again.
-            assert server.call("POST", infer("unchecked"), FITS)[2] == before[2]
-            assert server.metric(ENDS % "unchecked") == crashes
-        assert server.metric(ENDS % "times") == 0
-        assert server.metric('paddle_server_model_up{model="unchecked",version="1"}') == 1
+    with serving(models.flag) as server:
+        with others_are_served(server):
+            before = server.call("POST", infer("unchecked"), FITS)
+            assert before[0] == 200
+            for crashes in (1, 2, 3):
+                status, _, answer = server.call("POST", infer("unchecked"), CRASH)
+                assert status == 500
+                assert data(answer) == (
+                    'model "unchecked" version 1: its worker process was ended by signal 11 '
+                    "(Segmentation fault) while it computed this request"
+                )
+                # The next one waits until the model is there again.
+                assert server.call("POST", infer("unchecked"), FITS)[2] == before[2]
+                assert server.metric(ENDS % "unchecked") == crashes
+            assert server.metric(ENDS % "times") == 0
+            assert server.metric('paddle_server_model_up{model="unchecked",version="1"}') == 1
+        server.stop()
     ends = server.logged("worker ended", model="unchecked", version="1", level="error")
     assert [line["starts_again_seconds"] for line in ends] == [0.1, 0.2, 0.4]
     assert "signal 11" in ends[0]["why"]
@@ -118,7 +120,7 @@ def test_a_model_has_no_more_memory_than_it_may(models: Repository) -> None:
         serving(models.flag, "--worker_memory_mb=2048") as server,
         others_are_served(server),
     ):
-        for gibibytes in (8, 64):
+        for gibibytes in (3, 7):
             wanted = request([gibibytes << 28], "INT64")
             status, _, answer = server.call("POST", infer("fill"), wanted)
             assert status == 500
@@ -175,7 +177,7 @@ def orphans() -> Iterator[None]:
     "number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGABRT], ids=lambda n: n.name
 )
 def test_no_process_is_left(models: Repository, number: signal.Signals) -> None:
-    with serving(models.flag, "--instances=2") as server:
+    with serving(models.flag, "--instances=2", "--drain_timeout_ms=10") as server:
         below = descendants(server.process.pid)
         assert len(below) == 3
         # Amid a run too.

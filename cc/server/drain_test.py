@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import http.client
-import json
 import signal
 import socket
 from pathlib import Path
@@ -141,11 +140,3 @@ def test_a_second_signal_does_not_wait(models: Repository) -> None:
             until(lambda: _refused(server))
             assert server.stop()[0] == 1
     assert server.log[-1]["abandoned"] == 1
-
-
-def test_a_signal_while_models_load_ends_at_once(models: Repository) -> None:
-    models.put("m", 2, "times1")
-    server = Server.__new__(Server)
-    with serving(models.flag) as server:
-        pass
-    assert json.dumps(server.log)

@@ -141,6 +141,8 @@ class Server:
             self.port = self.log[-1].get("port", self.port)
             if self.log[-1]["msg"] == "ready":
                 break
+        else:
+            raise AssertionError(f"it did not start: exit code {self.process.wait()}")
         # The rest is read beside the test, as far as it is not about a reader that stops.
         self.reader = threading.Thread(target=self._read)
         if read_log:
@@ -148,7 +150,8 @@ class Server:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        self.log += [json.loads(line) for line in self.process.stdout]
+        for line in self.process.stdout:
+            self.log.append(json.loads(line))
 
     def read_log(self) -> None:
         """Reads on, to the end."""
