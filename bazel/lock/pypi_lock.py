@@ -1,5 +1,8 @@
 """requirements.in -> requirements_lock.txt, and with sdists.in -> wheels_lock.json.
 
+bench/ has a requirements.in of its own, resolved apart: what a benchmark's peers require moves
+no version that images ship.
+
 pip-tools pins versions and hashes; then pip says which wheel of each pin it would
 install on CPython 3.11 and glibc 2.36 on x86-64, which is what we build and ship,
 and what that wheel requires. Nothing is built, and no code of a package runs:
@@ -34,6 +37,8 @@ from bazel.lock import debian_lock
 
 SPEC, LOCK, WHEELS = "requirements.in", "requirements_lock.txt", "wheels_lock.json"
 SDISTS = "sdists.in"
+BENCH = "bench/"
+FOLDERS = ("", BENCH)  # each a resolution of its own; sdists.in is the first one's alone
 
 _PYTHON = "3.11"
 _PLATFORMS = [
@@ -166,10 +171,11 @@ def is_sdist(file: str, name: str, version: str) -> bool:
 
 
 def update_requirements(
-    spec_text: str, lock_text: str, index: str, upgrade: bool, report: archive.Report
+    folder: str, spec_text: str, lock_text: str, index: str, upgrade: bool, report: archive.Report
 ) -> str:
     """Runs pip-compile; returns the lock's text. Pins that still fit stay, unless upgrade."""
-    report("resolving " + SPEC)
+    spec = folder + SPEC
+    report("resolving " + spec)
     with tempfile.TemporaryDirectory(prefix="paddle_images-") as directory:
         Path(directory, SPEC).write_text(spec_text)
         Path(directory, LOCK).write_text(lock_text)
@@ -186,8 +192,8 @@ def update_requirements(
         if done.returncode:
             _refuse_unreachable(index, done.stderr)
             raise PyPIError(
-                f"{SPEC} has no solution in wheels for CPython {_PYTHON} on manylinux x86-64 "
-                f"(sdists are not taken). Change {SPEC}, or if a pin of the lock stands in the "
+                f"{spec} has no solution in wheels for CPython {_PYTHON} on manylinux x86-64 "
+                f"(sdists are not taken). Change {spec}, or if a pin of the lock stands in the "
                 "way run `./bazelw run //:lock -- --upgrade`. pip-compile says:\n"
                 + _last_lines(done.stderr)
             )

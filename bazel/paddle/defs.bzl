@@ -24,12 +24,14 @@ load("@rules_python//python:defs.bzl", "py_test")
 # more, without versions: the first definition that the loader meets wins, so any
 # name that a program exports would be taken by libpaddle.so. Nothing is exported,
 # neither of static libraries nor of the program.
-_HIDE = [
-    "-Wl,--exclude-libs,ALL",
-    "-Wl,--version-script=$(execpath //bazel/paddle:hide_all.lds)",
-    "-Wl,--gc-sections",
-]
-_HIDE_INPUTS = ["//bazel/paddle:hide_all.lds"]
+_HIDE_ALL = "//bazel/paddle:hide_all.lds"
+
+def _hide(exports):
+    return [
+        "-Wl,--exclude-libs,ALL",
+        "-Wl,--version-script=$(execpath %s)" % exports,
+        "-Wl,--gc-sections",
+    ]
 
 def _rpath(name):
     sdk = Label("@paddle//:defs.bzl").repo_name
@@ -43,7 +45,7 @@ def _rpath(name):
     ]
     return ["-Wl,-rpath," + ":".join([root + d for root in roots for d in ["/paddle/base", "/lib"]])]
 
-def paddle_cc_binary(name, linkopts = [], additional_linker_inputs = [], **kwargs):
+def paddle_cc_binary(name, linkopts = [], additional_linker_inputs = [], exports = _HIDE_ALL, **kwargs):
     """A `cc_binary` that finds the engine, in runfiles and in an image.
 
     In an image it lies at `DIR/bin/NAME` and the files of `@paddle//:runtime` at
@@ -53,12 +55,13 @@ def paddle_cc_binary(name, linkopts = [], additional_linker_inputs = [], **kwarg
       name: name of the program.
       linkopts: further flags of the linker.
       additional_linker_inputs: files that the flags name.
+      exports: a version script of the linker, where others look symbols up: a plugin, `linkshared`.
       **kwargs: what else `cc_binary` takes.
     """
     cc_binary(
         name = name,
-        additional_linker_inputs = additional_linker_inputs + _HIDE_INPUTS,
-        linkopts = linkopts + _HIDE + _rpath(name),
+        additional_linker_inputs = additional_linker_inputs + [exports],
+        linkopts = linkopts + _hide(exports) + _rpath(name),
         **kwargs
     )
 
@@ -73,8 +76,8 @@ def paddle_cc_test(name, linkopts = [], additional_linker_inputs = [], **kwargs)
     """
     cc_test(
         name = name,
-        additional_linker_inputs = additional_linker_inputs + _HIDE_INPUTS,
-        linkopts = linkopts + _HIDE + _rpath(name),
+        additional_linker_inputs = additional_linker_inputs + [_HIDE_ALL],
+        linkopts = linkopts + _hide(_HIDE_ALL) + _rpath(name),
         # Bazel would make a shared library of every dependency, which exports.
         linkstatic = True,
         **kwargs

@@ -13,8 +13,11 @@ use_repo(pypi, "pypi")
 load("//bazel/pypi/private:repositories.bzl", "hub_repository", "wheel_repository")
 
 _lock = tag_class(
-    doc = "The lock that wheels come from.",
-    attrs = {"wheels": attr.label(mandatory = True, doc = "wheels_lock.json")},
+    doc = "A lock that wheels come from.",
+    attrs = {
+        "hub": attr.string(default = "pypi", doc = "`@HUB//NAME` is a wheel of it. Only the first lock, `pypi`, is amended."),
+        "wheels": attr.label(mandatory = True, doc = "wheels_lock.json"),
+    },
 )
 
 _amend = tag_class(
@@ -33,7 +36,25 @@ _large = tag_class(
 
 def _pypi_impl(mctx):
     module = mctx.modules[0]
-    lock = json.decode(mctx.read(module.tags.lock[0].wheels))
+    locks = [json.decode(mctx.read(tag.wheels)) for tag in module.tags.lock]
+    _first(module, locks[0])
+    for tag, lock in zip(module.tags.lock, locks)[1:]:
+        _further(tag.hub, lock, {wheel["sha256"]: wheel["name"] for wheel in locks[0]["wheels"]})
+
+def _further(hub, lock, unpacked):
+    """The repositories of a further lock; what the first one has of the same bytes is not unpacked again."""
+    for wheel in lock["wheels"]:
+        same = unpacked.get(wheel["sha256"])
+        wheel_repository(
+            name = hub + "_" + wheel["name"],
+            hub = hub,
+            requires = wheel["requires"],
+            unpacked = "pypi_" + same if same else "",
+            wheel = json.encode(wheel),
+        )
+    hub_repository(name = hub, hub = hub, wheels = [wheel["name"] for wheel in lock["wheels"]])
+
+def _first(module, lock):
     names = [wheel["name"] for wheel in lock["wheels"]]
     amended = {wheel["name"]: {name: None for name in wheel["requires"]} for wheel in lock["wheels"]}
     for tag in module.tags.amend:

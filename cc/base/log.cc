@@ -25,6 +25,7 @@ constexpr size_t kWriterBytes = 1 << 20;
 std::atomic<LogLevel> level_now{LogLevel::kInfo};
 // Never destroyed: whoever logs last may do so after main.
 std::atomic<LogWriter*> writer{nullptr};
+std::atomic<bool> stopped{false};
 std::atomic<uint64_t> dropped_directly{0};
 ABSL_CONST_INIT absl::Mutex direct_mutex(absl::kConstInit);
 
@@ -90,9 +91,8 @@ absl::Status LogStart() {
 
 void LogStop(absl::Duration at_most) {
   LogWriter* const thread = writer.load();
-  if (thread == nullptr || !thread->Stop(at_most)) return;
-  dropped_directly += thread->dropped();
-  writer = nullptr;  // somebody reads: later lines are written directly
+  // Where all was written somebody reads, and later lines are written directly.
+  if (thread != nullptr && thread->Stop(at_most)) stopped = true;
 }
 
 uint64_t LogLinesDropped() {
@@ -122,7 +122,7 @@ Log::~Log() {
   if (!on_) return;
   line_.append("}\n");
   LogWriter* thread = writer.load(std::memory_order_acquire);
-  if (thread != nullptr) {
+  if (thread != nullptr && !stopped.load(std::memory_order_relaxed)) {
     thread->Add(line_, level_ >= LogLevel::kError);
   } else {
     WriteDirectly(line_);

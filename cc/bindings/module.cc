@@ -1,7 +1,6 @@
 // The extension module paddle_engine._engine: //cc/engine for Python. Its types
 // are in _engine.pyi; __init__.py has loaded libpaddle.so before.
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <ostream>
 #include <streambuf>
@@ -135,15 +134,28 @@ class Engine {
     engine_ = *std::move(engine);
   }
 
+  ~Engine() {
+    py::gil_scoped_release release;
+    engine_.reset();
+  }
+
   std::unique_ptr<Engine> Clone() {
     absl::StatusOr<std::unique_ptr<engine::Engine>> clone;
     {
       py::gil_scoped_release release;
-      std::lock_guard<std::mutex> lock(mutex_);
       clone = engine_->Clone();
     }
     if (!clone.ok()) Raise(clone.status());
     return std::unique_ptr<Engine>(new Engine(*std::move(clone)));
+  }
+
+  void Release() {
+    absl::Status status;
+    {
+      py::gil_scoped_release release;
+      status = engine_->Release();
+    }
+    if (!status.ok()) Raise(status);
   }
 
   py::tuple inputs() const { return Specs(engine_->inputs()); }
@@ -188,10 +200,8 @@ class Engine {
     }
     absl::StatusOr<std::vector<engine::Tensor>> outputs;
     {
-      // The lock is taken without the GIL, so nobody waits for one of the two
-      // while holding the other.
+      // Another thread may have the instance, and want the GIL.
       py::gil_scoped_release release;
-      std::lock_guard<std::mutex> lock(mutex_);
       outputs = engine_->RunViews(views);
     }
     if (!outputs.ok()) Raise(outputs.status());
@@ -213,7 +223,6 @@ class Engine {
   explicit Engine(std::unique_ptr<engine::Engine> engine)
       : engine_(std::move(engine)) {}
 
-  std::mutex mutex_;
   std::unique_ptr<engine::Engine> engine_;
 };
 
@@ -303,6 +312,8 @@ PYBIND11_MODULE(_engine, module) {
       .def_property_readonly("outputs", &Engine::outputs)
       .def("clone", &Engine::Clone,
            "An instance for another thread. It shares the weights.")
+      .def("release", &Engine::Release,
+           "Gives the system what runs have taken, down to the weights.")
       .def("run", &Engine::Run, py::arg("inputs"),
            "Runs the model on arrays by name and returns its outputs by name.")
       .attr("__module__") = "paddle_engine";

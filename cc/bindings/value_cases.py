@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +49,11 @@ OPEN = (None, 7)
 
 
 def ids(forward: Callable[..., Any], **more: Any) -> Case:
-    return Case(forward, **{"ids": BATCH, "shape": OPEN} | more)
+    return replace(Case(forward, BATCH, OPEN), **more)
 
 
 def index(forward: Callable[..., Any], **more: Any) -> Case:
-    return Case(forward, **{"ids": SEVEN} | more)
+    return replace(Case(forward, SEVEN), **more)
 
 
 def fitting(dtype: str) -> list[int]:
@@ -72,7 +72,7 @@ def in_loop(w: paddle.Tensor, i: paddle.Tensor) -> paddle.Tensor:
 
 
 def in_branch(w: paddle.Tensor, i: paddle.Tensor) -> paddle.Tensor:
-    if i.sum() > -(10**15):
+    if i.sum() > -(10**15):  # noqa: SIM108  # Paddle makes operators of an if alone
         y = F.embedding(i, w)
     else:
         y = F.embedding(i * 0, w)
@@ -334,7 +334,7 @@ NEEDS_NONE: dict[str, Case] = {
 ALL = {**CAUGHT, **NOT_CAUGHT, **NEEDS_NONE}
 
 
-class Network(nn.Layer):
+class Network(nn.Layer):  # type: ignore[misc]
     """A case's parameters, filled so that foreign bytes would show, and its function."""
 
     def __init__(self, case: Case) -> None:

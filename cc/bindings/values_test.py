@@ -14,9 +14,8 @@ import sys
 from typing import Any
 
 import pytest
-
-from cc.bindings import value_cases
-from cc.bindings.value_cases import ALL, CAUGHT, NEEDS_NONE, NOT_CAUGHT
+import value_cases
+from value_cases import ALL, CAUGHT, NEEDS_NONE, NOT_CAUGHT
 
 PROBE = os.environ["PROBE"]
 
@@ -106,7 +105,8 @@ def test_ranges_that_hold_in_every_run_are_told(seen: dict[str, dict[str, Any]])
         (
             "gather_open",
             100,
-            "input ids: element 0 is 100, the model takes 0 to 99 (index in dimension 0 of input x)",
+            "input ids: element 0 is 100, the model takes 0 to 99 "
+            "(index in dimension 0 of input x)",
         ),
         (
             "lstm_open",

@@ -1,5 +1,7 @@
 #include "cc/engine/engine.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstring>
 #include <exception>
@@ -17,8 +19,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/synchronization/mutex.h"
 #include "cc/base/data_type.h"
+#include "cc/engine/gate.h"
+#include "cc/engine/metadata.h"
 #include "cc/engine/model_files.h"
 #include "cc/engine/program.h"
 #include "cc/engine/thread.h"
@@ -167,8 +170,9 @@ absl::Status Guard(const std::string& action, absl::StatusCode blame,
   }
 }
 
-// The shield against what Paddle 2.6.2 does to its oneDNN cache, which is one
-// for the process (docs/engine.md, "What Paddle's cache does not bear"):
+// The shield (where oneDNN computes) against what Paddle 2.6.2 does to its
+// oneDNN cache, which is one for the process (docs/engine.md, "What Paddle's
+// cache does not bear"):
 //
 // - a thread that ends erases objects of the instance that it ran last, and
 //   leaves those of others behind, which a later thread of the same id takes
@@ -185,29 +189,24 @@ absl::Status Guard(const std::string& action, absl::StatusCode blame,
 // Paddle's own number.
 constexpr size_t kShapes = 10;
 
-// Held by whoever runs (shared) or loads (alone).
-absl::Mutex& RunOrLoad() {
-  static auto* const mutex = new absl::Mutex;
-  return *mutex;
-}
-
 // Calls f, which throws nothing, in a thread that never ends: the caller's if
-// it is one, else `thread`, which is taken where it is empty.
-void Enduring(std::unique_ptr<Thread>* thread, const std::function<void()>& f) {
-  if (Thread::Number() != 0) return f();
-  if (*thread == nullptr) *thread = std::make_unique<Thread>();
-  (*thread)->Run(f);
-}
-
-void Enduring(const std::function<void()>& f) {
-  std::unique_ptr<Thread> thread;
-  Enduring(&thread, f);
+// it is one, else `thread`.
+absl::Status Enduring(Thread* thread, const std::function<void()>& f) {
+  if (Thread::Number() != 0) {
+    f();
+  } else if (!thread->Run(f)) {
+    return absl::ResourceExhaustedError(
+        "the engine needs a thread, and the system gives none: is there a "
+        "limit of processes (pids) that others have reached?");
+  }
+  return absl::OkStatus();
 }
 
 // Throws away what this process writes to std::cerr while it lives. The passes
 // that make an int8 graph tell there, in colours, of each kind of operator that
 // they found none of, whatever DisableGlogInfo says; nothing of ours, and
-// nothing else of Paddle's, writes to std::cerr. One at a time.
+// nothing else of Paddle's, writes to std::cerr. One at a time. What other
+// threads of the process write there meanwhile is lost with it.
 class SilentCerr {
  public:
   SilentCerr() : buffer_(std::cerr.rdbuf(nullptr)) {}
@@ -276,6 +275,7 @@ struct Model {
   std::vector<bool> shareable;     // Signature::shareable
   std::vector<ValueCheck> checks;  // beside the ranges of the inputs
   bool gpu = false;
+  bool onednn = false;  // and so the shield
 };
 
 // The inputs of a run in the order of the specs, and their shapes as Paddle
@@ -390,18 +390,15 @@ class Engine::Impl {
 
   const Model& model() const { return *model_; }
 
+  void Release() {
+    Renew();
+    predictor_->TryShrinkMemory();
+    malloc_trim(0);
+  }
+
   // `share`: to compute on the inputs' bytes.
   absl::Status Run(const Checked& checked, bool share, OutputSink* sink) {
-    std::vector<Lod> lods;
-    for (const TensorView* input : checked.inputs) lods.push_back(input->lod);
-    const auto met = met_.find(checked.shapes);
-    const bool elsewhere = thread_ != 0 && thread_ != Thread::Number();
-    if (elsewhere ||
-        (met == met_.end() ? met_.size() == kShapes : met->second != lods)) {
-      Renew();
-    }
-    thread_ = Thread::Number();
-    met_.emplace(checked.shapes, std::move(lods));
+    if (model_->onednn) Shield(checked);
     for (size_t i = 0; i < inputs_.size(); ++i) {
       Write(*checked.inputs[i], checked.shapes[i],
             share && model_->shareable[i], i);
@@ -423,6 +420,20 @@ class Engine::Impl {
       outputs_.push_back(predictor_->GetOutputHandle(spec.name));
     }
     shared_.assign(inputs_.size(), false);
+  }
+
+  // See "The shield", above.
+  void Shield(const Checked& checked) {
+    std::vector<Lod> lods;
+    for (const TensorView* input : checked.inputs) lods.push_back(input->lod);
+    const auto met = met_.find(checked.shapes);
+    const bool elsewhere = thread_ != 0 && thread_ != Thread::Number();
+    if (elsewhere ||
+        (met == met_.end() ? met_.size() == kShapes : met->second != lods)) {
+      Renew();
+    }
+    thread_ = Thread::Number();
+    met_.emplace(checked.shapes, std::move(lods));
   }
 
   // With an executor of its own: what Paddle caches belongs to an executor and
@@ -501,7 +512,13 @@ class Engine::Impl {
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() {
-  Enduring(&thread_, [&] { impl_.reset(); });
+  if (impl_ == nullptr) return;
+  const Gate::Run run(&turn_);
+  const bool gone =
+      run.status().ok() && Enduring(&thread_, [&] { impl_.reset(); }).ok();
+  // Rather its memory than the process: in this thread Paddle would erase what
+  // others compute with.
+  if (!gone) impl_.release();
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
@@ -529,9 +546,12 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
   if (!outputs.ok()) return outputs.status();
   std::vector<ValueCheck> checks =
       FillRanges(std::move(signature->checks), &*inputs);
-  const auto model = std::make_shared<const Model>(Model{
-      *std::move(inputs), *std::move(outputs), std::move(signature->shareable),
-      std::move(checks), options.gpu.has_value()});
+  absl::Status narrowed = NarrowRangesByFile(options.model_dir, &*inputs);
+  if (!narrowed.ok()) return narrowed;
+  const auto model = std::make_shared<const Model>(
+      Model{*std::move(inputs), *std::move(outputs),
+            std::move(signature->shareable), std::move(checks),
+            options.gpu.has_value(), options.onednn && !options.gpu});
 
   std::unique_ptr<Impl> impl;
   const auto load = [&] {
@@ -564,24 +584,46 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
                                         model);
         });
   };
-  absl::Status status;
-  Enduring([&] {
-    absl::MutexLock alone(&RunOrLoad());
-    status = load();
-  });
+  const Gate::Load alone;
+  if (!alone.status().ok()) return alone.status();
+  Thread thread;
+  absl::Status loaded;
+  absl::Status status = Enduring(&thread, [&] { loaded = load(); });
+  status.Update(loaded);
   if (!status.ok()) return status;
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 
+absl::Status Engine::Do(const std::string& action, absl::StatusCode blame,
+                        const std::function<absl::Status()>& f) {
+  const Gate::Run run(&turn_);
+  if (!run.status().ok()) return run.status();
+  absl::Status done;
+  absl::Status status = Enduring(&thread_, [&] {
+    absl::Status given;
+    done = Guard(action, blame, [&] { given = f(); });
+    done.Update(given);
+  });
+  status.Update(done);
+  return status;
+}
+
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Clone() {
   std::unique_ptr<Impl> clone;
-  absl::Status status;
-  Enduring([&] {
-    status = Guard("cloning the model", absl::StatusCode::kInternal,
-                   [&] { clone = impl_->Clone(); });
-  });
+  absl::Status status =
+      Do("cloning the model", absl::StatusCode::kInternal, [&] {
+        clone = impl_->Clone();
+        return absl::OkStatus();
+      });
   if (!status.ok()) return status;
   return std::unique_ptr<Engine>(new Engine(std::move(clone)));
+}
+
+absl::Status Engine::Release() {
+  return Do("giving memory back", absl::StatusCode::kInternal, [&] {
+    impl_->Release();
+    return absl::OkStatus();
+  });
 }
 
 const std::vector<TensorSpec>& Engine::inputs() const {
@@ -627,16 +669,10 @@ absl::Status Engine::RunInto(const std::vector<TensorView>& inputs,
           kShareAlignment, ", as those of a shared input must"));
     }
   }
-  absl::Status of_sink;
-  absl::Status status;
   // All that the model declares was checked: what Paddle still finds invalid is
   // in the dimensions that the model leaves open.
-  Enduring(&thread_, [&] {
-    absl::ReaderMutexLock with_others(&RunOrLoad());
-    status = Guard("running the model", absl::StatusCode::kInvalidArgument,
-                   [&] { of_sink = impl_->Run(*checked, share, sink); });
-  });
-  return status.ok() ? of_sink : status;
+  return Do("running the model", absl::StatusCode::kInvalidArgument,
+            [&] { return impl_->Run(*checked, share, sink); });
 }
 
 std::string PaddleVersion() {

@@ -18,6 +18,7 @@
 #ifndef CC_ENGINE_ENGINE_H_
 #define CC_ENGINE_ENGINE_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "cc/engine/gate.h"
 #include "cc/engine/tensor.h"
 #include "cc/engine/thread.h"
 
@@ -65,14 +67,18 @@ class OutputSink {
 // What the bytes of a shared input begin at a multiple of.
 constexpr size_t kShareAlignment = 64;
 
-// One instance of a loaded model. Not thread-safe: one thread at a time. For
-// more threads, give each a Clone(): clones share the weights, and may outlive
-// the instance that they were made from.
+// One instance of a loaded model. One thread at a time runs it, others wait. To
+// run at the same time, give each thread a Clone(): clones share the weights,
+// and may outlive the instance that they were made from.
 //
 // Any thread may come and go: an instance has one of its own that never ends,
 // in which it runs. From an engine::Thread (thread.h) it runs in that very
 // thread, which saves the change. A load waits until nothing runs, and runs
 // wait for it.
+//
+// A process may fork at any time: the fork waits for runs, up to two seconds,
+// and the child goes on with its instances. Where a load, or a longer run, was
+// under way, all of the engine is FAILED_PRECONDITION in the child.
 class Engine {
  public:
   // NOT_FOUND: a file is missing. DATA_LOSS: a file is damaged, or the two are
@@ -86,7 +92,12 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
   ~Engine();
 
+  // INTERNAL or RESOURCE_EXHAUSTED, as a run.
   absl::StatusOr<std::unique_ptr<Engine>> Clone();
+
+  // Gives the system what runs have taken, down to the weights. The next run
+  // takes it again, and is as slow as a first one.
+  absl::Status Release();
 
   const std::vector<TensorSpec>& inputs() const;
   const std::vector<TensorSpec>& outputs() const;
@@ -96,8 +107,8 @@ class Engine {
   // given twice; its type, rank, a fixed dimension, its offsets (LoD) or its
   // number of bytes is wrong; or the model cannot compute with the variable
   // dimensions given.
-  // RESOURCE_EXHAUSTED: not enough memory. INTERNAL: the engine failed. After
-  // any of them the instance can be used again.
+  // RESOURCE_EXHAUSTED: not enough memory, or no thread to be had. INTERNAL:
+  // the engine failed. After any of them the instance can be used again.
   absl::StatusOr<std::vector<Tensor>> Run(const std::vector<Tensor>& inputs);
 
   // The same for bytes that lie elsewhere and stay there until it returns.
@@ -119,7 +130,12 @@ class Engine {
  private:
   class Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Thread> thread_;  // taken at the first run that needs it
+  // Calls f, which may throw what Paddle throws, where and when it may touch
+  // Paddle.
+  absl::Status Do(const std::string& action, absl::StatusCode blame,
+                  const std::function<absl::Status()>& f);
+  Turn turn_;
+  Thread thread_;  // used by whoever has the turn
   std::unique_ptr<Impl> impl_;
 };
 

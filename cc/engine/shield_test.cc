@@ -2,12 +2,14 @@
 // met through the engine: threads end, models are loaded, and shapes are many,
 // all while others run. Without the shield runs fail here ("could not execute a
 // primitive"), and may end by a signal.
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -131,6 +133,139 @@ TEST_F(Shield, HoldsInAChildProcess) {
   EXPECT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 0);
   EXPECT_EQ(Wrong(clone.get(), 1, 3), 0);
+}
+
+// 0: all is as it should be; 1: wrong bits; 2: the engine says that it cannot
+// be used. A child that hangs is ended by a signal.
+int Judge(const absl::StatusOr<std::vector<Tensor>>& outputs,
+          const std::string& expected) {
+  if (absl::IsFailedPrecondition(outputs.status())) return 2;
+  return outputs.ok() && (*outputs)[0].data == expected ? 0 : 1;
+}
+
+int CodeOf(pid_t child) {
+  int status = -1;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+constexpr int kForks = 20;
+constexpr unsigned kHangs = 60;  // s
+
+TEST_F(Shield, LetsAChildRunWhateverOthersRanAtItsFork) {
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> runs;
+  std::vector<std::unique_ptr<Engine>> busy;
+  for (int i = 0; i < 3; ++i) busy.push_back(Clone());
+  for (const auto& engine : busy) {
+    runs.emplace_back([&, instance = engine.get()] {
+      while (!stop) EXPECT_EQ(Wrong(instance, 1, 3), 0);
+    });
+  }
+  const Tensor images = Images(first_->inputs()[0].name, 2);
+  for (int i = 0; i < kForks; ++i) {
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      alarm(kHangs);
+      // An idle one, and one that another thread of the parent has.
+      const int idle = Judge(first_->Run({images}), expected_[1]);
+      const int taken = Judge(busy[0]->Run({images}), expected_[1]);
+      const bool loads = LoadFrom(*trained_model).ok();
+      _exit(idle + taken + (loads ? 0 : 1));
+    }
+    EXPECT_EQ(CodeOf(child), 0);
+  }
+  stop = true;
+  for (std::thread& thread : runs) thread.join();
+}
+
+TEST_F(Shield, LetsNoChildHangThatWasForkedDuringALoad) {
+  std::atomic<bool> stop{false};
+  std::thread loads([&] {
+    while (!stop) EXPECT_TRUE(LoadFrom(*trained_model).ok());
+  });
+  const Tensor images = Images(first_->inputs()[0].name, 2);
+  for (int i = 0; i < kForks; ++i) {
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      alarm(kHangs);
+      const int idle = Judge(first_->Run({images}), expected_[1]);
+      const auto other = LoadFrom(*trained_model);
+      _exit(idle == 1 || (idle == 0) != other.ok() ? 1 : 0);
+    }
+    EXPECT_EQ(CodeOf(child), 0);
+  }
+  stop = true;
+  loads.join();
+}
+
+// Takes what there is of threads, under a limit for their stacks.
+rlimit TakeAllThreads() {
+  rlimit before{};
+  getrlimit(RLIMIT_AS, &before);
+  rlimit limit = before;
+  limit.rlim_cur = 1 << 20;
+  setrlimit(RLIMIT_AS, &limit);
+  try {
+    while (true) std::thread([] { pause(); }).detach();
+  } catch (const std::system_error&) {
+    return before;
+  }
+}
+
+// A child begins without threads.
+TEST_F(Shield, TellsThatThereIsNoThreadToBeHad) {
+  const Tensor images = Images(first_->inputs()[0].name, 2);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    alarm(kHangs);
+    const rlimit before = TakeAllThreads();
+    const absl::Status run = first_->Run({images}).status();
+    const absl::Status clone = first_->Clone().status();
+    const absl::Status load = LoadFrom(*trained_model).status();
+    setrlimit(RLIMIT_AS, &before);
+    const bool told = absl::IsResourceExhausted(run) &&
+                      absl::IsResourceExhausted(clone) &&
+                      absl::IsResourceExhausted(load);
+    // With room again it goes on as if nothing had been.
+    const int again = Judge(first_->Run({images}), expected_[1]);
+    _exit(told ? again : 1);
+  }
+  EXPECT_EQ(CodeOf(child), 0);
+}
+
+TEST_F(Shield, EndsAnInstanceWithoutAThread) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    alarm(kHangs);
+    TakeAllThreads();
+    first_.reset();
+    _exit(0);
+  }
+  EXPECT_EQ(CodeOf(child), 0);
+}
+
+TEST_F(Shield, MakesOneInstanceServeManyThreads) {
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back(
+        [&, i] { wrong += Wrong(first_.get(), 1 + i, 8 + i); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(Shield, GivesTheSameBitsAfterARelease) {
+  ASSERT_EQ(Wrong(first_.get(), 1, 3), 0);
+  EXPECT_TRUE(first_->Release().ok());
+  EXPECT_TRUE(first_->Release().ok());
+  EXPECT_EQ(Wrong(first_.get(), 1, 3), 0);
 }
 
 }  // namespace

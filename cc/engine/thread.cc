@@ -2,6 +2,10 @@
 
 #include <pthread.h>
 
+#include <memory>
+#include <mutex>
+#include <new>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -45,7 +49,7 @@ struct Thread::Body {
 
 // Never destroyed, as the threads that it holds.
 struct Thread::Pool {
-  absl::Mutex mutex;
+  std::mutex mutex;
   std::vector<Body*> idle;
   uint64_t made = 0;
   uint64_t process = 0;  // counts forks
@@ -53,50 +57,65 @@ struct Thread::Pool {
 
 Thread::Pool& Thread::Threads() {
   static Pool* const pool = [] {
-    pthread_atfork([] { Threads().mutex.Lock(); },
-                   [] { Threads().mutex.Unlock(); },
+    pthread_atfork([] { Threads().mutex.lock(); },
+                   [] { Threads().mutex.unlock(); },
                    [] {
+                     // Not unlocked: who waits in the parent is not here to be
+                     // woken.
+                     new (&Threads().mutex) std::mutex;
                      Threads().idle.clear();
                      ++Threads().process;
-                     Threads().mutex.Unlock();
                    });
     return new Pool;
   }();
   return *pool;
 }
 
-Thread::Thread() : body_(Take()) {}
-
-Thread::Body* Thread::Take() {
+bool Thread::Take() {
   Pool& pool = Threads();
-  absl::MutexLock lock(&pool.mutex);
-  process_ = pool.process;
+  std::lock_guard<std::mutex> lock(pool.mutex);
   if (!pool.idle.empty()) {
-    Body* const body = pool.idle.back();
+    body_ = pool.idle.back();
     pool.idle.pop_back();
-    return body;
+  } else {
+    auto body = std::make_unique<Body>();
+    const uint64_t its_number = pool.made + 1;
+    try {
+      std::thread([body = body.get(), its_number] {
+        body->Loop(its_number);
+      }).detach();
+    } catch (const std::system_error&) {
+      return false;
+    }
+    pool.made = its_number;
+    body_ = body.release();
   }
-  auto* const body = new Body;
-  const uint64_t its_number = ++pool.made;
-  std::thread([=] { body->Loop(its_number); }).detach();
-  return body;
+  process_ = pool.process;
+  return true;
+}
+
+bool Thread::Lent() const {
+  return body_ != nullptr && process_ == Threads().process;
 }
 
 Thread::~Thread() {
   Wait();
+  if (!Lent()) return;
   Pool& pool = Threads();
-  absl::MutexLock lock(&pool.mutex);
-  if (process_ == pool.process) pool.idle.push_back(body_);
+  std::lock_guard<std::mutex> lock(pool.mutex);
+  pool.idle.push_back(body_);
 }
 
-void Thread::Start(std::function<void()> work) {
-  if (process_ != Threads().process) body_ = Take();
+bool Thread::Start(std::function<void()> work) {
+  if (!Lent() && !Take()) return false;
   absl::MutexLock lock(&body_->mutex);
+  body_->mutex.Await(absl::Condition(body_, &Body::Idle));
   body_->work = std::move(work);
+  return true;
 }
 
 void Thread::Wait() {
-  if (process_ != Threads().process) return;
+  if (!Lent()) return;
   absl::MutexLock lock(&body_->mutex);
   body_->mutex.Await(absl::Condition(body_, &Body::Idle));
 }

@@ -60,12 +60,12 @@ absl::Status Batcher::Add(std::shared_ptr<Call> call, Clock::time_point now) {
     until = now + policy_.queue_timeout;
   }
   if (call->deadline) until = std::min(until, *call->deadline);
-  const uint64_t priority = call->request.priority == 0
-                                ? kDefaultPriority
-                                : call->request.priority;
+  const uint64_t priority =
+      call->request.priority == 0 ? kDefaultPriority : call->request.priority;
   const int64_t rows = RowsOf(call->request);
   const bool alone = !HasRows(call->request, rows);
-  queues_[priority].push_back({std::move(call), now, until, rows, alone, bytes});
+  queues_[priority].push_back(
+      {std::move(call), now, until, rows, alone, bytes});
   ++size_;
   bytes_ += bytes;
   return absl::OkStatus();
@@ -121,8 +121,8 @@ bool Batcher::Joins(const Waiting& first, const Waiting& other) const {
 
 int64_t Batcher::Padded(int64_t rows) const {
   // Without batching there are no buckets, and each request runs as it is.
-  const auto bucket = std::lower_bound(policy_.buckets.begin(),
-                                       policy_.buckets.end(), rows);
+  const auto bucket =
+      std::lower_bound(policy_.buckets.begin(), policy_.buckets.end(), rows);
   return bucket == policy_.buckets.end() ? rows : *bucket;
 }
 

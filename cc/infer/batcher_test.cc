@@ -13,9 +13,9 @@ using std::chrono::milliseconds;
 constexpr uint64_t kDefault = 0;
 
 // A call for `rows` rows of `width` values.
-std::shared_ptr<Call> MakeCall(int64_t rows, int64_t width = 4,
-                               uint64_t priority = kDefault,
-                               Call::Done done = [](Call*) {}) {
+std::shared_ptr<Call> MakeCall(
+    int64_t rows, int64_t width = 4, uint64_t priority = kDefault,
+    Call::Done done = [](Call*) {}) {
   Request request;
   request.priority = priority;
   request.inputs.push_back(

@@ -124,9 +124,7 @@ class FakeModelObserver : public ModelObserver {
   }
   void OnQueued(Clock::duration) override { ++seen_->queued; }
   void OnRejected() override { ++seen_->rejected; }
-  void OnEnded(const std::string&, Clock::duration) override {
-    ++seen_->ended;
-  }
+  void OnEnded(const std::string&, Clock::duration) override { ++seen_->ended; }
   void OnRestarted() override { ++seen_->restarted; }
 
  private:

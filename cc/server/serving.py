@@ -200,7 +200,8 @@ class Server:
     def status(self, name: str) -> int:
         """A number of /proc/PID/status: VmHWM in bytes, Threads."""
         text = Path(f"/proc/{self.process.pid}/status").read_text()
-        number, *unit = re.search(f"^{name}:(.*)$", text, re.MULTILINE)[1].split()
+        (line,) = re.findall(f"^{name}:(.*)$", text, re.MULTILINE)
+        number, *unit = line.split()
         return int(number) * (1024 if unit else 1)
 
     @property

@@ -96,6 +96,7 @@ void Fields(Io& io, base::TensorSpec& spec) {
   if (!spec.range) spec.range.emplace();
   io(spec.range->min);
   io(spec.range->max);
+  io(spec.range->reason);
 }
 
 template <typename Io>

@@ -142,6 +142,21 @@ class ProcessTest : public testing::Test {
 };
 Spawner* ProcessTest::spawner_ = nullptr;
 
+TEST_F(ProcessTest, ASegmentIsReleasedOnceItsAnswerIsReadAndNotBefore) {
+  const auto executor = Start("good");
+  Wait();
+  const auto released = [&] {
+    const BatchResult told = Run(executor.get(), "R---");
+    return static_cast<int>(std::string(told.outputs.at(0).data)[0]);
+  };
+  {
+    const BatchResult read = Run(executor.get(), "abcd");
+    EXPECT_EQ(released(), 0);
+    EXPECT_EQ(released(), 1);  // what the line above has read
+  }
+  EXPECT_EQ(released(), 2);
+}
+
 TEST_F(ProcessTest, RunsInAProcessOfItsOwn) {
   const auto executor = Start("good");
   Wait();

@@ -250,7 +250,10 @@ int RunModel(Channel control, std::vector<Channel> slots) {
   // In a thread that never ends, as all that touches Paddle.
   engine::Thread loader;
   Loaded loaded;
-  loader.Run([&] { loaded = Load(options, &engines); });
+  if (!loader.Run([&] { loaded = Load(options, &engines); })) {
+    loaded.status = absl::ResourceExhaustedError(
+        "the worker needs a thread, and the system gives none");
+  }
   if (!control.Send(Encode(loaded)).ok() || !loaded.status.ok()) return 1;
 
   std::vector<std::unique_ptr<Slot>> running;
@@ -259,7 +262,10 @@ int RunModel(Channel control, std::vector<Channel> slots) {
     running.push_back(
         std::make_unique<Slot>(std::move(engines[i]), std::move(slots[i])));
     threads.push_back(std::make_unique<engine::Thread>());
-    threads.back()->Start([slot = running.back().get()] { slot->Serve(); });
+    if (!threads.back()->Start(
+            [slot = running.back().get()] { slot->Serve(); })) {
+      _exit(1);  // the server says that the worker ended, and tries again
+    }
   }
   // Nothing more is said here: this waits for the server to close it.
   while (control.Receive(/*wait=*/true).ok()) {

@@ -85,7 +85,8 @@ def test_weights_are_those_of_the_package() -> None:
 
 def test_metadata() -> None:
     words = {"name": "words", "datatype": "INT64", "shape": [-1, 1], "lod_level": 1}
-    assert METADATA["inputs"] == [words]
+    rows = {"range": [0, 58223]}  # of the table of words
+    assert METADATA["inputs"] == [words | rows]
     assert METADATA["outputs"] == [words | {"name": "tags"}]
     assert METADATA["licence"] == "Apache-2.0"
     assert all((MODEL / file).is_file() for file in FILES)

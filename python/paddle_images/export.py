@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,30 +131,35 @@ def finish(
     name: str,
     settings: Mapping[str, Any] | None = None,
     code: str | None = None,
+    ranges: Callable[[Path], Mapping[str, Sequence[int]]] | None = None,
 ) -> dict[str, Any]:
     """Turns what a trainer left in `raw` into the files of a model in `directory`.
 
     Args:
-        raw: holds model.pdmodel, model.pdiparams and, where the trainer measured something, a
-            metadata.json with what `save` takes ("metrics", "settings", ...). Other files (no
-            folders) become part of the model.
+        raw: holds model.pdmodel, model.pdiparams (not, where the network has no parameters) and,
+            where the trainer measured something, a metadata.json with what `save` takes ("metrics",
+            "settings", ...). Other files (no folders) become part of the model.
         directory: may be the same.
         name: of the model.
         settings: under which the trainer ran, beside those it tells of.
         code: digest of the program that trained it.
+        ranges: tells of the model in a directory the least and the greatest value that an input may
+            have, by its name.
 
     Returns:
         The metadata.
     """
-    for file in (PROGRAM, PARAMETERS):
-        if not (raw / file).is_file():
-            raise ModelError(f"the trainer wrote no {file}; it wrote: {_listing(raw)}")
+    if not (raw / PROGRAM).is_file():
+        raise ModelError(f"the trainer wrote no {PROGRAM}; it wrote: {_listing(raw)}")
     told = _read_metadata(raw / METADATA) if (raw / METADATA).is_file() else {}
     program = _strip(read_program(raw / PROGRAM))
-    files = {
-        PROGRAM: program.SerializeToString(deterministic=True),
-        PARAMETERS: (raw / PARAMETERS).read_bytes(),
-    }
+    files = {PROGRAM: program.SerializeToString(deterministic=True)}
+    if (raw / PARAMETERS).is_file():
+        files[PARAMETERS] = (raw / PARAMETERS).read_bytes()
+    elif _has_parameters(program):
+        raise ModelError(f"the trainer wrote no {PARAMETERS}; it wrote: {_listing(raw)}")
+    else:  # Paddle writes none for a network without
+        files[PARAMETERS] = b""
     for path in sorted(raw.iterdir()):
         if path.is_file() and path.name not in (*files, METADATA, CARD, _PICKLE):
             files[path.name] = path.read_bytes()
@@ -185,6 +190,11 @@ def finish(
     directory.mkdir(parents=True, exist_ok=True)
     for file, content in files.items():
         (directory / file).write_bytes(content)
+    if ranges is not None:
+        found = ranges(directory)
+        for tensor in metadata["inputs"]:
+            if tensor["name"] in found:
+                tensor["range"] = list(found[tensor["name"]])
     lines = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in metadata.items())
     (directory / METADATA).write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
     (directory / _PICKLE).unlink(missing_ok=True)
@@ -264,6 +274,11 @@ def _strip(program: Any) -> Any:
             del operator.attrs[:]
             operator.attrs.extend(kept)
     return program
+
+
+def _has_parameters(program: Any) -> bool:
+    dense = framework_pb2.VarType.LOD_TENSOR
+    return any(v.persistable and v.type.type == dense for v in program.blocks[0].vars)
 
 
 def is_quantised(program: Any) -> bool:

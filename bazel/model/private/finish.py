@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
+import paddle_engine
 
 from bazel.model.private import card
 from paddle_images import export
@@ -91,6 +92,15 @@ def code_digest(
     return f"sha256:{hashlib.sha256(listing.encode()).hexdigest()}"
 
 
+def ranges(model: Path) -> dict[str, tuple[int, int]]:
+    """What the values of inputs must be, as the engine finds it in the program."""
+    try:
+        inputs = paddle_engine.Engine(model).inputs
+    except (paddle_engine.EngineError, OSError, ValueError) as error:
+        raise export.ModelError(f"the engine does not take the model: {error}") from error
+    return {spec.name: spec.range for spec in inputs if spec.range is not None}
+
+
 @click.command(help=__doc__)
 @click.option("--label", required=True, help="Who asks: begins every message.")
 @click.option("--name", required=True, help="Name of the model.")
@@ -119,7 +129,7 @@ def main(
     """Finishes and checks; its help text is this file's."""
     try:
         code = code_digest(source, repository, wheels, debian)
-        metadata = export.finish(raw, out, name, setting, code)
+        metadata = export.finish(raw, out, name, setting, code, ranges)
         short = shortfalls(metadata["metrics"], require)
     except export.ModelError as error:
         sys.exit(f"{label}: {error}")

@@ -71,6 +71,42 @@ def test_a_good_model_passes(raw: Path) -> None:
     assert b"op_callstack" not in (out / "model.pdmodel").read_bytes()
 
 
+class Widening(paddle.nn.Layer):  # type: ignore[misc]
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return paddle.cast(x, "int64")
+
+
+def test_tells_what_values_the_engine_takes(tmp_path: Path) -> None:
+    net = paddle.nn.Embedding(20, 3)
+    net.eval()
+    spec = [InputSpec([None, 4], "int64", "ids")]
+    paddle.jit.save(net, str(tmp_path / "raw" / "model"), input_spec=spec)
+    finish_program.main.main(arguments(tmp_path / "raw"), standalone_mode=False)
+    metadata = json.loads((tmp_path / "m" / "metadata.json").read_text())
+    assert metadata["inputs"] == [
+        {"name": "ids", "datatype": "INT64", "shape": [-1, 4], "range": [0, 19]}
+    ]
+
+
+def test_a_network_without_parameters(tmp_path: Path) -> None:
+    net = paddle.nn.Softmax()
+    net.eval()
+    spec = [InputSpec([None, 4], "float32", "x")]
+    paddle.jit.save(net, str(tmp_path / "raw" / "model"), input_spec=spec)
+    assert not (tmp_path / "raw" / "model.pdiparams").exists()
+    finish_program.main.main(arguments(tmp_path / "raw"), standalone_mode=False)
+    assert (tmp_path / "m" / "model.pdiparams").read_bytes() == b""
+
+
+def test_a_model_that_the_engine_does_not_take(tmp_path: Path) -> None:
+    net = Widening()
+    net.eval()
+    spec = [InputSpec([None, 4], "int16", "ids")]
+    paddle.jit.save(net, str(tmp_path / "raw" / "model"), input_spec=spec)
+    said = refusal(tmp_path / "raw")
+    assert "//x:m: the engine does not take the model: INT16 of input ids is not served" in said
+
+
 def test_below_the_requirement_says_by_how_much(raw: Path) -> None:
     said = refusal(raw, "--require=accuracy=0.97")
     assert "//x:m: accuracy is 0.961, 0.009 below the 0.97" in said

@@ -46,6 +46,15 @@ py_library(
 
 def _wheel_impl(rctx):
     wheel = json.decode(rctx.attr.wheel)
+    rctx.file("BUILD.bazel", _BUILD.format(
+        deps = ["@%s_%s//:library" % (rctx.attr.hub, name) for name in rctx.attr.requires],
+    ))
+    if rctx.attr.unpacked:
+        # The extension's own repositories have no names that a rule could resolve, but one prefix.
+        prefix = rctx.name.removesuffix("%s_%s" % (rctx.attr.hub, wheel["name"]))
+        unpacked = rctx.path(Label("@@%s%s//:BUILD.bazel" % (prefix, rctx.attr.unpacked))).dirname
+        rctx.symlink(unpacked.get_child("site-packages"), "site-packages")
+        return
     if "file" not in wheel:
         fail("%s is not in wheels_lock.json. Add it to requirements.in (or sdists.in) and run `./bazelw run //:lock`." % wheel["name"])
     sdist = wheel["file"].endswith(".tar.gz")
@@ -62,14 +71,13 @@ def _wheel_impl(rctx):
     rctx.delete("sdist")
     if result.return_code:
         fail("%s cannot be installed:\n%s%s" % (wheel["file"], result.stdout, result.stderr))
-    rctx.file("BUILD.bazel", _BUILD.format(
-        deps = ["@pypi_%s//:library" % name for name in rctx.attr.requires],
-    ))
 
 wheel_repository = repository_rule(
     doc = "One wheel: the directory `site-packages` and a `py_library` of it.",
     implementation = _wheel_impl,
     attrs = {
+        "hub": attr.string(default = "pypi", doc = "The lock's, of which the wheels are that it requires."),
+        "unpacked": attr.string(doc = "Repository of the first lock that has the same wheel unpacked."),
         "wheel": attr.string(mandatory = True, doc = "The wheel's entry in the lock, as JSON."),
         "requires": attr.string_list(doc = "Names of the wheels that it requires."),
         "_byte_code": attr.label(default = "//bazel/pypi/private:byte_code.py", doc = "Compiles its modules, for install.py."),
@@ -99,8 +107,8 @@ def _hub_impl(rctx):
         large = name in rctx.attr.large
         rctx.file(name + "/BUILD.bazel", _HUB_BUILD.format(
             name = name,
-            library = _actual("@pypi_%s//:library" % name, large),
-            site_packages = _actual("@pypi_%s//:site_packages" % name, large),
+            library = _actual("@%s_%s//:library" % (rctx.attr.hub, name), large),
+            site_packages = _actual("@%s_%s//:site_packages" % (rctx.attr.hub, name), large),
         ))
     rctx.file("BUILD.bazel", "")
 
@@ -108,6 +116,7 @@ hub_repository = repository_rule(
     doc = "`@pypi//NAME` for every wheel.",
     implementation = _hub_impl,
     attrs = {
+        "hub": attr.string(default = "pypi", doc = "Its name, and the prefix of the wheels' repositories."),
         "large": attr.string_list(doc = "Names of those that a stand-in may stand for."),
         "wheels": attr.string_list(doc = "Names of all wheels."),
     },

@@ -16,6 +16,11 @@ Sequences of unequal length (LoD): an input whose spec has a lod_level is given 
 `LoDTensor(data, lod)`, where lod holds a list of offsets for each level: with [[0, 2, 5]] rows 0
 and 1 are one sequence, rows 2 to 4 another. An output with offsets comes as a LoDTensor.
 
+Values: Paddle looks up rows and indices without a look at them. Where a model says by its tables
+what they must be, `spec.range` has the least and the greatest, and others are a ValueError.
+
+Memory: an instance keeps what its largest run has taken; `release()` gives it back to the system.
+
 Threads: one instance runs in one thread at a time; a second one waits. To run at the same time,
 give each thread a `clone()`, which shares the weights. The GIL is released while a model is loaded,
 cloned or run, so leave the inputs alone until `run` returns.
@@ -23,6 +28,9 @@ cloned or run, so leave the inputs alone until `run` returns.
 GPUs: `report_gpus(run_model, say)` is what the server's gpu-check says, line by line to `say`; it
 gives the exit code. It calls `run_model(gpu)` for each GPU, which tells what came out, or raises an
 EngineError that says what went wrong.
+
+Processes: a fork waits for runs, up to two seconds; the child goes on with its instances. If a load
+took longer, they are an EngineError there.
 
 Errors: ValueError for wrong inputs and options, FileNotFoundError for a missing file, EngineError
 for all else.

@@ -43,7 +43,7 @@ TEST_F(DrainTest, AnswersWhatRunsAndSaysClose) {
 }
 
 TEST_F(DrainTest, ServesAsBeforeUntilTheDelayIsOver) {
-  options_.drain_delay = milliseconds(500);
+  options_.drain_delay = milliseconds(3'000);
   Start();
   Client old(port());
   BeginDrain();

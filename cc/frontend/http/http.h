@@ -50,14 +50,15 @@ struct Error {
 };
 
 // Takes the answer to one request. If it goes without one, the client gets an
-// error 500. May outlive the client's connection, and the server.
+// error 500. May outlive the client's connection and the server, not the loop.
 class Reply {
  public:
   virtual ~Reply() = default;
   // Once, also from within Handler::Handle.
   virtual void Send(Response response) = 0;
   // Calls `gone` if the client goes before Send; at most once, never from
-  // within OnGone. Nobody will read an answer then.
+  // within OnGone. A client that only says that it has finished sending looks
+  // the same, as it does to other servers, and would still get an answer.
   virtual void OnGone(std::function<void()> gone) = 0;
 };
 

@@ -39,6 +39,10 @@ void AppendSpecs(absl::string_view key,
     if (spec.lod_level > 0) {
       absl::StrAppend(out, ",\"lod_level\":", spec.lod_level);
     }
+    if (spec.range) {
+      absl::StrAppend(out, ",\"range\":[", spec.range->min, ",",
+                      spec.range->max, "]");
+    }
     out->push_back('}');
   }
   out->push_back(']');

@@ -192,9 +192,10 @@ void Handler::Handle(http::Request request,
     return Answer(exchange, request.body);
   }
   // Weak: what the exchange holds would hold it.
-  exchange->reply->OnGone([this, weak = std::weak_ptr<Exchange>(exchange)] {
+  exchange->reply->OnGone([this, alive = std::weak_ptr<const bool>(alive_),
+                           weak = std::weak_ptr<Exchange>(exchange)] {
     const auto gone = weak.lock();
-    if (gone == nullptr) return;
+    if (gone == nullptr || alive.expired()) return;
     gone->gone = true;
     if (const auto call = gone->call.lock()) {
       gone->timing = call->timing;
@@ -292,8 +293,9 @@ void Handler::Decode(const std::shared_ptr<Exchange>& exchange,
                       ? DecodeRawRequest(info, job->body.bytes)
                       : DecodeInferRequest(info, job->body, &core_->budget());
   };
-  const auto done = [this, exchange, job] {
-    if (exchange->gone) return;
+  const auto done = [this, alive = std::weak_ptr<const bool>(alive_), exchange,
+                     job] {
+    if (alive.expired() || exchange->gone) return;
     if (!job->result.ok()) return Fail(exchange.get(), job->result.status());
     exchange->request = std::move(job->result->request);
     exchange->binary = std::move(job->result->binary);
@@ -312,7 +314,10 @@ void Handler::Decode(const std::shared_ptr<Exchange>& exchange,
 void Handler::Infer(const std::shared_ptr<Exchange>& exchange) {
   exchange->id = exchange->request.id;
   auto call = std::make_shared<infer::Call>(
-      std::move(exchange->request), [this, exchange](infer::Call* finished) {
+      std::move(exchange->request),
+      [this, alive = std::weak_ptr<const bool>(alive_),
+       exchange](infer::Call* finished) {
+        if (alive.expired()) return;
         exchange->timing = finished->timing;
         if (!finished->status.ok()) {
           return Fail(exchange.get(), finished->status);
@@ -331,8 +336,9 @@ void Handler::Encode(const std::shared_ptr<Exchange>& exchange) {
     *result = EncodeInferResponse(exchange->servable->info(), exchange->id,
                                   exchange->binary, exchange->outputs);
   };
-  const auto done = [this, exchange, result] {
-    if (exchange->gone) return;
+  const auto done = [this, alive = std::weak_ptr<const bool>(alive_), exchange,
+                     result] {
+    if (alive.expired() || exchange->gone) return;
     if (!result->ok()) return Fail(exchange.get(), result->status());
     http::Response response;
     response.body = std::move((*result)->body);

@@ -29,7 +29,7 @@ struct Options {
   // kParserBytesPerByte (decode.h) times that.
   size_t max_json_bytes = size_t{8} << 20;
   // From here on JSON is read and written by a thread of its own: 256 KiB are
-  // read in about half a millisecond, in which nobody else is served.
+  // read in about 0.3 ms, in which nobody else is served.
   size_t small_json_bytes = size_t{256} << 10;
 };
 
@@ -40,7 +40,8 @@ int HttpStatus(const absl::Status& status, const infer::Timing& timing = {});
 // On the loop's thread.
 class Handler : public http::Handler {
  public:
-  // The loop and the core must outlive it, and every request it has taken.
+  // The loop and the core must outlive it. Requests that are under way when it
+  // goes are not answered.
   Handler(base::Loop* loop, infer::Core* core, const Options& options);
   ~Handler() override;
 
@@ -76,6 +77,8 @@ class Handler : public http::Handler {
 
   infer::Core* const core_;
   const Options options_;
+  // Whether it is still there, for calls that models finish at their own end.
+  const std::shared_ptr<const bool> alive_ = std::make_shared<bool>(true);
   base::HelperThread helper_;
 };
 

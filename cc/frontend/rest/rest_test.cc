@@ -450,6 +450,20 @@ TEST_F(RestTest, WhatIsGoneHoldsNothing) {
   EXPECT_TRUE(call.expired());
 }
 
+TEST_F(RestTest, ModelsMayEndAfterIt) {
+  const std::string large = R"({"later":")" + std::string(20'000, 'x') +
+                            R"(",)" + std::string(kBody).substr(1);
+  const auto waiting = Start("POST", "/v2/models/m/infer", kBody);
+  const auto being_read = Start("POST", "/v2/models/m/infer", large);
+  rest_.reset();
+  servable_->Fail(absl::UnavailableError("the model is unloaded"));
+  waiting->gone();
+  Await([&] { return true; });
+  EXPECT_EQ(waiting->status(), 0);
+  EXPECT_EQ(being_read->status(), 0);
+  EXPECT_THAT(servable_->waiting(), IsEmpty());
+}
+
 TEST_F(RestTest, OverloadAndFailureAreToldApart) {
   const auto status = [&](const absl::Status& status, bool ran) {
     const auto answered = Start("POST", "/v2/models/m/infer", kBody);
@@ -477,6 +491,7 @@ TEST_F(RestTest, TimeoutAndPriorityReachTheModel) {
   const infer::Call& call = *servable_->waiting().front();
   EXPECT_EQ(call.request.priority, 3u);
   EXPECT_EQ(call.deadline, call.arrival + std::chrono::milliseconds(1));
+  RunAll();
 }
 
 TEST_F(RestTest, Drain) {

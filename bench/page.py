@@ -1,0 +1,88 @@
+"""The results as one HTML page: the tables, and plots drawn as SVG in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from bench.results import COLUMNS, Column, Result
+
+_PLOTTED = ("rate", "p99_ms", "cpu_us", "memory_mb", "seconds")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A row's median, and its least and most, as shares of the longest bar."""
+
+    label: str
+    text: str
+    kind: str  # ours, peer, or limit: what no server can beat
+    value: float
+    least: float
+    most: float
+
+
+@dataclass(frozen=True)
+class Plot:
+    title: str
+    bars: list[Bar]
+
+
+def _kind(server: str) -> str:
+    if server.startswith("ours"):
+        return "ours"
+    return "limit" if server.startswith(("ideal", "engine")) else "peer"
+
+
+def _plot(result: Result, column: Column) -> Plot | None:
+    rows = [(row, row.values(column.key)) for row in result.rows]
+    longest = max((max(values) for _, values in rows if values), default=0)
+    if not longest:
+        return None
+    bars = [
+        Bar(
+            row.server,
+            column.text(row.median(column.key)),
+            _kind(row.server),
+            (row.median(column.key) or 0) / longest,
+            min(values) / longest,
+            max(values) / longest,
+        )
+        for row, values in rows
+        if values
+    ]
+    better = "more is better" if column.more_is_better else "less is better"
+    return Plot(f"{column.title} ({better})", bars)
+
+
+def _cells(lines: Sequence[str]) -> list[list[str]]:
+    """The cells of a Markdown table, its head first."""
+    rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines]
+    return [row for index, row in enumerate(rows) if index != 1]
+
+
+def render(told: Mapping[str, Any], results: Sequence[Result]) -> str:
+    """The page, of what serving.json says and of the results in it."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    plotted = [column for key in _PLOTTED for column in COLUMNS if column.key == key]
+    cases = [
+        {
+            "name": result.name,
+            "title": result.title,
+            "table": _cells(result.lines()),
+            "plots": [plot for column in plotted if (plot := _plot(result, column))],
+        }
+        for result in results
+    ]
+    template = environment.get_template("serving.html.jinja")
+    return str(template.render(told=told, cases=cases, goals=_cells(told["goals"])))

@@ -1,0 +1,411 @@
+"""Our server and its peers, in turn on one core, with the generator of load on another.
+
+    ./bazelw run //bench:serving [-- --only binary-16 --rounds 5 --seconds 3 --out FOLDER]
+
+Answers are compared first. Rounds take turns, forth and back, and medians are told: as a table, as
+serving.json and as serving.html, a page that needs nothing but itself. A machine that does anything
+else meanwhile spoils it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bazel.image.private import processes
+from bazel.image.private.processes import UserError, say
+from bench import oip, page, servers
+from bench.measure import pinned
+from bench.oip import Model, Request
+from bench.results import Result, goal_lines
+from bench.servers import Server, Site
+
+_WARM_SECONDS = 1.0
+_STRACE_SECONDS = 2.0
+_STARTS = 7
+_SIZES = (1, 4, 32)  # rows of requests whose answers are compared
+_TOLERANCE = 1e-3  # of the largest number of an answer; what is off by more is wrong
+
+
+@dataclass(frozen=True)
+class Case:
+    """A load: closed with `connections`, or open at a `rate` per second."""
+
+    name: str
+    title: str
+    model: str
+    servers: tuple[str, ...]  # peers; ours are in every case
+    binary: bool = True
+    connections: int = 64
+    rate: int = 0
+    cores: int = 1
+    sizes: tuple[int, ...] = _SIZES
+
+
+_TRITONS = (servers.TRITON, servers.TRITON_BATCHING)
+_FAST = (*_TRITONS, servers.IDEAL, servers.IDEAL_BATCHING)
+CASES = (
+    *(
+        Case(
+            f"binary-{n}",
+            f"simple_cnn, binary, {n} connections" if n > 1 else "simple_cnn, binary, 1 connection",
+            "SIMPLE_CNN",
+            (*_FAST, servers.FASTAPI),
+            connections=n,
+        )
+        for n in (1, 16, 64)
+    ),
+    Case(
+        "json-16",
+        "simple_cnn, JSON, 16 connections",
+        "SIMPLE_CNN",
+        (*_TRITONS, servers.FASTAPI, servers.MLSERVER),
+        binary=False,
+        connections=16,
+    ),
+    Case(
+        "mobilenet-4",
+        "MobileNetV2 224x224, binary, 4 connections, two cores",
+        "MOBILENET",
+        (*_TRITONS, servers.FASTAPI, servers.ENGINE),
+        connections=4,
+        cores=2,
+        sizes=(1, 4),  # 32 would stay in every server's memory
+    ),
+    *(
+        Case(
+            f"poisson-{rate}",
+            f"simple_cnn, binary, Poisson arrivals at {rate:,}/s, latency from the due time",
+            "SIMPLE_CNN",
+            _FAST,
+            rate=rate,
+        )
+        for rate in (1700, 4000)
+    ),
+)
+MEMORY, START = "memory", "start"
+NAMES = (*(case.name for case in CASES), MEMORY, START)
+
+
+class Bench:
+    """The cases, on two cores of this machine."""
+
+    def __init__(self, args: argparse.Namespace, folder: Path) -> None:
+        self._args = args
+        flags, self.told = servers.ours(args.server)
+        self._site = Site(folder, flags)
+        self._ours = tuple(flags)
+        self._folder = folder
+        self.results: list[Result] = []
+        cores = sorted(os.sched_getaffinity(0))[:2]
+        if len(cores) < 2:
+            raise UserError("this machine gives one core; the server and the load need one each")
+        self._cores, self._generator = cores, {cores[1]}
+
+    def _chosen(self, names: Sequence[str]) -> list[str]:
+        wanted = self._args.against
+        return [*self._ours, *(n for n in names if not wanted or n in wanted)]
+
+    def run(self) -> None:
+        wanted = self._args.only or NAMES
+        for case in CASES:
+            if case.name in wanted:
+                self._measure(case)
+        if MEMORY in wanted:
+            self._measure_memory()
+        if START in wanted:
+            self._measure_start()
+
+    def _measure(self, case: Case) -> None:
+        say(f"{case.name}: {case.title}")
+        result = Result(case.name, case.title)
+        self.results.append(result)
+        model = Model(Path(os.environ[case.model]).absolute())
+        cores = set(self._cores[: case.cores])
+        names = self._chosen(case.servers)
+        with ExitStack() as stack:
+            started: dict[str, Server] = {}
+            for name in names:
+                if name != servers.ENGINE:
+                    say(f"  starting {name}")
+                    serving = self._site.serving(name, [model], cores, instances=case.cores)
+                    started[name] = stack.enter_context(serving)
+            self._compare(case, model, started)
+            prepared = _prepare(self._folder, model, case.binary)
+            for server in started.values():
+                self._load(case, server, prepared, _WARM_SECONDS)
+            for number in range(self._args.rounds):
+                for name in names if number % 2 == 0 else reversed(names):
+                    if name == servers.ENGINE:
+                        values = self._run_engine(model, cores, case.cores)
+                    else:
+                        values = self._round(case, started[name], prepared)
+                    result.row(name).rounds.append(values)
+                    told = ", ".join(f"{key} {value:g}" for key, value in values.items())
+                    say(f"  round {number + 1}, {name}: {told}")
+            if self._args.syscalls:
+                for name, server in started.items():
+                    calls = self._count_syscalls(case, server, prepared)
+                    result.row(name).rounds[0]["syscalls"] = calls
+        # Rows in the order of the table, whichever round was first.
+        result.rows.sort(key=lambda row: names.index(row.server))
+
+    def _compare(self, case: Case, model: Model, started: Mapping[str, Server]) -> None:
+        """Has every server answer the same requests, in both forms, and compares the bits."""
+        reference = self._ours[0]
+        for rows in case.sizes:
+            inputs = model.inputs(rows, np.random.RandomState(rows))
+            right: dict[str, oip.Array] = {}
+            for name, server in started.items():
+                for binary in (True, False):
+                    if name in (servers.JSON_ONLY if binary else servers.BINARY_ONLY):
+                        continue
+                    form = f"{'binary' if binary else 'JSON'}, {rows} rows"
+                    wanted = oip.request(model.name, inputs, binary)
+                    outputs = _outputs(server, form, wanted)
+                    right = right or outputs
+                    if difference := _difference(right, outputs):
+                        said = f"{case.name}: {name}, {form}: not the bits of {reference}"
+                        self.told.append(f"{said} (off by {difference:.1e} of the largest)")
+                        say("  " + self.told[-1])
+                        if difference > _TOLERANCE:
+                            raise UserError(f"{name} answers something else: {self.told[-1]}")
+
+    def _round(self, case: Case, server: Server, prepared: Prepared) -> dict[str, float]:
+        with server.tree.watched():
+            before = server.tree.cpu_seconds()
+            told = self._load(case, server, prepared, self._args.seconds)
+            cpu = server.tree.cpu_seconds() - before
+        return {
+            "rate": told["requests"] / told["seconds"],
+            "p50_ms": told["p50_ms"],
+            "p99_ms": told["p99_ms"],
+            "cpu_us": cpu * 1e6 / max(told["requests"], 1),
+            "memory_mb": server.tree.peak_memory / 1e6,
+            "errors": told["errors"],
+        }
+
+    def _load(
+        self, case: Case, server: Server, prepared: Prepared, seconds: float
+    ) -> dict[str, float]:
+        if case.rate:
+            command = [os.environ["RUN"], os.environ["LOAD"], f"--port={server.port}"]
+            command += [f"--connections={case.connections}", f"--rate={case.rate}"]
+            command += [f"--seconds={seconds}", f"--case=1:200:{prepared.raw}"]
+            told = self._generate(command)
+            errors = told["lost"] + told["wrong"]
+            return told | {"requests": told["answered"], "errors": errors}
+        url = f"http://127.0.0.1:{server.port}{prepared.request.path}"
+        command = [os.environ["WRK"], "-t1", f"-c{case.connections}", f"-d{seconds:.0f}s"]
+        command += ["-s", os.environ["WRK_LUA"], url, "--"]
+        return self._generate([*command, str(prepared.body), str(prepared.request.head)])
+
+    def _generate(self, command: Sequence[str]) -> dict[str, float]:
+        """Runs a generator of load; its last line is JSON."""
+        with pinned(self._generator):
+            done = processes.run(command)
+        lines = done.stdout.decode().strip().splitlines()
+        if done.returncode or not lines:
+            raise UserError(f"{' '.join(command)} failed: {done.stderr.decode().strip()}")
+        told: dict[str, float] = json.loads(lines[-1])
+        return told
+
+    def _run_engine(self, model: Model, cores: set[int], threads: int) -> dict[str, float]:
+        command = [os.environ["RUN"], os.environ["ENGINE"], f"--model={model.folder}", "--rows=1"]
+        command += [f"--threads={threads}", f"--seconds={self._args.seconds}"]
+        env = os.environ | {"OMP_NUM_THREADS": "1"}
+        with pinned(cores):
+            done = processes.run(command, env=env)
+        if done.returncode:
+            raise UserError(f"{' '.join(command)} failed: {done.stderr.decode().strip()}")
+        told = json.loads(done.stdout)
+        return {
+            "rate": told["rate"],
+            "p50_ms": told["p50_us"] / 1e3,
+            "p99_ms": told["p99_us"] / 1e3,
+        }
+
+    def _count_syscalls(self, case: Case, server: Server, prepared: Prepared) -> float:
+        """System calls per request, of the whole tree; strace slows it, the counts hold."""
+        summary = self._folder / "strace"
+        pids = [word for pid in server.tree.pids() for word in ("-p", str(pid))]
+        command = [os.environ["STRACE"], "-f", "-c", "-o", str(summary), *pids]
+        with processes.running(command, stderr=subprocess.DEVNULL):
+            time.sleep(0.5)  # it attaches to every thread
+            told = self._load(case, server, prepared, _STRACE_SECONDS)
+        total = re.search(r"^\s*100\.00\s+\S+\s+\S*\s+(\d+)", summary.read_text(), re.MULTILINE)
+        return int(total[1]) / max(told["requests"], 1) if total else 0.0
+
+    def _measure_memory(self) -> None:
+        """Each server alone: one MobileNetV2 batch of 32, and then nothing."""
+        seconds = self._args.idle_seconds
+        title = f"memory after one MobileNetV2 batch of 32 and {seconds:g} s idle"
+        result = Result(MEMORY, title)
+        self.results.append(result)
+        say(f"{MEMORY}: {title}")
+        model = Model(Path(os.environ["MOBILENET"]).absolute())
+        wanted = oip.request(model.name, model.inputs(32, np.random.RandomState(0)), binary=True)
+        for name in self._chosen((servers.TRITON, servers.FASTAPI)):
+            with self._site.serving(name, [model], {self._cores[0]}) as server:
+                _outputs(server, "32 rows", wanted)
+                time.sleep(seconds)
+                values = {"memory_mb": server.tree.memory() / 1e6}
+            say(f"  {name}: {values['memory_mb']:.0f} MB")
+            result.row(name).rounds.append(values)
+
+    def _measure_start(self) -> None:
+        result = Result(START, f"start to ready, digits, {_STARTS} starts")
+        self.results.append(result)
+        say(f"{START}: {result.title}")
+        model = Model(Path(os.environ["DIGITS"]).absolute())
+        names = self._chosen((servers.TRITON, servers.FASTAPI, servers.MLSERVER))
+        for number in range(_STARTS):
+            for name in names if number % 2 == 0 else reversed(names):
+                with self._site.serving(name, [model], {self._cores[0]}) as server:
+                    values = {
+                        "seconds": server.ready_seconds,
+                        "memory_mb": server.tree.memory() / 1e6,
+                    }
+                result.row(name).rounds.append(values)
+            say(f"  round {number + 1} of {_STARTS}")
+        result.rows.sort(key=lambda row: names.index(row.server))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request of one row, as generators take it."""
+
+    request: Request
+    body: Path
+    raw: Path
+
+
+def _prepare(folder: Path, model: Model, binary: bool) -> Prepared:
+    request = oip.request(model.name, model.inputs(1, np.random.RandomState(1)), binary)
+    body, raw = folder / "body", folder / "request"
+    body.write_bytes(request.body)
+    raw.write_bytes(request.raw)
+    return Prepared(request, body, raw)
+
+
+def _outputs(server: Server, form: str, wanted: Request) -> dict[str, oip.Array]:
+    try:
+        answer = oip.ask(server.port, wanted.raw)
+    except (OSError, http.client.HTTPException) as error:
+        raise UserError(f"{server.name}, {form}: {error}; see {server.log}") from error
+    if answer.status != 200:
+        text = answer.body[:500].decode(errors="replace")
+        raise UserError(f"{server.name} answers {form} with {answer.status}: {text}")
+    return answer.outputs()
+
+
+def _difference(right: dict[str, oip.Array], outputs: dict[str, oip.Array]) -> float:
+    """How far tensors are apart, beside the largest number; 0 where they are equal bit by bit."""
+    if right.keys() != outputs.keys():
+        return float("inf")
+    worst = 0.0
+    for name, wanted in right.items():
+        got = outputs[name]
+        if got.shape != wanted.shape:
+            return float("inf")
+        if got.tobytes() != wanted.tobytes():
+            scale = float(np.abs(wanted).max()) or 1.0
+            worst = max(worst, float(np.abs(got - wanted).max()) / scale, 1e-30)
+    return worst
+
+
+def _machine() -> dict[str, Any]:
+    text = Path("/proc/cpuinfo").read_text()
+    found = re.search(r"^model name\s*: (.*)$", text, re.MULTILINE)
+    return {
+        "processor": found[1] if found else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "kernel": platform.release(),
+        "load": os.getloadavg()[0],
+    }
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="serving", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument(
+        "--only", nargs="+", choices=NAMES, metavar="CASE", help=f"of {', '.join(NAMES)}"
+    )
+    peers = (*servers.PEERS, servers.ENGINE)
+    parser.add_argument(
+        "--against",
+        nargs="+",
+        choices=peers,
+        metavar="PEER",
+        help=f"of {', '.join(map(repr, peers))}",
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
+    parser.add_argument("--seconds", type=float, default=3, help="of a round; %(default)s")
+    parser.add_argument(
+        "--idle-seconds", type=float, default=60, help="before memory is read; %(default)s"
+    )
+    parser.add_argument(
+        "--server",
+        action="append",
+        default=[],
+        metavar="'NAME: FLAGS'",
+        help="a further row of our server with these flags; may come again",
+    )
+    parser.add_argument("--syscalls", action="store_true", help="also count them, by strace")
+    parser.add_argument(
+        "--out",
+        type=processes.user_path,
+        default=processes.user_path("."),
+        metavar="FOLDER",
+        help="for serving.json and serving.html; default: here",
+    )
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = _arguments()
+    args.out.mkdir(parents=True, exist_ok=True)
+    folder = processes.cache_folder() / "serving"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    bench = Bench(args, folder)
+    bench.run()
+    told = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": _machine(),
+        "rounds": args.rounds,
+        "seconds": args.seconds,
+        "notes": bench.told,
+        "results": [result.as_json() for result in bench.results],
+        "goals": goal_lines(bench.results),
+    }
+    for result in bench.results:
+        print("\n".join([f"\n{result.title}\n", *result.lines()]))
+    print("\n".join(["", *goal_lines(bench.results)]))
+    for note in bench.told:
+        print(f"\n{note}")
+    (args.out / "serving.json").write_text(json.dumps(told, indent=1) + "\n")
+    (args.out / "serving.html").write_text(page.render(told, bench.results))
+    say(f"{args.out}/serving.html and serving.json")
+    failed = [row.server for result in bench.results for row in result.rows if row.errors()]
+    if failed:
+        say(f"requests failed: {', '.join(sorted(set(failed)))}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    processes.run_main(main)
