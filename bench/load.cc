@@ -119,15 +119,25 @@ bool NearJson(const std::string& a, const std::string& b, double tolerance) {
   return *i == *j;
 }
 
-// Whether an answer is the expected one; its tensors, FP32 after the first
-// `json` bytes, may be off by the tolerance.
+bool IsFp32(const std::string& answer, size_t json) {
+  constexpr std::string_view kKey = "\"datatype\":";
+  const std::string_view head(answer.data(), json);
+  for (size_t at = head.find(kKey); at != head.npos;
+       at = head.find(kKey, at + 1)) {
+    if (head.substr(at + kKey.size(), 6) != "\"FP32\"") return false;
+  }
+  return true;
+}
+
+// Whether an answer is the expected one; its tensors after the first `json`
+// bytes may be off by the tolerance where all of them are FP32.
 bool IsRight(const std::string& expected, const std::string& got, size_t json,
              double tolerance) {
   if (expected == got) return true;
   if (tolerance == 0) return false;
   if (json == 0) return NearJson(expected, got, tolerance);
   if (expected.size() != got.size() ||
-      expected.compare(0, json, got, 0, json) != 0) {
+      expected.compare(0, json, got, 0, json) != 0 || !IsFp32(got, json)) {
     return false;
   }
   for (size_t at = json; at + sizeof(float) <= got.size();
@@ -347,6 +357,8 @@ class Load {
       Tell("wrong", asked,
            "HTTP " + std::to_string(status) + ", " +
                body.substr(0, json > 0 ? json : 200));
+      // Beside the request, to be compared with what was wanted.
+      std::ofstream(asked.file + ".wrong", std::ios::binary) << body;
     }
     const bool closing =
         head.find("onnection: close") != std::string_view::npos ||

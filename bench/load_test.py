@@ -72,6 +72,7 @@ def test_right_answers_count(server: Server, tmp_path: Path) -> None:
 def test_another_body_is_wrong(server: Server, tmp_path: Path) -> None:
     told = load(server, tmp_path, b"no!")
     assert told["wrong"] == told["answered"] > 0
+    assert (tmp_path / "request.wrong").read_bytes() == b"yes"
 
 
 def test_another_status_is_wrong(server: Server, tmp_path: Path) -> None:
@@ -138,6 +139,13 @@ def test_binary_tensors_are_compared_as_numbers(
     told = load(server, tmp_path, b"{}\0\0\x80\x3f", "--tolerance=1e-5")
     assert told["answered"] > 0
     assert told["wrong"] == (told["answered"] if wrong else 0)
+
+
+def test_binary_integers_may_not_be_off(server: Server, tmp_path: Path) -> None:
+    head = b'{"datatype":"INT64"}'
+    server.answer = lambda handler: handler.say(head + b"\1" + bytes(7), head=len(head))
+    told = load(server, tmp_path, head + bytes(8), "--tolerance=1e-5")
+    assert told["wrong"] == told["answered"] > 0
 
 
 def test_arrivals_of_an_open_loop_wait_for_no_answer(server: Server, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ class Result:
                     values = row.values(column.key)
                     both = (column.text(min(values)), column.text(max(values))) if values else ()
                     cells.append(" - ".join(both))
-            lines.append(f"| {' | '.join([*cells, str(row.errors() or '')])} |")
+            lines.append(f"| {' | '.join([*cells, str(row.errors())])} |")
         return lines
 
     def as_json(self) -> dict[str, Any]:

@@ -15,8 +15,8 @@ def test_a_table_has_medians_and_the_least_and_most() -> None:
     assert result(ours=[300, 100, 200], peer=[50]).lines() == [
         "| server | req/s | least - most | p99 ms | errors |",
         "| --- | --- | --- | --- | --- |",
-        "| ours | 200 | 100 - 300 | 5.00 |  |",
-        "| peer | 50 | 50 - 50 | 20.00 |  |",
+        "| ours | 200 | 100 - 300 | 5.00 | 0 |",
+        "| peer | 50 | 50 - 50 | 20.00 | 0 |",
     ]
 
 

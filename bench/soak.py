@@ -32,7 +32,6 @@ _INTERVALS = 18
 _SHAPES = 12  # requests of each model, of other sizes and other values
 _ROWS = 8
 _JSON_SHARE = 0.25
-_MALFORMED_SHARE = 0.05
 _GROWTH = 1.02  # of memory after the first third that is told as growth
 
 
@@ -103,14 +102,14 @@ class Soak:
         folder.mkdir()
         self._cases: list[str] = []
         for model in models:
-            self._prepare(model, folder, (1 - _MALFORMED_SHARE) / len(models))
+            self._prepare(model, folder, (1 - args.malformed) / len(models))
         for number, request in enumerate(malformed(models[0])):
             answer = oip.ask(server.port, request)
             if not 400 <= answer.status < 500:
                 raise UserError(f"a malformed request got {answer.status}: {request[:200]!r}")
             path = folder / f"malformed-{number}"
             path.write_bytes(request)
-            share = _MALFORMED_SHARE / len(malformed(models[0]))
+            share = args.malformed / len(malformed(models[0]))
             self._cases.append(f"--case={share}:{answer.status}:{path}")
 
     def _prepare(self, model: Model, folder: Path, share: float) -> None:
@@ -149,6 +148,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="soak", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--minutes", type=float, default=3, help="default: %(default)s")
     parser.add_argument("--connections", type=int, default=16, help="default: %(default)s")
+    parser.add_argument(
+        "--malformed",
+        type=float,
+        default=0.05,
+        metavar="SHARE",
+        help="of requests that are malformed; default: %(default)s",
+    )
     parser.add_argument(
         "--model",
         action="append",

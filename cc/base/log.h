@@ -5,8 +5,7 @@
 //
 // Whoever logs never waits for whoever reads: lines go into a bounded buffer,
 // and a thread of its own writes them. Where the reader falls behind, lines are
-// lost whole and counted, and the next one that finds room is preceded by one
-// that says how many.
+// lost whole and counted, and a line says how many before the next one.
 #ifndef CC_BASE_LOG_H_
 #define CC_BASE_LOG_H_
 

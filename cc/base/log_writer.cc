@@ -12,6 +12,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
@@ -53,8 +54,13 @@ struct LogWriter::State {
   }
 
   void Run();
-  bool Gather(std::string* lines);
-  void Write(std::string* lines);
+  bool Gather();
+  void Write();
+
+  // Of the thread alone:
+  std::string lines;     // that it writes
+  bool begun = false;    // a part of the first of them is written already
+  uint64_t telling = 0;  // what the last of them says to be lost; 0: it is none
 };
 
 namespace {
@@ -71,7 +77,7 @@ size_t Portion(absl::string_view lines) {
 }  // namespace
 
 // False at the end.
-bool LogWriter::State::Gather(std::string* lines) {
+bool LogWriter::State::Gather() {
   absl::MutexLock lock(&mutex);
   const auto some = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex) {
     return stop || !waiting.empty();
@@ -80,26 +86,33 @@ bool LogWriter::State::Gather(std::string* lines) {
   mutex.Await(absl::Condition(&some));
   mutex.AwaitWithTimeout(absl::Condition(&due), kGather);
   urgent = false;
-  if (lines->empty()) {
-    lines->swap(waiting);
+  if (lines.empty()) {
+    lines.swap(waiting);
   } else {
-    lines->append(waiting);
+    lines.append(waiting);
     waiting.clear();
   }
-  taken = lines->size();
+  telling = std::exchange(untold, 0);
+  if (telling > 0) {
+    absl::StrAppend(
+        &lines, LogHead(absl::Now(), LogLevel::kWarning, "log lines were lost"),
+        ",\"lines\":", telling, "}\n");
+  }
+  taken = lines.size();
   return taken > 0 || !stop;
 }
 
 // Leaves the rest of a line that was begun, so that it comes before the next
 // one, whenever that is; of what else cannot be written nothing is left.
-void LogWriter::State::Write(std::string* lines) {
+void LogWriter::State::Write() {
   size_t at = 0;
   bool stopped = false;
-  while (at < lines->size() && !stopped) {
-    const size_t size = Portion(absl::string_view(*lines).substr(at));
-    const ssize_t n = write(fd, lines->data() + at, size);
+  while (at < lines.size() && !stopped) {
+    const size_t size = Portion(absl::string_view(lines).substr(at));
+    const ssize_t n = write(fd, lines.data() + at, size);
     if (n > 0) {
       at += static_cast<size_t>(n);
+      begun = lines[at - 1] != '\n';
     } else if (n < 0 && errno == EAGAIN) {
       pollfd wait = {fd, POLLOUT, 0};
       poll(&wait, 1, 100);
@@ -109,24 +122,25 @@ void LogWriter::State::Write(std::string* lines) {
       stopped = true;
     }
     absl::MutexLock lock(&mutex);
-    taken = lines->size() - at;
+    taken = lines.size() - at;
   }
-  size_t keep = at;
-  if (at > 0 && at < lines->size() && (*lines)[at - 1] != '\n') {
-    keep = lines->find('\n', at) + 1;
-  }
+  const size_t keep = begun ? lines.find('\n', at) + 1 : at;
+  auto lost = static_cast<uint64_t>(std::count(
+      lines.begin() + static_cast<ptrdiff_t>(keep), lines.end(), '\n'));
   absl::MutexLock lock(&mutex);
-  Lose(static_cast<uint64_t>(std::count(
-      lines->begin() + static_cast<ptrdiff_t>(keep), lines->end(), '\n')));
-  lines->erase(keep);
-  lines->erase(0, at);
-  taken = lines->size();
+  if (lost > 0 && telling > 0) {
+    --lost;  // the last one, and so it is still to be told
+    untold += telling;
+  }
+  Lose(lost);
+  lines.erase(keep);
+  lines.erase(0, at);
+  taken = lines.size();
 }
 
 void LogWriter::State::Run() {
-  std::string lines;
-  while (Gather(&lines)) {
-    Write(&lines);
+  while (Gather()) {
+    Write();
     absl::MutexLock lock(&mutex);
     // What cannot be written at the end is not tried again.
     if (stop && waiting.empty()) break;
@@ -157,15 +171,9 @@ LogWriter::~LogWriter() { Stop(absl::ZeroDuration()); }
 void LogWriter::Add(absl::string_view line, bool urgent) {
   State& state = *state_;
   absl::MutexLock lock(&state.mutex);
-  const size_t held = state.waiting.size() + state.taken;
-  if (state.stop || held + line.size() > state.limit) return state.Lose(1);
-  if (state.untold > 0) {
-    const std::string told = absl::StrCat(
-        LogHead(absl::Now(), LogLevel::kWarning, "log lines were lost"),
-        ",\"lines\":", state.untold, "}\n");
-    if (held + told.size() + line.size() > state.limit) return state.Lose(1);
-    state.untold = 0;
-    state.waiting.append(told);
+  if (state.stop ||
+      state.waiting.size() + state.taken + line.size() > state.limit) {
+    return state.Lose(1);
   }
   state.waiting.append(line.data(), line.size());
   state.urgent = state.urgent || urgent;

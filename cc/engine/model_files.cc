@@ -28,6 +28,10 @@ namespace {
 constexpr uint64_t kMaxProgramBytes = uint64_t{1} << 30;
 constexpr uint64_t kMaxTensorDescBytes = 4096;
 
+// Of VarType.Type, framework.proto of Paddle 2.6.2.
+constexpr int kFloat32 = 5;
+constexpr int kInt8 = 21;
+
 constexpr char kWanted[] =
     "A model is a directory with model.pdmodel and model.pdiparams, as "
     "paddle.jit.save(layer, \"DIRECTORY/model\") writes them.";
@@ -106,7 +110,7 @@ std::optional<uint64_t> DataBytes(const TensorDesc& desc) {
 // size and its bytes), u32 version 0, i32 size of the description, the
 // description, the elements.
 absl::Status CheckTensor(Input& input, const std::string& name,
-                         const TensorDesc& declared) {
+                         const TensorDesc& declared, bool quantised) {
   const auto damaged = [&](const std::string& what) {
     return absl::DataLossError(absl::StrCat("parameter ", name, ": ", what));
   };
@@ -137,7 +141,10 @@ absl::Status CheckTensor(Input& input, const std::string& name,
   if (!input.Read(bytes.size(), bytes.data())) return damaged(kTruncated);
   const std::optional<TensorDesc> found = ParseTensorDesc(bytes);
   if (!found) return damaged("malformed description");
-  if (found->data_type != declared.data_type) {
+  // PaddleSlim declares weights as they were and stores them quantised.
+  const bool slimmed = quantised && found->data_type == kInt8 &&
+                       declared.data_type == kFloat32;
+  if (found->data_type != declared.data_type && !slimmed) {
     return damaged(absl::StrCat("its type is ",
                                 base::ProgramTypeOf(found->data_type)->name,
                                 ", the program declares ",
@@ -155,7 +162,7 @@ absl::Status CheckTensor(Input& input, const std::string& name,
 
 absl::Status CheckParameters(Input& input, const Signature& signature) {
   for (const auto& [name, declared] : signature.parameters) {
-    absl::Status status = CheckTensor(input, name, declared);
+    absl::Status status = CheckTensor(input, name, declared, signature.quantised);
     if (!status.ok()) return status;
   }
   if (input.left() != 0) {

@@ -33,6 +33,8 @@ struct BatchResult {
   absl::Status status;
   std::vector<Tensor> outputs;  // of the whole batch, padding included
   std::chrono::steady_clock::duration compute{};
+  // False, with an error: the executor is gone, and never saw the batch.
+  bool begun = true;
 };
 
 // What a model turns out to be, once it is loaded.

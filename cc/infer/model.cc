@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cc/base/data_type.h"
+#include "cc/base/text.h"
 
 namespace infer {
 namespace {
@@ -121,8 +122,8 @@ std::optional<Tensor> PartOf(const Tensor& output, const Share& whole,
     return std::nullopt;
   }
   const int64_t first_row = offsets[static_cast<size_t>(begin.sequences)];
-  Tensor part =
-      Rows(output, first_row, offsets[static_cast<size_t>(last)] - first_row);
+  Tensor part = Rows(output, first_row,
+                     offsets[static_cast<size_t>(last)] - first_row);
   std::vector<int64_t>& level = part.lod.emplace_back();
   for (int64_t i = begin.sequences; i <= last; ++i) {
     level.push_back(offsets[static_cast<size_t>(i)] - first_row);
@@ -178,12 +179,12 @@ Model::~Model() {
 void Model::StartExecutor() {
   std::vector<int64_t> buckets;
   if (options_.batching != Batching::kOff) buckets = options_.policy.buckets;
-  executor_ =
-      backend_->Start(options_.directory, buckets,
-                      {[this](absl::Status status, LoadedModel loaded) {
-                         OnLoaded(status, std::move(loaded));
-                       },
-                       [this](const std::string& why) { OnEnded(why); }});
+  executor_ = backend_->Start(
+      options_.directory, buckets,
+      {[this](absl::Status status, LoadedModel loaded) {
+         OnLoaded(status, std::move(loaded));
+       },
+       [this](const std::string& why) { OnEnded(why); }});
 }
 
 void Model::OnLoaded(const absl::Status& status, LoadedModel loaded) {
@@ -314,25 +315,44 @@ void Model::RunBatch(Slot* slot, Batch batch) {
   slot->clean = false;
   const size_t number = static_cast<size_t>(slot - slots_.data());
   const std::vector<BatchInput> inputs = Gather(info_.inputs, batch);
-  executor_->Run(number, inputs,
-                 [self = shared_from_this(), number,
-                  batch = std::move(batch)](BatchResult result) {
-                   if (number < self->slots_.size()) {
-                     self->slots_[number].busy = false;
-                     self->slots_[number].idle_since = Clock::now();
-                   }
-                   if (result.status.ok()) {
-                     self->observer_->OnRun(
-                         batch.rows, batch.padded_rows,
-                         static_cast<int64_t>(batch.calls.size()),
-                         result.compute);
-                   }
-                   // The next run begins before the answers of this one are
-                   // written.
-                   self->Flush();
-                   self->Finish(batch, std::move(result));
-                   self->ReleaseLater();
-                 });
+  executor_->Run(
+      number, inputs,
+      [self = shared_from_this(), number,
+       batch = std::move(batch)](BatchResult result) {
+        if (!result.begun) return self->PutBack(batch);
+        if (number < self->slots_.size()) {
+          self->slots_[number].busy = false;
+          self->slots_[number].idle_since = Clock::now();
+        }
+        if (result.status.ok()) {
+          self->observer_->OnRun(batch.rows, batch.padded_rows,
+                                 static_cast<int64_t>(batch.calls.size()),
+                                 result.compute);
+        }
+        // The next run begins before the answers of this one are written.
+        self->Flush();
+        if (!result.status.ok()) {
+          result.status = absl::Status(
+              result.status.code(),
+              absl::StrCat("model ", base::Quote(self->info_.name), " version ",
+                           self->info_.version, ": ",
+                           result.status.message()));
+        }
+        self->Finish(batch, std::move(result));
+        self->ReleaseLater();
+      });
+}
+
+// The executor is gone before it began: its successor computes them. The slot
+// stays busy, as it takes no more.
+void Model::PutBack(const Batch& batch) {
+  for (const auto& call : batch.calls) {
+    if (call->cancelled()) continue;
+    call->timing = Timing();
+    absl::Status status = batcher_->Add(call, Clock::now());
+    if (!status.ok()) call->Finish(std::move(status));
+  }
+  FlushSoon();
 }
 
 void Model::Finish(const Batch& batch, BatchResult result) {

@@ -95,6 +95,7 @@ class Model : public Servable, public std::enable_shared_from_this<Model> {
   void FlushSoon();
   Slot* IdleSlot();
   void RunBatch(Slot* slot, Batch batch);
+  void PutBack(const Batch& batch);
   void Finish(const Batch& batch, BatchResult result);
   void ReleaseLater();
   void ReleaseIdle();

@@ -51,9 +51,12 @@ void ModelDirectory::Look() {
                             directory = options_.directory] {
       loop->Post([this, alive, found = Scan(directory)] {
         if (!alive.lock()) return;
+        // Told once, not at every look.
+        const std::string before = std::exchange(
+            scan_failure_, std::string(found.status().message()));
         if (found.ok()) {
           Sync(*found);
-        } else {
+        } else if (scan_failure_ != before) {
           observer_->OnScanFailed(found.status());
         }
         poll_.Start(options_.poll);

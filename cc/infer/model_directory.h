@@ -119,6 +119,7 @@ class ModelDirectory : public Repository {
   std::map<std::string, std::vector<std::function<void(const absl::Status&)>>>
       waiting_;  // for loads, by name
   std::set<std::string> passed_over_;
+  std::string scan_failure_;  // of the last look; empty: none
   base::Timer poll_;
   base::Timer remind_;
   // A scan of a network's directory may take long, so it has a thread.

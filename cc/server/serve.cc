@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <functional>
@@ -18,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "cc/base/byte_budget.h"
+#include "cc/base/copy_counter.h"
 #include "cc/base/log.h"
 #include "cc/base/loop.h"
 #include "cc/base/metrics.h"
@@ -109,10 +111,16 @@ class Serving {
         budget_(static_cast<size_t>(flags.max_inflight_bytes)),
         telemetry_(&registry_),
         backend_(&loop_, spawner_.get(), flags.Workers(devices)),
-        models_(&loop_, &backend_, &telemetry_, std::move(directory)),
-        core_(&models_, &registry_, &budget_),
+        models_(std::make_unique<infer::ModelDirectory>(
+            &loop_, &backend_, &telemetry_, std::move(directory))),
+        core_(models_.get(), &registry_, &budget_),
         rest_(&loop_, &core_, RestOptions()) {
-    spawner_->Attach(&loop_);
+    spawner_->Attach(&loop_, [this] { OnSpawnerLost(); });
+  }
+
+  ~Serving() {
+    models_.reset();
+    spawner_->Detach();
   }
 
   absl::Status Bind() {
@@ -125,13 +133,13 @@ class Serving {
   int Run() {
     AddMetrics();
     Signals signals(&loop_, [this] { OnSignal(); });
-    absl::Status status = models_.Start([this](const absl::Status& settled) {
+    absl::Status status = models_->Start([this](const absl::Status& settled) {
       if (!settled.ok() && flags_.exit_on_error) {
         failure_ = settled;
         return loop_.Stop();
       }
       Log(LogLevel::kInfo, "ready")
-          .With("models", models_.Index().size())
+          .With("models", models_->Index().size())
           .With("start_seconds", Seconds());
     });
     if (status.ok()) status = http_->Listen(&rest_);
@@ -143,6 +151,7 @@ class Serving {
         .With("version", rest::kServerVersion)
         .With("paddle_version", engine::PaddleVersion());
     loop_.Run();
+    models_.reset();  // whoever waits for one is answered
     if (!failure_.ok()) return CannotServe(failure_);
     if (cut_ > 0) {
       Log(LogLevel::kError, "stopped before every request was answered")
@@ -167,7 +176,7 @@ class Serving {
 
   void OnSignal() {
     // Nothing was ever served: there is nothing to finish.
-    if (!models_.ready()) return loop_.Stop();
+    if (!models_->ready()) return loop_.Stop();
     core_.BeginDrain();
     http_->Drain([this](int cut) {
       cut_ = cut;
@@ -175,7 +184,41 @@ class Serving {
     });
   }
 
+  // By the kernel, for want of memory, or by a person. A process with threads
+  // cannot fork another one, so whatever started this one starts it again.
+  void OnSpawnerLost() {
+    failure_ = absl::InternalError(
+        "the process that starts the models' workers has ended, and all of them "
+        "with it: it was killed, by hand or for want of memory; start the "
+        "server again");
+    loop_.Stop();
+  }
+
   void AddMetrics() {
+    const auto count = [this](const char* name, const char* help,
+                              uint64_t http::Counts::*number) {
+      registry_.AddReadCounter(name, help, [this, number] {
+        return static_cast<double>(http_->counts().*number);
+      });
+    };
+    count("paddle_server_connections_total", "Connections taken.",
+          &http::Counts::accepted);
+    count("paddle_server_connections_turned_away_total",
+          "Connections that got 503 or nothing, as there were too many.",
+          &http::Counts::turned_away);
+    count("paddle_server_connections_failed_total",
+          "Connections that ended for want of memory.", &http::Counts::failed);
+    count("paddle_server_accept_errors_total",
+          "Times that no connection could be taken, mostly for want of file "
+          "descriptors.",
+          &http::Counts::accept_errors);
+    registry_.AddReadCounter(
+        "paddle_server_tensor_bytes_copied_total",
+        "Bytes of tensors that this process copied between clients and models.",
+        [] {
+          return static_cast<double>(
+              base::copied_tensor_bytes.load(std::memory_order_relaxed));
+        });
     gauges_ = {
         registry_.AddGauge("paddle_server_connections", "Open connections.", {})
             .With({}, [this] { return http_->connections(); }),
@@ -211,7 +254,7 @@ class Serving {
   base::ByteBudget budget_;
   Telemetry telemetry_;
   worker::ProcessBackend backend_;
-  infer::ModelDirectory models_;
+  std::unique_ptr<infer::ModelDirectory> models_;
   infer::Core core_;
   rest::Handler rest_;
   std::unique_ptr<http::Server> http_;

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -85,10 +86,50 @@ def infer(
     return with_lod(outputs, [answer.as_numpy(name) for name in outputs], lods)
 
 
+def until(condition: Callable[[], Any], what: str = "it has come to pass") -> Any:
+    """Waits until it is so, and gives what it says; as long as a loaded machine may need."""
+    end = time.monotonic() + 60
+    while not (result := condition()):
+        assert time.monotonic() < end, f"in vain: until {what}"
+        time.sleep(0.01)
+    return result
+
+
+def _stat(pid: int) -> tuple[str, int] | None:
+    """State and parent of a process; None if it is gone."""
+    try:
+        state, parent, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return state, int(parent)
+
+
+def alive(pid: int) -> bool:
+    stat = _stat(pid)
+    return stat is not None and stat[0] not in "ZX"
+
+
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes below one, those of its children after it."""
+    pids = sorted(int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+    parents = {child: stat[1] for child in pids if (stat := _stat(child)) and alive(child)}
+    found = [pid]
+    for above in found:
+        found += [child for child, parent in parents.items() if parent == above]
+    return found[1:]
+
+
 class Server:
     """A running server and what it has logged."""
 
-    def __init__(self, *flags: str) -> None:
+    def __init__(self, *flags: str, read_log: bool = True) -> None:
         self.process = subprocess.Popen(
             [*program(), "serve", "--port=0", *flags], stdout=subprocess.PIPE, text=True
         )
@@ -100,13 +141,59 @@ class Server:
             self.port = self.log[-1].get("port", self.port)
             if self.log[-1]["msg"] == "ready":
                 break
-        # The rest is read beside the test, or the server would wait for us.
+        else:
+            raise AssertionError(f"it did not start: exit code {self.process.wait()}")
+        # The rest is read beside the test, as far as it is not about a reader that stops.
         self.reader = threading.Thread(target=self._read)
-        self.reader.start()
+        if read_log:
+            self.reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        self.log += [json.loads(line) for line in self.process.stdout]
+        for line in self.process.stdout:
+            self.log.append(json.loads(line))
+
+    def read_log(self) -> None:
+        """Reads on, to the end."""
+        if self.reader.ident is None:
+            self.reader.start()
+
+    def logged(self, message: str, **fields: Any) -> list[dict[str, Any]]:
+        """Lines so far with this message and these fields."""
+        wanted = {"msg": message, **fields}
+        return [line for line in self.log if wanted.items() <= line.items()]
+
+    @property
+    def spawner(self) -> int:
+        """The process that starts workers."""
+        return next(
+            child
+            for child in descendants(self.process.pid)
+            if (stat := _stat(child)) and stat[1] == self.process.pid
+        )
+
+    @property
+    def workers(self) -> list[int]:
+        """Those that run models."""
+        return [pid for pid in descendants(self.process.pid) if name_of(pid) == "paddle_worker"]
+
+    @contextlib.contextmanager
+    def stopped(self, *pids: int) -> Iterator[None]:
+        """Processes of it that stand still meanwhile."""
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    def status(self, name: str) -> int:
+        """A number of /proc/PID/status: VmHWM in bytes, Threads."""
+        text = Path(f"/proc/{self.process.pid}/status").read_text()
+        number, *unit = re.search(f"^{name}:(.*)$", text, re.MULTILINE)[1].split()
+        return int(number) * (1024 if unit else 1)
 
     @property
     def url(self) -> str:
@@ -132,18 +219,20 @@ class Server:
         start = time.monotonic()
         self.process.send_signal(number)
         code = self.process.wait(timeout=30)
-        self.reader.join()
+        if self.reader.ident is not None:
+            self.reader.join()
         return code, time.monotonic() - start
 
 
 @contextlib.contextmanager
-def serving(*flags: str) -> Iterator[Server]:
-    server = Server(*flags)
+def serving(*flags: str, read_log: bool = True) -> Iterator[Server]:
+    server = Server(*flags, read_log=read_log)
     try:
         yield server
     finally:
         server.process.kill()
         server.process.wait()
+        server.read_log()
         server.reader.join()
 
 

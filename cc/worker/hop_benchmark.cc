@@ -59,7 +59,7 @@ int main(int argc, char** argv) {
   auto spawner = worker::Spawner::Start(worker::RunModel, 0);
   if (!spawner.ok()) return 1;
   base::Loop loop;
-  (*spawner)->Attach(&loop);
+  (*spawner)->Attach(&loop, nullptr);
   worker::ProcessBackend backend(&loop, spawner->get(), {});
   infer::ModelOptions options;
   options.directory = directory;

@@ -40,17 +40,28 @@ class Released {
 };
 
 // A segment of outputs while somebody reads what one run has left there.
-struct Lease {
-  std::shared_ptr<Segment> segment;
-  std::shared_ptr<Released> released;
-  int64_t number;
-  ~Lease() { released->Add(number); }
+class Lease {
+ public:
+  Lease(std::shared_ptr<Segment> segment, std::shared_ptr<Released> released,
+        int64_t number)
+      : segment_(std::move(segment)),
+        released_(std::move(released)),
+        number_(number) {}
+  // A copy would release it a second time, while it is read.
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  ~Lease() { released_->Add(number_); }
+
+ private:
+  const std::shared_ptr<Segment> segment_;
+  const std::shared_ptr<Released> released_;
+  const int64_t number_;
 };
 
 // The number of bytes that lie in a segment, 64-byte aligned each.
 size_t BytesOf(const BatchInput& input) {
-  return Aligned(input.bytes +
-                 static_cast<size_t>(input.padding_rows) * input.row_bytes);
+  return Aligned(input.bytes + static_cast<size_t>(input.padding_rows) *
+                                   input.row_bytes);
 }
 
 char* Copy(const BatchInput& input, char* to) {
@@ -84,7 +95,8 @@ class Slot {
     watch_.Want(/*read=*/true, /*write=*/false);
   }
 
-  // An error where it could not be sent; `done` is then not taken.
+  // An error where it could not be sent, UNAVAILABLE where the worker is gone;
+  // `done` is then not taken.
   absl::Status Run(const std::vector<BatchInput>& inputs,
                    infer::Executor::Done* done) {
     worker::Run run;
@@ -109,6 +121,9 @@ class Slot {
     }
     run.released = released_->Take();
     if (absl::Status sent = channel_.Send(Encode(run), fds); !sent.ok()) {
+      // What the worker was not told is told with the next run.
+      segment_.reset();
+      for (const int64_t segment : run.released) released_->Add(segment);
       return sent;
     }
     waiting_.push_back(std::move(*done));
@@ -185,8 +200,7 @@ class Slot {
       }
       std::shared_ptr<Lease>& lease = leases[number];
       if (lease == nullptr) {
-        lease =
-            std::make_shared<Lease>(Lease{segment->second, released_, number});
+        lease = std::make_shared<Lease>(segment->second, released_, number);
       }
       infer::Tensor& tensor = result->outputs.emplace_back();
       tensor.name = specs[i].name;
@@ -243,10 +257,9 @@ class Process : public infer::Executor {
            Done done) override {
     absl::Status status = slots_[slot]->Run(inputs, &done);
     if (status.ok()) return;
-    if (absl::IsUnavailable(status)) {
-      status = absl::InternalError("the worker process of the model is gone");
-    }
-    loop_->Defer([status, done = std::move(done)] { done({status, {}, {}}); });
+    loop_->Defer([status, done = std::move(done)] {
+      done({status, {}, {}, /*begun=*/!absl::IsUnavailable(status)});
+    });
   }
 
   void ReleaseMemory(size_t slot) override { slots_[slot]->ReleaseMemory(); }
@@ -265,8 +278,7 @@ class Process : public infer::Executor {
           [this, i] { OnMessage(static_cast<size_t>(i)); },
           [this] {
             timed_out_ = true;
-            End(
-                absl::StrCat("was ended: a run took longer than "
+            End(absl::StrCat("was ended: a run took longer than "
                              "--run_timeout_ms=",
                              options_.run_timeout.count()));
           }));
@@ -277,8 +289,8 @@ class Process : public infer::Executor {
                         [this](const std::string& why) { OnExit(why); });
     if (!worker.ok()) return worker.status();
     worker_ = *worker;
-    watch_ = std::make_unique<base::Watch>(loop_, control_->fd(),
-                                           [this](bool, bool) { OnControl(); });
+    watch_ = std::make_unique<base::Watch>(
+        loop_, control_->fd(), [this](bool, bool) { OnControl(); });
     watch_->Want(/*read=*/true, /*write=*/false);
     return control_->Send(Encode(options_.load));
   }
@@ -295,18 +307,21 @@ class Process : public infer::Executor {
     specs_ = loaded.outputs;
     watch_->Want(/*read=*/false, /*write=*/false);
     loaded_ = true;
-    events_.on_loaded(loaded.status,
-                      {"paddle_inference", std::move(loaded.inputs),
-                       std::move(loaded.outputs), loaded.equal_bits,
-                       std::move(loaded.trial)});
+    events_.on_loaded(
+        loaded.status,
+        {"paddle_inference", std::move(loaded.inputs),
+         std::move(loaded.outputs), loaded.equal_bits, std::move(loaded.trial)});
   }
 
   void OnMessage(size_t slot) {
     const absl::StatusOr<bool> received = slots_[slot]->Receive(specs_);
     if (received.ok()) return;
     slots_[slot]->Hush();
-    // Of an end the spawner tells more.
-    if (absl::IsUnavailable(received.status())) return;
+    if (absl::IsUnavailable(received.status())) {
+      // Of an end the spawner tells more; whoever lives on does not serve.
+      if (worker_ != 0) spawner_->Kill(worker_);
+      return;
+    }
     End(std::string(received.status().message()));
   }
 
@@ -326,7 +341,7 @@ class Process : public infer::Executor {
     }
     // First, so that what is answered below is not followed by further runs.
     events_.on_ended(reason);
-    const std::string told = absl::StrCat("the model's worker process ", reason,
+    const std::string told = absl::StrCat("its worker process ", reason,
                                           " while it computed this request");
     const absl::Status status = timed_out_ ? absl::DeadlineExceededError(told)
                                            : absl::InternalError(told);
@@ -337,7 +352,7 @@ class Process : public infer::Executor {
       }
       slot->Hush();
       for (const Done& done : slot->TakeWaiting()) {
-        if (done != nullptr) done({status, {}, {}});
+        if (done != nullptr) done({status, {}, {}, /*begun=*/true});
       }
     }
   }
@@ -365,8 +380,8 @@ std::unique_ptr<infer::Executor> ProcessBackend::Start(
   ProcessOptions options = options_;
   options.load.directory = directory;
   options.load.buckets = buckets;
-  auto process =
-      std::make_unique<Process>(loop_, spawner_, options, std::move(events));
+  auto process = std::make_unique<Process>(loop_, spawner_, options,
+                                           std::move(events));
   process->Start();
   return process;
 }

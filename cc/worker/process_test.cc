@@ -31,6 +31,7 @@ constexpr char kCrash = 'C';
 constexpr char kHang = 'H';
 constexpr char kLie = 'L';
 constexpr char kFail = 'F';
+constexpr char kReleased = 'R';  // answers how many segments were released
 
 Loaded Describe(const LoadOptions& options) {
   Loaded loaded;
@@ -79,6 +80,9 @@ int MadeUpWorker(Channel control, std::vector<Channel> slots) {
       for (int64_t i = 0; i < place.bytes; ++i) {
         outputs->data()[i] = static_cast<char>(2 * from[i]);
       }
+      if (from[0] == kReleased) {
+        outputs->data()[0] = static_cast<char>(run.released.size());
+      }
       ran.outputs = {{{1, 0, from[0] == kLie ? 2 << 20 : place.bytes},
                       base::DataType::kUint8,
                       run.inputs[0].shape,
@@ -97,7 +101,7 @@ class ProcessTest : public testing::Test {
   }
   static void TearDownTestSuite() { delete spawner_; }
 
-  void SetUp() override { spawner_->Attach(&loop_); }
+  void SetUp() override { spawner_->Attach(&loop_, nullptr); }
 
   std::unique_ptr<infer::Executor> Start(const std::string& directory,
                                          int run_timeout_ms = 0) {
@@ -137,6 +141,21 @@ class ProcessTest : public testing::Test {
   std::string ended_;
 };
 Spawner* ProcessTest::spawner_ = nullptr;
+
+TEST_F(ProcessTest, ASegmentIsReleasedOnceItsAnswerIsReadAndNotBefore) {
+  const auto executor = Start("good");
+  Wait();
+  const auto released = [&] {
+    const BatchResult told = Run(executor.get(), "R---");
+    return static_cast<int>(std::string(told.outputs.at(0).data)[0]);
+  };
+  {
+    const BatchResult read = Run(executor.get(), "abcd");
+    EXPECT_EQ(released(), 0);
+    EXPECT_EQ(released(), 1);  // what the line above has read
+  }
+  EXPECT_EQ(released(), 2);
+}
 
 TEST_F(ProcessTest, RunsInAProcessOfItsOwn) {
   const auto executor = Start("good");
@@ -188,6 +207,56 @@ TEST_F(ProcessTest, ACrashCostsTheRequestThatItComputed) {
   EXPECT_THAT(std::string(result.status.message()),
               testing::ContainsRegex("ended by signal 11"));
   EXPECT_EQ(ended_, "was ended by signal 11 (Segmentation fault)");
+}
+
+TEST_F(ProcessTest, AnAnswerIsReleasedWhenItIsReadAndNoSooner) {
+  const auto executor = Start("good");
+  Wait();
+  const auto released = [&] {
+    return std::string(Run(executor.get(), "R...").outputs[0].data)[0];
+  };
+  {
+    const BatchResult held = Run(executor.get(), "abcd");
+    EXPECT_EQ(released(), 0);
+  }
+  // That one, and the answer before.
+  EXPECT_EQ(released(), 2);
+  EXPECT_EQ(released(), 1);
+}
+
+TEST_F(ProcessTest, ARunThatCannotBeSentLeavesTheNextRight) {
+  const auto executor = Start("good");
+  Wait();
+  const absl::Cord data("abcd");
+  // More offsets than a message has room for.
+  BatchInput input{{1, 4}, {std::vector<int64_t>(1 << 20)}, {&data}, 4, 0, 4};
+  absl::Status status;
+  executor->Run(0, {input}, [&](BatchResult result) {
+    status = result.status;
+    EXPECT_TRUE(result.begun);
+    loop_.Stop();
+  });
+  Wait();
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  const BatchResult result = Run(executor.get(), "abcd");
+  ASSERT_TRUE(result.status.ok()) << result.status;
+  EXPECT_EQ(std::string(result.outputs[0].data), "\xc2\xc4\xc6\xc8");
+}
+
+TEST_F(ProcessTest, ARunAfterTheEndHasNotBegun) {
+  const auto executor = Start("good");
+  Wait();
+  Run(executor.get(), "C...");
+  const absl::Cord data("abcd");
+  BatchInput input{{1, 4}, {}, {&data}, 4, 0, 4};
+  BatchResult result;
+  executor->Run(0, {input}, [&](BatchResult r) {
+    result = std::move(r);
+    loop_.Stop();
+  });
+  Wait();
+  EXPECT_FALSE(result.status.ok());
+  EXPECT_FALSE(result.begun);
 }
 
 TEST_F(ProcessTest, AnAnswerOutlivesItsWorker) {

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "cc/engine/engine.h"
 #include "cc/engine/thread.h"
 #include "cc/worker/messages.h"
@@ -136,7 +137,16 @@ class Slot {
       Ran& ran = outputs_.ran();
       ran.status = status;
       if (!status.ok()) ran.outputs.clear();
-      if (!channel_.Send(Encode(ran), outputs_.new_fds()).ok()) return;
+      absl::Status sent = channel_.Send(Encode(ran), outputs_.new_fds());
+      if (absl::IsResourceExhausted(sent)) {
+        // Offsets of so many sequences, or an error of so many words.
+        ran.outputs.clear();
+        ran.status = absl::ResourceExhaustedError(
+            absl::StrCat("the answer is too large to be told: ",
+                         sent.message()));
+        sent = channel_.Send(Encode(ran), outputs_.new_fds());
+      }
+      if (!sent.ok()) return;
     }
   }
 

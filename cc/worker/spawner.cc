@@ -4,16 +4,18 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "cc/worker/wire.h"
 
@@ -30,7 +32,43 @@ std::string Words(int status) {
   return absl::StrCat("ended with exit code ", WEXITSTATUS(status));
 }
 
-// The process that forks: no threads, no locks, no heap but its own.
+// Where memory runs out, the kernel ends whoever has the most of it and of
+// this: a worker, which can start again, and not the process that answers.
+void FavourTheServer() {
+  constexpr int kMore = 300;  // thousandths of the machine's memory
+  constexpr int kMost = 1000;
+  const Fd file(open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC));
+  char text[16] = {};
+  int score = 0;
+  if (read(file.get(), text, sizeof(text) - 1) <= 0 ||
+      !absl::SimpleAtoi(text, &score)) {
+    return;
+  }
+  const std::string more = absl::StrCat(std::min(score + kMore, kMost));
+  // Where it is refused, nothing is lost but this.
+  if (write(file.get(), more.data(), more.size()) < 0) errno = 0;
+}
+
+// An eventfd that is written to when a child ends. By a handler and not by a
+// signalfd: libpaddle has a thread in this process too, which blocks no signal,
+// and would be given those that the main thread blocks.
+int exits = -1;
+
+void CountExits() {
+  exits = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (exits < 0) _exit(1);
+  struct sigaction action = {};
+  action.sa_handler = [](int) {
+    const int error = errno;
+    const uint64_t one = 1;
+    if (write(exits, &one, sizeof(one)) < 0) _exit(1);
+    errno = error;
+  };
+  action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
+  sigaction(SIGCHLD, &action, nullptr);
+}
+
+// The process that forks: no locks, no heap but its own.
 class Forker {
  public:
   Forker(Channel channel, Spawner::Main main, int64_t max_memory_mb)
@@ -40,18 +78,13 @@ class Forker {
 
   // Never returns in this process; in a worker it does, with its exit code.
   int Run() {
-    sigset_t children;
-    sigemptyset(&children);
-    sigaddset(&children, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &children, nullptr);
-    const Fd signals(signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK));
+    CountExits();
     while (true) {
-      pollfd ready[] = {{channel_.fd(), POLLIN, 0}, {signals.get(), POLLIN, 0}};
+      pollfd ready[] = {{channel_.fd(), POLLIN, 0}, {exits, POLLIN, 0}};
       if (poll(ready, 2, -1) < 0) continue;
       if (ready[1].revents != 0) {
-        signalfd_siginfo ignored;
-        while (read(signals.get(), &ignored, sizeof(ignored)) > 0) {
-        }
+        uint64_t ignored;
+        if (read(exits, &ignored, sizeof(ignored)) < 0) continue;
         Reap();
       }
       if (ready[0].revents == 0) continue;
@@ -112,14 +145,14 @@ class Forker {
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != forker) _exit(1);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
+    signal(SIGCHLD, SIG_DFL);
+    close(exits);
     if (max_memory_mb_ > 0) {
       const rlim_t bytes = static_cast<rlim_t>(max_memory_mb_) << 20;
       const rlimit limit = {bytes, bytes};
       setrlimit(RLIMIT_DATA, &limit);
     }
+    FavourTheServer();
     // No file with all its memory for each crash.
     const rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
@@ -172,7 +205,8 @@ Spawner::~Spawner() {
   waitpid(pid_, nullptr, 0);
 }
 
-void Spawner::Attach(base::Loop* loop) {
+void Spawner::Attach(base::Loop* loop, std::function<void()> on_lost) {
+  on_lost_ = std::move(on_lost);
   watch_ = std::make_unique<base::Watch>(loop, channel_.fd(),
                                          [this](bool, bool) { OnMessage(); });
   watch_->Want(/*read=*/true, /*write=*/false);
@@ -189,6 +223,7 @@ void Spawner::OnMessage() {
       for (auto& [worker, on_exit] : all) {
         on_exit("lost the process that started it");
       }
+      if (on_lost_ != nullptr) on_lost_();
       return;
     }
     Reader reader((*message)->bytes);

@@ -37,8 +37,12 @@ class Spawner {
   Spawner(const Spawner&) = delete;
   Spawner& operator=(const Spawner&) = delete;
 
-  // From now on exits are told on the loop's thread.
-  void Attach(base::Loop* loop);
+  // From now on exits are told on the loop's thread; and `on_lost`, after all
+  // exits, where the process that forks is gone: there will be no workers any
+  // more.
+  void Attach(base::Loop* loop, std::function<void()> on_lost);
+  // Before the loop goes.
+  void Detach() { watch_.reset(); }
 
   // Makes a worker with the other ends of these sockets. `on_exit` is called
   // once, unless it is forgotten. Returns the worker's number.
@@ -57,6 +61,7 @@ class Spawner {
   const pid_t pid_;  // of the process that forks
   Channel channel_;
   std::unique_ptr<base::Watch> watch_;
+  std::function<void()> on_lost_;
   int64_t last_ = 0;
   std::map<int64_t, OnExit> on_exit_;
 };
