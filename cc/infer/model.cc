@@ -122,8 +122,8 @@ std::optional<Tensor> PartOf(const Tensor& output, const Share& whole,
     return std::nullopt;
   }
   const int64_t first_row = offsets[static_cast<size_t>(begin.sequences)];
-  Tensor part = Rows(output, first_row,
-                     offsets[static_cast<size_t>(last)] - first_row);
+  Tensor part =
+      Rows(output, first_row, offsets[static_cast<size_t>(last)] - first_row);
   std::vector<int64_t>& level = part.lod.emplace_back();
   for (int64_t i = begin.sequences; i <= last; ++i) {
     level.push_back(offsets[static_cast<size_t>(i)] - first_row);
@@ -179,12 +179,12 @@ Model::~Model() {
 void Model::StartExecutor() {
   std::vector<int64_t> buckets;
   if (options_.batching != Batching::kOff) buckets = options_.policy.buckets;
-  executor_ = backend_->Start(
-      options_.directory, buckets,
-      {[this](absl::Status status, LoadedModel loaded) {
-         OnLoaded(status, std::move(loaded));
-       },
-       [this](const std::string& why) { OnEnded(why); }});
+  executor_ =
+      backend_->Start(options_.directory, buckets,
+                      {[this](absl::Status status, LoadedModel loaded) {
+                         OnLoaded(status, std::move(loaded));
+                       },
+                       [this](const std::string& why) { OnEnded(why); }});
 }
 
 void Model::OnLoaded(const absl::Status& status, LoadedModel loaded) {
@@ -335,8 +335,7 @@ void Model::RunBatch(Slot* slot, Batch batch) {
           result.status = absl::Status(
               result.status.code(),
               absl::StrCat("model ", base::Quote(self->info_.name), " version ",
-                           self->info_.version, ": ",
-                           result.status.message()));
+                           self->info_.version, ": ", result.status.message()));
         }
         self->Finish(batch, std::move(result));
         self->ReleaseLater();

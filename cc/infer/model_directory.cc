@@ -52,8 +52,8 @@ void ModelDirectory::Look() {
       loop->Post([this, alive, found = Scan(directory)] {
         if (!alive.lock()) return;
         // Told once, not at every look.
-        const std::string before = std::exchange(
-            scan_failure_, std::string(found.status().message()));
+        const std::string before =
+            std::exchange(scan_failure_, std::string(found.status().message()));
         if (found.ok()) {
           Sync(*found);
         } else if (scan_failure_ != before) {

@@ -200,7 +200,8 @@ TEST_F(ModelTest, ACrashCostsWhatRanAndWhatWaitsIsComputedAfterIt) {
   Ask("bb");
   Settle(&loop_);
   backend_.End("m/1");
-  EXPECT_THAT(answers_, ElementsAre("the worker is gone"));
+  EXPECT_THAT(answers_,
+              ElementsAre("model \"m\" version 1: the worker is gone"));
   EXPECT_FALSE(model_->up());
   EXPECT_EQ(seen_.ended, 1);
   while (backend_.starts < 2) Settle(&loop_);
@@ -212,6 +213,24 @@ TEST_F(ModelTest, ACrashCostsWhatRanAndWhatWaitsIsComputedAfterIt) {
   backend_.Answer();
   EXPECT_EQ(answers_.back(), "bb");
   EXPECT_EQ(seen_.restarted, 1);
+}
+
+TEST_F(ModelTest, WhatOneThatIsGoneNeverSawIsComputedAfterIt) {
+  Start();
+  Ask("aa");
+  Settle(&loop_);
+  const FakeBackend::Run run = std::move(backend_.runs.front());
+  backend_.runs.clear();
+  run.done({absl::UnavailableError("gone"), {}, {}, /*begun=*/false});
+  Settle(&loop_);
+  EXPECT_TRUE(answers_.empty());
+  EXPECT_TRUE(backend_.runs.empty());
+  backend_.End("m/1");
+  while (backend_.starts < 2) Settle(&loop_);
+  backend_.Load("m/1");
+  Settle(&loop_);
+  backend_.Answer();
+  EXPECT_THAT(answers_, ElementsAre("aa"));
 }
 
 TEST_F(ModelTest, OneThatCannotStartAgainGoesOnTrying) {

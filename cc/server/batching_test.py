@@ -39,9 +39,7 @@ class Queue:
 
     def ask(self, body: str | bytes, waits: bool = True, **headers: str) -> None:
         before = self.server.metric(DEPTH)
-        self.asked.append(
-            self.pool.submit(self.server.call, "POST", infer("m"), body, **headers)
-        )
+        self.asked.append(self.pool.submit(self.server.call, "POST", infer("m"), body, **headers))
         if waits:
             until(lambda: self.server.metric(DEPTH) == before + 1)
         else:

@@ -2,28 +2,24 @@
 
 import concurrent.futures
 import http.client
+import os
 import signal
 import socket
 from pathlib import Path
 
 import pytest
 
-from cc.server.repository import ROWS, Repository, data, infer, request
+from cc.server.repository import ROWS, Repository, data, head, infer, request
 from cc.server.serving import Server, serving, until
 
 BODY = request(ROWS).encode()
+HEAD = head("m", len(BODY))
 DOUBLED = (2 * ROWS).ravel().tolist()
 
 
 @pytest.fixture
 def models(tmp_path: Path) -> Repository:
     return Repository(tmp_path, m="times2")
-
-
-def head(server: Server, length: int = len(BODY)) -> bytes:
-    return (
-        f"POST {infer('m')} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n"
-    ).encode()
 
 
 def connect(server: Server) -> socket.socket:
@@ -46,7 +42,7 @@ def ask_until_the_end(server: Server) -> tuple[int, bool]:
     with connect(server) as connection:
         while True:
             # No reset, neither here nor there: what was sent is answered, or was not read.
-            connection.sendall(head(server) + BODY)
+            connection.sendall(HEAD + BODY)
             answer = read_answer(connection)
             if answer is None:
                 return answered, False
@@ -62,7 +58,7 @@ def ask_until_the_end(server: Server) -> tuple[int, bool]:
 def test_kept_connections_at_full_load_end_without_a_reset(
     models: Repository, number: signal.Signals
 ) -> None:
-    answered = 'paddle_server_requests_total{protocol="http",endpoint="infer",model="m",version="1",code="200"}'
+    answered = 'paddle_server_batch_requests_sum{model="m",version="1"}'
     for _ in range(3):
         with serving(models.flag) as server, concurrent.futures.ThreadPoolExecutor(8) as pool:
             clients = [pool.submit(ask_until_the_end, server) for _ in range(8)]
@@ -93,8 +89,8 @@ def test_a_delay_loses_no_request_of_a_client_that_heeds_its_answers(models: Rep
 def test_an_upload_that_has_begun_is_answered(models: Repository) -> None:
     with serving(models.flag, "--drain_timeout_ms=60000") as server:
         with connect(server) as half, connect(server) as almost, connect(server) as idle:
-            half.sendall(head(server) + BODY[:10])
-            almost.sendall(head(server)[:20])
+            half.sendall(HEAD + BODY[:10])
+            almost.sendall(HEAD[:20])
             # Both have been read.
             until(lambda: server.metric("paddle_server_connections") == 4)
             assert server.call("GET", "/v2/health/ready")[0] == 200
@@ -103,7 +99,7 @@ def test_an_upload_that_has_begun_is_answered(models: Repository) -> None:
             with pytest.raises(ConnectionRefusedError):
                 connect(server)
             half.sendall(BODY[10:])
-            almost.sendall(head(server)[20:] + BODY)
+            almost.sendall(HEAD[20:] + BODY)
             for connection in (half, almost):
                 status, kept, body = read_answer(connection) or (0, True, b"{}")
                 assert (status, kept, data(body)) == (200, False, DOUBLED)
@@ -114,7 +110,7 @@ def test_an_upload_that_has_begun_is_answered(models: Repository) -> None:
 def test_what_was_asked_before_is_answered_in_its_order(models: Repository) -> None:
     with serving(models.flag) as server, connect(server) as connection:
         with server.stopped(*server.workers):
-            connection.sendall(head(server) + BODY)
+            connection.sendall(HEAD + BODY)
             until(lambda: server.metric('paddle_server_running{model="m",version="1"}') == 1)
             server.process.send_signal(signal.SIGTERM)
             until(lambda: _refused(server))
@@ -131,12 +127,25 @@ def _refused(server: Server) -> bool:
     return False
 
 
-def test_a_second_signal_does_not_wait(models: Repository) -> None:
-    with serving(models.flag, "--drain_timeout_ms=3600000") as server:
-        with connect(server) as never:
-            never.sendall(head(server))
-            until(lambda: server.metric("paddle_server_connections") == 2)
-            server.process.send_signal(signal.SIGTERM)
+def test_a_signal_to_the_whole_group_means_the_server(models: Repository) -> None:
+    with serving(models.flag, start_new_session=True) as server:
+        with connect(server) as connection, server.stopped(*server.workers):
+            connection.sendall(HEAD + BODY)
+            until(lambda: server.metric('paddle_server_running{model="m",version="1"}') == 1)
+            os.killpg(server.process.pid, signal.SIGINT)
             until(lambda: _refused(server))
-            assert server.stop()[0] == 1
+            for worker in server.workers:
+                os.kill(worker, signal.SIGCONT)
+            status, _, body = read_answer(connection) or (0, True, b"{}")
+            assert (status, data(body)) == (200, DOUBLED)
+        assert server.process.wait(timeout=60) == 0
+
+
+def test_a_second_signal_does_not_wait(models: Repository) -> None:
+    with serving(models.flag, "--drain_timeout_ms=3600000") as server, connect(server) as never:
+        never.sendall(HEAD)
+        until(lambda: server.metric("paddle_server_connections") == 2)
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: _refused(server))
+        assert server.stop()[0] == 1
     assert server.log[-1]["abandoned"] == 1

@@ -24,7 +24,7 @@ def rows(dtype: str = "float32", shape: Shape | None = None) -> InputSpec:
     return InputSpec(shape or [None, 4], dtype, "x")
 
 
-class Times(nn.Layer):
+class Times(nn.Layer):  # type: ignore[misc]
     """Multiplies by a number, so that an answer tells which version gave it."""
 
     def __init__(self, factor: float) -> None:
@@ -36,7 +36,7 @@ class Times(nn.Layer):
         return x * self.factor
 
 
-class Function(nn.Layer):
+class Function(nn.Layer):  # type: ignore[misc]
     """A table of 100 rows of ones, and a function of it and the input."""
 
     def __init__(self, function: Callable[[paddle.Tensor, paddle.Tensor], Any]) -> None:
@@ -49,12 +49,12 @@ class Function(nn.Layer):
         return self.function(self.table, x)
 
 
-class Softmax(nn.Layer):
+class Softmax(nn.Layer):  # type: ignore[misc]
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         return F.softmax(x)
 
 
-class Same(nn.Layer):
+class Same(nn.Layer):  # type: ignore[misc]
     """The input again, of any type."""
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:

@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ def factor(server: Server, model: str = "m", version: int | None = None) -> floa
     found = values[1]
     assert values == (found * ROWS).ravel().tolist()
     return float(found)
+
+
+def until_factor(server: Server, wanted: float) -> None:
+    until(lambda: factor(server) == wanted, f"a version with factor {wanted} answers")
 
 
 @contextmanager
@@ -64,9 +69,9 @@ def test_a_version_is_replaced_while_clients_ask(tmp_path: Path) -> None:
         with asked_all_the_time(server) as factors:
             for wanted in (2, 1, 2, 1, 2):
                 models.link("m", 1, f"times{wanted}")
-                until(lambda wanted=wanted: factor(server) == wanted)
+                until_factor(server, wanted)
                 # And those that asked meanwhile.
-                until(lambda wanted=wanted: factors[-8:] == [wanted] * 8)
+                until(partial(lambda last: factors[-8:] == last, [wanted] * 8))
         assert set(factors) == {1, 2}
         assert server.metric('paddle_server_worker_ends_total{model="m",version="1"}') == 0
         server.stop()
@@ -79,8 +84,7 @@ def test_a_new_number_is_served_and_the_old_ones_go(models: Repository) -> None:
         with asked_all_the_time(server):
             for version in (2, 3, 4):
                 models.put("m", version, f"times{1 + version % 2}")
-                until(lambda version=version: ("m", str(version)) in index(server))
-                until(lambda version=version: factor(server) == 1 + version % 2)
+                until_factor(server, 1 + version % 2)
         until(lambda: [v for n, v in index(server) if n == "m"] == ["3", "4"])
         assert factor(server, version=3) == 2
         assert factor(server, version=4) == 1
@@ -110,14 +114,25 @@ def test_a_broken_version_leaves_the_one_that_works(models: Repository, version:
             until(lambda: server.metric(failed) >= 1)
         assert set(factors) == {1}
         entry = index(server)["m", str(version)]
-        assert "cannot be loaded" in (entry["reason"] or server.logged("model failed to load"))
+        assert "cannot be loaded" in entry["reason"]
         # Until it is mended.
         models.remove("m", version)
         models.put("m", version, "times2")
-        until(lambda: factor(server) == 2)
+        until_factor(server, 2)
         server.stop()
     (line,) = server.logged("model failed to load", model="m", level="error")
     assert "model.pdmodel" in line["error"] or "model.pdiparams" in line["error"]
+
+
+def test_a_model_that_cannot_be_loaded_need_not_end_the_start(models: Repository) -> None:
+    models.put("broken", 1, "times1", cut=True)
+    with serving(models.flag, "--exit_on_error=0") as server:
+        assert server.call("GET", "/v2/health/ready")[0] == 200
+        assert factor(server) == 1
+        assert "cannot be loaded" in index(server)["broken", "1"]["reason"]
+        status, _, answer = server.call("POST", infer("broken"), request(ROWS))
+        assert status == 503
+        assert 'model "broken" version 1 in ' in data(answer)
 
 
 def test_a_model_that_is_removed_is_unloaded_and_its_memory_goes_back(models: Repository) -> None:
@@ -167,7 +182,7 @@ def test_a_load_stalls_nobody(models: Repository) -> None:
             for _ in range(20):
                 assert factor(server) == 1
                 assert factor(server, "other") == 1
-        until(lambda: factor(server) == 2)
+        until_factor(server, 2)
         until(lambda: server.call("GET", "/v2/models/new/ready")[0] == 200)
         assert factor(server, "new") == 2
 
@@ -186,10 +201,10 @@ def test_nothing_grows_over_many_reloads(tmp_path: Path) -> None:
         def reload(times: int) -> None:
             for i in range(times):
                 models.link("m", 1, f"times{1 + i % 2}")
-                until(lambda i=i: factor(server) == 1 + i % 2)
+                until_factor(server, 1 + i % 2)
 
         models.link("m", 1, "times2")
-        until(lambda: factor(server) == 2)
+        until_factor(server, 2)
         before = held()
         reload(50)
         # A scan of the directory has a thread now and then, as an old worker has its last moment.
@@ -203,7 +218,7 @@ def test_a_directory_that_cannot_be_read_leaves_what_is_served(models: Repositor
         assert factor(server) == 1
         models.root.with_name("away").rename(models.root)
         models.put("m", 2, "times2")
-        until(lambda: factor(server) == 2)
+        until_factor(server, 2)
         server.stop()
     # Once, not at every look.
     assert len(server.logged("cannot look for models")) <= 2
@@ -220,5 +235,3 @@ def test_a_repository_may_have_what_is_no_model(models: Repository) -> None:
         server.stop()
     why = [line["why"] for line in server.logged("passed over", level="warning")]
     assert any('"empty"' in line for line in why)
-
-

@@ -71,6 +71,17 @@ def infer(model: str, version: int | None = None) -> str:
     return f"/v2/models/{model}{versions}/infer"
 
 
+def head(model: str, length: int, *headers: str, method: str = "POST", path: str = "") -> bytes:
+    """The head of a request, for those who send by themselves."""
+    lines = [
+        f"{method} {path or infer(model)} HTTP/1.1",
+        "Host: h",
+        f"Content-Length: {length}",
+        *headers,
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
 def data(answer: bytes) -> Any:
     """The values of the first output, or what the error says."""
     parsed = json.loads(answer)

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -100,6 +101,22 @@ int CannotServe(const absl::Status& status) {
   return Failed(status);
 }
 
+// As many as there are file descriptors for, when models have theirs: clients
+// that come in numbers shall not keep a model from starting again.
+int AffordableConnections(int wanted) {
+  constexpr rlim_t kLeast = 64;
+  rlimit files = {};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return wanted;
+  const rlim_t others = std::max(kLeast, files.rlim_cur / 4);
+  const rlim_t left = files.rlim_cur > others ? files.rlim_cur - others : 1;
+  if (left >= static_cast<rlim_t>(wanted)) return wanted;
+  Log(LogLevel::kWarning, "fewer connections than --max_connections")
+      .With("connections", left)
+      .With("why", absl::StrCat("the limit of open files (ulimit -n) is ",
+                                files.rlim_cur));
+  return static_cast<int>(left);
+}
+
 class Serving {
  public:
   Serving(const ServeFlags& flags, const Devices& devices,
@@ -107,10 +124,10 @@ class Serving {
           std::unique_ptr<worker::Spawner> spawner)
       : flags_(flags),
         devices_(devices),
-        spawner_(std::move(spawner)),
         budget_(static_cast<size_t>(flags.max_inflight_bytes)),
+        spawner_(std::move(spawner)),
         telemetry_(&registry_),
-        backend_(&loop_, spawner_.get(), flags.Workers(devices)),
+        backend_(&loop_, spawner_.get(), WorkerOptions()),
         models_(std::make_unique<infer::ModelDirectory>(
             &loop_, &backend_, &telemetry_, std::move(directory))),
         core_(models_.get(), &registry_, &budget_),
@@ -124,7 +141,9 @@ class Serving {
   }
 
   absl::Status Bind() {
-    auto http = http::Server::Bind(flags_.Http(), &loop_, &budget_);
+    http::Server::Options options = flags_.Http();
+    options.max_connections = AffordableConnections(options.max_connections);
+    auto http = http::Server::Bind(options, &loop_, &budget_);
     if (!http.ok()) return http.status();
     http_ = *std::move(http);
     return absl::OkStatus();
@@ -170,6 +189,12 @@ class Serving {
     return options;
   }
 
+  worker::ProcessOptions WorkerOptions() {
+    worker::ProcessOptions options = flags_.Workers(devices_);
+    options.budget = &budget_;
+    return options;
+  }
+
   double Seconds() const {
     return std::chrono::duration<double>(infer::Clock::now() - start_).count();
   }
@@ -188,7 +213,8 @@ class Serving {
   // cannot fork another one, so whatever started this one starts it again.
   void OnSpawnerLost() {
     failure_ = absl::InternalError(
-        "the process that starts the models' workers has ended, and all of them "
+        "the process that starts the models' workers has ended, and all of "
+        "them "
         "with it: it was killed, by hand or for want of memory; start the "
         "server again");
     loop_.Stop();
@@ -196,7 +222,7 @@ class Serving {
 
   void AddMetrics() {
     const auto count = [this](const char* name, const char* help,
-                              uint64_t http::Counts::*number) {
+                              uint64_t http::Counts::* number) {
       registry_.AddReadCounter(name, help, [this, number] {
         return static_cast<double>(http_->counts().*number);
       });
@@ -247,11 +273,11 @@ class Serving {
   const ServeFlags flags_;
   const Devices devices_;
   const infer::Clock::time_point start_ = infer::Clock::now();
+  base::ByteBudget budget_;  // outlives whatever the loop still holds
   const std::unique_ptr<worker::Spawner> spawner_;
   base::Loop loop_;
   base::Registry registry_;
   base::ProcessMetrics process_metrics_;
-  base::ByteBudget budget_;
   Telemetry telemetry_;
   worker::ProcessBackend backend_;
   std::unique_ptr<infer::ModelDirectory> models_;

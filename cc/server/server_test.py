@@ -193,7 +193,8 @@ def test_what_is_no_request(server: Server, sent: bytes, status: int) -> None:
 
 
 def test_metrics(server: Server) -> None:
-    series = 'paddle_server_requests_total{protocol="http",endpoint="infer",model="digits",version="2",code="200"}'
+    labels = 'protocol="http",endpoint="infer",model="digits",version="2",code="200"'
+    series = f"paddle_server_requests_total{{{labels}}}"
     before = server.metric(series)
     server.call("POST", INFER, REQUEST)
     assert server.metric(series) == before + 1

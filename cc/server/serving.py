@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import threading
@@ -129,9 +130,16 @@ def descendants(pid: int) -> list[int]:
 class Server:
     """A running server and what it has logged."""
 
-    def __init__(self, *flags: str, read_log: bool = True) -> None:
+    def __init__(
+        self, *flags: str, read_log: bool = True, max_files: int = 0, **options: Any
+    ) -> None:
+        files = max_files or resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         self.process = subprocess.Popen(
-            [*program(), "serve", "--port=0", *flags], stdout=subprocess.PIPE, text=True
+            [*program(), "serve", "--port=0", *flags],
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)),
+            **options,
         )
         self.log: list[dict[str, Any]] = []
         self.port = 0
@@ -192,7 +200,8 @@ class Server:
     def status(self, name: str) -> int:
         """A number of /proc/PID/status: VmHWM in bytes, Threads."""
         text = Path(f"/proc/{self.process.pid}/status").read_text()
-        number, *unit = re.search(f"^{name}:(.*)$", text, re.MULTILINE)[1].split()
+        (line,) = re.findall(f"^{name}:(.*)$", text, re.MULTILINE)
+        number, *unit = line.split()
         return int(number) * (1024 if unit else 1)
 
     @property
@@ -225,8 +234,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(*flags: str, read_log: bool = True) -> Iterator[Server]:
-    server = Server(*flags, read_log=read_log)
+def serving(*flags: str, **options: Any) -> Iterator[Server]:
+    server = Server(*flags, **options)
     try:
         yield server
     finally:

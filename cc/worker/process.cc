@@ -52,6 +52,8 @@ class Lease {
   Lease& operator=(const Lease&) = delete;
   ~Lease() { released_->Add(number_); }
 
+  const Segment& segment() const { return *segment_; }
+
  private:
   const std::shared_ptr<Segment> segment_;
   const std::shared_ptr<Released> released_;
@@ -60,8 +62,8 @@ class Lease {
 
 // The number of bytes that lie in a segment, 64-byte aligned each.
 size_t BytesOf(const BatchInput& input) {
-  return Aligned(input.bytes + static_cast<size_t>(input.padding_rows) *
-                                   input.row_bytes);
+  return Aligned(input.bytes +
+                 static_cast<size_t>(input.padding_rows) * input.row_bytes);
 }
 
 char* Copy(const BatchInput& input, char* to) {
@@ -83,10 +85,11 @@ char* Copy(const BatchInput& input, char* to) {
 // One instance of the model.
 class Slot {
  public:
-  Slot(base::Loop* loop, Channel channel, std::chrono::milliseconds timeout,
+  Slot(base::Loop* loop, Channel channel, const ProcessOptions& options,
        std::function<void()> on_message, std::function<void()> on_timeout)
       : channel_(std::move(channel)),
-        timeout_(timeout),
+        timeout_(options.run_timeout),
+        budget_(options.budget),
         timer_(loop, std::move(on_timeout)),
         watch_(loop, channel_.fd(),
                [on_message = std::move(on_message)](bool, bool) {
@@ -95,8 +98,7 @@ class Slot {
     watch_.Want(/*read=*/true, /*write=*/false);
   }
 
-  // An error where it could not be sent, UNAVAILABLE where the worker is gone;
-  // `done` is then not taken.
+  // An error where it could not be sent; `done` is then not taken.
   absl::Status Run(const std::vector<BatchInput>& inputs,
                    infer::Executor::Done* done) {
     worker::Run run;
@@ -105,7 +107,10 @@ class Slot {
     for (const BatchInput& input : inputs) bytes += BytesOf(input);
     if (segment_ == nullptr || segment_->size() < bytes) {
       auto segment = Segment::Create(std::max(bytes, 2 * Size()));
-      if (!segment.ok()) return segment.status();
+      if (!segment.ok()) {
+        return absl::UnavailableError(absl::StrCat(
+            "the server has no room for it: ", segment.status().message()));
+      }
       segment_ = *std::move(segment);
       run.new_segment = true;
       fds.push_back(segment_->fd());
@@ -121,11 +126,13 @@ class Slot {
     }
     run.released = released_->Take();
     if (absl::Status sent = channel_.Send(Encode(run), fds); !sent.ok()) {
+      gone_ = absl::IsUnavailable(sent);
       // What the worker was not told is told with the next run.
       segment_.reset();
       for (const int64_t segment : run.released) released_->Add(segment);
       return sent;
     }
+    segment_->CloseFd();
     waiting_.push_back(std::move(*done));
     if (timeout_.count() > 0) timer_.Start(timeout_);
     return absl::OkStatus();
@@ -152,10 +159,7 @@ class Slot {
       return absl::InternalError("sent what is no answer");
     }
     for (size_t i = 0; i < ran.segments.size(); ++i) {
-      auto segment =
-          Segment::Open(std::move((*message)->fds[i]), /*writable=*/false);
-      if (!segment.ok()) return segment.status();
-      outputs_[ran.segments[i]] = *std::move(segment);
+      outputs_[ran.segments[i]].fd = std::move((*message)->fds[i]);
     }
     BatchResult result;
     result.status = ran.status;
@@ -165,14 +169,17 @@ class Slot {
     if (waiting_.empty()) timer_.Stop();
     if (done == nullptr) return true;  // it has given memory back
     if (ran.status.ok()) {
-      if (ran.outputs.size() != specs.size() || !Adopt(specs, ran, &result)) {
+      result.status = Adopt(specs, ran, &result.outputs);
+      if (absl::IsInternal(result.status)) {
         waiting_.push_front(done);
-        return absl::InternalError("sent outputs that lie nowhere");
+        return result.status;
       }
     }
     done(std::move(result));
     return true;
   }
+
+  bool gone() const { return gone_; }
 
   // It has nothing more to say.
   void Hush() { watch_.Want(/*read=*/false, /*write=*/false); }
@@ -185,43 +192,93 @@ class Slot {
  private:
   size_t Size() const { return segment_ == nullptr ? 0 : segment_->size(); }
 
+  // A segment of outputs: the worker's, until there is memory to map it.
+  struct Output {
+    Fd fd;
+    std::shared_ptr<Segment> segment;
+  };
+
+  // Those that outputs lie in. INTERNAL where there are no such.
+  absl::Status Lend(const std::vector<RunOutput>& outputs,
+                    std::map<int64_t, std::shared_ptr<Lease>>* leases) {
+    absl::Status status;
+    for (const RunOutput& output : outputs) {
+      const int64_t number = output.place.segment;
+      const auto found = outputs_.find(number);
+      if (found == outputs_.end()) {
+        return absl::InternalError("sent outputs that lie nowhere");
+      }
+      std::shared_ptr<Segment>& segment = found->second.segment;
+      if (segment == nullptr) {
+        auto opened = Segment::Open(found->second.fd, /*writable=*/false);
+        if (opened.ok()) {
+          segment = *std::move(opened);
+          found->second.fd = Fd();
+        } else if (absl::IsInternal(opened.status())) {
+          return opened.status();
+        } else {
+          // Not the worker's fault, which keeps it for another answer.
+          status = absl::UnavailableError(
+              absl::StrCat("the server has no room for the answer: ",
+                           opened.status().message()));
+        }
+      }
+      std::shared_ptr<Lease>& lease = (*leases)[number];
+      if (lease == nullptr) {
+        lease = std::make_shared<Lease>(segment, released_, number);
+      }
+    }
+    return status;
+  }
+
   // The outputs, where they lie.
-  bool Adopt(const std::vector<base::TensorSpec>& specs, const Ran& ran,
-             BatchResult* result) {
+  absl::Status Adopt(const std::vector<base::TensorSpec>& specs, const Ran& ran,
+                     std::vector<infer::Tensor>* tensors) {
+    if (ran.outputs.size() != specs.size()) {
+      return absl::InternalError("sent outputs that it has not");
+    }
     std::map<int64_t, std::shared_ptr<Lease>> leases;
+    if (absl::Status status = Lend(ran.outputs, &leases); !status.ok()) {
+      return status;
+    }
     for (size_t i = 0; i < specs.size(); ++i) {
       const RunOutput& output = ran.outputs[i];
-      const auto segment = outputs_.find(output.place.segment);
-      if (segment == outputs_.end()) return false;
-      const int64_t size = static_cast<int64_t>(segment->second->size());
       const auto& [number, offset, bytes] = output.place;
+      const std::shared_ptr<Lease>& lease = leases[number];
+      const Segment& segment = lease->segment();
+      const int64_t size = static_cast<int64_t>(segment.size());
       if (offset < 0 || bytes < 0 || offset > size || bytes > size - offset) {
-        return false;
+        return absl::InternalError("sent outputs that lie nowhere");
       }
-      std::shared_ptr<Lease>& lease = leases[number];
-      if (lease == nullptr) {
-        lease = std::make_shared<Lease>(segment->second, released_, number);
-      }
-      infer::Tensor& tensor = result->outputs.emplace_back();
+      infer::Tensor& tensor = tensors->emplace_back();
       tensor.name = specs[i].name;
       tensor.dtype = output.dtype;
       tensor.shape = output.shape;
       tensor.lod = output.lod;
       if (bytes == 0) continue;
+      const size_t charge = static_cast<size_t>(bytes);
+      if (budget_ != nullptr && !budget_->Take(charge)) {
+        return absl::UnavailableError(
+            absl::StrCat("the server has no room for an answer of ", bytes,
+                         " bytes just now (--max_inflight_bytes)"));
+      }
       tensor.data = absl::MakeCordFromExternal(
-          absl::string_view(segment->second->data() + offset,
-                            static_cast<size_t>(bytes)),
-          [lease] {});
+          absl::string_view(segment.data() + offset, charge),
+          [lease, budget = budget_, charge] {
+            if (budget != nullptr) budget->Release(charge);
+          });
     }
-    return true;
+    return absl::OkStatus();
   }
 
   Channel channel_;
   const std::chrono::milliseconds timeout_;
+  base::ByteBudget* const budget_;
   base::Timer timer_;
   base::Watch watch_;
+  bool gone_ = false;                 // a run could not be sent
   std::unique_ptr<Segment> segment_;  // of inputs
-  std::map<int64_t, std::shared_ptr<Segment>> outputs_;
+  std::map<int64_t, Output> outputs_;
   const std::shared_ptr<Released> released_ = std::make_shared<Released>();
   std::deque<infer::Executor::Done> waiting_;  // for answers, in order
 };
@@ -257,8 +314,9 @@ class Process : public infer::Executor {
            Done done) override {
     absl::Status status = slots_[slot]->Run(inputs, &done);
     if (status.ok()) return;
-    loop_->Defer([status, done = std::move(done)] {
-      done({status, {}, {}, /*begun=*/!absl::IsUnavailable(status)});
+    const bool begun = !slots_[slot]->gone();
+    loop_->Defer([status, begun, done = std::move(done)] {
+      done({status, {}, {}, begun});
     });
   }
 
@@ -274,11 +332,12 @@ class Process : public infer::Executor {
       if (!slot.ok()) return slot.status();
       theirs.push_back(std::move(slot->second));
       slots_.push_back(std::make_unique<Slot>(
-          loop_, std::move(slot->first), options_.run_timeout,
+          loop_, std::move(slot->first), options_,
           [this, i] { OnMessage(static_cast<size_t>(i)); },
           [this] {
             timed_out_ = true;
-            End(absl::StrCat("was ended: a run took longer than "
+            End(
+                absl::StrCat("was ended: a run took longer than "
                              "--run_timeout_ms=",
                              options_.run_timeout.count()));
           }));
@@ -289,8 +348,8 @@ class Process : public infer::Executor {
                         [this](const std::string& why) { OnExit(why); });
     if (!worker.ok()) return worker.status();
     worker_ = *worker;
-    watch_ = std::make_unique<base::Watch>(
-        loop_, control_->fd(), [this](bool, bool) { OnControl(); });
+    watch_ = std::make_unique<base::Watch>(loop_, control_->fd(),
+                                           [this](bool, bool) { OnControl(); });
     watch_->Want(/*read=*/true, /*write=*/false);
     return control_->Send(Encode(options_.load));
   }
@@ -307,10 +366,10 @@ class Process : public infer::Executor {
     specs_ = loaded.outputs;
     watch_->Want(/*read=*/false, /*write=*/false);
     loaded_ = true;
-    events_.on_loaded(
-        loaded.status,
-        {"paddle_inference", std::move(loaded.inputs),
-         std::move(loaded.outputs), loaded.equal_bits, std::move(loaded.trial)});
+    events_.on_loaded(loaded.status,
+                      {"paddle_inference", std::move(loaded.inputs),
+                       std::move(loaded.outputs), loaded.equal_bits,
+                       std::move(loaded.trial)});
   }
 
   void OnMessage(size_t slot) {
@@ -380,8 +439,8 @@ std::unique_ptr<infer::Executor> ProcessBackend::Start(
   ProcessOptions options = options_;
   options.load.directory = directory;
   options.load.buckets = buckets;
-  auto process = std::make_unique<Process>(loop_, spawner_, options,
-                                           std::move(events));
+  auto process =
+      std::make_unique<Process>(loop_, spawner_, options, std::move(events));
   process->Start();
   return process;
 }

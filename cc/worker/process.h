@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cc/base/byte_budget.h"
 #include "cc/base/loop.h"
 #include "cc/infer/executor.h"
 #include "cc/worker/messages.h"
@@ -19,6 +20,9 @@ struct ProcessOptions {
   LoadOptions load;  // `directory` and `buckets` come with each model
   // A run that takes longer ends the worker; zero: none does.
   std::chrono::milliseconds run_timeout{0};
+  // What answers are charged to until they are sent, which may take a slow
+  // client long; outlives all answers.
+  base::ByteBudget* budget = nullptr;
 };
 
 // A worker process for each model. Both must outlive it.

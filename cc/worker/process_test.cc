@@ -60,7 +60,7 @@ int MadeUpWorker(Channel control, std::vector<Channel> slots) {
     if (!Decode((*message)->bytes, &run)) return 1;
     std::vector<int> fds;
     if (run.new_segment) {
-      auto opened = Segment::Open(std::move((*message)->fds[0]), true);
+      auto opened = Segment::Open((*message)->fds[0], true);
       if (!opened.ok()) return 1;
       inputs = *std::move(opened);
     }

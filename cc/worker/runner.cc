@@ -141,9 +141,8 @@ class Slot {
       if (absl::IsResourceExhausted(sent)) {
         // Offsets of so many sequences, or an error of so many words.
         ran.outputs.clear();
-        ran.status = absl::ResourceExhaustedError(
-            absl::StrCat("the answer is too large to be told: ",
-                         sent.message()));
+        ran.status = absl::ResourceExhaustedError(absl::StrCat(
+            "the answer is too large to be told: ", sent.message()));
         sent = channel_.Send(Encode(ran), outputs_.new_fds());
       }
       if (!sent.ok()) return;
@@ -162,7 +161,7 @@ class Slot {
     if (run.new_segment) {
       if (fds.empty()) return absl::InternalError("no memory came with a run");
       // Writable: some operators compute in place, on an input too.
-      auto segment = Segment::Open(std::move(fds[0]), /*writable=*/true);
+      auto segment = Segment::Open(fds[0], /*writable=*/true);
       if (!segment.ok()) return segment.status();
       inputs_ = *std::move(segment);
     }

@@ -38,7 +38,8 @@ absl::StatusOr<std::unique_ptr<Segment>> Segment::Create(size_t size) {
       new Segment(std::move(fd), static_cast<char*>(data), size));
 }
 
-absl::StatusOr<std::unique_ptr<Segment>> Segment::Open(Fd fd, bool writable) {
+absl::StatusOr<std::unique_ptr<Segment>> Segment::Open(const Fd& fd,
+                                                       bool writable) {
   struct stat status;
   const int seals = fcntl(fd.get(), F_GET_SEALS);
   if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 ||
@@ -54,7 +55,7 @@ absl::StatusOr<std::unique_ptr<Segment>> Segment::Open(Fd fd, bool writable) {
         errno, absl::StrCat("cannot map ", size, " bytes of memory"));
   }
   return std::unique_ptr<Segment>(
-      new Segment(std::move(fd), static_cast<char*>(data), size));
+      new Segment(Fd(), static_cast<char*>(data), size));
 }
 
 Segment::~Segment() { munmap(data_, size_); }

@@ -21,15 +21,19 @@ class Segment {
   // Of `size` bytes, at least: zeros. It can never shrink, so that nobody who
   // maps it can be made to end by SIGBUS.
   static absl::StatusOr<std::unique_ptr<Segment>> Create(size_t size);
-  // What another process has made. An error where it could still shrink.
-  static absl::StatusOr<std::unique_ptr<Segment>> Open(Fd fd, bool writable);
+  // What another process has made; it needs no descriptor then. INTERNAL where
+  // it could still shrink, another error where it cannot be mapped just now.
+  static absl::StatusOr<std::unique_ptr<Segment>> Open(const Fd& fd,
+                                                       bool writable);
   ~Segment();
   Segment(const Segment&) = delete;
   Segment& operator=(const Segment&) = delete;
 
   char* data() const { return data_; }
   size_t size() const { return size_; }
+  // Of one that was created, until it is closed; Discard needs it.
   int fd() const { return fd_.get(); }
+  void CloseFd() { fd_ = Fd(); }
 
   // Gives the pages back; the bytes are zeros again.
   void Discard();

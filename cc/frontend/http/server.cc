@@ -130,6 +130,7 @@ class Server::Impl {
     if (phase_ != Phase::kServing) return Cut();
     done_ = std::move(done);
     phase_ = Phase::kDelay;
+    shared_.draining = true;
     if (options_.drain_delay.count() > 0) {
       drain_timer_.Start(options_.drain_delay);
     } else {
@@ -261,14 +262,13 @@ class Server::Impl {
       }
     }
     CloseListener();
-    shared_.draining = true;
+    closing_ = true;
     for (const auto& connection : All()) connection->Drain();
     EndIfFinished();
   }
 
   void EndIfFinished() {
-    if (phase_ == Phase::kFinishing && shared_.draining &&
-        connections_.empty()) {
+    if (phase_ == Phase::kFinishing && closing_ && connections_.empty()) {
       End(0);
     }
   }
@@ -316,6 +316,7 @@ class Server::Impl {
   base::Timer accept_again_;
   base::Timer drain_timer_;
   Phase phase_ = Phase::kServing;
+  bool closing_ = false;  // all that waited has been accepted
   std::function<void(int)> done_;
   absl::flat_hash_map<Connection*, std::shared_ptr<Connection>> connections_;
 };

@@ -48,8 +48,10 @@ class Server {
   // From now on clients can connect; they are served while the loop runs.
   absl::Status Listen(Handler* handler);
 
-  // Ends in three steps. For drain_delay all is served as before: whoever
-  // routes requests here needs that time to learn that they must go elsewhere.
+  // Ends in three steps. For drain_delay all is served as before, but that each
+  // answer is the last of its connection: whoever routes requests here needs
+  // that time to learn that they must go elsewhere, and a client that is told
+  // so by an answer sends nothing into a connection that is being closed.
   // Then no connection is taken any more, those on which nothing was asked are
   // closed, and what has begun, with the first byte of a request, is answered.
   // Whatever is left after drain_timeout is cut. Then `done` gets the number of

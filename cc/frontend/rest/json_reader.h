@@ -26,6 +26,10 @@ inline absl::Status Invalid(absl::string_view what) {
 }
 
 inline absl::Status Malformed(simdjson::error_code error) {
+  if (error == simdjson::MEMALLOC) {
+    return absl::ResourceExhaustedError(
+        "the server has no memory to read this JSON just now");
+  }
   return Invalid(
       absl::StrCat("the JSON is malformed: ", simdjson::error_message(error)));
 }
