@@ -157,6 +157,10 @@ TEST(Symbols, Predictor) {
   ExpectInLibrary("TryShrinkMemory", &Predictor::TryShrinkMemory);
   ExpectInLibrary("CreatePredictor", &paddle_infer::CreatePredictor);
   ExpectInLibrary("GetVersion", &paddle_infer::GetVersion);
+  using phi::OneDNNContextThreadLocals;
+  ExpectInLibrary("fetch", &OneDNNContextThreadLocals::fetch);
+  ExpectInLibrary("set_cur_input_shape_str",
+                  &OneDNNContextThreadLocals::Body::set_cur_input_shape_str);
   ExpectInLibrary("IsCompiledWithCUDA", &paddle::pybind::IsCompiledWithCUDA);
   ExpectMangledInLibrary("PredictorPool",
                          "_ZN12paddle_infer8services13PredictorPoolC1ERKN6"

@@ -179,9 +179,11 @@ absl::Status Guard(const std::string& action, absl::StatusCode blame,
 //   for its own. So all that touches Paddle runs in threads that never end.
 // - a load erases everything. So no model runs while one is loaded.
 // - beyond a number of shapes the objects of one shape are erased, of all
-//   instances. So the cache is given no bound that it could reach, and an
-//   instance that has met kShapes replaces itself by a clone, whose cache is
-//   empty. So does one that comes to run in another thread, as after a fork.
+//   instances; and with such a number given, each run counts all objects at its
+//   end, without a lock, while others add theirs. So none is given, the shapes
+//   that objects are found by are told by hand (ShapesText), and an instance
+//   that has met kShapes replaces itself by a clone, whose cache is empty. So
+//   does one that comes to run in another thread, as after a fork.
 // - objects of recurrent layers are found by the shapes of the inputs and the
 //   longest sequence, and made for a number of sequences. So an instance that
 //   meets a shape again with other offsets (LoD) replaces itself too.
@@ -200,6 +202,16 @@ absl::Status Enduring(Thread* thread, const std::function<void()>& f) {
         "limit of processes (pids) that others have reached?");
   }
   return absl::OkStatus();
+}
+
+// What Paddle itself makes of the shapes where the cache has a bound. Without
+// it one key would serve all shapes, and recurrent layers overrun their memory.
+std::string ShapesText(const std::vector<std::vector<int>>& shapes) {
+  std::string text;
+  for (const std::vector<int>& shape : shapes) {
+    for (int dim : shape) absl::StrAppend(&text, dim, "-");
+  }
+  return text;
 }
 
 // Throws away what this process writes to std::cerr while it lives. The passes
@@ -434,6 +446,8 @@ class Engine::Impl {
     }
     thread_ = Thread::Number();
     met_.emplace(checked.shapes, std::move(lods));
+    phi::OneDNNContextThreadLocals::fetch().set_cur_input_shape_str(
+        ShapesText(checked.shapes));
   }
 
   // With an executor of its own: what Paddle caches belongs to an executor and
@@ -555,34 +569,31 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
 
   std::unique_ptr<Impl> impl;
   const auto load = [&] {
-    return Guard(
-        absl::StrCat("loading the model ", options.model_dir, " with Paddle ",
-                     PaddleVersion()),
-        absl::StatusCode::kInvalidArgument, [&] {
-          // A file without parameters Paddle does not read.
-          paddle_infer::Config config(
-              files->program,
-              signature->parameters.empty() ? "" : files->parameters);
-          config.DisableGlogInfo();
-          config.SetCpuMathLibraryNumThreads(options.threads);
-          // Not 0, no bound: then one key serves all shapes, and recurrent
-          // layers overrun their memory.
-          config.SetMkldnnCacheCapacity(std::numeric_limits<int>::max());
-          std::optional<SilentCerr> silent;
-          if (options.gpu) {
-            config.DisableMKLDNN();
-            config.EnableUseGpu(static_cast<uint64_t>(options.gpu_memory_mb),
-                                *options.gpu,
-                                paddle_infer::PrecisionType::kFloat32);
-          } else if (!options.onednn) {
-            config.DisableMKLDNN();
-          } else if (signature->quantised) {
-            config.EnableMkldnnInt8({"conv2d", "depthwise_conv2d"});
-            silent.emplace();
-          }
-          impl = std::make_unique<Impl>(paddle_infer::CreatePredictor(config),
-                                        model);
-        });
+    return Guard(absl::StrCat("loading the model ", options.model_dir,
+                              " with Paddle ", PaddleVersion()),
+                 absl::StatusCode::kInvalidArgument, [&] {
+                   // A file without parameters Paddle does not read.
+                   paddle_infer::Config config(
+                       files->program,
+                       signature->parameters.empty() ? "" : files->parameters);
+                   config.DisableGlogInfo();
+                   config.SetCpuMathLibraryNumThreads(options.threads);
+                   config.SetMkldnnCacheCapacity(0);  // "The shield", above
+                   std::optional<SilentCerr> silent;
+                   if (options.gpu) {
+                     config.DisableMKLDNN();
+                     config.EnableUseGpu(
+                         static_cast<uint64_t>(options.gpu_memory_mb),
+                         *options.gpu, paddle_infer::PrecisionType::kFloat32);
+                   } else if (!options.onednn) {
+                     config.DisableMKLDNN();
+                   } else if (signature->quantised) {
+                     config.EnableMkldnnInt8({"conv2d", "depthwise_conv2d"});
+                     silent.emplace();
+                   }
+                   impl = std::make_unique<Impl>(
+                       paddle_infer::CreatePredictor(config), model);
+                 });
   };
   const Gate::Load alone;
   if (!alone.status().ok()) return alone.status();

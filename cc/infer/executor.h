@@ -55,10 +55,12 @@ class Executor {
   virtual ~Executor() = default;
 
   virtual size_t slots() const = 0;
-  // On a slot that runs nothing; `inputs` in the order of the model's, and no
-  // longer used when it returns. `done` is called later.
-  virtual void Run(size_t slot, const std::vector<BatchInput>& inputs,
-                   Done done) = 0;
+  // Runs, one after the other, on a slot that runs nothing; the inputs of each
+  // in the order of the model's, and no longer used when it returns. Each has a
+  // `done`, which is called later; the last one when the slot is idle again.
+  virtual void RunAll(size_t slot,
+                      const std::vector<std::vector<BatchInput>>& runs,
+                      std::vector<Done> dones) = 0;
   // Gives back to the system what an idle slot holds for its next run.
   virtual void ReleaseMemory(size_t slot) = 0;
 };

@@ -90,8 +90,13 @@ class FakeBackend : public Backend {
     }
     ~FakeExecutor() override { --backend_->alive; }
     size_t slots() const override { return backend_->slots; }
-    void Run(size_t slot, const std::vector<BatchInput>& inputs,
-             Done done) override {
+    void RunAll(size_t slot, const std::vector<std::vector<BatchInput>>& runs,
+                std::vector<Done> dones) override {
+      for (size_t i = 0; i < runs.size(); ++i) {
+        Run(slot, runs[i], std::move(dones[i]));
+      }
+    }
+    void Run(size_t slot, const std::vector<BatchInput>& inputs, Done done) {
       FakeBackend::Run run{slot, inputs, "", std::move(done)};
       for (const absl::Cord* part : inputs[0].parts) {
         run.bytes += std::string(*part);

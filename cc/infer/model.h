@@ -81,7 +81,7 @@ class Model : public Servable, public std::enable_shared_from_this<Model> {
         std::function<void(const absl::Status&)> loaded);
 
   struct Slot {
-    bool busy = false;
+    int runs = 0;  // that are under way
     bool clean = true;  // holds nothing that could be given back
     Clock::time_point idle_since;
   };
@@ -94,7 +94,10 @@ class Model : public Servable, public std::enable_shared_from_this<Model> {
   void Flush();
   void FlushSoon();
   Slot* IdleSlot();
-  void RunBatch(Slot* slot, Batch batch);
+  // How many runs go to one slot together.
+  size_t RunsTogether() const;
+  void RunAll(Slot* slot, const std::vector<Batch>& batches);
+  void OnRan(size_t slot, const Batch& batch, BatchResult result);
   void PutBack(const Batch& batch);
   void Finish(const Batch& batch, BatchResult result);
   void ReleaseLater();
@@ -109,6 +112,7 @@ class Model : public Servable, public std::enable_shared_from_this<Model> {
   std::unique_ptr<Executor> executor_;
   std::vector<Slot> slots_;
   std::optional<Batcher> batcher_;
+  Clock::duration run_time_{};  // of late; zero: not known
   bool up_ = false;
   bool flush_due_ = false;
   bool release_due_ = false;

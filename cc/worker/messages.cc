@@ -118,10 +118,12 @@ void Fields(Io& io, Place& place) {
 template <typename Io>
 void Fields(Io& io, Run& run) {
   io(run.new_segment);
-  io.Each(run.inputs, [&](RunInput& input) {
-    Fields(io, input.place);
-    Fields(io, input.shape);
-    Fields(io, input.lod);
+  io.Each(run.inputs, [&](std::vector<RunInput>& inputs) {
+    io.Each(inputs, [&](RunInput& input) {
+      Fields(io, input.place);
+      Fields(io, input.shape);
+      Fields(io, input.lod);
+    });
   });
   Fields(io, run.released);
   io(run.release_memory);
@@ -130,14 +132,17 @@ void Fields(Io& io, Run& run) {
 template <typename Io>
 void Fields(Io& io, Ran& ran) {
   io(ran.status);
-  io.Each(ran.outputs, [&](RunOutput& output) {
-    Fields(io, output.place);
-    io(output.dtype);
-    Fields(io, output.shape);
-    Fields(io, output.lod);
+  io.Each(ran.results, [&](RunResult& result) {
+    io(result.status);
+    io.Each(result.outputs, [&](RunOutput& output) {
+      Fields(io, output.place);
+      io(output.dtype);
+      Fields(io, output.shape);
+      Fields(io, output.lod);
+    });
+    io(result.compute_ns);
   });
   Fields(io, ran.segments);
-  io(ran.compute_ns);
 }
 
 template <typename T>

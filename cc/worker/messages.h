@@ -57,11 +57,14 @@ struct RunInput {
   base::Lod lod;
 };
 
+// One or several, one after the other: short ones that wait anyway go together,
+// as a message costs two changes of process.
 struct Run {
-  // Of its inputs; a file descriptor comes with the first message that names
+  // Of the inputs; a file descriptor comes with the first message that names
   // it, and replaces the segment before.
   bool new_segment = false;
-  std::vector<RunInput> inputs;  // in the order of the model's
+  // Of each run, in the order of the model's.
+  std::vector<std::vector<RunInput>> inputs;
   // Segments of outputs that nobody reads any more.
   std::vector<int64_t> released;
   // Run nothing; give memory back to the system.
@@ -75,11 +78,16 @@ struct RunOutput {
   base::Lod lod;
 };
 
-struct Ran {
+struct RunResult {
   absl::Status status;
   std::vector<RunOutput> outputs;  // in the order of the model's
-  std::vector<int64_t> segments;   // new ones: a file descriptor each
   int64_t compute_ns = 0;
+};
+
+struct Ran {
+  absl::Status status;             // of the message as a whole
+  std::vector<RunResult> results;  // of each run
+  std::vector<int64_t> segments;   // new ones: a file descriptor each
 };
 
 std::string Encode(const LoadOptions& options);

@@ -85,6 +85,8 @@ char* Copy(const BatchInput& input, char* to) {
 // One instance of the model.
 class Slot {
  public:
+  using Dones = std::vector<infer::Executor::Done>;
+
   Slot(base::Loop* loop, Channel channel, const ProcessOptions& options,
        std::function<void()> on_message, std::function<void()> on_timeout)
       : channel_(std::move(channel)),
@@ -98,13 +100,15 @@ class Slot {
     watch_.Want(/*read=*/true, /*write=*/false);
   }
 
-  // An error where it could not be sent; `done` is then not taken.
-  absl::Status Run(const std::vector<BatchInput>& inputs,
-                   infer::Executor::Done* done) {
+  // An error where they could not be sent; `dones` are then not taken.
+  absl::Status Run(const std::vector<std::vector<BatchInput>>& runs,
+                   std::vector<infer::Executor::Done>* dones) {
     worker::Run run;
     std::vector<int> fds;
     size_t bytes = 0;
-    for (const BatchInput& input : inputs) bytes += BytesOf(input);
+    for (const auto& inputs : runs) {
+      for (const BatchInput& input : inputs) bytes += BytesOf(input);
+    }
     if (segment_ == nullptr || segment_->size() < bytes) {
       auto segment = Segment::Create(std::max(bytes, 2 * Size()));
       if (!segment.ok()) {
@@ -116,13 +120,16 @@ class Slot {
       fds.push_back(segment_->fd());
     }
     size_t offset = 0;
-    for (const BatchInput& input : inputs) {
-      char* const begin = segment_->data() + offset;
-      const char* const end = Copy(input, begin);
-      run.inputs.push_back({{0, static_cast<int64_t>(offset), end - begin},
-                            input.shape,
-                            input.lod});
-      offset += BytesOf(input);
+    for (const auto& inputs : runs) {
+      std::vector<RunInput>& placed = run.inputs.emplace_back();
+      for (const BatchInput& input : inputs) {
+        char* const begin = segment_->data() + offset;
+        const char* const end = Copy(input, begin);
+        placed.push_back({{0, static_cast<int64_t>(offset), end - begin},
+                          input.shape,
+                          input.lod});
+        offset += BytesOf(input);
+      }
     }
     run.released = released_->Take();
     if (absl::Status sent = channel_.Send(Encode(run), fds); !sent.ok()) {
@@ -133,7 +140,7 @@ class Slot {
       return sent;
     }
     segment_->CloseFd();
-    waiting_.push_back(std::move(*done));
+    waiting_.push_back(std::move(*dones));
     if (timeout_.count() > 0) timer_.Start(timeout_);
     return absl::OkStatus();
   }
@@ -144,7 +151,7 @@ class Slot {
     run.released = released_->Take();
     if (!channel_.Send(Encode(run)).ok()) return;
     segment_.reset();
-    waiting_.push_back(nullptr);
+    waiting_.emplace_back();
   }
 
   // Whether there was an answer; an error where the worker is gone, or says
@@ -161,21 +168,16 @@ class Slot {
     for (size_t i = 0; i < ran.segments.size(); ++i) {
       outputs_[ran.segments[i]].fd = std::move((*message)->fds[i]);
     }
-    BatchResult result;
-    result.status = ran.status;
-    result.compute = std::chrono::nanoseconds(ran.compute_ns);
-    const infer::Executor::Done done = std::move(waiting_.front());
+    const Dones dones = std::move(waiting_.front());
     waiting_.pop_front();
     if (waiting_.empty()) timer_.Stop();
-    if (done == nullptr) return true;  // it has given memory back
-    if (ran.status.ok()) {
-      result.status = Adopt(specs, ran, &result.outputs);
-      if (absl::IsInternal(result.status)) {
-        waiting_.push_front(done);
-        return result.status;
-      }
+    std::vector<BatchResult> results(dones.size());
+    absl::Status status = Read(specs, ran, &results);
+    if (!status.ok()) {
+      waiting_.push_front(dones);
+      return status;
     }
-    done(std::move(result));
+    for (size_t i = 0; i < dones.size(); ++i) dones[i](std::move(results[i]));
     return true;
   }
 
@@ -184,7 +186,7 @@ class Slot {
   // It has nothing more to say.
   void Hush() { watch_.Want(/*read=*/false, /*write=*/false); }
 
-  std::deque<infer::Executor::Done> TakeWaiting() {
+  std::deque<Dones> TakeWaiting() {
     timer_.Stop();
     return std::exchange(waiting_, {});
   }
@@ -192,15 +194,41 @@ class Slot {
  private:
   size_t Size() const { return segment_ == nullptr ? 0 : segment_->size(); }
 
+  using Leases = std::map<int64_t, std::shared_ptr<Lease>>;
+
   // A segment of outputs: the worker's, until there is memory to map it.
   struct Output {
     Fd fd;
     std::shared_ptr<Segment> segment;
   };
 
+  // What a message says of the runs. INTERNAL where it makes no sense.
+  absl::Status Read(const std::vector<base::TensorSpec>& specs, const Ran& ran,
+                    std::vector<BatchResult>* results) {
+    if (!ran.status.ok()) {
+      for (BatchResult& result : *results) result.status = ran.status;
+      return absl::OkStatus();
+    }
+    if (ran.results.size() != results->size()) {
+      return absl::InternalError("sent answers that nobody asked for");
+    }
+    // Each segment is lent once for all runs of the message.
+    Leases leases;
+    for (size_t i = 0; i < results->size(); ++i) {
+      const RunResult& run = ran.results[i];
+      BatchResult& result = (*results)[i];
+      result.status = run.status;
+      result.compute = std::chrono::nanoseconds(run.compute_ns);
+      if (!run.status.ok()) continue;
+      result.status = Adopt(specs, run.outputs, &leases, &result.outputs);
+      if (absl::IsInternal(result.status)) return result.status;
+    }
+    return absl::OkStatus();
+  }
+
   // Those that outputs lie in. INTERNAL where there are no such.
   absl::Status Lend(const std::vector<RunOutput>& outputs,
-                    std::map<int64_t, std::shared_ptr<Lease>>* leases) {
+                    Leases* leases) {
     absl::Status status;
     for (const RunOutput& output : outputs) {
       const int64_t number = output.place.segment;
@@ -232,19 +260,19 @@ class Slot {
   }
 
   // The outputs, where they lie.
-  absl::Status Adopt(const std::vector<base::TensorSpec>& specs, const Ran& ran,
+  absl::Status Adopt(const std::vector<base::TensorSpec>& specs,
+                     const std::vector<RunOutput>& outputs, Leases* leases,
                      std::vector<infer::Tensor>* tensors) {
-    if (ran.outputs.size() != specs.size()) {
+    if (outputs.size() != specs.size()) {
       return absl::InternalError("sent outputs that it has not");
     }
-    std::map<int64_t, std::shared_ptr<Lease>> leases;
-    if (absl::Status status = Lend(ran.outputs, &leases); !status.ok()) {
+    if (absl::Status status = Lend(outputs, leases); !status.ok()) {
       return status;
     }
     for (size_t i = 0; i < specs.size(); ++i) {
-      const RunOutput& output = ran.outputs[i];
+      const RunOutput& output = outputs[i];
       const auto& [number, offset, bytes] = output.place;
-      const std::shared_ptr<Lease>& lease = leases[number];
+      const std::shared_ptr<Lease>& lease = (*leases)[number];
       const Segment& segment = lease->segment();
       const int64_t size = static_cast<int64_t>(segment.size());
       if (offset < 0 || bytes < 0 || offset > size || bytes > size - offset) {
@@ -280,7 +308,7 @@ class Slot {
   std::unique_ptr<Segment> segment_;  // of inputs
   std::map<int64_t, Output> outputs_;
   const std::shared_ptr<Released> released_ = std::make_shared<Released>();
-  std::deque<infer::Executor::Done> waiting_;  // for answers, in order
+  std::deque<Dones> waiting_;  // for answers, in order; empty: memory
 };
 
 class Process : public infer::Executor {
@@ -310,13 +338,13 @@ class Process : public infer::Executor {
 
   size_t slots() const override { return slots_.size(); }
 
-  void Run(size_t slot, const std::vector<BatchInput>& inputs,
-           Done done) override {
-    absl::Status status = slots_[slot]->Run(inputs, &done);
+  void RunAll(size_t slot, const std::vector<std::vector<BatchInput>>& runs,
+              std::vector<Done> dones) override {
+    absl::Status status = slots_[slot]->Run(runs, &dones);
     if (status.ok()) return;
     const bool begun = !slots_[slot]->gone();
-    loop_->Defer([status, begun, done = std::move(done)] {
-      done({status, {}, {}, begun});
+    loop_->Defer([status, begun, dones = std::move(dones)] {
+      for (const Done& done : dones) done({status, {}, {}, begun});
     });
   }
 
@@ -410,8 +438,8 @@ class Process : public infer::Executor {
            heard = slot->Receive(specs_)) {
       }
       slot->Hush();
-      for (const Done& done : slot->TakeWaiting()) {
-        if (done != nullptr) done({status, {}, {}, /*begun=*/true});
+      for (const Slot::Dones& dones : slot->TakeWaiting()) {
+        for (const Done& done : dones) done({status, {}, {}, /*begun=*/true});
       }
     }
   }

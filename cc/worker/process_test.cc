@@ -65,11 +65,12 @@ int MadeUpWorker(Channel control, std::vector<Channel> slots) {
       inputs = *std::move(opened);
     }
     if (!run.release_memory) {
-      const Place place = run.inputs[0].place;
+      const Place place = run.inputs[0][0].place;
       const char* const from = inputs->data() + place.offset;
       if (from[0] == kCrash) raise(SIGSEGV);
       if (from[0] == kHang) pause();
-      if (from[0] == kFail) ran.status = absl::InvalidArgumentError("no");
+      RunResult& result = ran.results.emplace_back();
+      if (from[0] == kFail) result.status = absl::InvalidArgumentError("no");
       if (outputs == nullptr) {
         auto made = Segment::Create(1 << 20);
         if (!made.ok()) return 1;
@@ -83,9 +84,9 @@ int MadeUpWorker(Channel control, std::vector<Channel> slots) {
       if (from[0] == kReleased) {
         outputs->data()[0] = static_cast<char>(run.released.size());
       }
-      ran.outputs = {{{1, 0, from[0] == kLie ? 2 << 20 : place.bytes},
+      result.outputs = {{{1, 0, from[0] == kLie ? 2 << 20 : place.bytes},
                       base::DataType::kUint8,
-                      run.inputs[0].shape,
+                      run.inputs[0][0].shape,
                       {}}};
     }
     if (!slots[0].Send(Encode(ran), fds).ok()) return 0;
@@ -125,11 +126,11 @@ class ProcessTest : public testing::Test {
     BatchInput input{{1, 4}, {}, {&data}, bytes.size(), 0, 4};
     BatchResult result;
     bool done = false;
-    executor->Run(0, {input}, [&](BatchResult r) {
+    executor->RunAll(0, {{input}}, {[&](BatchResult r) {
       result = std::move(r);
       done = true;
       loop_.Stop();
-    });
+    }});
     while (!done) Wait();
     return result;
   }
@@ -182,10 +183,10 @@ TEST_F(ProcessTest, PartsFollowOneAnotherAndPaddingRepeatsTheLastRow) {
   const absl::Cord a("abcd"), b("efghijkl");
   BatchInput input{{4, 4}, {}, {&a, &b}, 12, 1, 4};
   std::string got;
-  executor->Run(0, {input}, [&](BatchResult r) {
+  executor->RunAll(0, {{input}}, {[&](BatchResult r) {
     got = std::string(r.outputs[0].data);
     loop_.Stop();
-  });
+  }});
   Wait();
   for (char& c : got) c = static_cast<char>(static_cast<unsigned char>(c) / 2);
   EXPECT_EQ(got, "abcdefghijklijkl");
@@ -231,11 +232,11 @@ TEST_F(ProcessTest, ARunThatCannotBeSentLeavesTheNextRight) {
   // More offsets than a message has room for.
   BatchInput input{{1, 4}, {std::vector<int64_t>(1 << 20)}, {&data}, 4, 0, 4};
   absl::Status status;
-  executor->Run(0, {input}, [&](BatchResult result) {
+  executor->RunAll(0, {{input}}, {[&](BatchResult result) {
     status = result.status;
     EXPECT_TRUE(result.begun);
     loop_.Stop();
-  });
+  }});
   Wait();
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
   const BatchResult result = Run(executor.get(), "abcd");
@@ -250,10 +251,10 @@ TEST_F(ProcessTest, ARunAfterTheEndHasNotBegun) {
   const absl::Cord data("abcd");
   BatchInput input{{1, 4}, {}, {&data}, 4, 0, 4};
   BatchResult result;
-  executor->Run(0, {input}, [&](BatchResult r) {
+  executor->RunAll(0, {{input}}, {[&](BatchResult r) {
     result = std::move(r);
     loop_.Stop();
-  });
+  }});
   Wait();
   EXPECT_FALSE(result.status.ok());
   EXPECT_FALSE(result.begun);

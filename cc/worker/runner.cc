@@ -1,6 +1,5 @@
 #include "cc/worker/runner.h"
 
-#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,6 +26,18 @@
 namespace worker {
 namespace {
 
+// jemalloc's control of itself, where it is what allocates (jemalloc(3)).
+extern "C" int mallctl(const char* name, void* old, size_t* old_size, void* value,
+                       size_t size) __attribute__((weak));
+
+// Gives what was freed back to the system.
+void Purge() {
+  // MALLCTL_ARENAS_ALL is 4096.
+  if (mallctl != nullptr) {
+    mallctl("arena.4096.purge", nullptr, nullptr, nullptr, 0);
+  }
+}
+
 // Outputs of one run lie in one segment where they fit; a new one has room for
 // at least so much, so that small models need one.
 constexpr size_t kMinSegment = 64 << 10;
@@ -36,8 +48,28 @@ class Outputs : public engine::OutputSink {
   void Begin() {
     ran_ = Ran();
     new_fds_.clear();
+    taken_.clear();
     current_ = nullptr;
     used_ = 0;
+  }
+
+  // The outputs that come now are this run's.
+  RunResult* BeginRun() {
+    ran_.results.emplace_back();
+    return &ran_.results.back();
+  }
+
+  // Segments that no output lies in, as a run failed, are free again.
+  void End() {
+    std::set<int64_t> lent;
+    for (const RunResult& result : ran_.results) {
+      for (const RunOutput& output : result.outputs) {
+        lent.insert(output.place.segment);
+      }
+    }
+    for (const int64_t number : taken_) {
+      segments_[number].free = lent.count(number) == 0;
+    }
   }
 
   absl::StatusOr<char*> Place(size_t index, engine::DataType dtype,
@@ -46,8 +78,9 @@ class Outputs : public engine::OutputSink {
     if (current_ == nullptr || current_->size() - used_ < bytes) {
       if (absl::Status status = Next(bytes); !status.ok()) return status;
     }
-    if (ran_.outputs.size() <= index) ran_.outputs.resize(index + 1);
-    ran_.outputs[index] = {
+    std::vector<RunOutput>& outputs = ran_.results.back().outputs;
+    if (outputs.size() <= index) outputs.resize(index + 1);
+    outputs[index] = {
         {number_, static_cast<int64_t>(used_), static_cast<int64_t>(bytes)},
         dtype,
         shape,
@@ -102,6 +135,7 @@ class Outputs : public engine::OutputSink {
       new_fds_.push_back(best->segment->fd());
     }
     best->free = false;
+    taken_.push_back(number_);
     current_ = best->segment.get();
     used_ = 0;
     return absl::OkStatus();
@@ -114,6 +148,7 @@ class Outputs : public engine::OutputSink {
   size_t used_ = 0;
   Ran ran_;
   std::vector<int> new_fds_;
+  std::vector<int64_t> taken_;  // segments of this message
 };
 
 class Slot {
@@ -136,13 +171,14 @@ class Slot {
       }
       Ran& ran = outputs_.ran();
       ran.status = status;
-      if (!status.ok()) ran.outputs.clear();
+      outputs_.End();
       absl::Status sent = channel_.Send(Encode(ran), outputs_.new_fds());
       if (absl::IsResourceExhausted(sent)) {
         // Offsets of so many sequences, or an error of so many words.
-        ran.outputs.clear();
+        ran.results.clear();
         ran.status = absl::ResourceExhaustedError(absl::StrCat(
             "the answer is too large to be told: ", sent.message()));
+        outputs_.End();
         sent = channel_.Send(Encode(ran), outputs_.new_fds());
       }
       if (!sent.ok()) return;
@@ -155,8 +191,9 @@ class Slot {
     if (run.release_memory) {
       outputs_.Shrink();
       inputs_.reset();
-      malloc_trim(0);
-      return absl::OkStatus();
+      absl::Status status = engine_->Release();
+      Purge();
+      return status;
     }
     if (run.new_segment) {
       if (fds.empty()) return absl::InternalError("no memory came with a run");
@@ -165,23 +202,27 @@ class Slot {
       if (!segment.ok()) return segment.status();
       inputs_ = *std::move(segment);
     }
+    for (const std::vector<RunInput>& inputs : run.inputs) RunOnce(inputs);
+    return absl::OkStatus();
+  }
+
+  void RunOnce(const std::vector<RunInput>& inputs) {
+    RunResult* const result = outputs_.BeginRun();
     std::vector<engine::TensorView> views;
     const std::vector<engine::TensorSpec>& specs = engine_->inputs();
-    for (size_t i = 0; i < run.inputs.size() && i < specs.size(); ++i) {
-      const RunInput& input = run.inputs[i];
-      views.push_back({specs[i].name, specs[i].dtype, input.shape,
-                       std::string_view(inputs_->data() + input.place.offset,
-                                        static_cast<size_t>(input.place.bytes)),
-                       input.lod});
+    for (size_t i = 0; i < inputs.size() && i < specs.size(); ++i) {
+      const auto& [place, shape, lod] = inputs[i];
+      views.push_back({specs[i].name, specs[i].dtype, shape,
+                       std::string_view(inputs_->data() + place.offset,
+                                        static_cast<size_t>(place.bytes)),
+                       lod});
     }
     const auto start = std::chrono::steady_clock::now();
-    absl::Status status =
-        engine_->RunInto(views, /*share_inputs=*/true, &outputs_);
-    outputs_.ran().compute_ns =
-        std::chrono::duration_cast<std::chrono::nanoseconds>(
-            std::chrono::steady_clock::now() - start)
-            .count();
-    return status;
+    result->status = engine_->RunInto(views, /*share_inputs=*/true, &outputs_);
+    result->compute_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                             std::chrono::steady_clock::now() - start)
+                             .count();
+    if (!result->status.ok()) result->outputs.clear();
   }
 
   const std::unique_ptr<engine::Engine> engine_;

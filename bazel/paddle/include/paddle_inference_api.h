@@ -46,6 +46,23 @@ struct alignas(2) bfloat16 {
 };
 
 }  // namespace dtype
+
+// What oneDNN's part of the library knows of the calling thread. It finds what
+// it has compiled by the text set here, beside other things: a predictor whose
+// config has a capacity for shapes sets it before each run to the shapes of the
+// inputs, one whose capacity is 0 leaves it as it is.
+class OneDNNContextThreadLocals {
+ public:
+  class Body {
+   public:
+    Body() = delete;
+    Body(const Body&) = delete;
+    Body& operator=(const Body&) = delete;
+    void set_cur_input_shape_str(std::string shapes);
+  };
+  static Body& fetch();
+};
+
 }  // namespace phi
 
 namespace paddle {
@@ -96,7 +113,8 @@ class AnalysisConfig {
 
   // oneDNN, which the library calls MKLDNN. It keeps one compiled kernel for
   // each input shape; the capacity bounds how many shapes (10; 0: no bound, and
-  // no regard for shapes, which recurrent layers do not bear).
+  // no regard for shapes, which recurrent layers do not bear, but to the text
+  // of OneDNNContextThreadLocals).
   void EnableMKLDNN();
   void DisableMKLDNN();
   bool mkldnn_enabled() const;
