@@ -3,7 +3,9 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <chrono>
 #include <memory>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -54,8 +56,20 @@ void HelperThread::Serve() {
       *task = std::move(tasks_.front());
       tasks_.pop_front();
     }
-    task->work();
-    loop_->Post([task = std::move(task)] { task->done(); });
+    try {
+      task->work();
+    } catch (const std::bad_alloc&) {
+      // `done` finds that nothing was done.
+    }
+    while (true) {
+      try {
+        loop_->Post([task] { task->done(); });
+        break;
+      } catch (const std::bad_alloc&) {
+        // Somebody waits for it: others will have given some back.
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      }
+    }
   }
 }
 

@@ -43,6 +43,17 @@ event_base* NewBase() {
   return enough ? event_base_new() : nullptr;
 }
 
+// Nothing may be thrown through libevent's C frames. What a call could not do
+// for want of memory is not done, and what it held goes: who waits for that is
+// told by its end. Everything else is a fault of the program.
+template <typename F>
+void WithoutBadAlloc(const F& f) {
+  try {
+    f();
+  } catch (const std::bad_alloc&) {
+  }
+}
+
 }  // namespace
 
 void Loop::Free::operator()(event_base* base) const { event_base_free(base); }
@@ -111,7 +122,7 @@ void Loop::RunPosted() {
     absl::MutexLock lock(&mutex_);
     posted.swap(posted_);
   }
-  for (auto& f : posted) f();
+  for (auto& f : posted) WithoutBadAlloc(f);
 }
 
 void Loop::Defer(std::function<void()> f) { deferred_.push_back(std::move(f)); }
@@ -120,7 +131,7 @@ void Loop::RunDeferred() {
   // By index: a call may defer more.
   for (size_t i = 0; i < deferred_.size(); ++i) {
     const std::function<void()> f = std::move(deferred_[i]);
-    f();
+    WithoutBadAlloc(f);
   }
   deferred_.clear();
 }
@@ -148,7 +159,8 @@ struct Watch::Body {
   }
   static void Ready(evutil_socket_t, short events, void* body) {
     const std::shared_ptr<Body> keep = static_cast<Body*>(body)->self.lock();
-    if (keep) keep->f(events & EV_READ, events & EV_WRITE);
+    if (keep == nullptr) return;
+    WithoutBadAlloc([&] { keep->f(events & EV_READ, events & EV_WRITE); });
   }
 };
 
@@ -186,7 +198,7 @@ struct Timer::Body {
 
   static void Due(evutil_socket_t, short, void* body) {
     const std::shared_ptr<Body> keep = static_cast<Body*>(body)->self.lock();
-    if (keep) keep->f();
+    if (keep != nullptr) WithoutBadAlloc(keep->f);
   }
 };
 

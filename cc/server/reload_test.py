@@ -104,20 +104,18 @@ def test_exactly_the_versions_that_were_named_are_served(models: Repository) -> 
 
 
 @pytest.mark.parametrize("version", [1, 2], ids=["in its place", "beside it"])
-def test_a_broken_version_leaves_the_one_that_works(models: Repository, version: int) -> None:
+def test_a_broken_version_leaves_the_one_that_works(tmp_path: Path, version: int) -> None:
+    models = Repository(tmp_path)
+    models.link("m", 1, "times1")
     failed = f'paddle_server_model_loads_total{{model="m",version="{version}",outcome="failed"}}'
     with serving(models.flag, POLL, "--latest_versions=1") as server:
         with asked_all_the_time(server) as factors:
-            if version == 1:
-                models.remove("m", 1)
-            models.put("m", version, "times2", cut=True)
+            models.link("m", version, "times2", cut=True)
             until(lambda: server.metric(failed) >= 1)
         assert set(factors) == {1}
-        entry = index(server)["m", str(version)]
-        assert "cannot be loaded" in entry["reason"]
+        assert "cannot be loaded" in index(server)["m", str(version)]["reason"]
         # Until it is mended.
-        models.remove("m", version)
-        models.put("m", version, "times2")
+        models.link("m", version, "times2")
         until_factor(server, 2)
         server.stop()
     (line,) = server.logged("model failed to load", model="m", level="error")

@@ -45,11 +45,11 @@ class Repository:
         (self.root / model).mkdir(exist_ok=True)
         self.make(network, cut).rename(self.root / model / str(version))
 
-    def link(self, model: str, version: int, network: str) -> None:
+    def link(self, model: str, version: int, network: str, cut: bool = False) -> None:
         """As what syncs directories does: a link that is replaced in one step."""
         (self.root / model).mkdir(exist_ok=True)
         link = self.networks / f".link{self.made}"
-        link.symlink_to(self.make(network))
+        link.symlink_to(self.make(network, cut))
         link.rename(self.root / model / str(version))
 
     def remove(self, model: str, version: int | None = None) -> None:
