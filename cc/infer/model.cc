@@ -276,6 +276,14 @@ void Model::FlushSoon() {
   });
 }
 
+void Model::FlushAfterNextRound() {
+  flush_due_ = true;
+  loop_->DeferToNext([self = shared_from_this()] {
+    self->flush_due_ = false;
+    self->Flush();
+  });
+}
+
 size_t Model::running() const {
   return static_cast<size_t>(
       std::count_if(slots_.begin(), slots_.end(),
@@ -365,9 +373,13 @@ void Model::OnRan(size_t slot, const Batch& batch, BatchResult result) {
         absl::StrCat("model ", base::Quote(info_.name), " version ",
                      info_.version, ": ", result.status.message()));
   }
-  // The next run begins before the answers of the last one are written.
-  if (slot < slots_.size() && slots_[slot].runs == 0) Flush();
+  // Between short runs answers are written first: their readers come again at
+  // once, and the next batch is twice as large. A long run begins before.
+  const bool idle = slot < slots_.size() && slots_[slot].runs == 0;
+  const bool brief = run_time_ < kTogether;
+  if (idle && !brief) Flush();
   Finish(batch, std::move(result));
+  if (idle && brief) FlushAfterNextRound();
   ReleaseLater();
 }
 
