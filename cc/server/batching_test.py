@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import http.client
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +117,35 @@ def test_company_does_not_change_a_bit(tmp_path: Path) -> None:
         of_model = '{model="digits",version="1"}'
         # 40 alone, the one that kept the instance busy, and 78 rows by 32.
         assert server.metric(f"paddle_server_batch_requests_count{of_model}") == 40 + 1 + 3
+
+
+def test_company_does_not_change_a_bit_of_a_convolution(tmp_path: Path) -> None:
+    (tmp_path / "cnn").mkdir()
+    (tmp_path / "cnn" / "1").symlink_to(Path(os.environ["SIMPLE_CNN"]).absolute())
+    x = np.random.default_rng(0).random((33, 3, 32, 32), np.float32)
+    with (
+        serving(f"--model_repository={tmp_path}") as server,
+        triton.InferenceServerClient(server.url) as asking,
+        concurrent.futures.ThreadPoolExecutor(33) as pool,
+    ):
+        metadata = asking.get_model_metadata("cnn")
+        (given,), (wanted,) = metadata["inputs"], metadata["outputs"]
+        assert given["shape"][1:] == [3, 32, 32]
+
+        def ask(i: int) -> bytes:
+            row = {given["name"]: x[i : i + 1]}
+            return client.infer(server.url, "cnn", row, [wanted["name"]])[wanted["name"]].tobytes()
+
+        alone = [ask(i) for i in range(33)]
+        with server.stopped(*server.workers):
+            asked = [pool.submit(ask, i) for i in range(33)]
+            depth = 'paddle_server_queue_depth{model="cnn",version="1"}'
+            until(lambda: server.metric(depth) == 32)
+        assert [one.result() for one in asked] == alone
+        # If it is computed together at all, which the trial at load has found.
+        (line,) = server.logged("model loaded")
+        runs = server.metric('paddle_server_batch_requests_count{model="cnn",version="1"}')
+        assert runs == 33 + (2 if line["batching"] else 33)
 
 
 def ask_digits(server: Server, i: int) -> bytes:

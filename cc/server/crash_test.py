@@ -155,8 +155,8 @@ def test_the_server_ends_with_an_error_without_what_starts_workers(models: Repos
             asked = pool.submit(server.call, "POST", infer("times"), request(ROWS))
             until(lambda: server.metric('paddle_server_running{model="times",version="1"}') == 1)
             os.kill(server.spawner, signal.SIGKILL)
-        # What was being computed is told before.
-        assert asked.result()[0] == 500
+            # What was being computed is told before.
+            assert asked.result()[0] == 500
         assert server.process.wait(timeout=60) == 1
         server.reader.join()
         assert server.log[-1]["level"] == "error"
@@ -198,6 +198,19 @@ def test_no_process_is_left_by_a_start_that_fails(models: Repository) -> None:
     before = descendants(os.getpid())
     assert run("serve", "--port=0", models.flag).returncode == 1
     until(lambda: descendants(os.getpid()) == before)
+
+
+def _block_and_ignore_signals() -> None:
+    """As supervisors do for themselves, and forget before they start others."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+
+def test_signals_that_the_parent_has_blocked_are_heard(models: Repository) -> None:
+    with serving(models.flag, preexec_fn=_block_and_ignore_signals) as server:
+        assert server.call("POST", infer("unchecked"), CRASH)[0] == 500
+        assert server.call("POST", infer("unchecked"), FITS)[0] == 200
+        assert server.stop()[0] == 0
 
 
 def test_ids_beyond_a_table_are_refused_before_the_model_sees_them(models: Repository) -> None:

@@ -20,7 +20,7 @@ SAME = ["int8", "uint8", "int32", "int64", "bool", "float16", "float64"]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    networks = {name: name for name in ("softmax", "appended", "rounds")}
+    networks = {name: name for name in ("softmax", "appended", "gather")}
     same = {f"same_{dtype}": f"same_{dtype}" for dtype in SAME}
     models = Repository(tmp_path_factory.mktemp("repository"), m="times2", **networks, **same)
     with serving(models.flag) as server:
@@ -145,6 +145,33 @@ def test_a_model_of_a_type_that_is_not_served_says_which(tmp_path: Path) -> None
     assert done.returncode == 1
     assert "INT16" in done.stderr
     assert '"x"' in done.stderr or "input x" in done.stderr
+
+
+def test_a_model_may_have_the_names_that_others_give_it(tmp_path: Path) -> None:
+    models = Repository(tmp_path, m="times2")
+    for file in (models.root / "m/1").iterdir():
+        file.rename(file.with_stem("inference"))
+    with serving(models.flag) as server:
+        assert post(server, "m", request(ROWS)) == (200, DOUBLED)
+
+
+@pytest.mark.parametrize("name", ["__model__", "inference.json"])
+def test_what_lies_where_a_model_should_is_named(tmp_path: Path, name: str) -> None:
+    models = Repository(tmp_path, m="times2")
+    directory = models.root / "m/1"
+    (directory / "model.pdmodel").rename(directory / name)
+    done = run("serve", "--port=0", models.flag)
+    assert done.returncode == 1
+    assert name in done.stderr
+    assert "model.pdmodel" in done.stderr
+
+
+def test_what_paddle_finds_is_the_clients_error_in_its_own_words(server: Server) -> None:
+    status, error = post(server, "gather", request([[0, 0, 0, -1]], "INT64"))
+    assert status == 400
+    assert "(OutOfRange) The element of Index must be greater than or equal to 0" in error
+    assert "In user code" not in error
+    assert post(server, "gather", request([[0, 0, 0, 99]], "INT64")) == (200, [1] * 8)
 
 
 def test_a_network_without_parameters_is_served(server: Server) -> None:

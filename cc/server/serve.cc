@@ -86,6 +86,11 @@ class Signals {
 
 void PrepareProcess() {
   signal(SIGPIPE, SIG_IGN);
+  // What whoever started us has blocked stays blocked beyond exec: SIGTERM
+  // would have no effect, and no worker's end would be heard.
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
   Signals::Catch();
   rlimit files = {};
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {

@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,12 @@ def alive(pid: int) -> bool:
     return stat is not None and stat[0] not in "ZX"
 
 
+def stands_still(pid: int) -> bool:
+    """Whether all its threads are stopped."""
+    stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
+
+
 def name_of(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
@@ -134,12 +141,12 @@ class Server:
         self, *flags: str, read_log: bool = True, max_files: int = 0, **options: Any
     ) -> None:
         files = max_files or resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (files, files))
         self.process = subprocess.Popen(
             [*program(), "serve", "--port=0", *flags],
             stdout=subprocess.PIPE,
             text=True,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)),
-            **options,
+            **{"preexec_fn": limit, **options},
         )
         self.log: list[dict[str, Any]] = []
         self.port = 0
@@ -191,6 +198,8 @@ class Server:
         try:
             for pid in pids:
                 os.kill(pid, signal.SIGSTOP)
+            # Each thread goes on until it comes to a place where it can stop.
+            until(lambda: all(stands_still(pid) for pid in pids))
             yield
         finally:
             for pid in pids:
