@@ -49,9 +49,7 @@ class Loop {
 
   // Calls f at the end of the next round, which does not wait: what the sockets
   // bring in answer to this one is then there, as far as it was quick.
-  void DeferToNext(std::function<void()> f) {
-    next_.push_back(std::move(f));
-  }
+  void DeferToNext(std::function<void()> f) { next_.push_back(std::move(f)); }
 
   event_base* base() const { return base_.get(); }
 

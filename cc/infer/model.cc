@@ -11,8 +11,8 @@ namespace infer {
 namespace {
 
 // Short runs that wait go to a slot together, up to so much time and so many:
-// each message costs two changes of process, some 20 us, and an answer waits for
-// those that went with it.
+// each message costs two changes of process, some 20 us, and an answer waits
+// for those that went with it.
 constexpr std::chrono::milliseconds kTogether{1};
 constexpr size_t kMaxTogether = 16;
 
@@ -328,7 +328,8 @@ size_t Model::RunsTogether() const {
                     [](const Slot& slot) { return slot.runs == 0; }));
   if (run_time_ <= Clock::duration::zero() || HasLod(info_.inputs)) return 1;
   const size_t short_ones = static_cast<size_t>(kTogether / run_time_);
-  const size_t share = (batcher_->size() + idle - 1) / std::max<size_t>(1, idle);
+  const size_t share =
+      (batcher_->size() + idle - 1) / std::max<size_t>(1, idle);
   return std::clamp<size_t>(std::min(short_ones, share), 1, kMaxTogether);
 }
 

@@ -81,7 +81,7 @@ class Model : public Servable, public std::enable_shared_from_this<Model> {
         std::function<void(const absl::Status&)> loaded);
 
   struct Slot {
-    int runs = 0;  // that are under way
+    int runs = 0;       // that are under way
     bool clean = true;  // holds nothing that could be given back
     Clock::time_point idle_since;
   };
