@@ -88,8 +88,11 @@ Loop::~Loop() {
 void Loop::Run() {
   RunDeferred();
   while (!stop_.load(std::memory_order_acquire)) {
-    if (event_base_loop(base_.get(), EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) < 0)
-      break;
+    const auto next = std::exchange(next_, {});
+    const int how =
+        next.empty() ? EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY : EVLOOP_NONBLOCK;
+    if (event_base_loop(base_.get(), how) < 0) break;
+    deferred_.insert(deferred_.end(), next.begin(), next.end());
     RunDeferred();
   }
   stop_.store(false, std::memory_order_release);

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -46,6 +47,10 @@ class Loop {
   // same round. Before Run: as its first act.
   void Defer(std::function<void()> f);
 
+  // Calls f at the end of the next round, which does not wait: what the sockets
+  // bring in answer to this one is then there, as far as it was quick.
+  void DeferToNext(std::function<void()> f) { next_.push_back(std::move(f)); }
+
   event_base* base() const { return base_.get(); }
 
  private:
@@ -62,6 +67,7 @@ class Loop {
   const int wake_fd_;
   std::unique_ptr<event, Free> wake_;
   std::vector<std::function<void()>> deferred_;
+  std::vector<std::function<void()>> next_;
   std::atomic<bool> stop_{false};
   absl::Mutex mutex_;
   std::vector<std::function<void()>> posted_ ABSL_GUARDED_BY(mutex_);

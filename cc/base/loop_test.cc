@@ -263,5 +263,22 @@ TEST(Timer, MayBeDestroyedInItsOwnCall) {
   EXPECT_FALSE(timer.has_value());
 }
 
+// What is deferred to the next round runs after that round's sockets, and the
+// round does not wait for one.
+TEST(LoopTest, TheNextRoundDoesNotWait) {
+  Loop loop;
+  std::string order;
+  loop.Defer([&] {
+    loop.DeferToNext([&] {
+      order += "next";
+      loop.Stop();
+    });
+    loop.Post([&] { order += "socket "; });
+    order += "this ";
+  });
+  loop.Run();
+  EXPECT_EQ(order, "this socket next");
+}
+
 }  // namespace
 }  // namespace base

@@ -142,8 +142,8 @@ absl::Status CheckTensor(Input& input, const std::string& name,
   const std::optional<TensorDesc> found = ParseTensorDesc(bytes);
   if (!found) return damaged("malformed description");
   // PaddleSlim declares weights as they were and stores them quantised.
-  const bool slimmed = quantised && found->data_type == kInt8 &&
-                       declared.data_type == kFloat32;
+  const bool slimmed =
+      quantised && found->data_type == kInt8 && declared.data_type == kFloat32;
   if (found->data_type != declared.data_type && !slimmed) {
     return damaged(absl::StrCat("its type is ",
                                 base::ProgramTypeOf(found->data_type)->name,
@@ -162,7 +162,8 @@ absl::Status CheckTensor(Input& input, const std::string& name,
 
 absl::Status CheckParameters(Input& input, const Signature& signature) {
   for (const auto& [name, declared] : signature.parameters) {
-    absl::Status status = CheckTensor(input, name, declared, signature.quantised);
+    absl::Status status =
+        CheckTensor(input, name, declared, signature.quantised);
     if (!status.ok()) return status;
   }
   if (input.left() != 0) {

@@ -53,6 +53,7 @@ class FakeBackend : public Backend {
     runs.pop_front();
     BatchResult result;
     result.status = std::move(status);
+    result.compute = compute;
     if (result.status.ok()) {
       result.outputs.push_back({"y", base::DataType::kUint8,
                                 run.inputs[0].shape, absl::Cord(run.bytes),
@@ -71,7 +72,8 @@ class FakeBackend : public Backend {
   }
 
   size_t slots = 1;
-  int64_t rows = -1;  // -1: open
+  Clock::duration compute{};  // of the runs that are answered
+  int64_t rows = -1;          // -1: open
   int lod_level = 0;
   LoadedModel loaded;
   std::map<std::string, Events> events;

@@ -11,8 +11,8 @@ namespace infer {
 namespace {
 
 // Short runs that wait go to a slot together, up to so much time and so many:
-// each message costs two changes of process, some 20 us, and an answer waits for
-// those that went with it.
+// each message costs two changes of process, some 20 us, and an answer waits
+// for those that went with it.
 constexpr std::chrono::milliseconds kTogether{1};
 constexpr size_t kMaxTogether = 16;
 
@@ -276,6 +276,14 @@ void Model::FlushSoon() {
   });
 }
 
+void Model::FlushAfterNextRound() {
+  flush_due_ = true;
+  loop_->DeferToNext([self = shared_from_this()] {
+    self->flush_due_ = false;
+    self->Flush();
+  });
+}
+
 size_t Model::running() const {
   return static_cast<size_t>(
       std::count_if(slots_.begin(), slots_.end(),
@@ -320,7 +328,8 @@ size_t Model::RunsTogether() const {
                     [](const Slot& slot) { return slot.runs == 0; }));
   if (run_time_ <= Clock::duration::zero() || HasLod(info_.inputs)) return 1;
   const size_t short_ones = static_cast<size_t>(kTogether / run_time_);
-  const size_t share = (batcher_->size() + idle - 1) / std::max<size_t>(1, idle);
+  const size_t share =
+      (batcher_->size() + idle - 1) / std::max<size_t>(1, idle);
   return std::clamp<size_t>(std::min(short_ones, share), 1, kMaxTogether);
 }
 
@@ -365,9 +374,13 @@ void Model::OnRan(size_t slot, const Batch& batch, BatchResult result) {
         absl::StrCat("model ", base::Quote(info_.name), " version ",
                      info_.version, ": ", result.status.message()));
   }
-  // The next run begins before the answers of the last one are written.
-  if (slot < slots_.size() && slots_[slot].runs == 0) Flush();
+  // Between short runs answers are written first: their readers come again at
+  // once, and the next batch is twice as large. A long run begins before.
+  const bool idle = slot < slots_.size() && slots_[slot].runs == 0;
+  const bool brief = run_time_ < kTogether;
+  if (idle && !brief) Flush();
   Finish(batch, std::move(result));
+  if (idle && brief) FlushAfterNextRound();
   ReleaseLater();
 }
 

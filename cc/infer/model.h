@@ -81,7 +81,7 @@ class Model : public Servable, public std::enable_shared_from_this<Model> {
         std::function<void(const absl::Status&)> loaded);
 
   struct Slot {
-    int runs = 0;  // that are under way
+    int runs = 0;       // that are under way
     bool clean = true;  // holds nothing that could be given back
     Clock::time_point idle_since;
   };
@@ -93,6 +93,7 @@ class Model : public Servable, public std::enable_shared_from_this<Model> {
   // Runs what can be run, and sees to the next time.
   void Flush();
   void FlushSoon();
+  void FlushAfterNextRound();
   Slot* IdleSlot();
   // How many runs go to one slot together.
   size_t RunsTogether() const;

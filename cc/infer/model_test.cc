@@ -112,8 +112,50 @@ TEST_F(ModelTest, WhatComesWhileItRunsWaitsAndThenGoesTogether) {
   EXPECT_EQ(model_->queued(), 2u);
   EXPECT_EQ(model_->running(), 1u);
   backend_.Answer();
+  Settle(&loop_);
   ASSERT_EQ(backend_.runs.size(), 1u);
   EXPECT_EQ(backend_.runs[0].bytes, "bbcc");
+}
+
+TEST_F(ModelTest, BetweenShortRunsTheNextRoundIsWaitedFor) {
+  Start();
+  Ask("aa");
+  Settle(&loop_);
+  Ask("bb");
+  Settle(&loop_);
+  // Whoever is answered asks again at once, and goes with those that waited.
+  backend_.Answer();
+  EXPECT_EQ(backend_.runs.size(), 0u);
+  Ask("cc");
+  Settle(&loop_);
+  ASSERT_EQ(backend_.runs.size(), 1u);
+  EXPECT_EQ(backend_.runs[0].bytes, "bbcc");
+}
+
+TEST_F(ModelTest, ShortRunsThatWaitGoToASlotTogetherAndLongOnesDoNot) {
+  options_.policy.max_rows = 1;
+  options_.policy.buckets.clear();
+  Start();
+  const auto ask_four = [&](Clock::duration last) {
+    Ask("aa");
+    Settle(&loop_);
+    backend_.compute = last;
+    for (const char* bytes : {"bb", "cc", "dd"}) Ask(bytes);
+    backend_.Answer();
+    Settle(&loop_);
+  };
+  ask_four(std::chrono::microseconds(100));
+  EXPECT_EQ(backend_.runs.size(), 3u);
+  while (!backend_.runs.empty()) backend_.Answer();
+  EXPECT_THAT(answers_, ElementsAre("aa", "bb", "cc", "dd"));
+  for (int i = 0; i < 100; ++i) {
+    Ask("aa");
+    Settle(&loop_);
+    backend_.compute = std::chrono::milliseconds(50);
+    backend_.Answer();
+  }
+  ask_four(std::chrono::milliseconds(50));
+  EXPECT_EQ(backend_.runs.size(), 1u);
 }
 
 TEST_F(ModelTest, EachSlotRunsABatch) {

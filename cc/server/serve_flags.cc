@@ -134,12 +134,16 @@ void AddEnd(ServeFlags* flags, CLI::App* app) {
       ->default_str("info");
 }
 
-// 1, 2, 4, ... and the largest.
+// 1, 2, 4, ... and the largest; between the larger ones 12, 24, ..., as long as
+// there are no more than eight: the engine starts anew after ten shapes.
 std::vector<int64_t> Buckets(int64_t max_rows) {
-  std::vector<int64_t> buckets;
-  for (int64_t rows = 1; rows < max_rows; rows *= 2) buckets.push_back(rows);
-  buckets.push_back(max_rows);
-  return buckets;
+  constexpr size_t kMost = 8;
+  std::set<int64_t> buckets = {max_rows};
+  for (int64_t rows = 1; rows < max_rows; rows *= 2) buckets.insert(rows);
+  for (int64_t rows = max_rows; rows > 8 && buckets.size() < kMost; rows /= 2) {
+    buckets.insert(rows * 3 / 4);
+  }
+  return {buckets.begin(), buckets.end()};
 }
 
 }  // namespace

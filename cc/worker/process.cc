@@ -227,8 +227,7 @@ class Slot {
   }
 
   // Those that outputs lie in. INTERNAL where there are no such.
-  absl::Status Lend(const std::vector<RunOutput>& outputs,
-                    Leases* leases) {
+  absl::Status Lend(const std::vector<RunOutput>& outputs, Leases* leases) {
     absl::Status status;
     for (const RunOutput& output : outputs) {
       const int64_t number = output.place.segment;

@@ -85,9 +85,9 @@ int MadeUpWorker(Channel control, std::vector<Channel> slots) {
         outputs->data()[0] = static_cast<char>(run.released.size());
       }
       result.outputs = {{{1, 0, from[0] == kLie ? 2 << 20 : place.bytes},
-                      base::DataType::kUint8,
-                      run.inputs[0][0].shape,
-                      {}}};
+                         base::DataType::kUint8,
+                         run.inputs[0][0].shape,
+                         {}}};
     }
     if (!slots[0].Send(Encode(ran), fds).ok()) return 0;
   }
@@ -127,10 +127,10 @@ class ProcessTest : public testing::Test {
     BatchResult result;
     bool done = false;
     executor->RunAll(0, {{input}}, {[&](BatchResult r) {
-      result = std::move(r);
-      done = true;
-      loop_.Stop();
-    }});
+                       result = std::move(r);
+                       done = true;
+                       loop_.Stop();
+                     }});
     while (!done) Wait();
     return result;
   }
@@ -184,9 +184,9 @@ TEST_F(ProcessTest, PartsFollowOneAnotherAndPaddingRepeatsTheLastRow) {
   BatchInput input{{4, 4}, {}, {&a, &b}, 12, 1, 4};
   std::string got;
   executor->RunAll(0, {{input}}, {[&](BatchResult r) {
-    got = std::string(r.outputs[0].data);
-    loop_.Stop();
-  }});
+                     got = std::string(r.outputs[0].data);
+                     loop_.Stop();
+                   }});
   Wait();
   for (char& c : got) c = static_cast<char>(static_cast<unsigned char>(c) / 2);
   EXPECT_EQ(got, "abcdefghijklijkl");
@@ -233,10 +233,10 @@ TEST_F(ProcessTest, ARunThatCannotBeSentLeavesTheNextRight) {
   BatchInput input{{1, 4}, {std::vector<int64_t>(1 << 20)}, {&data}, 4, 0, 4};
   absl::Status status;
   executor->RunAll(0, {{input}}, {[&](BatchResult result) {
-    status = result.status;
-    EXPECT_TRUE(result.begun);
-    loop_.Stop();
-  }});
+                     status = result.status;
+                     EXPECT_TRUE(result.begun);
+                     loop_.Stop();
+                   }});
   Wait();
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
   const BatchResult result = Run(executor.get(), "abcd");
@@ -252,9 +252,9 @@ TEST_F(ProcessTest, ARunAfterTheEndHasNotBegun) {
   BatchInput input{{1, 4}, {}, {&data}, 4, 0, 4};
   BatchResult result;
   executor->RunAll(0, {{input}}, {[&](BatchResult r) {
-    result = std::move(r);
-    loop_.Stop();
-  }});
+                     result = std::move(r);
+                     loop_.Stop();
+                   }});
   Wait();
   EXPECT_FALSE(result.status.ok());
   EXPECT_FALSE(result.begun);

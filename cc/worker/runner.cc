@@ -27,8 +27,8 @@ namespace worker {
 namespace {
 
 // jemalloc's control of itself, where it is what allocates (jemalloc(3)).
-extern "C" int mallctl(const char* name, void* old, size_t* old_size, void* value,
-                       size_t size) __attribute__((weak));
+extern "C" int mallctl(const char* name, void* old, size_t* old_size,
+                       void* value, size_t size) __attribute__((weak));
 
 // Gives what was freed back to the system.
 void Purge() {
