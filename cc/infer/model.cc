@@ -1,6 +1,7 @@
 #include "cc/infer/model.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -334,6 +335,19 @@ size_t Model::RunsTogether() const {
 }
 
 void Model::RunAll(Slot* slot, const std::vector<Batch>& batches) {
+  try {
+    SendAll(slot, batches);
+  } catch (const std::bad_alloc&) {
+    for (const Batch& batch : batches) {
+      for (const auto& call : batch.calls) {
+        call->Finish(absl::UnavailableError(
+            "the server has no memory to compute this just now"));
+      }
+    }
+  }
+}
+
+void Model::SendAll(Slot* slot, const std::vector<Batch>& batches) {
   const Clock::time_point now = Clock::now();
   const size_t number = static_cast<size_t>(slot - slots_.data());
   std::vector<std::vector<BatchInput>> runs;
@@ -351,9 +365,9 @@ void Model::RunAll(Slot* slot, const std::vector<Batch>& batches) {
           self->OnRan(number, batch, std::move(result));
         });
   }
-  slot->runs = static_cast<int>(batches.size());
   slot->clean = false;
   executor_->RunAll(number, runs, std::move(dones));
+  slot->runs = static_cast<int>(batches.size());
 }
 
 void Model::OnRan(size_t slot, const Batch& batch, BatchResult result) {

@@ -98,6 +98,7 @@ class Model : public Servable, public std::enable_shared_from_this<Model> {
   // How many runs go to one slot together.
   size_t RunsTogether() const;
   void RunAll(Slot* slot, const std::vector<Batch>& batches);
+  void SendAll(Slot* slot, const std::vector<Batch>& batches);
   void OnRan(size_t slot, const Batch& batch, BatchResult result);
   void PutBack(const Batch& batch);
   void Finish(const Batch& batch, BatchResult result);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <deque>
 #include <map>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -42,20 +43,14 @@ class Released {
 // A segment of outputs while somebody reads what one run has left there.
 class Lease {
  public:
-  Lease(std::shared_ptr<Segment> segment, std::shared_ptr<Released> released,
-        int64_t number)
-      : segment_(std::move(segment)),
-        released_(std::move(released)),
-        number_(number) {}
+  Lease(std::shared_ptr<Released> released, int64_t number)
+      : released_(std::move(released)), number_(number) {}
   // A copy would release it a second time, while it is read.
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
   ~Lease() { released_->Add(number_); }
 
-  const Segment& segment() const { return *segment_; }
-
  private:
-  const std::shared_ptr<Segment> segment_;
   const std::shared_ptr<Released> released_;
   const int64_t number_;
 };
@@ -252,7 +247,7 @@ class Slot {
       }
       std::shared_ptr<Lease>& lease = (*leases)[number];
       if (lease == nullptr) {
-        lease = std::make_shared<Lease>(segment, released_, number);
+        lease = std::make_shared<Lease>(released_, number);
       }
     }
     return status;
@@ -272,8 +267,8 @@ class Slot {
       const RunOutput& output = outputs[i];
       const auto& [number, offset, bytes] = output.place;
       const std::shared_ptr<Lease>& lease = (*leases)[number];
-      const Segment& segment = lease->segment();
-      const int64_t size = static_cast<int64_t>(segment.size());
+      const std::shared_ptr<Segment>& segment = outputs_[number].segment;
+      const int64_t size = static_cast<int64_t>(segment->size());
       if (offset < 0 || bytes < 0 || offset > size || bytes > size - offset) {
         return absl::InternalError("sent outputs that lie nowhere");
       }
@@ -290,8 +285,8 @@ class Slot {
                          " bytes just now (--max_inflight_bytes)"));
       }
       tensor.data = absl::MakeCordFromExternal(
-          absl::string_view(segment.data() + offset, charge),
-          [lease, budget = budget_, charge] {
+          absl::string_view(segment->data() + offset, charge),
+          [lease, segment, budget = budget_, charge] {
             if (budget != nullptr) budget->Release(charge);
           });
     }
@@ -400,7 +395,14 @@ class Process : public infer::Executor {
   }
 
   void OnMessage(size_t slot) {
-    const absl::StatusOr<bool> received = slots_[slot]->Receive(specs_);
+    absl::StatusOr<bool> received;
+    try {
+      received = slots_[slot]->Receive(specs_);
+    } catch (const std::bad_alloc&) {
+      // Which answers were told and which were not is not known any more.
+      received = absl::InternalError(
+          "was ended: the server had no memory to hear its answer");
+    }
     if (received.ok()) return;
     slots_[slot]->Hush();
     if (absl::IsUnavailable(received.status())) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -68,12 +69,35 @@ absl::Status CheckEnd(json::document* document) {
              : Malformed(simdjson::TRAILING_CONTENT);
 }
 
+// simdjson 3.0.1 does not look whether it was given its buffer for strings, and
+// writes to where there is none. So as much is asked for first: what is given
+// back at once is what the allocator gives next.
+bool HasRoomToParse(const json::parser& parser, size_t size) {
+  if (parser.capacity() >= size) return true;
+  const size_t bytes = 5 * size / 3 + 2 * simdjson::SIMDJSON_PADDING;
+  // Volatile, so that the compiler does not find that nobody needs it.
+  char* volatile room = new (std::nothrow) char[bytes];
+  const bool has_room = room != nullptr;
+  delete[] room;
+  return has_room;
+}
+
+simdjson::error_code Iterate(json::parser* parser,
+                             simdjson::padded_string_view text,
+                             json::document* document) {
+  if (!HasRoomToParse(*parser, text.size())) return simdjson::MEMALLOC;
+  const auto error = parser->iterate(text).get(*document);
+  // It may have some of its buffers, and think that it has all.
+  if (error == simdjson::MEMALLOC) *parser = json::parser();
+  return error;
+}
+
 // Calls f with the root of the text, an object.
 template <typename F>
 absl::Status Parse(json::parser* parser, simdjson::padded_string_view text,
                    F f) {
   json::document document;
-  if (const auto error = parser->iterate(text).get(document)) {
+  if (const auto error = Iterate(parser, text, &document)) {
     return Malformed(error);
   }
   json::object root;
@@ -305,11 +329,9 @@ absl::Status InputReader::ReadLateData(Tensor* tensor) {
   if (absl::Status status = CheckHead(*tensor); !status.ok()) return status;
   json::parser parser;
   json::document document;
-  if (const auto error =
-          parser
-              .iterate(simdjson::padded_string_view(
-                  *late_data_, late_data_->size() + simdjson::SIMDJSON_PADDING))
-              .get(document)) {
+  const simdjson::padded_string_view text(
+      *late_data_, late_data_->size() + simdjson::SIMDJSON_PADDING);
+  if (const auto error = Iterate(&parser, text, &document)) {
     return Malformed(error);
   }
   json::array array;

@@ -259,7 +259,9 @@ void Handler::Decode(const std::shared_ptr<Exchange>& exchange,
     base::ByteBudget* budget;
     size_t charge = 0;
     Body body;
-    absl::StatusOr<InferRequest> result = absl::UnknownError("");
+    // Until it is done, which takes memory.
+    absl::StatusOr<InferRequest> result = absl::ResourceExhaustedError(
+        "the server has no memory to read this request just now");
     ~Job() { budget->Release(charge); }
   };
   base::ByteBudget* const budget = &core_->budget();
@@ -331,7 +333,8 @@ void Handler::Infer(const std::shared_ptr<Exchange>& exchange) {
 
 void Handler::Encode(const std::shared_ptr<Exchange>& exchange) {
   auto result =
-      std::make_shared<absl::StatusOr<InferResponse>>(absl::UnknownError(""));
+      std::make_shared<absl::StatusOr<InferResponse>>(absl::UnavailableError(
+          "the server has no memory to write this answer just now"));
   const auto work = [exchange, result] {
     *result = EncodeInferResponse(exchange->servable->info(), exchange->id,
                                   exchange->binary, exchange->outputs);
