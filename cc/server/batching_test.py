@@ -109,12 +109,14 @@ def test_company_does_not_change_a_bit(tmp_path: Path) -> None:
         alone = [ask_digits(server, i) for i in range(40)]
         with concurrent.futures.ThreadPoolExecutor(40) as pool:
             with server.stopped(*server.workers):
-                asked = [pool.submit(ask_digits, server, i) for i in range(40)]
-                depth = 'paddle_server_queue_depth{model="digits",version="1"}'
-                until(lambda: server.metric(depth) == 39)
+                # The first one alone, so that the others wait.
+                asked = [pool.submit(ask_digits, server, 0)]
+                of_model = '{model="digits",version="1"}'
+                until(lambda: server.metric(f"paddle_server_running{of_model}") == 1)
+                asked += [pool.submit(ask_digits, server, i) for i in range(1, 40)]
+                until(lambda: server.metric(f"paddle_server_queue_depth{of_model}") == 39)
             together = [one.result() for one in asked]
         assert together == alone
-        of_model = '{model="digits",version="1"}'
         # 40 alone, the one that kept the instance busy, and 78 rows by 32.
         assert server.metric(f"paddle_server_batch_requests_count{of_model}") == 40 + 1 + 3
 
@@ -138,13 +140,15 @@ def test_company_does_not_change_a_bit_of_a_convolution(tmp_path: Path) -> None:
 
         alone = [ask(i) for i in range(33)]
         with server.stopped(*server.workers):
-            asked = [pool.submit(ask, i) for i in range(33)]
-            depth = 'paddle_server_queue_depth{model="cnn",version="1"}'
-            until(lambda: server.metric(depth) == 32)
+            asked = [pool.submit(ask, 0)]
+            of_model = '{model="cnn",version="1"}'
+            until(lambda: server.metric(f"paddle_server_running{of_model}") == 1)
+            asked += [pool.submit(ask, i) for i in range(1, 33)]
+            until(lambda: server.metric(f"paddle_server_queue_depth{of_model}") == 32)
         assert [one.result() for one in asked] == alone
         # If it is computed together at all, which the trial at load has found.
         (line,) = server.logged("model loaded")
-        runs = server.metric('paddle_server_batch_requests_count{model="cnn",version="1"}')
+        runs = server.metric(f"paddle_server_batch_requests_count{of_model}")
         assert runs == 33 + (2 if line["batching"] else 33)
 
 
