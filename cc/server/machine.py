@@ -61,17 +61,19 @@ def main(kind: str, ip: str, *words: str) -> None:
         refuse_ipv6()
     with subprocess.Popen([*server, "serve", *flags], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        log: list[dict[str, Any]] = []
-        while not log or log[-1]["msg"] != "listening":
-            log.append(json.loads(process.stdout.readline()))
+        log: dict[str, dict[str, Any]] = {}
+        while "ready" not in log:
+            line = json.loads(process.stdout.readline())
+            log[line["msg"]] = line
+        listening = log["listening"]
         check = subprocess.run(
             [*server, "healthcheck"], capture_output=True, text=True, check=False
         )
         told = {
-            "host": log[-1]["host"],
+            "host": listening["host"],
             "healthcheck": check.returncode,
             "stderr": check.stderr,
-            "answers": {host: ask(host, log[-1]["port"]) for host in ("127.0.0.1", "::1")},
+            "answers": {host: ask(host, listening["port"]) for host in ("127.0.0.1", "::1")},
         }
         process.kill()
     print(json.dumps(told))

@@ -64,13 +64,17 @@ int MadeUpWorker(Channel control, std::vector<Channel> slots) {
       if (!opened.ok()) return 1;
       inputs = *std::move(opened);
     }
-    if (!run.release_memory) {
-      const Place place = run.inputs[0][0].place;
+    int64_t written = 0;
+    for (const std::vector<RunInput>& input : run.inputs) {
+      const Place place = input[0].place;
       const char* const from = inputs->data() + place.offset;
       if (from[0] == kCrash) raise(SIGSEGV);
       if (from[0] == kHang) pause();
       RunResult& result = ran.results.emplace_back();
-      if (from[0] == kFail) result.status = absl::InvalidArgumentError("no");
+      if (from[0] == kFail) {
+        result.status = absl::InvalidArgumentError("no");
+        continue;
+      }
       if (outputs == nullptr) {
         auto made = Segment::Create(1 << 20);
         if (!made.ok()) return 1;
@@ -78,16 +82,17 @@ int MadeUpWorker(Channel control, std::vector<Channel> slots) {
         ran.segments = {1};
         fds = {outputs->fd()};
       }
+      char* const to = outputs->data() + written;
       for (int64_t i = 0; i < place.bytes; ++i) {
-        outputs->data()[i] = static_cast<char>(2 * from[i]);
+        to[i] = static_cast<char>(2 * from[i]);
       }
-      if (from[0] == kReleased) {
-        outputs->data()[0] = static_cast<char>(run.released.size());
-      }
-      result.outputs = {{{1, 0, from[0] == kLie ? 2 << 20 : place.bytes},
-                         base::DataType::kUint8,
-                         run.inputs[0][0].shape,
-                         {}}};
+      if (from[0] == kReleased) to[0] = static_cast<char>(run.released.size());
+      result.outputs = {
+          {{1, written, from[0] == kLie ? 2 << 20 : place.bytes},
+           base::DataType::kUint8,
+           input[0].shape,
+           {}}};
+      written += place.bytes;
     }
     if (!slots[0].Send(Encode(ran), fds).ok()) return 0;
   }
@@ -190,6 +195,26 @@ TEST_F(ProcessTest, PartsFollowOneAnotherAndPaddingRepeatsTheLastRow) {
   Wait();
   for (char& c : got) c = static_cast<char>(static_cast<unsigned char>(c) / 2);
   EXPECT_EQ(got, "abcdefghijklijkl");
+}
+
+TEST_F(ProcessTest, RunsThatGoTogetherHaveAnswersOfTheirOwn) {
+  const auto executor = Start("good");
+  Wait();
+  const absl::Cord a("abcd"), refused("Fghi"), c("klmn");
+  std::vector<std::vector<BatchInput>> runs;
+  for (const absl::Cord* data : {&a, &refused, &c}) {
+    runs.push_back({{{1, 4}, {}, {data}, 4, 0, 4}});
+  }
+  std::vector<BatchResult> results;
+  const auto note = [&](BatchResult result) {
+    results.push_back(std::move(result));
+    if (results.size() == 3) loop_.Stop();
+  };
+  executor->RunAll(0, runs, {note, note, note});
+  Wait();
+  EXPECT_EQ(std::string(results[0].outputs[0].data), "\xc2\xc4\xc6\xc8");
+  EXPECT_TRUE(absl::IsInvalidArgument(results[1].status)) << results[1].status;
+  EXPECT_EQ(std::string(results[2].outputs[0].data), "\xd6\xd8\xda\xdc");
 }
 
 TEST_F(ProcessTest, WhatAModelRefusesEndsNothing) {

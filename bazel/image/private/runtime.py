@@ -145,10 +145,26 @@ class Container:
         raise AssertionError(f"{path} does not answer: {last}\n{self.stdout}{self.stderr}")
 
     def stop(self, seconds: float = 60) -> int:
-        """Sends SIGTERM, as Kubernetes would; gives the exit code."""
+        """Sends SIGTERM, as Kubernetes would; gives the exit code.
+
+        Not amid the log lines of what was just asked: CPython's streams are not reentrant, and a
+        handler that logs, as Jupyter's, fails then with a RuntimeError and does not stop.
+        """
+        self._wait_quiet()
         if self.running:
             self._process.terminate()
         return self.wait(seconds)
+
+    def _wait_quiet(self, seconds: float = 5) -> None:
+        """Waits until nothing was written for a moment, or so long."""
+        deadline = time.monotonic() + seconds
+        written = -1
+        while self.running and time.monotonic() < deadline:
+            now = len(self.stdout) + len(self.stderr)
+            if now == written:
+                return
+            written = now
+            time.sleep(0.3)
 
     def wait(self, seconds: float = 60) -> int:
         """Waits until the program ends by itself; gives the exit code."""

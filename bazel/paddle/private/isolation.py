@@ -45,6 +45,7 @@ SYSTEM = {
     "libdl.so.2",
     "libgcc_s.so.1",
     "libgomp.so.1",
+    "libjemalloc.so.2",  # where a program has it, everyone's malloc in libc's place
     "libm.so.6",
     "libpthread.so.0",
     "librt.so.1",
