@@ -87,11 +87,10 @@ int MadeUpWorker(Channel control, std::vector<Channel> slots) {
         to[i] = static_cast<char>(2 * from[i]);
       }
       if (from[0] == kReleased) to[0] = static_cast<char>(run.released.size());
-      result.outputs = {
-          {{1, written, from[0] == kLie ? 2 << 20 : place.bytes},
-           base::DataType::kUint8,
-           input[0].shape,
-           {}}};
+      result.outputs = {{{1, written, from[0] == kLie ? 2 << 20 : place.bytes},
+                         base::DataType::kUint8,
+                         input[0].shape,
+                         {}}};
       written += place.bytes;
     }
     if (!slots[0].Send(Encode(ran), fds).ok()) return 0;
