@@ -76,22 +76,25 @@ void Batcher::Remove(const Waiting& waiting) {
   bytes_ -= waiting.bytes;
 }
 
+template <typename F>
+void Batcher::EraseIf(F f) {
+  for (auto level = queues_.begin(); level != queues_.end();) {
+    Queue& queue = level->second;
+    queue.erase(std::remove_if(queue.begin(), queue.end(), f), queue.end());
+    level = queue.empty() ? queues_.erase(level) : std::next(level);
+  }
+}
+
 void Batcher::Expire(Clock::time_point now) {
   // Answers go out when the queues are as they should be: whoever is told may
   // add the next call.
   std::vector<std::shared_ptr<Call>> late;
-  for (auto level = queues_.begin(); level != queues_.end();) {
-    Queue& queue = level->second;
-    const auto gone =
-        std::remove_if(queue.begin(), queue.end(), [&](Waiting& waiting) {
-          if (!waiting.call->cancelled() && waiting.until > now) return false;
-          Remove(waiting);
-          late.push_back(std::move(waiting.call));
-          return true;
-        });
-    queue.erase(gone, queue.end());
-    level = queue.empty() ? queues_.erase(level) : std::next(level);
-  }
+  EraseIf([&](Waiting& waiting) {
+    if (!waiting.call->cancelled() && waiting.until > now) return false;
+    Remove(waiting);
+    late.push_back(std::move(waiting.call));
+    return true;
+  });
   for (const auto& call : late) {
     call->Finish(absl::DeadlineExceededError(
         "the request waited for longer than it may (its \"timeout\", or "
@@ -158,15 +161,7 @@ std::optional<Batch> Batcher::Next(Clock::time_point now) {
     Remove((*queue)[i]);
     batch.calls.push_back(std::move((*queue)[i].call));
   }
-  for (auto level = queues_.begin(); level != queues_.end();) {
-    Queue& queue = level->second;
-    queue.erase(std::remove_if(queue.begin(), queue.end(),
-                               [](const Waiting& waiting) {
-                                 return waiting.call == nullptr;
-                               }),
-                queue.end());
-    level = queue.empty() ? queues_.erase(level) : std::next(level);
-  }
+  EraseIf([](const Waiting& waiting) { return waiting.call == nullptr; });
   return batch;
 }
 

@@ -76,6 +76,9 @@ class Batcher {
   using Queue = std::deque<Waiting>;
 
   void Remove(const Waiting& waiting);
+  // Erases those that f, called once for each, is true for.
+  template <typename F>
+  void EraseIf(F f);
   bool Joins(const Waiting& first, const Waiting& other) const;
   int64_t Padded(int64_t rows) const;
 

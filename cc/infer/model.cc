@@ -301,8 +301,8 @@ Model::Slot* Model::IdleSlot() {
 void Model::Flush() {
   const auto self = shared_from_this();
   const Clock::time_point now = Clock::now();
-  batcher_->Expire(now);
   Slot* idle = IdleSlot();
+  if (idle == nullptr) batcher_->Expire(now);  // else Next does
   while (idle != nullptr) {
     std::vector<Batch> batches;
     for (size_t runs = RunsTogether(); runs > 0; --runs) {
@@ -324,9 +324,7 @@ void Model::Flush() {
 }
 
 size_t Model::RunsTogether() const {
-  const auto idle = static_cast<size_t>(
-      std::count_if(slots_.begin(), slots_.end(),
-                    [](const Slot& slot) { return slot.runs == 0; }));
+  const size_t idle = slots_.size() - running();
   if (run_time_ <= Clock::duration::zero() || HasLod(info_.inputs)) return 1;
   const size_t short_ones = static_cast<size_t>(kTogether / run_time_);
   const size_t share =

@@ -219,8 +219,7 @@ class Serving {
   void OnSpawnerLost() {
     failure_ = absl::InternalError(
         "the process that starts the models' workers has ended, and all of "
-        "them "
-        "with it: it was killed, by hand or for want of memory; start the "
+        "them with it: it was killed, by hand or for want of memory; start the "
         "server again");
     loop_.Stop();
   }

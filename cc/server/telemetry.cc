@@ -106,11 +106,6 @@ struct Telemetry::Families {
   }
 };
 
-struct Telemetry::Gauges {
-  std::vector<std::shared_ptr<Gauge>> all;
-  std::weak_ptr<infer::Model> model;
-};
-
 class Telemetry::Series : public infer::ModelObserver {
  public:
   Series(Families* families, std::string model, std::string version)
@@ -200,11 +195,10 @@ void Telemetry::OnLoaded(const std::shared_ptr<infer::Model>& model,
     };
   };
   const std::vector<std::string> labels = {info.name, info.version};
-  Gauges& gauges = gauges_[{info.name, info.version}];
+  auto& gauges = gauges_[{info.name, info.version}];
   // Those of the load before go first: a series that is held is not made anew.
-  gauges.all.clear();
-  gauges.model = weak;
-  gauges.all = {
+  gauges.clear();
+  gauges = {
       families_->queue_depth.With(labels, read([](const infer::Model& m) {
                                     return static_cast<double>(m.queued());
                                   })),

@@ -5,6 +5,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "cc/base/metrics.h"
 #include "cc/infer/model_directory.h"
@@ -31,12 +33,13 @@ class Telemetry : public infer::DirectoryObserver {
 
  private:
   class Series;
-  struct Gauges;
   struct Families;
 
   const std::unique_ptr<Families> families_;
   // Of the models that are served, by name and version.
-  std::map<std::pair<std::string, std::string>, Gauges> gauges_;
+  std::map<std::pair<std::string, std::string>,
+           std::vector<std::shared_ptr<base::Gauge>>>
+      gauges_;
 };
 
 }  // namespace server
