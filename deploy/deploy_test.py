@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import click
-import jsonschema
 import pytest
 import yaml
 from kubernetes.client.models.v1_deployment import V1Deployment
+from kubernetes.client.models.v1_network_policy import V1NetworkPolicy
 from kubernetes.client.models.v1_object_meta import V1ObjectMeta
 from kubernetes.client.models.v1_persistent_volume_claim import V1PersistentVolumeClaim
 from kubernetes.client.models.v1_persistent_volume_claim_spec import V1PersistentVolumeClaimSpec
+from kubernetes.client.models.v1_pod_disruption_budget import V1PodDisruptionBudget
 from kubernetes.client.models.v1_pod_template_spec import V1PodTemplateSpec
 from kubernetes.client.models.v1_service import V1Service
+from kubernetes.client.models.v2_horizontal_pod_autoscaler import V2HorizontalPodAutoscaler
 
 from bazel.image.private import runtime
-from deploy import manifest
+from deploy import manifest, schemas
 from digits import train
 
 DIGEST = Path(os.environ["DIGEST"]).read_text().strip()
@@ -31,48 +33,16 @@ SERVING, TRAINING, TRAINING_GPU = (
 REGISTRY = "--registry=registry.test:5000"
 
 
-def without_nulls(schema: Any) -> Any:
-    """Of a schema by pydantic, in which a field may be null in place of absent."""
-    if isinstance(schema, list):
-        return [without_nulls(part) for part in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    ways = [way for way in schema.get("anyOf", ()) if way != {"type": "null"}]
-    if len(ways) == 1:
-        return without_nulls(ways[0])
-    return {key: without_nulls(part) for key, part in schema.items()}
+SCHEMA = schemas.of_custom_resource(
+    yaml.safe_load(Path(os.environ["SCHEMA"]).read_text()),
+    V1ObjectMeta,
+    V1PersistentVolumeClaimSpec,
+    V1PodTemplateSpec,
+)
 
 
-def without_unknown_fields(schema: Any) -> Any:
-    """Of a schema of a CustomResourceDefinition: the API server's strict mode refuses them."""
-    if isinstance(schema, list):
-        return [without_unknown_fields(part) for part in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    strict = {key: without_unknown_fields(part) for key, part in schema.items()}
-    if isinstance(schema.get("properties"), Mapping) and schema.get("type") == "object":
-        strict["additionalProperties"] = False
-    return strict
-
-
-def schema_of_jobs() -> dict[str, Any]:
-    kinds: dict[str, Any] = {}
-    for model in (V1ObjectMeta, V1PersistentVolumeClaimSpec, V1PodTemplateSpec):
-        schema = model.model_json_schema(by_alias=True)
-        kinds |= schema.pop("$defs", {})
-        kinds[model.__name__] = schema
-    crd = yaml.safe_load(Path(os.environ["SCHEMA"]).read_text())
-    whole = {**without_unknown_fields(crd), "$defs": without_nulls(kinds)}
-    jsonschema.Draft202012Validator.check_schema(whole)
-    return whole
-
-
-SCHEMA = schema_of_jobs()
-
-
-def mistakes(job: object, schema: Mapping[str, Any] = SCHEMA) -> list[str]:
-    found = jsonschema.Draft202012Validator(schema).iter_errors(job)
-    return [f"{error.json_path}: {error.message}" for error in found]
+def mistakes(job: object) -> list[str]:
+    return schemas.mistakes(job, SCHEMA)
 
 
 def run(program: str, *options: str) -> subprocess.CompletedProcess[str]:
@@ -185,7 +155,8 @@ def test_words_of_yaml_are_names_like_others(word: str) -> None:
     done = run(SERVING, REGISTRY, "--offline", f"--name={word}", "--namespace=123")
     for told in yaml.safe_load_all(done.stdout):
         assert (told["metadata"]["name"], told["metadata"]["namespace"]) == (word, "123")
-    assert told["spec"]["selector"] == {"app.kubernetes.io/name": word}
+        if told["kind"] == "Service":
+            assert told["spec"]["selector"] == {"app.kubernetes.io/name": word}
 
 
 def test_the_examples_of_the_help_text_work() -> None:
@@ -270,11 +241,11 @@ def test_no_privilege_and_no_writable_root(job: dict[str, Any]) -> None:
 
 
 def test_the_volumes_that_the_job_claims(job: dict[str, Any]) -> None:
-    schema = without_nulls(V1PersistentVolumeClaim.model_json_schema(by_alias=True))
+    schema = schemas.of(V1PersistentVolumeClaim)
     claims = list(yaml.safe_load_all(Path(os.environ["VOLUMES"]).read_text()))
     for claim in claims:
-        assert mistakes(claim, schema) == []
-        assert mistakes({**claim, "specs": {}}, schema) != []
+        assert schemas.mistakes(claim, schema) == []
+        assert schemas.mistakes({**claim, "specs": {}}, schema) != []
         assert (claim["apiVersion"], claim["kind"]) == ("v1", "PersistentVolumeClaim")
         assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
     claimed = [volume.get("persistentVolumeClaim", {}) for volume in pod(job)["volumes"]]
@@ -282,18 +253,34 @@ def test_the_volumes_that_the_job_claims(job: dict[str, Any]) -> None:
     assert sorted(names) == sorted(claim["metadata"]["name"] for claim in claims)
 
 
+KINDS = {
+    kind.__name__.removeprefix("V1").removeprefix("V2"): schemas.of(kind)
+    for kind in (
+        V1Deployment,
+        V1NetworkPolicy,
+        V1PodDisruptionBudget,
+        V1Service,
+        V2HorizontalPodAutoscaler,
+    )
+}
+
+
+def served(*options: str) -> dict[str, Any]:
+    """What the cluster is told, by its kind."""
+    done = run(SERVING, REGISTRY, "--offline", *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = {document["kind"]: document for document in yaml.safe_load_all(done.stdout)}
+    for kind, document in told.items():
+        assert schemas.mistakes(document, KINDS[kind]) == []
+        assert schemas.mistakes({**document, "specs": {}}, KINDS[kind]) != []
+    return told
+
+
 def test_a_server_and_its_address() -> None:
-    schemas = [
-        without_nulls(kind.model_json_schema(by_alias=True)) for kind in (V1Deployment, V1Service)
-    ]
     more = ("--namespace=team", "--pull-secret=a", "--models=ours", "--replicas=3", "--name=ocr")
     for options in ((), more):
-        done = run(SERVING, REGISTRY, "--offline", *options)
-        assert (done.returncode, done.stderr) == (0, "")
-        deployment, service = yaml.safe_load_all(done.stdout)
-        for told, schema in zip((deployment, service), schemas, strict=True):
-            assert mistakes(told, schema) == []
-            assert mistakes({**told, "specs": {}}, schema) != []
+        told = served(*options)
+        deployment, service = told["Deployment"], told["Service"]
     assert deployment["spec"]["replicas"] == 3
     assert service["metadata"]["namespace"] == deployment["metadata"]["namespace"] == "team"
     labels = deployment["spec"]["template"]["metadata"]["labels"]
@@ -311,6 +298,47 @@ def test_a_server_and_its_address() -> None:
     assert "run `./bazelw run //deploy:serving_gpu -- ...`" in " ".join(done.stderr.split())
 
 
+def test_what_chooses_pods_finds_those_of_the_server() -> None:
+    told = served("--max-replicas=8", "--name=ocr")
+    assert told.keys() == KINDS.keys()
+    labels = told["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    chosen = [
+        told["Deployment"]["spec"]["template"]["spec"]["topologySpreadConstraints"][0][
+            "labelSelector"
+        ],
+        told["NetworkPolicy"]["spec"]["podSelector"],
+        told["PodDisruptionBudget"]["spec"]["selector"],
+    ]
+    for selector in chosen:
+        assert selector["matchLabels"].items() <= labels.items()
+    for document in told.values():
+        assert document["metadata"]["labels"] == manifest.labels("ocr")
+
+
+def test_nothing_goes_out_and_only_its_ports_are_reached() -> None:
+    told = served()
+    policy = told["NetworkPolicy"]["spec"]
+    assert (policy["policyTypes"], policy["egress"]) == (["Ingress", "Egress"], [])
+    (container,) = told["Deployment"]["spec"]["template"]["spec"]["containers"]
+    (ingress,) = policy["ingress"]
+    assert [port["port"] for port in ingress["ports"]] == [p["name"] for p in container["ports"]]
+
+
+def test_as_many_pods_as_what_waits_asks_for() -> None:
+    assert "HorizontalPodAutoscaler" not in served()
+    told = served("--replicas=2", "--max-replicas=8", "--queue-depth=16")
+    assert "replicas" not in told["Deployment"]["spec"]  # or each apply would take pods back
+    scaler = told["HorizontalPodAutoscaler"]["spec"]
+    assert (scaler["minReplicas"], scaler["maxReplicas"]) == (2, 8)
+    assert scaler["scaleTargetRef"]["name"] == told["Deployment"]["metadata"]["name"]
+    (metric,) = scaler["metrics"]
+    assert metric["pods"]["target"] == {"type": "AverageValue", "averageValue": "16"}
+    assert served("--replicas=0", "--max-replicas=1")
+    done = run(SERVING, REGISTRY, "--offline", "--replicas=3", "--max-replicas=2")
+    assert done.returncode == 2
+    assert "--max-replicas 2 is less than --replicas 3." in done.stderr
+
+
 @pytest.mark.parametrize("content", ["", "latest", "sha256:12", "sha256:" + "x" * 64])
 def test_an_image_without_a_digest_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "digest").write_text(content)
@@ -323,6 +351,9 @@ def test_templates_and_values_fit(tmp_path: Path) -> None:
     template.write_text("a: $one\n")
     assert manifest.filled(template, {"one": "1"}) == "a: 1\n"
     assert manifest.filled(template, {"one": ""}) == ""
+    template.write_text("a: 1\n--- # only with $one\nb: $one\nc: 2\n---\nd: 3\n")
+    assert manifest.filled(template, {"one": ""}) == "a: 1\n---\nd: 3\n"
+    assert manifest.filled(template, {"one": "1"}).count("---") == 2
     template.write_text('a: "$one"\n')
     assert manifest.filled(template, {"one": "no"}) == 'a: "no"\n'
     assert manifest.filled(template, {"one": ""}) == ""

@@ -47,6 +47,35 @@ def subdomain(name: str, example: str, **options: Any) -> Callable[[Command], Co
     return click.option(name, callback=_as(_SUBDOMAIN, example), **options)
 
 
+def naming(name: str) -> Callable[[Command], Command]:
+    """The options --name, with its default, and --namespace."""
+
+    def decorate(command: Command) -> Command:
+        for option in (
+            click.option(
+                "--namespace",
+                callback=_as(_NAMESPACE, "team"),
+                help="Of all that.  [default: kubectl's]",
+            ),
+            click.option(
+                "--name",
+                default=name,
+                show_default=True,
+                callback=_as(_NAME, "digits-2"),
+                help="Of what is made in the cluster.",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def labels(name: str) -> dict[str, str]:
+    """Of what the server of that name is made of in the cluster; its template has the same."""
+    return {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": "paddle-images"}
+
+
 def options(name: str, memory: str) -> Callable[[Command], Command]:
     """The options of all such programs, for a `Given`; name and memory are defaults."""
     path = click.Path(path_type=Path)
@@ -65,18 +94,7 @@ def options(name: str, memory: str) -> Callable[[Command], Command]:
             help="In place of --registry: a repository of your own, that of the push.",
         ),
         click.option("--offline", is_flag=True, help="Do not ask the registry for the image."),
-        click.option(
-            "--name",
-            default=name,
-            show_default=True,
-            callback=_as(_NAME, "digits-2"),
-            help="Of what is made in the cluster.",
-        ),
-        click.option(
-            "--namespace",
-            callback=_as(_NAMESPACE, "team"),
-            help="Of all that.  [default: kubectl's]",
-        ),
+        naming(name),
         subdomain(
             "--pull-secret",
             "registry-login",
@@ -206,12 +224,15 @@ def check_pushed(skopeo: Path, reference: str, command: str) -> None:
 def filled(template: Path, values: dict[str, str]) -> str:
     """A template with its `$name`s filled in; each of them must have a value, and be used.
 
-    A line `key: $name` goes if the value is empty, with quotes or without.
+    Where a value is empty, with quotes or without, a line `key: $name` goes, and a document that
+    begins with `--- # only with $name`.
     """
     source = template.read_text(encoding="utf-8")
     if unused := set(values) - set(string.Template(source).get_identifiers()):
         raise click.UsageError(f"{template} has no place for {', '.join(sorted(unused))}.")
     for name in (name for name, value in values.items() if not value):
+        document = rf"^--- # only with \${name}\n(?:(?!---).*\n)*"
+        source = re.sub(document, "", source, flags=re.MULTILINE)
         source = re.sub(rf'^ *\w+: ("?)\${name}\1\n', "", source, flags=re.MULTILINE)
     try:
         return string.Template(source).substitute(values)

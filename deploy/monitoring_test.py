@@ -1,0 +1,212 @@
+"""Dashboard and alerts speak of metrics that a server really has, as Prometheus reads them."""
+
+import contextlib
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes.client.models.v1_config_map import V1ConfigMap
+from kubernetes.client.models.v1_object_meta import V1ObjectMeta
+
+from cc.server.serving import Server, serving, until
+from deploy import schemas
+from deploy.dashboard import PANELS
+
+MONITORING, PROMETHEUS, PROMTOOL = (
+    str(Path(os.environ[name]).absolute()) for name in ("MONITORING", "PROMETHEUS", "PROMTOOL")
+)
+
+
+def printed(*options: str) -> str:
+    return subprocess.run(
+        [MONITORING, *options], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def promtool(*arguments: str, stdin: str = "") -> None:
+    done = subprocess.run(
+        [PROMTOOL, *arguments], input=stdin, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+QUERIES = {
+    f"{panel.title}: {legend}": query for panel in PANELS for legend, query in panel.queries.items()
+}
+
+
+class Prometheus:
+    """One that scrapes a server each second."""
+
+    def __init__(self, directory: Path, target: str) -> None:
+        rules = directory / "paddle_server.rules.yaml"
+        rules.write_text(printed("--rules"))
+        config = {
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": [str(rules)],
+            "scrape_configs": [
+                {"job_name": "inference", "static_configs": [{"targets": [target]}]}
+            ],
+        }
+        (directory / "prometheus.yaml").write_text(yaml.safe_dump(config))
+        promtool("check", "config", str(directory / "prometheus.yaml"))
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.process = subprocess.Popen(
+            [
+                PROMETHEUS,
+                f"--config.file={directory}/prometheus.yaml",
+                f"--storage.tsdb.path={directory}/data",
+                f"--web.listen-address=127.0.0.1:{self.port}",
+            ]
+        )
+        until(self.ready, "Prometheus is ready")
+
+    def ready(self) -> bool:
+        assert self.process.poll() is None, "it has ended: its output says why"
+        with contextlib.suppress(OSError):
+            return bool(self.get("/-/ready"))
+        return False
+
+    def get(self, path: str, **query: str) -> bytes:
+        url = f"http://127.0.0.1:{self.port}{path}?{urllib.parse.urlencode(query)}"
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            body: bytes = answer.read()
+            return body
+
+    def result(self, query: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.get("/api/v1/query", query=query))["data"][
+            "result"
+        ]
+        return found
+
+
+@pytest.fixture(scope="module", name="server")
+def a_server_with_work_and_a_crash_behind_it(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Server]:
+    repository = tmp_path_factory.mktemp("models")
+    shutil.copytree(os.environ["DIGITS"], repository / "digits" / "1")
+    with serving(f"--model_repository={repository}") as server:
+        yield server
+
+
+@pytest.fixture(scope="module", name="prometheus")
+def one_that_has_seen_it(
+    server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
+    prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"), server.url)
+    try:
+        until(lambda: prometheus.result('up{job="inference"} == 1'), "the server is scraped")
+        ask(server)
+        (worker,) = server.workers
+        os.kill(worker, signal.SIGKILL)
+        ends = 'paddle_server_worker_ends_total{model="digits"} == 1'
+        until(lambda: prometheus.result(ends), "the worker's end is scraped")
+        until(lambda: ask(server) == 200, "it answers again")
+        yield prometheus
+    finally:
+        prometheus.process.kill()
+        prometheus.process.wait()
+
+
+def ask(server: Server) -> int:
+    model = json.loads(server.call("GET", "/v2/models/digits")[2])
+    inputs = [
+        {
+            "name": told["name"],
+            "datatype": told["datatype"],
+            "shape": [max(size, 1) for size in told["shape"]],
+            "data": [0.0] * math.prod(max(size, 1) for size in told["shape"]),
+        }
+        for told in model["inputs"]
+    ]
+    return server.call("POST", "/v2/models/digits/infer", json.dumps({"inputs": inputs}))[0]
+
+
+def test_prometheus_finds_nothing_to_mend_in_the_metrics(server: Server) -> None:
+    text = server.call("GET", "/metrics")[2].decode()
+    promtool("check", "metrics", stdin=text)
+
+
+def test_the_rules_hold_to_prometheus_and_do_what_they_say(tmp_path: Path) -> None:
+    (tmp_path / "alerts.yaml").write_text(printed("--rules"))
+    promtool("check", "rules", str(tmp_path / "alerts.yaml"))
+    shutil.copy(os.environ["ALERTS_TEST"], tmp_path / "alerts_test.yaml")
+    promtool("test", "rules", str(tmp_path / "alerts_test.yaml"))
+
+
+def test_every_alert_has_a_test() -> None:
+    (group,) = yaml.safe_load(printed("--rules"))["groups"]
+    tested = Path(os.environ["ALERTS_TEST"]).read_text()
+    for rule in group["rules"]:
+        assert rule["alert"] in tested
+        assert rule["annotations"].keys() == {"summary", "description"}
+
+
+@pytest.mark.parametrize("title", QUERIES)
+def test_a_graph_has_lines(prometheus: Prometheus, title: str) -> None:
+    query = QUERIES[title].replace("$__rate_interval", "1m")
+    query = query.replace("$job", "inference").replace("$model", ".*")
+    assert "$" not in query
+    until(lambda: prometheus.result(query), f"there is something of {query}")
+
+
+def test_alerts_ask_for_metrics_that_there_are(prometheus: Prometheus) -> None:
+    known = set(json.loads(prometheus.get("/api/v1/label/__name__/values"))["data"])
+    (group,) = yaml.safe_load(printed("--rules"))["groups"]
+    for rule in group["rules"]:
+        names = set(re.findall(r"\bpaddle_server_\w+|\bup\b", rule["expr"]))
+        assert names, rule
+        assert names <= known, rule
+
+
+def test_no_alert_of_a_server_that_is_well(prometheus: Prometheus) -> None:
+    rules = json.loads(prometheus.get("/api/v1/rules"))["data"]["groups"]
+    assert {rule["health"] for group in rules for rule in group["rules"]} == {"ok"}
+    assert prometheus.result('ALERTS{alertstate="firing"}') == []
+
+
+def test_the_operator_and_the_cluster_know_every_field() -> None:
+    custom = yaml.safe_load(Path(os.environ["SCHEMA"]).read_text())
+    kinds = {
+        kind: schemas.of_custom_resource(schema, V1ObjectMeta) for kind, schema in custom.items()
+    } | {"ConfigMap": schemas.of(V1ConfigMap)}
+    for options in ((), ("--name=ocr", "--namespace=team")):
+        told = {one["kind"]: one for one in yaml.safe_load_all(printed(*options))}
+        assert told.keys() == kinds.keys()
+        for kind, document in told.items():
+            assert schemas.mistakes(document, kinds[kind]) == []
+            wrong = {**document, "specs": {}}
+            assert schemas.mistakes(wrong, kinds[kind]) != []
+    assert {one["metadata"].get("namespace") for one in told.values()} == {"team"}
+    assert (
+        told["ServiceMonitor"]["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"] == "ocr"
+    )
+    assert 'job="ocr"' in json.dumps(told["PrometheusRule"]).replace('\\"', '"')
+    (drawn,) = told["ConfigMap"]["data"].values()
+    assert json.loads(drawn) == json.loads(printed("--dashboard"))
+
+
+def test_panels_lie_beside_each_other() -> None:
+    taken = set()
+    for panel in json.loads(printed("--dashboard"))["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        cells = {
+            (place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])
+        }
+        assert not cells & taken
+        taken |= cells
