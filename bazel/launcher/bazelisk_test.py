@@ -55,7 +55,7 @@ class Bazelisk:
             capture_output=True,
             text=True,
             cwd=self.checkout.folder / "sub",
-            timeout=120,
+            timeout=300,
         )
 
     def __call__(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:

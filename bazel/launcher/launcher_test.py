@@ -309,8 +309,8 @@ def test_two_starts_at_once(checkout: Checkout, mirror: Mirror) -> None:
     assert second.stderr
     assert "another start is preparing Bazel; waiting" in second.stderr.readline()
     mirror.stalled.clear()
-    first.communicate(timeout=60)
-    second.communicate(timeout=60)
+    first.communicate(timeout=300)
+    second.communicate(timeout=300)
     assert (first.returncode, second.returncode) == (3, 4)
     assert len(mirror.requests) == len(set(mirror.requests))
 

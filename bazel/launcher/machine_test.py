@@ -65,7 +65,7 @@ class Machine:
         for name, value in given.items():
             words += ["--setenv", name, value] if value else []
         words += ["--remount-ro", "/", "--chdir", "/src/检 出", "./bazelw", "7"]
-        return subprocess.run(words, capture_output=True, text=True, timeout=120)
+        return subprocess.run(words, capture_output=True, text=True, timeout=300)
 
     def works(self, mirror: str, **env: str) -> str:
         """Starts Bazel, which is told of the mirror; gives back what the user sees."""

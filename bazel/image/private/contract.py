@@ -23,7 +23,8 @@ from bazel.image.private.layout import Image, ImageError, resolved
 from bazel.image.private.processes import UserError
 
 STATUS = "var/lib/dpkg/status.d/"
-SECONDS = 60
+# What takes longer hangs: on a machine with ten times the load that it bears, 60 s were not enough.
+SECONDS = 300
 Json = dict[str, Any]
 
 

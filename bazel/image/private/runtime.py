@@ -105,7 +105,7 @@ class Container:
     @property
     def url(self) -> str:
         """http://127.0.0.1:PORT, once the image is unpacked."""
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             if match := re.search(r"http://127\.0\.0\.1:\d+", self.stderr):
                 return match[0]
@@ -114,7 +114,7 @@ class Container:
             time.sleep(0.02)
         raise AssertionError(f"the image did not start:\n{self.stdout}{self.stderr}")
 
-    def wait_ready(self, path: str, seconds: float = 60) -> None:
+    def wait_ready(self, path: str, seconds: float = 300) -> None:
         """Waits until GET of a path answers 200."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         deadline = time.monotonic() + seconds
@@ -128,7 +128,7 @@ class Container:
             time.sleep(0.05)
         raise AssertionError(f"{path} is not ready: {last}\n{self.stdout}{self.stderr}")
 
-    def get(self, path: str, seconds: float = 60) -> tuple[int, str]:
+    def get(self, path: str, seconds: float = 300) -> tuple[int, str]:
         """Status and body of the answer to a GET, as soon as there is one."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         deadline = time.monotonic() + seconds
@@ -144,7 +144,7 @@ class Container:
             time.sleep(0.1)
         raise AssertionError(f"{path} does not answer: {last}\n{self.stdout}{self.stderr}")
 
-    def stop(self, seconds: float = 60) -> int:
+    def stop(self, seconds: float = 300) -> int:
         """Sends SIGTERM, as Kubernetes would; gives the exit code.
 
         Not amid the log lines of what was just asked: CPython's streams are not reentrant, and a
@@ -166,7 +166,7 @@ class Container:
             written = now
             time.sleep(0.3)
 
-    def wait(self, seconds: float = 60) -> int:
+    def wait(self, seconds: float = 300) -> int:
         """Waits until the program ends by itself; gives the exit code."""
         try:
             code = self._process.wait(seconds)

@@ -72,7 +72,7 @@ def test_a_contract_may_be_empty(tmp_path: Path) -> None:
 def test_without_user_namespaces_it_says_once_what_to_enable() -> None:
     command = [*runtime.without_namespaces(), sys.executable, "-m", contract.__name__]
     command += [f"--layout={SMALL}", f"--contract={HERE}/small.contract.yaml"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert result.returncode == 1
     assert result.stdout.startswith("FAIL: this machine lets you make no user namespace")
     assert result.stdout.count("`sysctl -w user.max_user_namespaces=15000`") == 1

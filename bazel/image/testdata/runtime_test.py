@@ -252,7 +252,7 @@ def test_without_user_namespaces(home: dict[str, str]) -> None:
             env=home,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert result.returncode == 1
