@@ -148,6 +148,7 @@ class Process : public infer::Executor {
            heard = slot->Receive(specs_)) {
       }
       slot->Hush();
+      if (spawner_->lost()) slot->Distrust();  // there will be no other worker
       slot->FailWaiting(status);
     }
   }

@@ -47,7 +47,7 @@ class Slot {
   // Whether a run could not be sent, as the worker is gone.
   bool gone() const { return gone_; }
 
-  // It has said what makes no sense, and may do so again: nothing runs again.
+  // Nothing of it runs again, as if all had been computed when it ended.
   void Distrust();
 
   // It has nothing more to say.

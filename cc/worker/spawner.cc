@@ -197,6 +197,7 @@ void Spawner::OnMessage() {
     if (message.ok() && !message->has_value()) return;
     if (!message.ok()) {
       // Killed by somebody, with all workers.
+      lost_ = true;
       watch_.reset();
       auto all = std::exchange(on_exit_, {});
       for (auto& [worker, on_exit] : all) {
