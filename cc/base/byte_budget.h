@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <utility>
 
 namespace base {
 
@@ -34,6 +35,36 @@ class ByteBudget {
  private:
   const size_t limit_;
   std::atomic<size_t> held_{0};
+};
+
+// What one owner has taken of a budget; goes back with it.
+class Charge {
+ public:
+  Charge() = default;
+  // nullptr: there is no limit.
+  explicit Charge(ByteBudget* budget) : budget_(budget) {}
+  ~Charge() { Resize(0); }
+  Charge(Charge&& other) noexcept
+      : budget_(other.budget_), bytes_(std::exchange(other.bytes_, 0)) {}
+  Charge& operator=(Charge&& other) noexcept {
+    std::swap(budget_, other.budget_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+
+  // So many in all. False, and nothing changes, where the limit would be
+  // passed.
+  bool Resize(size_t bytes) {
+    if (budget_ == nullptr) return true;
+    if (bytes > bytes_ && !budget_->Take(bytes - bytes_)) return false;
+    if (bytes < bytes_) budget_->Release(bytes_ - bytes);
+    bytes_ = bytes;
+    return true;
+  }
+
+ private:
+  ByteBudget* budget_ = nullptr;
+  size_t bytes_ = 0;
 };
 
 }  // namespace base

@@ -4,7 +4,6 @@
 #define CC_BASE_LOOP_H_
 
 #include <atomic>
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -13,13 +12,12 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "cc/base/clock.h"
 
 struct event;
 struct event_base;
 
 namespace base {
-
-using Clock = std::chrono::steady_clock;
 
 class Loop {
  public:

@@ -33,13 +33,6 @@ bool HasRows(const Request& request, int64_t rows) {
   return true;
 }
 
-const Tensor* Find(const Request& request, const std::string& name) {
-  for (const Tensor& input : request.inputs) {
-    if (input.name == name) return &input;
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 int64_t RowsOf(const Request& request) {
@@ -112,7 +105,7 @@ bool Batcher::Joins(const Waiting& first, const Waiting& other) const {
     // Most clients give inputs in one order.
     const Tensor* same = b.inputs[i].name == a.inputs[i].name
                              ? &b.inputs[i]
-                             : Find(b, a.inputs[i].name);
+                             : Find(b.inputs, a.inputs[i].name);
     if (same == nullptr || same->dtype != a.inputs[i].dtype ||
         same->lod.size() != a.inputs[i].lod.size() ||
         !SameButRows(a.inputs[i].shape, same->shape)) {

@@ -2,7 +2,6 @@
 #ifndef CC_INFER_CALL_H_
 #define CC_INFER_CALL_H_
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -12,11 +11,12 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "cc/base/clock.h"
 #include "cc/infer/tensor.h"
 
 namespace infer {
 
-using Clock = std::chrono::steady_clock;
+using base::Clock;
 
 struct Request {
   std::string id;  // echoed; empty: none

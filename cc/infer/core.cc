@@ -14,10 +14,6 @@ constexpr size_t kMaxMethod = 20;
 constexpr size_t kMaxLogged = 500;
 constexpr size_t kMaxError = 2000;
 
-double Seconds(Clock::duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
 int64_t Microseconds(Clock::duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration)
       .count();
@@ -152,7 +148,7 @@ void Core::Count(const Access& access, Clock::duration duration) {
   }
   counter->Add();
   if (access.endpoint != Endpoint::kRefused) {
-    one.durations->Observe(Seconds(duration));
+    one.durations->Observe(base::Seconds(duration));
   }
 }
 
@@ -195,6 +191,11 @@ bool Core::ready() const {
 absl::string_view Core::not_ready_reason() const {
   return draining_ || closed_ ? "the server is shutting down"
                               : "models are being loaded";
+}
+
+absl::Status Core::Ready(const Servable& servable) const {
+  if (draining()) return absl::UnavailableError(not_ready_reason());
+  return servable.Ready();
 }
 
 }  // namespace infer

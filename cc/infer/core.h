@@ -87,6 +87,8 @@ class Core {
   // begun.
   bool ready() const;
   absl::string_view not_ready_reason() const;
+  // The same of a model: UNAVAILABLE says why it is not.
+  absl::Status Ready(const Servable& servable) const;
 
   bool draining() const { return draining_ || closed_; }
   bool closed() const { return closed_; }

@@ -33,7 +33,8 @@ struct BatchResult {
   absl::Status status;
   std::vector<Tensor> outputs;  // of the whole batch, padding included
   std::chrono::steady_clock::duration compute{};
-  // False, with an error: the executor is gone, and never saw the batch.
+  // False, with an error: the executor is gone, and it was not this batch that
+  // it computed at its end. Its successor can.
   bool begun = true;
 };
 

@@ -41,6 +41,8 @@ class FakeServable : public Servable {
       : info_(std::move(info)), run_(std::move(run)) {}
 
   const ModelInfo& info() const override { return info_; }
+  absl::Status Ready() const override { return ready_; }
+  void set_ready(absl::Status ready) { ready_ = std::move(ready); }
   void Start(std::shared_ptr<Call> call) override {
     waiting_.push_back(std::move(call));
   }
@@ -106,6 +108,7 @@ class FakeServable : public Servable {
 
   const ModelInfo info_;
   const Run run_;
+  absl::Status ready_;
   std::deque<std::shared_ptr<Call>> waiting_;
 };
 

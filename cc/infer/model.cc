@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "cc/base/data_type.h"
 #include "cc/base/text.h"
+#include "cc/infer/batch_tensors.h"
 
 namespace infer {
 namespace {
@@ -17,9 +17,6 @@ namespace {
 constexpr std::chrono::milliseconds kTogether{1};
 constexpr size_t kMaxTogether = 16;
 
-// An executor that lived so long is not in a circle of crashes.
-constexpr std::chrono::seconds kHealthy{10};
-
 bool IsBatchable(const std::vector<base::TensorSpec>& specs) {
   return std::all_of(specs.begin(), specs.end(), [](const auto& spec) {
     return !spec.shape.empty() && spec.shape[0] < 0;
@@ -29,126 +26,6 @@ bool IsBatchable(const std::vector<base::TensorSpec>& specs) {
 bool HasLod(const std::vector<base::TensorSpec>& specs) {
   return std::any_of(specs.begin(), specs.end(),
                      [](const auto& spec) { return spec.lod_level > 0; });
-}
-
-const Tensor* Find(const std::vector<Tensor>& tensors,
-                   const std::string& name) {
-  for (const Tensor& tensor : tensors) {
-    if (tensor.name == name) return &tensor;
-  }
-  return nullptr;
-}
-
-// Offsets of a request's sequences, moved behind those before.
-void AppendLod(const base::Lod& lod, base::Lod* all) {
-  if (all->empty()) {
-    *all = lod;
-    return;
-  }
-  for (size_t i = 0; i < lod.size(); ++i) {
-    std::vector<int64_t>& level = (*all)[i];
-    const int64_t before = level.back();
-    for (size_t j = 1; j < lod[i].size(); ++j) {
-      level.push_back(before + lod[i][j]);
-    }
-  }
-}
-
-// The inputs of a batch, in the order of `specs`.
-std::vector<BatchInput> Gather(const std::vector<base::TensorSpec>& specs,
-                               const Batch& batch) {
-  std::vector<BatchInput> inputs;
-  inputs.reserve(specs.size());
-  for (const base::TensorSpec& spec : specs) {
-    BatchInput& input = inputs.emplace_back();
-    int64_t rows = 0;
-    for (const auto& call : batch.calls) {
-      const Tensor* const tensor = Find(call->request.inputs, spec.name);
-      input.parts.push_back(&tensor->data);
-      input.bytes += tensor->data.size();
-      if (!tensor->lod.empty()) AppendLod(tensor->lod, &input.lod);
-      if (input.shape.empty()) input.shape = tensor->shape;
-      rows += tensor->shape.empty() ? 0 : tensor->shape[0];
-    }
-    if (input.shape.empty()) continue;
-    input.padding_rows = batch.padded_rows - batch.rows;
-    input.shape[0] = rows + input.padding_rows;
-    input.row_bytes = rows > 0 ? input.bytes / static_cast<size_t>(rows) : 0;
-  }
-  return inputs;
-}
-
-// Rows [first, first + rows) of an output.
-Tensor Rows(const Tensor& output, int64_t first, int64_t rows) {
-  const size_t row_bytes =
-      output.shape[0] > 0
-          ? output.data.size() / static_cast<size_t>(output.shape[0])
-          : 0;
-  Tensor part{output.name, output.dtype, output.shape,
-              output.data.Subcord(static_cast<size_t>(first) * row_bytes,
-                                  static_cast<size_t>(rows) * row_bytes)};
-  part.shape[0] = rows;
-  return part;
-}
-
-// What a request has of a batch.
-struct Share {
-  int64_t rows = 0;
-  int64_t sequences = 0;  // of an input with offsets (LoD)
-};
-
-Share ShareOf(const Request& request) {
-  Share share{RowsOf(request), 0};
-  for (const Tensor& input : request.inputs) {
-    if (!input.lod.empty()) {
-      share.sequences = static_cast<int64_t>(input.lod.back().size()) - 1;
-    }
-  }
-  return share;
-}
-
-// The part of an output that belongs to `share`, which begins at `begin` of
-// `whole`; nullopt where the output tells no such part.
-std::optional<Tensor> PartOf(const Tensor& output, const Share& whole,
-                             const Share& begin, const Share& share) {
-  if (output.shape.empty() || output.lod.size() > 1) return std::nullopt;
-  if (output.lod.empty()) {
-    if (output.shape[0] == whole.rows) {
-      return Rows(output, begin.rows, share.rows);
-    }
-    if (whole.sequences > 0 && output.shape[0] == whole.sequences) {
-      return Rows(output, begin.sequences, share.sequences);
-    }
-    return std::nullopt;
-  }
-  const std::vector<int64_t>& offsets = output.lod[0];
-  const int64_t last = begin.sequences + share.sequences;
-  if (static_cast<int64_t>(offsets.size()) != whole.sequences + 1 ||
-      offsets.back() != output.shape[0] ||
-      !std::is_sorted(offsets.begin(), offsets.end())) {
-    return std::nullopt;
-  }
-  const int64_t first_row = offsets[static_cast<size_t>(begin.sequences)];
-  Tensor part =
-      Rows(output, first_row, offsets[static_cast<size_t>(last)] - first_row);
-  std::vector<int64_t>& level = part.lod.emplace_back();
-  for (int64_t i = begin.sequences; i <= last; ++i) {
-    level.push_back(offsets[static_cast<size_t>(i)] - first_row);
-  }
-  return part;
-}
-
-// Those that a request asked for, in its order.
-std::vector<Tensor> Select(const Request& request,
-                           std::vector<Tensor> outputs) {
-  if (request.outputs.empty()) return outputs;
-  std::vector<Tensor> selected;
-  for (const std::string& name : request.outputs) {
-    if (const Tensor* output = Find(outputs, name)) {
-      selected.push_back(*output);
-    }
-  }
-  return selected;
 }
 
 }  // namespace
@@ -171,7 +48,7 @@ Model::Model(base::Loop* loop, Backend* backend, const ModelOptions& options,
       options_(options),
       observer_(std::move(observer)),
       loaded_(std::move(loaded)),
-      backoff_(options.min_backoff),
+      backoff_(options.backoff),
       wake_(loop, [this] { Flush(); }),
       restart_(loop, [this] { StartExecutor(); }),
       release_(loop, [this] { ReleaseIdle(); }) {
@@ -196,12 +73,14 @@ void Model::StartExecutor() {
 
 void Model::OnLoaded(const absl::Status& status, LoadedModel loaded) {
   if (!status.ok()) {
-    if (!loaded_) return OnEnded(std::string(status.message()));
+    if (!loaded_) {
+      return OnEnded(
+          absl::StrCat("could not load the model: ", status.message()));
+    }
     return std::exchange(loaded_, nullptr)(status);
   }
   slots_.assign(executor_->slots(), Slot());
-  up_ = true;
-  up_since_ = Clock::now();
+  ready_ = absl::OkStatus();
   if (!batcher_) {
     Describe(std::move(loaded));
   } else {
@@ -247,13 +126,12 @@ void Model::OnEnded(const std::string& why) {
         absl::InternalError(absl::StrCat("the worker process ", why)));
   }
   slots_.clear();
-  if (up_ && Clock::now() - up_since_ > kHealthy) {
-    backoff_ = options_.min_backoff;
-  }
-  up_ = false;
-  observer_->OnEnded(why, backoff_);
-  restart_.Start(backoff_);
-  backoff_ = std::min<Clock::duration>(backoff_ * 2, options_.max_backoff);
+  ready_ = absl::UnavailableError(
+      absl::StrCat("model ", base::Quote(info_.name), " version ",
+                   info_.version, " starts again: its worker process ", why));
+  const Clock::duration again = backoff_.Next(Clock::now());
+  observer_->OnEnded(why, again);
+  restart_.Start(again);
 }
 
 void Model::Start(std::shared_ptr<Call> call) {
@@ -396,13 +274,14 @@ void Model::OnRan(size_t slot, const Batch& batch, BatchResult result) {
   ReleaseLater();
 }
 
-// The executor is gone before it began: its successor computes them. The slot
-// stays busy, as it takes no more.
+// The executor is gone, and not of this batch: its successor computes it. The
+// slot stays busy, as it takes no more.
 void Model::PutBack(const Batch& batch) {
   for (const auto& call : batch.calls) {
     if (call->cancelled()) continue;
     call->timing = Timing();
-    absl::Status status = batcher_->Add(call, Clock::now());
+    // Its time in the queue counts from its arrival, so that this has an end.
+    absl::Status status = batcher_->Add(call, call->arrival);
     if (!status.ok()) call->Finish(std::move(status));
   }
   FlushSoon();
@@ -414,37 +293,13 @@ void Model::Finish(const Batch& batch, BatchResult result) {
     for (const auto& call : batch.calls) call->Finish(result.status);
     return;
   }
-  if (batch.calls.size() == 1 && batch.padded_rows == batch.rows) {
-    Call* const call = batch.calls[0].get();
-    call->Finish(absl::OkStatus(),
-                 Select(call->request, std::move(result.outputs)));
-    return;
-  }
-  Share whole{batch.padded_rows, 0};
-  std::vector<Share> shares;
-  for (const auto& call : batch.calls) {
-    shares.push_back(ShareOf(call->request));
-    whole.sequences += shares.back().sequences;
-  }
-  Share begin;
+  auto parts = Divide(batch, std::move(result.outputs));
   for (size_t i = 0; i < batch.calls.size(); ++i) {
-    std::vector<Tensor> outputs;
-    absl::Status status;
-    for (const Tensor& output : result.outputs) {
-      std::optional<Tensor> part = PartOf(output, whole, begin, shares[i]);
-      if (!part) {
-        status = absl::InternalError(absl::StrCat(
-            "output \"", output.name, "\" of a batch of ", whole.rows,
-            " rows cannot be divided among its requests; serve this model "
-            "with --batching=off"));
-        break;
-      }
-      outputs.push_back(*std::move(part));
+    if (parts[i].ok()) {
+      batch.calls[i]->Finish(absl::OkStatus(), *std::move(parts[i]));
+    } else {
+      batch.calls[i]->Finish(parts[i].status());
     }
-    begin.rows += shares[i].rows;
-    begin.sequences += shares[i].sequences;
-    Call* const call = batch.calls[i].get();
-    call->Finish(status, Select(call->request, std::move(outputs)));
   }
 }
 

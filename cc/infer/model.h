@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "cc/base/loop.h"
+#include "cc/infer/backoff.h"
 #include "cc/infer/batcher.h"
 #include "cc/infer/executor.h"
 #include "cc/infer/servable.h"
@@ -36,9 +37,7 @@ struct ModelOptions {
   BatchPolicy policy;
   // A slot that has run nothing for so long gives its memory back.
   std::chrono::milliseconds release_after{10'000};
-  // Between two starts of an executor that ended: at first, and at most.
-  std::chrono::milliseconds min_backoff{100};
-  std::chrono::milliseconds max_backoff{30'000};
+  BackoffPolicy backoff;  // of an executor that ended
 };
 
 // What happens to a model, for metrics and the log.
@@ -67,13 +66,13 @@ class Model : public Servable, public std::enable_shared_from_this<Model> {
   Model& operator=(const Model&) = delete;
 
   const ModelInfo& info() const override { return info_; }
+  // UNAVAILABLE: its executor ended, and is not there again.
+  absl::Status Ready() const override { return ready_; }
   void Start(std::shared_ptr<Call> call) override;
 
   size_t queued() const { return batcher_ ? batcher_->size() : 0; }
   size_t running() const;
   size_t max_queue() const { return options_.policy.max_queue; }
-  // Whether an executor is there: false while it starts again.
-  bool up() const { return up_; }
 
  private:
   Model(base::Loop* loop, Backend* backend, const ModelOptions& options,
@@ -115,11 +114,10 @@ class Model : public Servable, public std::enable_shared_from_this<Model> {
   std::vector<Slot> slots_;
   std::optional<Batcher> batcher_;
   Clock::duration run_time_{};  // of late; zero: not known
-  bool up_ = false;
+  absl::Status ready_ = absl::UnavailableError("the model is being loaded");
   bool flush_due_ = false;
   bool release_due_ = false;
-  Clock::duration backoff_;
-  Clock::time_point up_since_;
+  Backoff backoff_;
   base::Timer wake_;
   base::Timer restart_;
   base::Timer release_;

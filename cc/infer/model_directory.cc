@@ -1,7 +1,6 @@
 #include "cc/infer/model_directory.h"
 
 #include <algorithm>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,8 +13,15 @@ namespace {
 // How often it is told that a model is still loading; one took 32 s.
 constexpr std::chrono::seconds kRemind{5};
 
-double Seconds(Clock::duration duration) {
-  return std::chrono::duration<double>(duration).count();
+// Until the next look, where there was no thread for one.
+constexpr std::chrono::milliseconds kNoThread{1000};
+
+// What either has; where both have it, as the first has it.
+Found Either(Found first, const Found& second) {
+  for (const auto& [name, versions] : second.models) {
+    first.models[name].insert(versions.begin(), versions.end());
+  }
+  return first;
 }
 
 }  // namespace
@@ -28,44 +34,37 @@ ModelDirectory::ModelDirectory(base::Loop* loop, Backend* backend,
       observer_(observer),
       options_(std::move(options)),
       poll_(loop, [this] { Look(); }),
-      remind_(loop, [this] { Remind(); }) {}
+      remind_(loop, [this] { Remind(); }),
+      scanner_(loop, options_.look, options_.directory) {}
 
-ModelDirectory::~ModelDirectory() {
-  if (scanner_.joinable()) scanner_.join();
-}
+ModelDirectory::~ModelDirectory() = default;
 
-absl::Status ModelDirectory::Start(
-    std::function<void(const absl::Status&)> settled) {
-  const absl::StatusOr<Found> found = Scan(options_.directory);
-  if (!found.ok()) return found.status();
+void ModelDirectory::Start(std::function<void(const absl::Status&)> settled) {
   settled_ = std::move(settled);
-  Sync(*found);
-  if (options_.poll.count() > 0) poll_.Start(options_.poll);
-  return absl::OkStatus();
+  Look();
 }
 
 void ModelDirectory::Look() {
-  if (scanner_.joinable()) scanner_.join();
-  try {
-    scanner_ = std::thread([this, alive = std::weak_ptr(alive_), loop = loop_,
-                            directory = options_.directory] {
-      loop->Post([this, alive, found = Scan(directory)] {
-        if (!alive.lock()) return;
-        // Told once, not at every look.
-        const std::string before =
-            std::exchange(scan_failure_, std::string(found.status().message()));
-        if (found.ok()) {
-          Sync(*found);
-        } else if (scan_failure_ != before) {
-          observer_->OnScanFailed(found.status());
-        }
-        poll_.Start(options_.poll);
-      });
-    });
-  } catch (const std::system_error&) {
-    // No thread can be had now.
-    poll_.Start(options_.poll);
+  const bool looks = scanner_.Start(
+      [this](const absl::StatusOr<Found>& found) { OnFound(found); });
+  if (!looks) poll_.Start(std::max(options_.poll, kNoThread));
+}
+
+void ModelDirectory::OnFound(const absl::StatusOr<Found>& found) {
+  if (!found.ok() && last_.models.empty()) {
+    return std::exchange(settled_, nullptr)(found.status());
   }
+  // Told once, not at every look.
+  const std::string before =
+      std::exchange(scan_failure_, std::string(found.status().message()));
+  if (found.ok()) {
+    // What is replaced by two renames is not there for a moment: what one look
+    // misses is served on, and goes with the next.
+    Sync(Either(*found, std::exchange(last_, *found)));
+  } else if (scan_failure_ != before) {
+    observer_->OnScanFailed(found.status());
+  }
+  if (options_.poll.count() > 0) poll_.Start(options_.poll);
 }
 
 std::map<uint64_t, FoundVersion> ModelDirectory::Wanted(
@@ -160,7 +159,7 @@ void ModelDirectory::OnLoaded(const std::string& name, uint64_t number,
       observer_->OnUnloaded(version.serving->info());
     }
     version.serving = loaded;
-    observer_->OnLoaded(loaded, Seconds(Clock::now() - version.since));
+    observer_->OnLoaded(loaded, base::Seconds(Clock::now() - version.since));
   } else {
     version.failure = absl::Status(
         status.code(), absl::StrCat("model \"", name, "\" version ", number,
@@ -239,7 +238,8 @@ void ModelDirectory::Remind() {
       ModelOptions options;
       options.name = name;
       options.version = absl::StrCat(number);
-      observer_->OnLoading(options, Seconds(Clock::now() - version.since));
+      observer_->OnLoading(options,
+                           base::Seconds(Clock::now() - version.since));
     }
   }
   if (again) remind_.Start(kRemind);
@@ -341,10 +341,17 @@ std::vector<IndexEntry> ModelDirectory::Index() const {
       IndexEntry& entry = index.emplace_back();
       entry.name = name;
       entry.version = absl::StrCat(number);
-      entry.state = version.serving != nullptr   ? State::kReady
-                    : version.loading != nullptr ? State::kLoading
-                                                 : State::kFailed;
       entry.reason = std::string(version.failure.message());
+      if (version.serving == nullptr) {
+        entry.state =
+            version.loading != nullptr ? State::kLoading : State::kFailed;
+      } else if (const absl::Status ready = version.serving->Ready();
+                 !ready.ok()) {
+        entry.state = State::kFailed;
+        entry.reason = std::string(ready.message());
+      } else {
+        entry.state = State::kReady;
+      }
     }
   }
   for (const std::string& name : unloaded_) {

@@ -12,7 +12,6 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,6 +20,7 @@
 #include "cc/infer/model.h"
 #include "cc/infer/repository.h"
 #include "cc/infer/scan.h"
+#include "cc/infer/scanner.h"
 
 namespace infer {
 
@@ -50,6 +50,7 @@ struct DirectoryOptions {
   // Between two looks; zero: the directory is looked at once, at start.
   std::chrono::milliseconds poll{0};
   ModelOptions model;  // but for name, version and directory
+  Scanner::Look look = Scan;
 };
 
 class ModelDirectory : public Repository {
@@ -59,9 +60,10 @@ class ModelDirectory : public Repository {
                  DirectoryObserver* observer, DirectoryOptions options);
   ~ModelDirectory() override;
 
-  // Begins to load what is there. `settled` is called once, later: when all is
-  // loaded, or with what failed first.
-  absl::Status Start(std::function<void(const absl::Status&)> settled);
+  // Begins to look for what is there and to load it. `settled` is called once,
+  // later: when all is loaded, with what failed first, or, where there is
+  // nothing to be loaded (Index is empty), with why.
+  void Start(std::function<void(const absl::Status&)> settled);
 
   // Loads a model anew that was unloaded or has changed; NOT_FOUND where the
   // directory has none of that name. `done` as `settled`.
@@ -106,6 +108,7 @@ class ModelDirectory : public Repository {
   bool Settled(const Versions_& versions) const;
   void TellSettled();
   void Look();
+  void OnFound(const absl::StatusOr<Found>& found);
   void Remind();
 
   base::Loop* const loop_;
@@ -118,12 +121,12 @@ class ModelDirectory : public Repository {
   std::function<void(const absl::Status&)> settled_;
   std::map<std::string, std::vector<std::function<void(const absl::Status&)>>>
       waiting_;  // for loads, by name
+  Found last_;   // what the last look has found
   std::set<std::string> passed_over_;
   std::string scan_failure_;  // of the last look; empty: none
   base::Timer poll_;
   base::Timer remind_;
-  // A scan of a network's directory may take long, so it has a thread.
-  std::thread scanner_;
+  Scanner scanner_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

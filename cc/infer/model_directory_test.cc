@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -12,6 +13,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "cc/infer/fake_backend.h"
 
 namespace infer {
@@ -53,6 +56,29 @@ class Notes : public DirectoryObserver {
   std::vector<std::string> passed_over;
 };
 
+// What each look finds; the last one for good.
+class Script {
+ public:
+  void Set(std::deque<Found> looks) {
+    absl::MutexLock lock(&mutex_);
+    looks_ = std::move(looks);
+  }
+  Found Next() {
+    absl::MutexLock lock(&mutex_);
+    const Found found = looks_.front();
+    if (looks_.size() > 1) looks_.pop_front();
+    return found;
+  }
+  size_t left() {
+    absl::MutexLock lock(&mutex_);
+    return looks_.size();
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::deque<Found> looks_ ABSL_GUARDED_BY(mutex_);
+};
+
 class ModelDirectoryTest : public testing::Test {
  protected:
   ModelDirectoryTest() : root_(fs::path(testing::TempDir()) / "models") {
@@ -75,9 +101,14 @@ class ModelDirectoryTest : public testing::Test {
     fs::rename(aside, root_ / path);
   }
   absl::Status Start() {
+    settled_ = absl::UnknownError("not told");
     models_ =
         std::make_unique<ModelDirectory>(&loop_, &backend_, &notes_, options_);
-    return models_->Start([this](const absl::Status& s) { settled_ = s; });
+    models_->Start([this](const absl::Status& s) { settled_ = s; });
+    while (models_->Index().empty() && absl::IsUnknown(settled_)) {
+      Settle(&loop_);
+    }
+    return models_->Index().empty() ? settled_ : absl::OkStatus();
   }
   // The model of a directory has loaded, or failed to.
   void Loaded(const std::string& path, absl::Status status = {}) {
@@ -244,6 +275,22 @@ TEST_F(ModelDirectoryTest, AReplacedVersionIsLoadedBesideTheOneThatServes) {
   EXPECT_EQ(backend_.alive, 2);  // a request holds the old one
 }
 
+TEST_F(ModelDirectoryTest, TheIndexTellsOfAWorkerThatStartsAgain) {
+  Add("a/1");
+  ASSERT_TRUE(Start().ok());
+  Loaded("a/1");
+  EXPECT_EQ(models_->Index()[0].state, State::kReady);
+  backend_.End((root_ / "a/1").string());
+  EXPECT_EQ(models_->Index()[0].state, State::kFailed);
+  EXPECT_THAT(models_->Index()[0].reason, HasSubstr("was ended by signal 11"));
+  EXPECT_TRUE(models_->ready());
+  EXPECT_TRUE(models_->Find("a", "").ok());  // its calls wait
+  UntilStarts(2);
+  Loaded("a/1");
+  EXPECT_EQ(models_->Index()[0].state, State::kReady);
+  EXPECT_EQ(models_->Index()[0].reason, "");
+}
+
 TEST_F(ModelDirectoryTest, AModelThatIsGoneIsLetGo) {
   options_.poll = std::chrono::milliseconds(1);
   Add("a/1");
@@ -256,6 +303,65 @@ TEST_F(ModelDirectoryTest, AModelThatIsGoneIsLetGo) {
   EXPECT_EQ(Version("a"), "unknown model \"a\"; there is \"b\"");
   Settle(&loop_);
   EXPECT_EQ(backend_.alive, 1);
+}
+
+// `mv a a.old; mv a.new a`, or the same of a version.
+TEST_F(ModelDirectoryTest, WhatOneLookMissesIsServedOn) {
+  options_.poll = std::chrono::milliseconds(1);
+  options_.latest = 1;
+  Found all;
+  all.models["a"][1] = {"a/1", "x"};
+  all.models["a"][2] = {"a/2", "x"};
+  all.models["b"][1] = {"b/1", "x"};
+  Found without_a;
+  without_a.models["b"] = all.models["b"];
+  Found without_2 = all;
+  without_2.models["a"].erase(2);
+  Found replaced = all;
+  replaced.models["a"][2].fingerprint = "y";
+  const auto script = std::make_shared<Script>();
+  options_.look = [script](const std::string&) { return script->Next(); };
+  script->Set({all, without_a, all, without_2, all});
+  ASSERT_TRUE(Start().ok());
+  backend_.Load("a/2");
+  backend_.Load("b/1");
+  const std::shared_ptr<Servable> held = *models_->Find("a", "");
+  while (script->left() > 1) {
+    Settle(&loop_);
+    EXPECT_EQ(*models_->Find("a", ""), held);
+  }
+  EXPECT_EQ(backend_.starts, 2);
+  script->Set({without_a, replaced});
+  UntilStarts(3);
+  EXPECT_EQ(*models_->Find("a", ""), held);
+  script->Set({without_a});
+  while (models_->Find("a", "").ok()) Settle(&loop_);
+  EXPECT_TRUE(models_->Find("b", "").ok());
+}
+
+// As a network's file system does whose server is gone.
+TEST_F(ModelDirectoryTest, ALookThatNeverEndsHoldsNobodyUp) {
+  struct Look {
+    absl::Notification begun, end, ended;
+  };
+  const auto look = std::make_shared<Look>();
+  options_.look = [look](const std::string&) {
+    look->begun.Notify();
+    look->end.WaitForNotification();
+    look->ended.Notify();
+    return Found();
+  };
+  models_ =
+      std::make_unique<ModelDirectory>(&loop_, &backend_, &notes_, options_);
+  models_->Start([this](const absl::Status& s) { settled_ = s; });
+  look->begun.WaitForNotification();
+  Settle(&loop_);
+  EXPECT_FALSE(models_->ready());
+  models_.reset();
+  look->end.Notify();
+  look->ended.WaitForNotification();
+  Settle(&loop_);
+  EXPECT_TRUE(absl::IsUnknown(settled_));  // nobody is told any more
 }
 
 TEST_F(ModelDirectoryTest, AVolumeThatVanishesTakesNothingAway) {

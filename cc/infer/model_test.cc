@@ -25,7 +25,6 @@ class ModelTest : public testing::Test {
     options_.batching = Batching::kOn;
     options_.policy.max_rows = 8;
     options_.policy.buckets = {1, 2, 4, 8};
-    options_.min_backoff = std::chrono::milliseconds(1);
   }
 
   // What is unanswered is answered by the model's end, into answers_.
@@ -244,7 +243,9 @@ TEST_F(ModelTest, ACrashCostsWhatRanAndWhatWaitsIsComputedAfterIt) {
   backend_.End("m/1");
   EXPECT_THAT(answers_,
               ElementsAre("model \"m\" version 1: the worker is gone"));
-  EXPECT_FALSE(model_->up());
+  EXPECT_EQ(model_->Ready().message(),
+            "model \"m\" version 1 starts again: its worker process was ended "
+            "by signal 11 (Segmentation fault)");
   EXPECT_EQ(seen_.ended, 1);
   while (backend_.starts < 2) Settle(&loop_);
   EXPECT_EQ(backend_.alive, 1);
@@ -280,9 +281,24 @@ TEST_F(ModelTest, OneThatCannotStartAgainGoesOnTrying) {
   backend_.End("m/1");
   while (backend_.starts < 2) Settle(&loop_);
   backend_.Load("m/1", absl::NotFoundError("model.pdmodel is gone"));
+  EXPECT_THAT(std::string(model_->Ready().message()),
+              HasSubstr("could not load the model: model.pdmodel is gone"));
   while (backend_.starts < 3) Settle(&loop_);
   backend_.Load("m/1");
-  EXPECT_TRUE(model_->up());
+  EXPECT_TRUE(model_->Ready().ok());
+}
+
+TEST_F(ModelTest, OneThatEndsOftenWaitsBeforeItStartsAgain) {
+  options_.backoff.first = options_.backoff.most = std::chrono::hours(1);
+  Start();
+  for (int starts = 2; starts <= 4; ++starts) {
+    backend_.End("m/1");
+    while (backend_.starts < starts) Settle(&loop_);
+    backend_.Load("m/1");
+  }
+  backend_.End("m/1");
+  for (int i = 0; i < 20; ++i) Settle(&loop_);
+  EXPECT_EQ(backend_.starts, 4);
 }
 
 TEST_F(ModelTest, AFailedLoadIsTold) {

@@ -22,7 +22,7 @@ struct IndexEntry {
   std::string name;
   std::string version;
   State state;
-  std::string reason;  // where it failed
+  std::string reason;  // why it is not ready, as far as it is known
 };
 
 // On the loop's thread.

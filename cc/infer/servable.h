@@ -36,6 +36,10 @@ class Servable {
 
   virtual const ModelInfo& info() const = 0;
 
+  // OK while it computes what it is given; UNAVAILABLE, with a sentence, while
+  // calls wait for it to start again.
+  virtual absl::Status Ready() const { return absl::OkStatus(); }
+
   // Takes a call whose request fits info() (see validate.h). It is finished
   // later, also with RESOURCE_EXHAUSTED where too much waits, never before
   // Start returns. Clients try again after RESOURCE_EXHAUSTED and UNAVAILABLE:

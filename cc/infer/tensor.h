@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
 #include "cc/base/data_type.h"
 #include "cc/base/tensor_spec.h"
 
@@ -22,6 +23,15 @@ struct Tensor {
   absl::Cord data;
   base::Lod lod = {};
 };
+
+// The tensor, or base::TensorSpec, of that name; nullptr: there is none.
+template <typename T>
+const T* Find(const std::vector<T>& tensors, absl::string_view name) {
+  for (const T& tensor : tensors) {
+    if (tensor.name == name) return &tensor;
+  }
+  return nullptr;
+}
 
 }  // namespace infer
 

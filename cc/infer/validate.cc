@@ -46,14 +46,6 @@ std::string Names(const std::vector<TensorSpec>& specs) {
                        });
 }
 
-const TensorSpec* Find(const std::vector<TensorSpec>& specs,
-                       absl::string_view name) {
-  for (const TensorSpec& spec : specs) {
-    if (spec.name == name) return &spec;
-  }
-  return nullptr;
-}
-
 absl::Status Invalid(const ModelInfo& model, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(
       "model ", Quote(model.name), " version ", model.version, ": ", what));

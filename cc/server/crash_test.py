@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import threading
@@ -72,9 +73,37 @@ def test_a_crash_costs_the_requests_of_that_model_only(models: Repository) -> No
             assert server.metric('paddle_server_model_up{model="unchecked",version="1"}') == 1
         server.stop()
     ends = server.logged("worker ended", model="unchecked", version="1", level="error")
-    assert [line["starts_again_seconds"] for line in ends] == [0.1, 0.2, 0.4]
+    assert [line["starts_again_seconds"] for line in ends] == [0, 0, 0]
     assert "signal 11" in ends[0]["why"]
     assert len(server.logged("worker started again", model="unchecked")) == 3
+
+
+def test_a_model_without_a_worker_is_not_ready(models: Repository) -> None:
+    unchecked, away = models.root / "unchecked", models.root.with_name("away")
+    ready = "/v2/models/unchecked/ready"
+    with serving(models.flag) as server, others_are_served(server):
+        assert server.call("GET", ready)[0] == 200
+        # So that it cannot start again.
+        unchecked.rename(away)
+        assert server.call("POST", infer("unchecked"), CRASH)[0] == 500
+        until(lambda: "could not load the model" in data_or_nothing(server, ready))
+        status, headers, _ = server.call("GET", ready)
+        assert (status, headers["Retry-After"]) == (503, "1")
+        _, _, index = server.call("POST", "/v2/repository/index")
+        (entry,) = [entry for entry in json.loads(index) if entry["name"] == "unchecked"]
+        assert entry["state"] == "UNAVAILABLE"
+        assert "starts again" in entry["reason"]
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            waits = pool.submit(server.call, "POST", infer("unchecked"), FITS)
+            away.rename(unchecked)
+            assert waits.result()[0] == 200
+        assert server.call("GET", ready)[0] == 200
+
+
+def data_or_nothing(server: Server, path: str) -> str:
+    """What an error says; nothing where there is none."""
+    status, _, answer = server.call("GET", path)
+    return "" if status == 200 else str(data(answer))
 
 
 def test_every_request_of_a_worker_that_is_killed_is_answered(tmp_path: Path) -> None:
@@ -87,28 +116,48 @@ def test_every_request_of_a_worker_that_is_killed_is_answered(tmp_path: Path) ->
             ]
             depth = 'paddle_server_queue_depth{model="times",version="1"}'
             until(lambda: server.metric(depth) == 6)
-            os.kill(worker, signal.SIGSEGV)
-            os.kill(worker, signal.SIGCONT)
-            answers = [done.result() for done in asked]
-        # Two were being computed; those that waited are computed by its successor.
-        assert sorted(status for status, _, _ in answers) == [200] * 6 + [500] * 2
-        for status, _, answer in answers:
-            if status == 200:
-                assert data(answer) == (2 * ROWS).ravel().tolist()
-            else:
-                assert 'model "times" version 1: ' in data(answer)
+            os.kill(worker, signal.SIGKILL)
+            # It had begun none of them, not even the two that it was given.
+            for done in asked:
+                status, _, answer = done.result()
+                assert (status, data(answer)) == (200, (2 * ROWS).ravel().tolist())
         assert server.workers != [worker]
+
+
+def test_a_crash_costs_none_of_the_requests_that_went_with_it(tmp_path: Path) -> None:
+    models = Repository(tmp_path, unchecked="unchecked")
+    wanted = [FITS, FITS, CRASH, FITS, CRASH, FITS]
+    running = 'paddle_server_running{model="unchecked",version="1"}'
+    depth = 'paddle_server_queue_depth{model="unchecked",version="1"}'
+    with serving(models.flag, "--instances=1", "--batching=off") as server:
+        fits = server.call("POST", infer("unchecked"), FITS)[2]
+        (worker,) = server.workers
+        with (
+            concurrent.futures.ThreadPoolExecutor(len(wanted)) as pool,
+            server.stopped(worker),
+        ):
+            asked: list[concurrent.futures.Future[tuple[int, dict[str, str], bytes]]] = []
+            # The first one is given to the worker alone, and the others, where runs are short,
+            # in one message after it.
+            for body in wanted:
+                asked.append(pool.submit(server.call, "POST", infer("unchecked"), body))
+                until(lambda: server.metric(running) + server.metric(depth) == len(asked))
+        for body, done in zip(wanted, asked, strict=True):
+            status, _, answer = done.result()
+            assert status == (500 if body == CRASH else 200), answer
+            assert body == CRASH or answer == fits
+        assert server.metric(ENDS % "unchecked") == 2
 
 
 def test_a_run_without_end_is_ended(models: Repository) -> None:
     models.put("rounds", 1, "rounds")
     with (
-        serving(models.flag, "--run_timeout_ms=1000") as server,
+        serving(models.flag, "--run_timeout_ms=3000") as server,
         others_are_served(server),
     ):
         status, _, answer = server.call("POST", infer("rounds"), request([10**12], "INT64"))
         assert status == 504
-        assert "a run took longer than --run_timeout_ms=1000" in data(answer)
+        assert "a run took longer than --run_timeout_ms=3000" in data(answer)
         status, _, answer = server.call("POST", infer("rounds"), request([3], "INT64"))
         assert (status, data(answer)) == (200, [3])
         assert server.metric(ENDS % "rounds") == 1
@@ -127,6 +176,17 @@ def test_a_model_has_no_more_memory_than_it_may(models: Repository) -> None:
             assert 'model "fill" version 1: ' in data(answer)
             status, _, answer = server.call("POST", infer("fill"), request([1000], "INT64"))
             assert (status, data(answer)) == (200, [1000])
+
+
+def test_workers_stay_on_the_processors_of_the_server(models: Repository) -> None:
+    one = {min(os.sched_getaffinity(0))}
+    flags = (models.flag, "--instances=0")
+    with serving(*flags, preexec_fn=lambda: os.sched_setaffinity(0, one)) as server:
+        server.call("POST", infer("times"), request(ROWS))
+        assert len(server.workers) == 2
+        for worker in server.workers:
+            threads = [int(path.name) for path in Path(f"/proc/{worker}/task").iterdir()]
+            assert all(os.sched_getaffinity(thread) == one for thread in threads)
 
 
 def test_the_kernel_ends_a_model_before_the_server(models: Repository) -> None:
@@ -193,6 +253,28 @@ def test_no_process_is_left(models: Repository, number: signal.Signals) -> None:
 
 
 @pytest.mark.usefixtures("orphans")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
+@pytest.mark.parametrize("first", [True, False], ids=["at start", "later"])
+def test_a_load_without_end_does_not_delay_the_end(
+    models: Repository, first: bool, number: signal.Signals
+) -> None:
+    # It loads for as long as its first run takes.
+    if first:
+        models.put("endless", 1, "endless")
+    with serving(models.flag, "--poll_ms=10", started="listening") as server:
+        if not first:
+            until(lambda: server.logged("ready"))
+            models.put("endless", 1, "endless")
+        until(lambda: len(server.workers) == 3)
+        below = descendants(server.process.pid)
+        assert server.call("GET", "/v2/models/endless/ready")[0] == 503
+        assert server.call("GET", "/v2/health/ready")[0] == (503 if first else 200)
+        assert server.stop(number) == 0
+        until(lambda: not any(alive(pid) for pid in below), "no process is left")
+    assert server.log[-1]["msg"] == "stopped"
+
+
+@pytest.mark.usefixtures("orphans")
 def test_no_process_is_left_by_a_start_that_fails(models: Repository) -> None:
     models.put("broken", 1, "times1", cut=True)
     before = descendants(os.getpid())
@@ -210,7 +292,7 @@ def test_signals_that_the_parent_has_blocked_are_heard(models: Repository) -> No
     with serving(models.flag, preexec_fn=_block_and_ignore_signals) as server:
         assert server.call("POST", infer("unchecked"), CRASH)[0] == 500
         assert server.call("POST", infer("unchecked"), FITS)[0] == 200
-        assert server.stop()[0] == 0
+        assert server.stop() == 0
 
 
 def test_ids_beyond_a_table_are_refused_before_the_model_sees_them(models: Repository) -> None:

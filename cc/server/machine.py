@@ -1,7 +1,7 @@
 """Serves on a machine of its own and prints what its health check and a client say of it, as JSON.
 
 usage: unshare --user --map-root-user --net --pid --fork --mount-proc
-       machine.py KIND IP SERVER... -- FLAG...
+       python -m cc.server.machine KIND IP FLAG...
 
 KIND: `ipv6-only` has the address ::1 alone; in `no-ipv6` the kernel refuses sockets of IPv6, as
 when booted with ipv6.disable=1; `both` is neither.
@@ -13,7 +13,8 @@ import json
 import struct
 import subprocess
 import sys
-from typing import Any
+
+from cc.server.serving import program, read_log_until
 
 # BPF: load a word of the call's data, jump if equal, return.
 _LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06
@@ -51,23 +52,18 @@ def ask(host: str, port: int) -> int | str:
         connection.close()
 
 
-def main(kind: str, ip: str, *words: str) -> None:
-    split = words.index("--")
-    server, flags = words[:split], words[split + 1 :]
+def main(kind: str, ip: str, *flags: str) -> None:
     subprocess.run([ip, "link", "set", "lo", "up"], check=True)
     if kind == "ipv6-only":
         subprocess.run([ip, "address", "del", "127.0.0.1/8", "dev", "lo"], check=True)
     if kind == "no-ipv6":
         refuse_ipv6()
-    with subprocess.Popen([*server, "serve", *flags], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        log: dict[str, dict[str, Any]] = {}
-        while "ready" not in log:
-            line = json.loads(process.stdout.readline())
-            log[line["msg"]] = line
-        listening = log["listening"]
+    command = [*program(), "serve", *flags]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        log = read_log_until("ready", process)
+        (listening,) = (line for line in log if line["msg"] == "listening")
         check = subprocess.run(
-            [*server, "healthcheck"], capture_output=True, text=True, check=False
+            [*program(), "healthcheck"], capture_output=True, text=True, check=False
         )
         told = {
             "host": listening["host"],

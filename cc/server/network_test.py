@@ -11,10 +11,10 @@ import pytest
 
 from bazel.image.private import namespaces
 from cc.server.digits import make_repository
-from cc.server.serving import program
 
 UNSHARE = [os.environ["UNSHARE"], "--user", "--map-root-user", "--net", "--pid", "--fork"]
-MACHINE = Path(__file__).with_name("machine.py")
+# It finds what this test finds.
+ENV = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 namespaces.require(Path(os.environ["TEST_TMPDIR"]))
 
 
@@ -35,11 +35,12 @@ def test_it_is_reached_and_found_healthy(
     tmp_path: Path, kind: str, flags: list[str], host: str, reached: set[str]
 ) -> None:
     repository = f"--model_repository={make_repository(tmp_path / 'models')}"
-    machine = [sys.executable, str(MACHINE), kind, os.environ["IP"]]
+    machine = [sys.executable, "-m", "cc.server.machine", kind, os.environ["IP"]]
     done = subprocess.run(
-        [*UNSHARE, "--mount-proc", *machine, *program(), "--", *flags, repository],
+        [*UNSHARE, "--mount-proc", *machine, *flags, repository],
         stdout=subprocess.PIPE,
         check=True,
+        env=ENV,
     )
     told: dict[str, Any] = json.loads(done.stdout)
     assert (told["healthcheck"], told["stderr"]) == (0, "")

@@ -75,6 +75,14 @@ def rounds(table: paddle.Tensor, n: paddle.Tensor) -> paddle.Tensor:
     return count
 
 
+def endless(table: paddle.Tensor, n: paddle.Tensor) -> paddle.Tensor:
+    """Computes for hours, whatever it is told."""
+    count = paddle.zeros([1], "int64")
+    while count < n.clip(10**12):
+        count = count + 1
+    return count
+
+
 def appended(table: paddle.Tensor, n: paddle.Tensor) -> paddle.Tensor:
     """A list that grows in a loop, as decoders have it."""
     count = paddle.zeros([1], "int64")
@@ -93,6 +101,7 @@ NETWORKS: dict[str, tuple[nn.Layer, InputSpec]] = {
     "gather": (Function(lambda w, i: paddle.gather(w, i.sum(axis=1))), rows("int64")),
     "embedding": (Function(lambda w, i: F.embedding(i, w)), rows("int64")),
     "rounds": (Function(rounds), rows("int64", [1])),
+    "endless": (Function(endless), rows("int64", [1])),
     "appended": (Function(appended), rows("int64", [1])),
     # As much memory as it is told.
     "fill": (Function(lambda w, n: paddle.full([n], 1.0).sum()), rows("int64", [1])),

@@ -188,7 +188,8 @@ absl::Status WriteResults(const PredictFlags& flags, bool npy,
       }
     }
     const auto encoded =
-        rest::EncodeInferResponse(model, request.id, {}, tensors);
+        rest::EncodeInferResponse(model, request.id, {}, tensors,
+                                  /*budget=*/nullptr);
     if (!encoded.ok()) return encoded.status();
     return WriteAll(outputs[0], std::string(encoded->body) + "\n");
   }

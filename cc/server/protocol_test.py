@@ -25,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     models = Repository(tmp_path_factory.mktemp("repository"), m="times2", **networks, **same)
     with serving(models.flag) as server:
         yield server
-        assert server.stop()[0] == 0
+        assert server.stop() == 0
         assert server.logged("worker ended") == []
 
 

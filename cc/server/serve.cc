@@ -1,15 +1,9 @@
 // `server serve`: wires the parts together and runs until it is told to stop.
 
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cerrno>
-#include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -17,14 +11,17 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "cc/base/byte_budget.h"
+#include "cc/base/clock.h"
 #include "cc/base/copy_counter.h"
 #include "cc/base/log.h"
 #include "cc/base/loop.h"
 #include "cc/base/metrics.h"
 #include "cc/base/process_metrics.h"
+#include "cc/base/signals.h"
 #include "cc/engine/engine.h"
 #include "cc/frontend/http/server.h"
 #include "cc/frontend/rest/rest.h"
@@ -47,56 +44,21 @@ using base::LogLevel;
 // How long the last lines of the log may take at the end.
 constexpr absl::Duration kLogEnd = absl::Seconds(1);
 
-// SIGTERM and SIGINT, told on the loop: as process 1 of a container a signal
-// without a handler would have no effect at all. By a handler and not by a
-// signalfd: libpaddle starts a thread before main, which blocks no signal.
-class Signals {
- public:
-  Signals(base::Loop* loop, std::function<void()> f)
-      : watch_(loop, Counter(), [f = std::move(f)](bool, bool) {
-          uint64_t signals = 0;
-          if (read(Counter(), &signals, sizeof(signals)) < 0) return;
-          for (; signals > 0; --signals) f();
-        }) {
-    watch_.Want(/*read=*/true, /*write=*/false);
-  }
-
-  // From now on they do not end the process.
-  static void Catch() {
-    Counter();
-    struct sigaction action = {};
-    action.sa_handler = [](int) {
-      const int error = errno;
-      const uint64_t one = 1;
-      if (write(Counter(), &one, sizeof(one)) < 0) _exit(1);
-      errno = error;
-    };
-    sigaction(SIGTERM, &action, nullptr);
-    sigaction(SIGINT, &action, nullptr);
-  }
-
- private:
-  static int Counter() {
-    static const int counter = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    return counter;
-  }
-
-  base::Watch watch_;
-};
-
-void PrepareProcess() {
+// SIGTERM and SIGINT do not end the process from now on: as process 1 of a
+// container they would without a handler have no effect at all.
+absl::StatusOr<std::unique_ptr<base::Signals>> PrepareProcess() {
   signal(SIGPIPE, SIG_IGN);
   // What whoever started us has blocked stays blocked beyond exec: SIGTERM
   // would have no effect, and no worker's end would be heard.
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  Signals::Catch();
   rlimit files = {};
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
   }
+  return base::Signals::Count({SIGTERM, SIGINT});
 }
 
 // An error before or instead of serving: in the log, and on stderr for people.
@@ -154,20 +116,25 @@ class Serving {
     return absl::OkStatus();
   }
 
-  int Run() {
+  int Run(base::Signals* signals) {
     AddMetrics();
-    Signals signals(&loop_, [this] { OnSignal(); });
-    absl::Status status = models_->Start([this](const absl::Status& settled) {
-      if (!settled.ok() && flags_.exit_on_error) {
+    base::Watch watch(&loop_, signals->fd(), [this, signals](bool, bool) {
+      for (uint64_t left = signals->Take(); left > 0; --left) OnSignal();
+    });
+    watch.Want(/*read=*/true, /*write=*/false);
+    models_->Start([this](const absl::Status& settled) {
+      const auto index = models_->Index();
+      if (!settled.ok() && (flags_.exit_on_error || index.empty())) {
         failure_ = settled;
         return loop_.Stop();
       }
       Log(LogLevel::kInfo, "ready")
-          .With("models", models_->Index().size())
+          .With("models", index.size())
           .With("start_seconds", Seconds());
     });
-    if (status.ok()) status = http_->Listen(&rest_);
-    if (!status.ok()) return CannotServe(status);
+    if (absl::Status status = http_->Listen(&rest_); !status.ok()) {
+      return CannotServe(status);
+    }
     Log(LogLevel::kInfo, "listening")
         .With("host", http_->host())
         .With("port", http_->port())
@@ -200,9 +167,7 @@ class Serving {
     return options;
   }
 
-  double Seconds() const {
-    return std::chrono::duration<double>(infer::Clock::now() - start_).count();
-  }
+  double Seconds() const { return base::Seconds(base::Clock::now() - start_); }
 
   void OnSignal() {
     // Nothing was ever served: there is nothing to finish.
@@ -276,7 +241,7 @@ class Serving {
 
   const ServeFlags flags_;
   const Devices devices_;
-  const infer::Clock::time_point start_ = infer::Clock::now();
+  const base::Clock::time_point start_ = base::Clock::now();
   base::ByteBudget budget_;  // outlives whatever the loop still holds
   const std::unique_ptr<worker::Spawner> spawner_;
   base::Loop loop_;
@@ -294,6 +259,8 @@ class Serving {
 };
 
 int ServeModels(const ServeFlags& flags) {
+  const auto signals = PrepareProcess();
+  if (!signals.ok()) return CannotServe(signals.status());
   auto directory = flags.Directory();
   if (!directory.ok()) return CannotServe(directory.status());
   // Before there are threads, and before there is a socket that it would keep.
@@ -313,7 +280,7 @@ int ServeModels(const ServeFlags& flags) {
   Log(LogLevel::kInfo, "device")
       .With("device", devices->Name())
       .With("why", devices->why);
-  return serving.Run();
+  return serving.Run(signals->get());
 }
 
 }  // namespace
@@ -326,7 +293,6 @@ Command AddServe(CLI::App* program) {
   flags->Register(app);
   return {app, [flags] {
             base::SetLogLevel(flags->log_level);
-            PrepareProcess();
             return ServeModels(*flags);
           }};
 }

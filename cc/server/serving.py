@@ -134,11 +134,30 @@ def descendants(pid: int) -> list[int]:
     return found[1:]
 
 
+def read_log_until(message: str, process: subprocess.Popen[str]) -> list[dict[str, Any]]:
+    """The lines of a server that starts, up to the first one with this message."""
+    assert process.stdout is not None
+    log: list[dict[str, Any]] = []
+    for line in process.stdout:
+        log.append(json.loads(line))
+        if log[-1]["msg"] == message:
+            return log
+    raise AssertionError(f"it did not start: exit code {process.wait()}")
+
+
 class Server:
-    """A running server and what it has logged."""
+    """A running server and what it has logged.
+
+    It is `ready`, or as far as another message of its log says.
+    """
 
     def __init__(
-        self, *flags: str, read_log: bool = True, max_files: int = 0, **options: Any
+        self,
+        *flags: str,
+        started: str = "ready",
+        read_log: bool = True,
+        max_files: int = 0,
+        **options: Any,
     ) -> None:
         files = max_files or resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (files, files))
@@ -148,16 +167,8 @@ class Server:
             text=True,
             **{"preexec_fn": limit, **options},
         )
-        self.log: list[dict[str, Any]] = []
-        self.port = 0
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.log.append(json.loads(line))
-            self.port = self.log[-1].get("port", self.port)
-            if self.log[-1]["msg"] == "ready":
-                break
-        else:
-            raise AssertionError(f"it did not start: exit code {self.process.wait()}")
+        self.log = read_log_until(started, self.process)
+        self.port: int = self.logged("listening")[0]["port"]
         # The rest is read beside the test, as far as it is not about a reader that stops.
         self.reader = threading.Thread(target=self._read)
         if read_log:
@@ -232,14 +243,13 @@ class Server:
         found = re.search(f"^{re.escape(series)} (.*)$", text, re.MULTILINE)
         return float(found[1]) if found else 0
 
-    def stop(self, number: int = signal.SIGTERM) -> tuple[int, float]:
-        """Exit code, and seconds it took."""
-        start = time.monotonic()
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """The exit code."""
         self.process.send_signal(number)
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(timeout=60)
         if self.reader.ident is not None:
             self.reader.join()
-        return code, time.monotonic() - start
+        return code
 
 
 @contextlib.contextmanager

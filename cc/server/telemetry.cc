@@ -1,9 +1,9 @@
 #include "cc/server/telemetry.h"
 
-#include <chrono>
 #include <utility>
 #include <vector>
 
+#include "cc/base/clock.h"
 #include "cc/base/log.h"
 
 namespace server {
@@ -15,10 +15,7 @@ using base::Gauge;
 using base::Histogram;
 using base::Log;
 using base::LogLevel;
-
-double Seconds(infer::Clock::duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
+using base::Seconds;
 
 // Batches beyond are rare, and counted in the last bucket.
 constexpr double kMaxBatch = 256;
@@ -210,7 +207,7 @@ void Telemetry::OnLoaded(const std::shared_ptr<infer::Model>& model,
                                 return static_cast<double>(m.running());
                               })),
       families_->up.With(labels, read([](const infer::Model& m) {
-                           return m.up() ? 1.0 : 0.0;
+                           return m.Ready().ok() ? 1.0 : 0.0;
                          })),
       families_->info.With({info.name, info.version, info.platform},
                            [] { return 1.0; })};

@@ -3,8 +3,9 @@
 // A worker has one socket for control and one for each instance ("slot") of its
 // model. On the first it gets Load and answers Loaded; on each slot it gets Run
 // and answers Ran, one at a time. Tensors lie in shared segments: those of
-// inputs are made by the server, which alone writes them; those of outputs by
-// the worker, which the server can only read.
+// inputs are made and filled by the server, and begin with the worker's
+// Progress (progress.h); those of outputs by the worker, which the server can
+// only read.
 #ifndef CC_WORKER_MESSAGES_H_
 #define CC_WORKER_MESSAGES_H_
 

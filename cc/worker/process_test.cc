@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "cc/base/copy_counter.h"
 #include "cc/worker/channel.h"
 #include "cc/worker/messages.h"
+#include "cc/worker/progress.h"
 #include "cc/worker/segment.h"
 
 namespace worker {
@@ -29,6 +31,7 @@ using infer::BatchResult;
 // What a made-up worker is told to do.
 constexpr char kCrash = 'C';
 constexpr char kHang = 'H';
+constexpr char kWild = 'W';  // crashes, and has written where it must not
 constexpr char kLie = 'L';
 constexpr char kFail = 'F';
 constexpr char kReleased = 'R';  // answers how many segments were released
@@ -58,6 +61,7 @@ int MadeUpWorker(Channel control, std::vector<Channel> slots) {
     Run run;
     Ran ran;
     if (!Decode((*message)->bytes, &run)) return 1;
+    if (run.release_memory && options.directory == "fragile") return 1;
     std::vector<int> fds;
     if (run.new_segment) {
       auto opened = Segment::Open((*message)->fds[0], true);
@@ -65,11 +69,15 @@ int MadeUpWorker(Channel control, std::vector<Channel> slots) {
       inputs = *std::move(opened);
     }
     int64_t written = 0;
-    for (const std::vector<RunInput>& input : run.inputs) {
+    for (size_t i = 0; i < run.inputs.size(); ++i) {
+      const std::vector<RunInput>& input = run.inputs[i];
+      Progress(inputs->data()).Begin(i);
       const Place place = input[0].place;
       const char* const from = inputs->data() + place.offset;
-      if (from[0] == kCrash) raise(SIGSEGV);
-      if (from[0] == kHang) pause();
+      const char what = from[0];
+      if (what == kWild) std::memset(inputs->data(), 0, inputs->size());
+      if (what == kCrash || what == kWild) raise(SIGSEGV);
+      if (what == kHang) pause();
       RunResult& result = ran.results.emplace_back();
       if (from[0] == kFail) {
         result.status = absl::InvalidArgumentError("no");
@@ -137,6 +145,25 @@ class ProcessTest : public testing::Test {
                      }});
     while (!done) Wait();
     return result;
+  }
+
+  // Whether each of them has begun, by what the end of the worker says.
+  std::vector<bool> RunTogether(infer::Executor* executor,
+                                const std::vector<std::string>& bytes) {
+    std::vector<absl::Cord> data(bytes.begin(), bytes.end());
+    std::vector<std::vector<BatchInput>> runs;
+    std::vector<bool> begun;
+    std::vector<infer::Executor::Done> dones;
+    for (const absl::Cord& each : data) {
+      runs.push_back({{{1, 4}, {}, {&each}, 4, 0, 4}});
+      dones.push_back([&](BatchResult result) {
+        EXPECT_FALSE(result.status.ok());
+        begun.push_back(result.begun);
+      });
+    }
+    executor->RunAll(0, runs, std::move(dones));
+    while (begun.size() < bytes.size()) Wait();
+    return begun;
   }
 
   static Spawner* spawner_;
@@ -234,6 +261,28 @@ TEST_F(ProcessTest, ACrashCostsTheRequestThatItComputed) {
   EXPECT_EQ(ended_, "was ended by signal 11 (Segmentation fault)");
 }
 
+TEST_F(ProcessTest, ACrashCostsNoneOfThoseThatWentWithIt) {
+  const auto executor = Start("good");
+  Wait();
+  EXPECT_THAT(RunTogether(executor.get(), {"abcd", "C...", "efgh"}),
+              testing::ElementsAre(false, true, false));
+}
+
+TEST_F(ProcessTest, WhatWasSentToAWorkerThatNeverSawItCanRunAgain) {
+  const auto executor = Start("fragile");
+  Wait();
+  executor->ReleaseMemory(0);
+  EXPECT_THAT(RunTogether(executor.get(), {"abcd", "efgh"}),
+              testing::ElementsAre(false, false));
+}
+
+TEST_F(ProcessTest, NothingRunsAgainWhereAModelWroteOverWhatTellsOfIt) {
+  const auto executor = Start("good");
+  Wait();
+  EXPECT_THAT(RunTogether(executor.get(), {"abcd", "W...", "efgh"}),
+              testing::ElementsAre(true, true, true));
+}
+
 TEST_F(ProcessTest, AnAnswerIsReleasedWhenItIsReadAndNoSooner) {
   const auto executor = Start("good");
   Wait();
@@ -305,6 +354,13 @@ TEST_F(ProcessTest, OutputsThatLieNowhereEndTheWorkerNotUs) {
   Wait();
   EXPECT_TRUE(absl::IsInternal(Run(executor.get(), "L...").status));
   EXPECT_EQ(ended_, "sent outputs that lie nowhere");
+}
+
+TEST_F(ProcessTest, NothingRunsAgainWhoseAnswerMakesNoSense) {
+  const auto executor = Start("good");
+  Wait();
+  EXPECT_THAT(RunTogether(executor.get(), {"abcd", "L...", "efgh"}),
+              testing::ElementsAre(true, true, true));
 }
 
 TEST_F(ProcessTest, AModelThatCannotBeLoadedSaysWhy) {

@@ -20,6 +20,7 @@
 #include "cc/engine/engine.h"
 #include "cc/engine/thread.h"
 #include "cc/worker/messages.h"
+#include "cc/worker/progress.h"
 #include "cc/worker/segment.h"
 #include "cc/worker/trial.h"
 
@@ -202,7 +203,10 @@ class Slot {
       if (!segment.ok()) return segment.status();
       inputs_ = *std::move(segment);
     }
-    for (const std::vector<RunInput>& inputs : run.inputs) RunOnce(inputs);
+    for (size_t i = 0; i < run.inputs.size(); ++i) {
+      Progress(inputs_->data()).Begin(i);
+      RunOnce(run.inputs[i]);
+    }
     return absl::OkStatus();
   }
 

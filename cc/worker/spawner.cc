@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -17,6 +16,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "cc/base/signals.h"
 #include "cc/worker/wire.h"
 
 namespace worker {
@@ -49,25 +49,6 @@ void FavourTheServer() {
   if (write(file.get(), more.data(), more.size()) < 0) errno = 0;
 }
 
-// An eventfd that is written to when a child ends. By a handler and not by a
-// signalfd: libpaddle has a thread in this process too, which blocks no signal,
-// and would be given those that the main thread blocks.
-int exits = -1;
-
-void CountExits() {
-  exits = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (exits < 0) _exit(1);
-  struct sigaction action = {};
-  action.sa_handler = [](int) {
-    const int error = errno;
-    const uint64_t one = 1;
-    if (write(exits, &one, sizeof(one)) < 0) _exit(1);
-    errno = error;
-  };
-  action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
-  sigaction(SIGCHLD, &action, nullptr);
-}
-
 // The process that forks: no locks, no heap but its own.
 class Forker {
  public:
@@ -78,15 +59,13 @@ class Forker {
 
   // Never returns in this process; in a worker it does, with its exit code.
   int Run() {
-    CountExits();
+    auto exits = base::Signals::Count({SIGCHLD});
+    if (!exits.ok()) _exit(1);
+    exits_ = *std::move(exits);
     while (true) {
-      pollfd ready[] = {{channel_.fd(), POLLIN, 0}, {exits, POLLIN, 0}};
+      pollfd ready[] = {{channel_.fd(), POLLIN, 0}, {exits_->fd(), POLLIN, 0}};
       if (poll(ready, 2, -1) < 0) continue;
-      if (ready[1].revents != 0) {
-        uint64_t ignored;
-        if (read(exits, &ignored, sizeof(ignored)) < 0) continue;
-        Reap();
-      }
+      if (exits_->Take() > 0) Reap();
       if (ready[0].revents == 0) continue;
       auto message = channel_.Receive(/*wait=*/false);
       if (!message.ok()) End();  // the server is gone
@@ -145,8 +124,7 @@ class Forker {
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != forker) _exit(1);
-    signal(SIGCHLD, SIG_DFL);
-    close(exits);
+    exits_.reset();
     if (max_memory_mb_ > 0) {
       const rlim_t bytes = static_cast<rlim_t>(max_memory_mb_) << 20;
       const rlimit limit = {bytes, bytes};
@@ -168,6 +146,7 @@ class Forker {
   Channel channel_;
   Spawner::Main main_;
   const int64_t max_memory_mb_;
+  std::unique_ptr<base::Signals> exits_;  // of children
   std::map<int64_t, pid_t> children_;
 };
 
@@ -218,6 +197,7 @@ void Spawner::OnMessage() {
     if (message.ok() && !message->has_value()) return;
     if (!message.ok()) {
       // Killed by somebody, with all workers.
+      lost_ = true;
       watch_.reset();
       auto all = std::exchange(on_exit_, {});
       for (auto& [worker, on_exit] : all) {

@@ -50,6 +50,8 @@ class Spawner {
                                 OnExit on_exit);
   // Ends it at once. Nothing if it is gone.
   void Kill(int64_t worker);
+  // Whether the process that forks is gone: nothing starts any more.
+  bool lost() const { return lost_; }
   // Its end is of no interest any more.
   void Forget(int64_t worker);
 
@@ -62,6 +64,7 @@ class Spawner {
   Channel channel_;
   std::unique_ptr<base::Watch> watch_;
   std::function<void()> on_lost_;
+  bool lost_ = false;
   int64_t last_ = 0;
   std::map<int64_t, OnExit> on_exit_;
 };

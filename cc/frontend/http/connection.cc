@@ -1,17 +1,14 @@
 #include "cc/frontend/http/connection.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "cc/frontend/http/pending_reply.h"
 
 namespace http {
 namespace {
@@ -19,96 +16,17 @@ namespace {
 // What one client may bring in one turn of the loop, in system calls: more is
 // unfair to the others.
 constexpr int kReadsAtOnce = 4;
-constexpr size_t kPartsAtOnce = 64;
 constexpr absl::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
-// `head` and `body` from their beginnings on, as much as fits.
-size_t Gather(absl::string_view head, const absl::Cord& body,
-              std::array<iovec, kPartsAtOnce>* parts, size_t* bytes) {
-  size_t count = 0;
-  *bytes = 0;
-  const auto add = [&](absl::string_view part) {
-    (*parts)[count++] = {const_cast<char*>(part.data()), part.size()};
-    *bytes += part.size();
-  };
-  if (!head.empty()) add(head);
-  for (const absl::string_view chunk : body.Chunks()) {
-    if (count == kPartsAtOnce) break;
-    add(chunk);
-  }
-  return count;
-}
-
-struct Sent {
-  size_t offered = 0;
-  size_t taken = 0;
-  bool failed = false;  // the client has gone
-};
-
-Sent SendParts(int fd, absl::string_view head, const absl::Cord& body) {
-  std::array<iovec, kPartsAtOnce> parts;
-  Sent sent;
-  msghdr message = {};
-  message.msg_iovlen = Gather(head, body, &parts, &sent.offered);
-  message.msg_iov = parts.data();
-  ssize_t n;
-  do {
-    n = sendmsg(fd, &message, MSG_NOSIGNAL);
-  } while (n < 0 && errno == EINTR);
-  if (n >= 0) {
-    sent.taken = static_cast<size_t>(n);
-  } else {
-    sent.failed = errno != EAGAIN && errno != EWOULDBLOCK;
-  }
-  return sent;
-}
-
 }  // namespace
-
-class Connection::PendingReply : public Reply {
- public:
-  PendingReply(const std::shared_ptr<Connection>& connection, uint64_t request)
-      : connection_(connection),
-        loop_(connection->shared_->loop),
-        request_(request) {}
-  PendingReply(const PendingReply&) = delete;
-  PendingReply& operator=(const PendingReply&) = delete;
-  ~PendingReply() override {
-    if (done_) return;
-    if (const auto connection = connection_.lock()) {
-      connection->OnDropped(request_);
-    }
-  }
-
-  void Send(Response response) override {
-    if (std::exchange(done_, true)) return;
-    if (const auto connection = connection_.lock()) {
-      connection->Respond(request_, std::move(response));
-    }
-  }
-
-  void OnGone(std::function<void()> gone) override {
-    if (done_) return;
-    if (const auto connection = connection_.lock()) {
-      connection->SetGone(request_, std::move(gone));
-    } else {
-      loop_->Defer(std::move(gone));
-    }
-  }
-
- private:
-  const std::weak_ptr<Connection> connection_;
-  base::Loop* const loop_;
-  const uint64_t request_;
-  bool done_ = false;
-};
 
 Connection::Connection(Shared* shared, int fd)
     : shared_(shared),
       fd_(fd),
-      timer_(shared->loop, [this] { OnTimer(); }),
+      deadline_(shared->loop, [this] { Guarded([this] { OnDeadline(); }); }),
       input_(shared->pool),
-      parser_(shared->limits, shared->single_headers) {}
+      parser_(shared->limits, shared->single_headers),
+      output_(&shared->counts.bytes_out) {}
 
 Connection::~Connection() {
   watch_.reset();
@@ -131,7 +49,7 @@ void Connection::Start() {
     watch_.emplace(shared_->loop, fd_, [this](bool readable, bool writable) {
       OnReady(readable, writable);
     });
-    Arm(shared_->timeouts.head);
+    deadline_.Set(shared_->timeouts.head);
     Want();
   });
 }
@@ -159,22 +77,17 @@ void Connection::Close() {
 void Connection::Abandon() {
   state_ = State::kClosed;
   watch_.reset();
-  timer_.Stop();
+  deadline_.Clear();
   close(std::exchange(fd_, -1));
   input_.Clear();
-  out_.Clear();
-}
-
-bool Connection::busy() const {
-  return state_ == State::kHandling || state_ == State::kSending ||
-         (state_ == State::kReading && parser_.started());
+  output_.Clear();
 }
 
 // ---- Reading
 
 void Connection::OnReady(bool readable, bool writable) {
   Guarded([&] {
-    if (writable && !out_.empty()) Flush();
+    if (writable && !output_.empty()) OnSent(output_.Flush(fd_));
     if (readable) OnReadable();
   });
 }
@@ -231,10 +144,13 @@ void Connection::OnEnd(bool reset) {
   if (state_ == State::kHandling) CallGone();
 }
 
+ssize_t Connection::Discard() {
+  return recv(fd_, shared_->scratch.data(), shared_->scratch.size(), 0);
+}
+
 // What is readable may also be the end.
 void Connection::OnNoRoom() {
-  const ssize_t n =
-      recv(fd_, shared_->scratch.data(), shared_->scratch.size(), 0);
+  const ssize_t n = Discard();
   if (n > 0) {
     RefuseNow({503, "the server has no memory for a further request now"});
   } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -244,8 +160,7 @@ void Connection::OnNoRoom() {
 
 void Connection::DiscardInput() {
   for (int i = 0; i < kReadsAtOnce; ++i) {
-    const ssize_t n =
-        recv(fd_, shared_->scratch.data(), shared_->scratch.size(), 0);
+    const ssize_t n = Discard();
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n <= 0) return Close();
     if (static_cast<size_t>(n) < shared_->scratch.size()) return;
@@ -287,7 +202,7 @@ void Connection::OnHead() {
   // A body that is on its way already waits for nothing.
   if (parser_.expects_continue() && input_.unread().empty() &&
       parser_.state() == Parser::State::kBody) {
-    Write(kContinue, absl::Cord());
+    OnSent(output_.Write(fd_, kContinue, absl::Cord()));
   }
 }
 
@@ -306,7 +221,7 @@ void Connection::Reject(Response response) {
 
 void Connection::OnComplete() {
   state_ = State::kHandling;
-  Disarm();
+  deadline_.Clear();
   head_timed_ = body_timed_ = false;
   Request request = parser_.Take();
   request.body = input_.TakeBody();
@@ -322,7 +237,8 @@ void Connection::AwaitMore() {
     if (parser_.state() == Parser::State::kBody) {
       if (!std::exchange(body_timed_, true)) WatchRate();
     } else if (parser_.started()) {
-      if (!std::exchange(head_timed_, true)) Arm(shared_->timeouts.head);
+      if (!std::exchange(head_timed_, true))
+        deadline_.Set(shared_->timeouts.head);
     } else if (shared_->draining) {
       return Linger();
     }
@@ -382,47 +298,21 @@ void Connection::SendAnswer(Response response) {
   absl::Cord body;
   if (!head_only_ && HasBody(response.status)) body = std::move(response.body);
   bytes_ = static_cast<int64_t>(head.size() + body.size());
-  Write(head, std::move(body));
+  OnSent(output_.Write(fd_, head, std::move(body)));
   if (state_ == State::kSending) WatchRate();
 }
 
-void Connection::Write(absl::string_view head, absl::Cord body) {
-  Sent sent;
-  if (out_.empty()) {
-    sent = SendParts(fd_, head, body);
-    if (sent.failed) return Close();
-  }
-  shared_->counts.bytes_out += sent.taken;
-  const size_t of_head = std::min(sent.taken, head.size());
-  out_.Append(head.substr(of_head));
-  body.RemovePrefix(sent.taken - of_head);
-  out_.Append(std::move(body));
-  if (out_.empty()) {
-    if (state_ == State::kSending) OnWritten();
-  } else if (sent.taken == sent.offered && sent.taken > 0) {
-    Flush();  // there were too many parts for one call
-  } else {
-    Want();
-  }
-}
-
-void Connection::Flush() {
-  while (!out_.empty()) {
-    const Sent sent = SendParts(fd_, {}, out_);
-    if (sent.failed) return Close();
-    shared_->counts.bytes_out += sent.taken;
-    out_.RemovePrefix(sent.taken);
-    if (sent.taken < sent.offered) break;
-  }
+void Connection::OnSent(bool alive) {
+  if (!alive) return Close();
   Want();
-  if (out_.empty() && state_ == State::kSending) OnWritten();
+  if (output_.empty() && state_ == State::kSending) OnWritten();
 }
 
 void Connection::OnWritten() {
   head_only_ = false;
   if (!keep_alive_) return Linger();
   state_ = State::kReading;
-  Arm(shared_->timeouts.idle);
+  deadline_.Set(shared_->timeouts.idle);
   read_ahead_ = true;
   Want();
   Process();  // what has come meanwhile makes no event
@@ -434,7 +324,7 @@ void Connection::Linger() {
   shutdown(fd_, SHUT_WR);
   input_.Clear();
   seen_moved_ = Moved();
-  Arm(shared_->timeouts.linger);
+  deadline_.Set(shared_->timeouts.linger);
   Want();
 }
 
@@ -443,33 +333,21 @@ void Connection::Want() {
   const bool waits_for_its_turn =
       state_ == State::kHandling || state_ == State::kSending;
   const bool read = !ended_ && (read_ahead_ || !waits_for_its_turn);
-  if (!watch_->Want(read, !out_.empty())) Close();
+  if (!watch_->Want(read, !output_.empty())) Close();
 }
 
 // ---- Time
 
-void Connection::Arm(std::chrono::milliseconds timeout) {
-  deadline_ = base::Clock::now() + timeout;
-  if (timer_due_.has_value() && *timer_due_ <= *deadline_) return;
-  timer_due_ = deadline_;
-  timer_.Start(timeout);
-}
-
 void Connection::WatchRate() {
   seen_moved_ = 0;
-  Arm(shared_->timeouts.stall);
-}
-
-int64_t Connection::QueuedInKernel() const {
-  int queued = 0;
-  return ioctl(fd_, SIOCOUTQ, &queued) == 0 ? queued : 0;
+  deadline_.Set(shared_->timeouts.stall);
 }
 
 int64_t Connection::Moved() const {
   if (state_ == State::kReading) return bytes_;
   // The kernel takes megabytes at once from us: what counts is what the
   // client's side has taken from the kernel.
-  return bytes_ - static_cast<int64_t>(out_.size()) - QueuedInKernel();
+  return bytes_ - static_cast<int64_t>(output_.size()) - QueuedInKernel(fd_);
 }
 
 bool Connection::Moves(std::chrono::milliseconds span) {
@@ -481,20 +359,6 @@ bool Connection::Moves(std::chrono::milliseconds span) {
   return true;
 }
 
-void Connection::OnTimer() {
-  Guarded([this] {
-    timer_due_.reset();
-    if (!deadline_.has_value() || state_ == State::kClosed) return;
-    const auto left = *deadline_ - base::Clock::now();
-    if (left > left.zero()) {
-      timer_due_ = deadline_;
-      return timer_.Start(left);
-    }
-    deadline_.reset();
-    OnDeadline();
-  });
-}
-
 void Connection::OnDeadline() {
   const Timeouts& timeouts = shared_->timeouts;
   switch (state_) {
@@ -502,16 +366,17 @@ void Connection::OnDeadline() {
       // Nothing was asked: there is nothing to say.
       if (!parser_.started()) return Linger();
       const bool in_body = parser_.state() == Parser::State::kBody;
-      if (in_body && Moves(timeouts.stall)) return Arm(timeouts.stall);
+      if (in_body && Moves(timeouts.stall))
+        return deadline_.Set(timeouts.stall);
       return RefuseNow(TooSlow());
     }
     case State::kSending:
       // Part of the answer is out: there is nothing more to say.
-      return Moves(timeouts.stall) ? Arm(timeouts.stall) : Close();
+      return Moves(timeouts.stall) ? deadline_.Set(timeouts.stall) : Close();
     case State::kLingering:
       // The kernel may still hold megabytes of the answer.
-      return QueuedInKernel() > 0 && Moves(timeouts.linger)
-                 ? Arm(timeouts.linger)
+      return QueuedInKernel(fd_) > 0 && Moves(timeouts.linger)
+                 ? deadline_.Set(timeouts.linger)
                  : Close();
     case State::kHandling:
     case State::kClosed:

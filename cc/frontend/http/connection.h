@@ -2,6 +2,8 @@
 #ifndef CC_FRONTEND_HTTP_CONNECTION_H_
 #define CC_FRONTEND_HTTP_CONNECTION_H_
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -15,8 +17,10 @@
 #include "absl/strings/string_view.h"
 #include "cc/base/loop.h"
 #include "cc/frontend/http/block.h"
+#include "cc/frontend/http/deadline.h"
 #include "cc/frontend/http/http.h"
 #include "cc/frontend/http/input.h"
+#include "cc/frontend/http/output.h"
 #include "cc/frontend/http/parser.h"
 #include "cc/frontend/http/response.h"
 
@@ -91,7 +95,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Abandon();
 
   // Whether a request has begun to come, or is being answered.
-  bool busy() const;
+  bool busy() const {
+    return state_ == State::kHandling || state_ == State::kSending ||
+           (state_ == State::kReading && parser_.started());
+  }
 
  private:
   class PendingReply;
@@ -114,6 +121,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t Receive(absl::Span<char> room);
   void OnEnd(bool reset);
   void OnNoRoom();
+  // As recv(2), of bytes that nobody wants.
+  ssize_t Discard();
   void DiscardInput();
 
   // Reads requests out of the input, until one is being handled.
@@ -131,31 +140,24 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void RefuseNow(const Error& error);
   void SendAnswer(Response response);
-  void Write(absl::string_view head, absl::Cord body);
-  void Flush();
+  // The socket has taken what it could; `alive`: the client is there.
+  void OnSent(bool alive);
   void OnWritten();
   void Linger();
   void Want();
 
-  void Arm(std::chrono::milliseconds timeout);
-  void Disarm() { deadline_.reset(); }
   // From now on a body or an answer has to move.
   void WatchRate();
   int64_t Moved() const;
   // Whether it has moved enough since it was looked at last.
   bool Moves(std::chrono::milliseconds span);
-  int64_t QueuedInKernel() const;
-  void OnTimer();
   void OnDeadline();
   Error TooSlow() const;
 
   Shared* const shared_;
   int fd_;
   std::optional<base::Watch> watch_;
-  base::Timer timer_;
-  // Where the timer must strike; it is started only if it would be late.
-  std::optional<base::Clock::time_point> deadline_;
-  std::optional<base::Clock::time_point> timer_due_;
+  Deadline deadline_;
 
   Input input_;
   Parser parser_;
@@ -171,7 +173,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool head_only_ = false;  // the answer goes without its body
   bool keep_alive_ = true;
 
-  absl::Cord out_;          // what the socket has not taken yet
+  Output output_;
   int64_t bytes_ = 0;       // of the body that have come, or of the answer
   int64_t seen_moved_ = 0;  // Moved() when it was looked at last
 };

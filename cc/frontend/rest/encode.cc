@@ -1,5 +1,6 @@
 #include "cc/frontend/rest/encode.h"
 
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -75,21 +76,77 @@ bool IsBinary(const BinaryOutputs& binary, size_t i) {
   return i < binary.each.size() ? binary.each[i] : binary.all;
 }
 
+// Of an element, with the comma before it: "-1.17549435e-38".
+size_t MostCharacters(base::DataType type) {
+  switch (type) {
+    case base::DataType::kBool:
+    case base::DataType::kUint16:
+      return 6;
+    case base::DataType::kUint8:
+      return 4;
+    case base::DataType::kInt8:
+      return 5;
+    case base::DataType::kInt16:
+      return 7;
+    case base::DataType::kUint32:
+      return 11;
+    case base::DataType::kInt32:
+      return 12;
+    case base::DataType::kUint64:
+    case base::DataType::kInt64:
+      return 21;
+    case base::DataType::kFloat16:
+    case base::DataType::kBfloat16:
+    case base::DataType::kFloat32:
+      return 16;
+    case base::DataType::kFloat64:
+    case base::DataType::kBytes:
+      break;
+  }
+  return 25;
+}
+
+struct ChargedText {
+  explicit ChargedText(base::ByteBudget* budget) : charge(budget) {}
+
+  base::Charge charge;
+  std::string json;
+};
+
+absl::Status NoRoom(size_t bytes) {
+  return absl::UnavailableError(absl::StrCat(
+      "the server has no room to write an answer of ", bytes,
+      " bytes as JSON just now (--max_inflight_bytes); as binary data it takes "
+      "less"));
+}
+
 }  // namespace
 
-size_t BytesAsJson(const BinaryOutputs& binary,
-                   const std::vector<Tensor>& outputs) {
+size_t TextBytes(const BinaryOutputs& binary,
+                 const std::vector<Tensor>& outputs) {
   size_t bytes = 0;
   for (size_t i = 0; i < outputs.size(); ++i) {
-    if (!IsBinary(binary, i)) bytes += outputs[i].data.size();
+    if (IsBinary(binary, i)) continue;
+    const base::DataType type = outputs[i].dtype;
+    const size_t size = outputs[i].data.size();
+    // A string's length, of four bytes, makes room for its quotes.
+    bytes += type == base::DataType::kBytes
+                 ? 2 * size
+                 : size / base::SizeOf(type) * MostCharacters(type);
   }
   return bytes;
 }
 
 absl::StatusOr<InferResponse> EncodeInferResponse(
     const infer::ModelInfo& model, absl::string_view id,
-    const BinaryOutputs& binary, const std::vector<Tensor>& outputs) {
-  std::string json = "{";
+    const BinaryOutputs& binary, const std::vector<Tensor>& outputs,
+    base::ByteBudget* budget) {
+  const auto text = std::make_shared<ChargedText>(budget);
+  const size_t expected = TextBytes(binary, outputs);
+  if (!text->charge.Resize(expected)) return NoRoom(expected);
+  std::string& json = text->json;
+  json.reserve(expected);
+  json = "{";
   AppendField("model_name", model.name, &json);
   json.push_back(',');
   AppendField("model_version", model.version, &json);
@@ -118,9 +175,10 @@ absl::StatusOr<InferResponse> EncodeInferResponse(
     json.push_back('}');
   }
   json.append("]}");
+  if (!text->charge.Resize(json.size())) return NoRoom(json.size());
   InferResponse response;
   if (any_binary) response.json_size = json.size();
-  response.body = absl::Cord(std::move(json));
+  response.body = absl::MakeCordFromExternal(json, [text] {});
   response.body.Append(std::move(tail));
   return response;
 }

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
+#include "cc/base/byte_budget.h"
 #include "cc/frontend/rest/decode.h"
 #include "cc/infer/repository.h"
 #include "cc/infer/servable.h"
@@ -25,15 +26,20 @@ struct InferResponse {
 };
 
 // `outputs`: those that the request asked for, in its order. What is binary
-// becomes part of the body and is not copied. FAILED_PRECONDITION if one cannot
-// be written in the form that is wanted. Thread-safe.
+// becomes part of the body and is not copied; the JSON is taken of `budget`
+// (nullptr: none) as long as the body lives. FAILED_PRECONDITION if an output
+// cannot be written in the form that is wanted, UNAVAILABLE where the budget is
+// used up. Thread-safe.
 absl::StatusOr<InferResponse> EncodeInferResponse(
     const infer::ModelInfo& model, absl::string_view id,
-    const BinaryOutputs& binary, const std::vector<infer::Tensor>& outputs);
+    const BinaryOutputs& binary, const std::vector<infer::Tensor>& outputs,
+    base::ByteBudget* budget);
 
-// Bytes of those outputs that become numbers in JSON, which takes time.
-size_t BytesAsJson(const BinaryOutputs& binary,
-                   const std::vector<infer::Tensor>& outputs);
+// Bytes that the elements of those outputs that are not binary take in JSON,
+// which takes time. No less than they will, but for strings with much to
+// escape.
+size_t TextBytes(const BinaryOutputs& binary,
+                 const std::vector<infer::Tensor>& outputs);
 
 std::string EncodeServerMetadata(absl::string_view name,
                                  absl::string_view version);

@@ -1,6 +1,11 @@
 #include "cc/frontend/rest/encode.h"
 
+#include <cstdint>
+#include <limits>
+
+#include "cc/base/byte_budget.h"
 #include "cc/base/copy_counter.h"
+#include "cc/frontend/rest/tensor_json.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -31,8 +36,8 @@ std::vector<Tensor> Results() {
 }
 
 TEST(EncodeInferResponse, JsonOfAllOutputs) {
-  const auto response =
-      EncodeInferResponse(Digits(), "q\"1", BinaryOutputs(), Results());
+  const auto response = EncodeInferResponse(Digits(), "q\"1", BinaryOutputs(),
+                                            Results(), nullptr);
   ASSERT_TRUE(response.ok());
   EXPECT_EQ(response->json_size, std::nullopt);
   EXPECT_EQ(
@@ -46,8 +51,9 @@ TEST(EncodeInferResponse, OutputsAsAskedFor) {
   std::vector<Tensor> results = Results();
   std::swap(results[0], results[1]);
   const BinaryOutputs binary = {false, {true, false}};
-  EXPECT_EQ(BytesAsJson(binary, results), 4u);
-  const auto response = EncodeInferResponse(Digits(), "", binary, results);
+  EXPECT_EQ(TextBytes(binary, results), 12u);
+  const auto response =
+      EncodeInferResponse(Digits(), "", binary, results, nullptr);
   ASSERT_TRUE(response.ok());
   const std::string json =
       R"({"model_name":"digits","model_version":"3","outputs":[)"
@@ -65,7 +71,8 @@ TEST(EncodeInferResponse, BinaryIsThePiecesThatWereThere) {
                       {100'000},
                       absl::MakeCordFromExternal(data, [] {})};
   base::copied_tensor_bytes = 0;
-  const auto response = EncodeInferResponse(Digits(), "", {true, {}}, {output});
+  const auto response =
+      EncodeInferResponse(Digits(), "", {true, {}}, {output}, nullptr);
   ASSERT_TRUE(response.ok());
   bool found = false;
   for (const absl::string_view chunk : response->body.Chunks()) {
@@ -80,16 +87,86 @@ TEST(EncodeInferResponse, PiecesBecomeOneForJson) {
   absl::Cord data(std::string("\1\0\0\0\2\0\0", 7));
   data.Append(absl::MakeCordFromExternal(absl::string_view("\0", 1), [] {}));
   base::copied_tensor_bytes = 0;
-  const auto response = EncodeInferResponse(
-      Digits(), "", BinaryOutputs(), {{"a", DataType::kInt32, {2}, data}});
+  const auto response =
+      EncodeInferResponse(Digits(), "", BinaryOutputs(),
+                          {{"a", DataType::kInt32, {2}, data}}, nullptr);
   ASSERT_TRUE(response.ok());
   EXPECT_THAT(std::string(response->body), HasSubstr("\"data\":[1,2]"));
   EXPECT_LE(base::copied_tensor_bytes, 8u);
 }
 
+TEST(EncodeInferResponse, JsonIsChargedAsLongAsTheBodyLives) {
+  base::ByteBudget budget(10'000);
+  const std::string numbers(400 * sizeof(float), '\x3f');  // 0.74703974
+  const std::vector<Tensor> results = {
+      {"a", DataType::kFloat32, {400}, absl::Cord(numbers)}};
+  {
+    const auto response =
+        EncodeInferResponse(Digits(), "", {}, results, &budget);
+    ASSERT_TRUE(response.ok()) << response.status();
+    EXPECT_GT(response->body.size(), 4'000u);
+    EXPECT_EQ(budget.held(), response->body.size());
+    // As many again find no room, and leave nothing behind.
+    const auto second = EncodeInferResponse(Digits(), "", {}, results, &budget);
+    EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ(budget.held(), response->body.size());
+    const BinaryOutputs binary = {true, {}};
+    EXPECT_TRUE(
+        EncodeInferResponse(Digits(), "", binary, results, &budget).ok());
+  }
+  EXPECT_EQ(budget.held(), 0u);
+}
+
+// More than is expected of strings.
+TEST(EncodeInferResponse, WhatIsEscapedIsChargedTooAndMayFindNoRoom) {
+  std::string controls("\xe8\x03\0\0", 4);
+  controls.append(1000, '\1');
+  const std::vector<Tensor> results = {
+      {"a", DataType::kBytes, {1}, absl::Cord(controls)}};
+  base::ByteBudget budget(10'000);
+  const auto response = EncodeInferResponse(Digits(), "", {}, results, &budget);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_GT(response->body.size(), 6'000u);
+  EXPECT_EQ(budget.held(), response->body.size());
+  base::ByteBudget small(3'000);
+  EXPECT_EQ(
+      EncodeInferResponse(Digits(), "", {}, results, &small).status().code(),
+      absl::StatusCode::kUnavailable);
+  EXPECT_EQ(small.held(), 0u);
+}
+
+// What TextBytes promises of every type.
+TEST(EncodeInferResponse, NoNumberIsLongerThanExpected) {
+  const auto bytes = [](auto value) {
+    return absl::Cord(
+        std::string(reinterpret_cast<const char*>(&value), sizeof(value)));
+  };
+  const std::vector<Tensor> longest = {
+      {"", DataType::kBool, {1}, absl::Cord(std::string(1, '\0'))},
+      {"", DataType::kUint8, {1}, bytes(std::numeric_limits<uint8_t>::max())},
+      {"", DataType::kUint16, {1}, bytes(std::numeric_limits<uint16_t>::max())},
+      {"", DataType::kUint32, {1}, bytes(std::numeric_limits<uint32_t>::max())},
+      {"", DataType::kUint64, {1}, bytes(std::numeric_limits<uint64_t>::max())},
+      {"", DataType::kInt8, {1}, bytes(std::numeric_limits<int8_t>::min())},
+      {"", DataType::kInt16, {1}, bytes(std::numeric_limits<int16_t>::min())},
+      {"", DataType::kInt32, {1}, bytes(std::numeric_limits<int32_t>::min())},
+      {"", DataType::kInt64, {1}, bytes(std::numeric_limits<int64_t>::min())},
+      {"", DataType::kFloat16, {1}, bytes(uint16_t{0x8401})},
+      {"", DataType::kBfloat16, {1}, bytes(uint16_t{0x8081})},
+      {"", DataType::kFloat32, {1}, bytes(-1.17549435e-38f)},
+      {"", DataType::kFloat64, {1}, bytes(-2.2250738585072014e-308)}};
+  for (const Tensor& tensor : longest) {
+    std::string text;
+    ASSERT_TRUE(AppendTensorData(tensor, &text).ok());
+    // Two brackets in place of one comma.
+    EXPECT_LE(text.size() - 1, TextBytes({}, {tensor})) << text;
+  }
+}
+
 TEST(EncodeInferResponse, NoRows) {
-  const auto response = EncodeInferResponse(
-      Digits(), "", BinaryOutputs(), {{"b", DataType::kUint8, {0, 2}, {}}});
+  const auto response =
+      EncodeInferResponse(Digits(), "", BinaryOutputs(),
+                          {{"b", DataType::kUint8, {0, 2}, {}}}, nullptr);
   ASSERT_TRUE(response.ok());
   EXPECT_THAT(std::string(response->body),
               HasSubstr(R"("shape":[0,2],"data":[]}]})"));
@@ -99,8 +176,8 @@ TEST(EncodeInferResponse, OffsetsOfSequences) {
   std::vector<Tensor> results = Results();
   results[0].lod = {{0, 1}};
   results[1].lod = {{0, 1}, {0, 1}};
-  const auto response =
-      EncodeInferResponse(Digits(), "", {false, {true, false}}, results);
+  const auto response = EncodeInferResponse(
+      Digits(), "", {false, {true, false}}, results, nullptr);
   ASSERT_TRUE(response.ok());
   const std::string body(response->body);
   EXPECT_THAT(body,
@@ -115,11 +192,12 @@ TEST(EncodeInferResponse, SaysWhatJsonCannotCarry) {
        DataType::kFloat16,
        {1},
        absl::Cord(absl::string_view("\0\x7C", 2))}};
-  EXPECT_EQ(EncodeInferResponse(Digits(), "", BinaryOutputs(), results)
+  EXPECT_EQ(EncodeInferResponse(Digits(), "", BinaryOutputs(), results, nullptr)
                 .status()
                 .code(),
             absl::StatusCode::kFailedPrecondition);
-  EXPECT_TRUE(EncodeInferResponse(Digits(), "", {true, {}}, results).ok());
+  EXPECT_TRUE(
+      EncodeInferResponse(Digits(), "", {true, {}}, results, nullptr).ok());
 }
 
 TEST(EncodeMetadata, IsWhatTheProtocolSays) {

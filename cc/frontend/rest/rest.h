@@ -10,13 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "cc/base/helper_thread.h"
 #include "cc/base/loop.h"
 #include "cc/frontend/http/http.h"
-#include "cc/frontend/rest/route.h"
-#include "cc/infer/call.h"
+#include "cc/frontend/rest/exchange.h"
 #include "cc/infer/core.h"
 
 namespace rest {
@@ -32,10 +30,6 @@ struct Options {
   // read in about 0.3 ms, in which nobody else is served.
   size_t small_json_bytes = size_t{256} << 10;
 };
-
-// Of a call's outcome. RESOURCE_EXHAUSTED before a run has begun is 503, try
-// again; from a run it is 500: the same request would come to the same end.
-int HttpStatus(const absl::Status& status, const infer::Timing& timing = {});
 
 // On the loop's thread.
 class Handler : public http::Handler {
@@ -53,10 +47,6 @@ class Handler : public http::Handler {
   http::Response Refuse(const http::Error& error) override;
 
  private:
-  // One request and its answer, for the log and the metrics.
-  struct Exchange;
-  struct Refusal;
-
   // Finds what the request is for; or says why it is refused, as far as its
   // head tells.
   std::optional<Refusal> Check(const http::Request& request,
@@ -69,11 +59,6 @@ class Handler : public http::Handler {
   void Decode(const std::shared_ptr<Exchange>& exchange, absl::Cord body);
   void Infer(const std::shared_ptr<Exchange>& exchange);
   void Encode(const std::shared_ptr<Exchange>& exchange);
-
-  http::Response MakeRefusal(const Refusal& refusal, Exchange* exchange);
-  void Fail(Exchange* exchange, const absl::Status& status);
-  void Send(Exchange* exchange, http::Response response);
-  void Record(const Exchange& exchange, const http::Response& response);
 
   infer::Core* const core_;
   const Options options_;

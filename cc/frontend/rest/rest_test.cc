@@ -184,7 +184,8 @@ TEST_F(RestTest, InferJson) {
             R"({"name":"y","datatype":"FP32","shape":[1,2],"data":[2,4]}]})");
   EXPECT_THAT(Call("POST", "/v2/models/m/versions/1/infer", kBody).body(),
               HasSubstr(R"("model_version":"1")"));
-  EXPECT_EQ(budget_.held(), 0u);
+  // As long as it is not sent.
+  EXPECT_EQ(budget_.held(), answered.body().size());
 }
 
 TEST_F(RestTest, InferHalfPrecisionAsJson) {
@@ -370,6 +371,8 @@ TEST_F(RestTest, LargeJsonIsReadElsewhere) {
   EXPECT_EQ(Call("GET", "/v2/health/live").status(), 200);
   Await([&] { return answered->response.has_value(); });
   EXPECT_THAT(answered->body(), HasSubstr("\"data\":[2,4]"));
+  EXPECT_EQ(budget_.held(), answered->body().size());
+  answered->response.reset();
   EXPECT_EQ(budget_.held(), 0u);
 
   body.pop_back();
@@ -511,6 +514,17 @@ TEST_F(RestTest, ReadyWhenModelsAre) {
   const Answered answered = Call("GET", "/v2/health/ready");
   EXPECT_EQ(answered.status(), 503);
   EXPECT_THAT(answered.body(), HasSubstr("models are being loaded"));
+  EXPECT_EQ(Call("GET", "/v2/models/m/ready").status(), 200);
+}
+
+TEST_F(RestTest, AModelThatStartsAgainIsNotReadyAndTheServerIs) {
+  servable_->set_ready(absl::UnavailableError("model \"m\" starts again"));
+  const Answered answered = Call("GET", "/v2/models/m/ready");
+  EXPECT_EQ(answered.status(), 503);
+  EXPECT_EQ(answered.body(), R"({"error":"model \"m\" starts again"})");
+  EXPECT_EQ(Call("GET", "/v2/models/m/versions/1/ready").status(), 200);
+  EXPECT_EQ(Call("GET", "/v2/health/ready").status(), 200);
+  servable_->set_ready(absl::OkStatus());
   EXPECT_EQ(Call("GET", "/v2/models/m/ready").status(), 200);
 }
 

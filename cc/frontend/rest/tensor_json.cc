@@ -157,38 +157,25 @@ class ElementReader {
 };
 
 // Bytes that are taken of a budget as long as they live.
-class Buffer {
- public:
-  // nullptr where there is no room.
-  static std::unique_ptr<Buffer> Make(size_t bytes, base::ByteBudget* budget) {
-    if (budget != nullptr && !budget->Take(bytes)) return nullptr;
-    std::unique_ptr<Buffer> buffer(new Buffer(bytes, budget));
-    return buffer->data_ != nullptr ? std::move(buffer) : nullptr;
-  }
-  ~Buffer() {
-    if (budget_ != nullptr) budget_->Release(bytes_);
-  }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
+struct Buffer {
+  explicit Buffer(base::ByteBudget* budget) : charge(budget) {}
 
-  char* data() { return data_.get(); }
-  // The first bytes of the buffer, which goes with them.
-  static absl::Cord ToCord(std::unique_ptr<Buffer> buffer, size_t bytes) {
-    const absl::string_view data(buffer->data(), bytes);
-    return absl::MakeCordFromExternal(
-        data, [owned = std::shared_ptr<Buffer>(std::move(buffer))] {});
-  }
-
- private:
-  Buffer(size_t bytes, base::ByteBudget* budget)
-      : bytes_(bytes),
-        budget_(budget),
-        data_(new (std::nothrow) char[bytes == 0 ? 1 : bytes]) {}
-
-  const size_t bytes_;
-  base::ByteBudget* const budget_;
-  const std::unique_ptr<char[]> data_;
+  base::Charge charge;
+  std::unique_ptr<char[]> data;
 };
+
+// nullptr where there is no room.
+std::shared_ptr<Buffer> MakeBuffer(size_t bytes, base::ByteBudget* budget) {
+  auto buffer = std::make_shared<Buffer>(budget);
+  if (!buffer->charge.Resize(bytes)) return nullptr;
+  buffer->data.reset(new (std::nothrow) char[bytes == 0 ? 1 : bytes]);
+  return buffer->data != nullptr ? buffer : nullptr;
+}
+
+absl::Cord ToCord(std::shared_ptr<Buffer> buffer, size_t bytes) {
+  const absl::string_view data(buffer->data.get(), bytes);
+  return absl::MakeCordFromExternal(data, [owned = std::move(buffer)] {});
+}
 
 absl::Status NoRoom(uint64_t bytes) {
   return absl::ResourceExhaustedError(absl::StrCat(
@@ -199,15 +186,15 @@ template <typename T>
 absl::Status ReadNumbers(json::array data, uint64_t elements,
                          base::ByteBudget* budget, Tensor* tensor) {
   const size_t bytes = elements * sizeof(T);
-  std::unique_ptr<Buffer> buffer = Buffer::Make(bytes, budget);
+  const auto buffer = MakeBuffer(bytes, budget);
   if (buffer == nullptr) return NoRoom(bytes);
-  const auto sink = [to = buffer->data()](json::value& value) mutable {
+  const auto sink = [to = buffer->data.get()](json::value& value) mutable {
     if (!ReadNumber<T>(value, to)) return false;
     to += sizeof(T);
     return true;
   };
   absl::Status status = ElementReader(*tensor, elements, sink).Read(data);
-  if (status.ok()) tensor->data = Buffer::ToCord(std::move(buffer), bytes);
+  if (status.ok()) tensor->data = ToCord(buffer, bytes);
   return status;
 }
 
@@ -225,10 +212,10 @@ absl::Status ReadStrings(json::array data, uint64_t elements,
   };
   absl::Status status = ElementReader(*tensor, elements, sink).Read(data);
   if (!status.ok()) return status;
-  std::unique_ptr<Buffer> buffer = Buffer::Make(bytes.size(), budget);
+  const auto buffer = MakeBuffer(bytes.size(), budget);
   if (buffer == nullptr) return NoRoom(bytes.size());
-  std::copy(bytes.begin(), bytes.end(), buffer->data());
-  tensor->data = Buffer::ToCord(std::move(buffer), bytes.size());
+  std::copy(bytes.begin(), bytes.end(), buffer->data.get());
+  tensor->data = ToCord(buffer, bytes.size());
   return status;
 }
 

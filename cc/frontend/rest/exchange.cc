@@ -1,0 +1,91 @@
+#include "cc/frontend/rest/exchange.h"
+
+#include <utility>
+
+#include "cc/base/text.h"
+#include "cc/frontend/rest/encode.h"
+
+namespace rest {
+namespace {
+
+using infer::Endpoint;
+
+// Clients choose names and ids; what they choose is told back up to here.
+constexpr size_t kMaxError = 2000;
+
+}  // namespace
+
+int HttpStatus(const absl::Status& status, const infer::Timing& timing) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return 200;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kOutOfRange:
+      return 400;
+    case absl::StatusCode::kNotFound:
+      return 404;
+    case absl::StatusCode::kUnimplemented:
+      return 501;
+    case absl::StatusCode::kResourceExhausted:
+      return timing.batch_calls > 0 ? 500 : 503;
+    case absl::StatusCode::kUnavailable:
+      return 503;
+    case absl::StatusCode::kDeadlineExceeded:
+      return 504;
+    default:
+      return 500;
+  }
+}
+
+http::Response Json(std::string body) {
+  http::Response response;
+  response.body = absl::Cord(std::move(body));
+  return response;
+}
+
+http::Response MakeRefusal(const Refusal& refusal, std::string* told) {
+  const std::string error(base::Clip(refusal.message, kMaxError));
+  http::Response response = Json(EncodeError(error));
+  response.status = refusal.status;
+  response.headers = refusal.headers;
+  if (refusal.status == 503) response.headers.emplace_back("Retry-After", "1");
+  if (told != nullptr) *told = error;
+  return response;
+}
+
+void Exchange::Send(http::Response response) {
+  Record(response);
+  reply->Send(std::move(response));
+}
+
+void Exchange::Refuse(const Refusal& refusal) {
+  Send(MakeRefusal(refusal, &error));
+}
+
+void Exchange::Fail(const absl::Status& status) {
+  Refuse({HttpStatus(status, timing), std::string(status.message())});
+}
+
+void Exchange::Record(const http::Response& response) const {
+  infer::Access access;
+  access.endpoint = route.endpoint;
+  access.method = method;
+  access.path = path;
+  access.servable = servable;
+  access.code = response.status;
+  access.failed = response.status >= 500;
+  access.routine =
+      response.status == 200 && (route.endpoint == Endpoint::kLive ||
+                                 route.endpoint == Endpoint::kReady ||
+                                 route.endpoint == Endpoint::kMetrics);
+  access.bytes_in = bytes_in;
+  access.bytes_out = response.body.size();
+  access.start = start;
+  access.id = id;
+  access.error = error;
+  access.timing = &timing;
+  core->Record(access);
+}
+
+}  // namespace rest

@@ -1,0 +1,75 @@
+// One request and its answer: what is known of it on the way, and what is told
+// of it to the client, the log and the metrics.
+#ifndef CC_FRONTEND_REST_EXCHANGE_H_
+#define CC_FRONTEND_REST_EXCHANGE_H_
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "cc/frontend/http/http.h"
+#include "cc/frontend/rest/decode.h"
+#include "cc/frontend/rest/route.h"
+#include "cc/infer/call.h"
+#include "cc/infer/core.h"
+
+namespace rest {
+
+// Of a call's outcome. RESOURCE_EXHAUSTED before a run has begun is 503, try
+// again; from a run it is 500: the same request would come to the same end.
+int HttpStatus(const absl::Status& status, const infer::Timing& timing = {});
+
+// 200, with that body.
+http::Response Json(std::string body);
+
+// Why a request is not served.
+struct Refusal {
+  int status = 400;
+  std::string message;
+  http::Headers headers = {};
+};
+
+// The answer to what is refused; clients choose names and ids, which it tells
+// back within bounds. `told`, if any, gets what the client is told.
+http::Response MakeRefusal(const Refusal& refusal, std::string* told = nullptr);
+
+// On the loop's thread, but for what the helper thread is given.
+struct Exchange {
+  // The core must outlive it, or nothing is to be sent any more.
+  Exchange(infer::Core* core, const http::Request& request)
+      : core(core), method(request.method), path(request.path()) {}
+
+  // The answer, which is logged and counted.
+  void Send(http::Response response);
+  void Refuse(const Refusal& refusal);
+  void Fail(const absl::Status& status);
+  // Logs and counts an answer that is sent by others, or not at all.
+  void Record(const http::Response& response) const;
+
+  infer::Core* const core;
+  const infer::Clock::time_point start = infer::Clock::now();
+  const std::string method;
+  const std::string path;
+  Route route;
+  size_t bytes_in = 0;
+  std::shared_ptr<http::Reply> reply;
+  std::shared_ptr<infer::Servable> servable;
+  // Of inference:
+  std::optional<size_t> json_size;
+  infer::Request request;
+  BinaryOutputs binary;
+  std::weak_ptr<infer::Call> call;
+  std::string id;
+  std::vector<infer::Tensor> outputs;
+  infer::Timing timing;
+  bool gone = false;  // nobody waits for the answer
+
+  std::string error;  // what the client is told, if it is an error
+};
+
+}  // namespace rest
+
+#endif  // CC_FRONTEND_REST_EXCHANGE_H_
