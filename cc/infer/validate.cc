@@ -9,7 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "cc/base/data_type.h"
 #include "cc/base/text.h"
-#include "cc/engine/tensor.h"
+#include "cc/base/values.h"
 
 namespace infer {
 namespace {
@@ -105,11 +105,11 @@ absl::Status CheckData(const TensorSpec& spec, const Tensor& input) {
                      " takes ", bytes));
   }
   if (absl::Status status =
-          engine::CheckLod(spec.lod_level, input.shape, input.lod);
+          base::CheckLod(spec.lod_level, input.shape, input.lod);
       !status.ok()) {
     return status;
   }
-  return engine::CheckValues(spec, input.data);
+  return base::CheckValues(spec, input.data);
 }
 
 // Where one input has no rows, none may have any.
