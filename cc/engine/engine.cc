@@ -90,7 +90,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
             options.gpu.has_value(), options.onednn && !options.gpu});
 
   std::optional<MemoryFile> guarded;
-  if (!signature->guarded.program.empty()) {
+  // CUDA's kernels are not what guards are made and tried for.
+  if (!options.gpu && !signature->guarded.program.empty()) {
     absl::StatusOr<MemoryFile> file =
         MemoryFile::Of(signature->guarded.program);
     if (!file.ok()) return file.status();
@@ -173,6 +174,10 @@ const std::vector<TensorSpec>& Engine::inputs() const {
 
 const std::vector<TensorSpec>& Engine::outputs() const {
   return impl_->model().outputs;
+}
+
+const std::vector<base::ValueCheck>& Engine::checks() const {
+  return impl_->model().checks;
 }
 
 absl::Status Engine::CheckInputs(const std::vector<TensorView>& inputs) const {

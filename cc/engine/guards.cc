@@ -46,20 +46,22 @@ std::string Given(const std::string& parameter,
   return bytes;
 }
 
-// What is added to a block: variables, and operators before one of its own.
+// What is added to a block for one lookup: variables, and operators before the
+// one that looks up.
 class Weaver {
  public:
   Weaver(const Lookup& lookup, const std::string& prefix, const Block& block,
-         const Variable& index)
+         const Variable& index, std::map<std::string, std::string>* errors)
       : lookup_(lookup),
         prefix_(prefix),
+        errors_(*errors),
         op_(block.operators[lookup.op]),
         name_(op_.inputs.at(lookup.parameter)[lookup.position]),
         dims_(index.tensor->dims),
         type_(index.tensor->data_type) {}
 
   // Returns the variable to look up in place of the index.
-  std::string Weave(std::map<std::string, std::string>* errors) {
+  std::string Weave() {
     std::string index = name_;
     // Others are not clipped, and whoever looks them up takes these as well.
     if (type_ != kInt32Element && type_ != kInt64Element) {
@@ -67,7 +69,7 @@ class Weaver {
       type_ = kInt64Element;
     }
     const size_t columns = lookup_.extents.size();
-    if (columns == 1) return Hold(index, dims_, lookup_.extents[0], -1, errors);
+    if (columns == 1) return Hold(index, dims_, lookup_.extents[0], -1);
     const auto last = static_cast<int64_t>(dims_.size()) - 1;
     std::vector<int64_t> dims = dims_;
     dims.back() = 1;
@@ -76,7 +78,7 @@ class Weaver {
       const auto column = static_cast<int64_t>(i);
       const std::string part = Slice(index, type_, dims, last, column, "",
                                      absl::StrCat("column", column));
-      held.push_back(Hold(part, dims, lookup_.extents[i], column, errors));
+      held.push_back(Hold(part, dims, lookup_.extents[i], column));
     }
     const std::string all = Declare("held", type_, dims_);
     Add("concat", {{"X", held}}, "Out", all, IntAttribute("axis", last));
@@ -153,9 +155,7 @@ class Weaver {
   // The least and the greatest value, as variables; "": the least is 0.
   std::pair<std::string, std::string> Bounds(const std::string& index,
                                              const Extent& extent,
-                                             const std::string& of,
-                                             std::map<std::string, std::string>*
-                                                 errors) {
+                                             const std::string& of) {
     const bool wraps = lookup_.takes == Takes::kWrapping;
     const int64_t last = lookup_.takes == Takes::kLength ? 0 : -1;
     if (extent.size >= 0) {
@@ -175,7 +175,7 @@ class Weaver {
     const std::string count = Declare(of + "count", kInt64Element, {});
     Add("size", {{"Input", {index}}}, "Out", count);
     const std::string greatest = Declare(of + "greatest", kInt64Element, {});
-    std::string& empty = (*errors)[kEmptyTable];
+    std::string& empty = errors_[kEmptyTable];
     absl::StrAppend(&empty,
                     empty.empty() ? "a dimension is 0 in this run, and "
                                     "something leads into it: it is one of "
@@ -189,10 +189,9 @@ class Weaver {
   }
 
   std::string Hold(const std::string& index, const std::vector<int64_t>& dims,
-                   const Extent& extent, int64_t column,
-                   std::map<std::string, std::string>* errors) {
+                   const Extent& extent, int64_t column) {
     const std::string of = column < 0 ? "" : absl::StrCat("column", column, ".");
-    const auto [least, greatest] = Bounds(index, extent, of, errors);
+    const auto [least, greatest] = Bounds(index, extent, of);
     const std::string held = Declare(of + "clipped", type_, dims);
     Inputs inputs = {{"X", {index}}, {"Max", {greatest}}};
     if (!least.empty()) inputs.push_back({"Min", {least}});
@@ -201,7 +200,7 @@ class Weaver {
     const std::string fits = Declare(of + "fits", kBoolElement, {});
     Add("equal_all", {{"X", {index}}, {"Y", {held}}}, "Out", fits);
     Add("assert", {{"Cond", {fits}}, {"Data", {}}}, "", "");
-    (*errors)[fits] =
+    errors_[fits] =
         Error(extent, column < 0 ? "" : absl::StrCat("[..., ", column, "]"));
     return held;
   }
@@ -226,6 +225,7 @@ class Weaver {
 
   const Lookup& lookup_;
   const std::string prefix_;
+  std::map<std::string, std::string>& errors_;
   const Operator& op_;
   const std::string name_;
   const std::vector<int64_t> dims_;
@@ -234,7 +234,7 @@ class Weaver {
   std::string operators_;
 };
 
-// The names that an operator is given for a parameter, one of them replaced.
+// An OpDesc in which one of the names given for a parameter is replaced.
 std::string Replaced(std::string_view op, const Lookup& lookup,
                      const std::string& name) {
   MessageReader reader(op);
@@ -308,8 +308,9 @@ Guarded AddGuards(std::string_view program, const std::vector<Block>& blocks,
         const auto& given = blocks[block].operators[op].inputs;
         Weaver weaver(lookup, absl::StrCat(prefix, next), blocks[block],
                       *FindVariable(blocks, blocks[block],
-                                    given.at(lookup.parameter)[lookup.position]));
-        own = Replaced(own, lookup, weaver.Weave(&guarded.errors));
+                                    given.at(lookup.parameter)[lookup.position]),
+                      &guarded.errors);
+        own = Replaced(own, lookup, weaver.Weave());
         bytes += weaver.operators();
         variables += weaver.variables();
       }

@@ -185,7 +185,7 @@ class Walk {
     }
     if (type == "arg_max" || type == "arg_min" || type == "argsort" ||
         type == "top_k_v2") {
-      return IsPlace(op, x, need);
+      return IsPlace(op, x, use, need);
     }
     // From here on an element's place is lost.
     if (!need.parts.empty()) return false;
@@ -207,10 +207,13 @@ class Walk {
   }
 
   // A place in a dimension, as argmax gives it.
-  bool IsPlace(const Operator& op, const std::optional<Use>& x,
+  bool IsPlace(const Operator& op, const std::optional<Use>& x, const Use& use,
                const Need& need) const {
+    const bool values = Place(op, "Out", use.name) && op.outputs.size() > 1;
     const int64_t axis = NumberOf(op, "axis", -1);
-    if (!x || need.of || NumberOf(op, "flatten", 0) != 0) return false;
+    if (!x || values || need.of || NumberOf(op, "flatten", 0) != 0) {
+      return false;
+    }
     const std::optional<Size> size = flow_.SizeOf(*x, axis);
     return size && size->fixed > 0 && need.min <= 0 &&
            need.max >= size->fixed - 1;

@@ -215,6 +215,7 @@ void Model::Describe(LoadedModel loaded) {
   info_.platform = std::move(loaded.platform);
   info_.inputs = std::move(loaded.inputs);
   info_.outputs = std::move(loaded.outputs);
+  info_.checks = std::move(loaded.checks);
   const bool rows = IsBatchable(info_.inputs);
   const bool lod = HasLod(info_.inputs);
   info_.max_batch_size = rows ? options_.max_batch_size : 0;
@@ -369,7 +370,10 @@ void Model::SendAll(Slot* slot, const std::vector<Batch>& batches) {
 }
 
 void Model::OnRan(size_t slot, const Batch& batch, BatchResult result) {
-  if (!result.begun) return PutBack(batch);
+  if (!result.begun) {
+    PutBack(batch, /*alone=*/false);
+    return FlushSoon();
+  }
   if (slot < slots_.size()) {
     --slots_[slot].runs;
     slots_[slot].idle_since = Clock::now();
@@ -386,6 +390,12 @@ void Model::OnRan(size_t slot, const Batch& batch, BatchResult result) {
         absl::StrCat("model ", base::Quote(info_.name), " version ",
                      info_.version, ": ", result.status.message()));
   }
+  // Whose values the model does not bear is not known: each is tried by itself.
+  if (absl::IsInvalidArgument(result.status) && batch.calls.size() > 1) {
+    PutBack(batch, /*alone=*/true);
+    Flush();
+    return ReleaseLater();
+  }
   // Between short runs answers are written first: their readers come again at
   // once, and the next batch is twice as large. A long run begins before.
   const bool idle = slot < slots_.size() && slots_[slot].runs == 0;
@@ -396,16 +406,16 @@ void Model::OnRan(size_t slot, const Batch& batch, BatchResult result) {
   ReleaseLater();
 }
 
-// The executor is gone before it began: its successor computes them. The slot
-// stays busy, as it takes no more.
-void Model::PutBack(const Batch& batch) {
-  for (const auto& call : batch.calls) {
-    if (call->cancelled()) continue;
-    call->timing = Timing();
-    absl::Status status = batcher_->Add(call, Clock::now());
-    if (!status.ok()) call->Finish(std::move(status));
+// To be computed again: alone, or as before by the successor of an executor
+// that was gone before it began. In that case the slot stays busy, as it takes
+// no more.
+void Model::PutBack(const Batch& batch, bool alone) {
+  const Clock::time_point now = Clock::now();
+  for (auto call = batch.calls.rbegin(); call != batch.calls.rend(); ++call) {
+    if ((*call)->cancelled()) continue;
+    (*call)->timing = Timing();
+    batcher_->PutBack(*call, alone, now);
   }
-  FlushSoon();
 }
 
 void Model::Finish(const Batch& batch, BatchResult result) {

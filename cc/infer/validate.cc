@@ -211,6 +211,12 @@ absl::Status Validate(const ModelInfo& model, const Request& request) {
                                          status.message()));
     }
   }
+  // One by one, so that nobody's batch fails for another's values.
+  if (absl::Status status =
+          base::CheckTogether(model.checks, model.inputs, given);
+      !status.ok()) {
+    return Invalid(model, status.message());
+  }
   for (auto it = request.outputs.begin(); it != request.outputs.end(); ++it) {
     if (absl::Status status = CheckOutputName(model, *it); !status.ok()) {
       return status;

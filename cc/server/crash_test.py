@@ -15,16 +15,16 @@ import pytest
 from cc.server.repository import ROWS, Repository, data, infer, request
 from cc.server.serving import Server, alive, descendants, run, serving, until
 
-# A row that no table has, at which Paddle's kernel does not look before it reads there.
-CRASH = request([[2**40] * 4], "INT64")
-FITS = request([[0, 1, 2, 99]], "INT64")
+# More boxes than there are: Paddle's kernel writes as many, beyond its memory.
+CRASH = request([[2**30, 0, 0, 0]], "INT64")
+FITS = request([[1, 1, 1, 1]], "INT64")
 ENDS = 'paddle_server_worker_ends_total{model="%s",version="1"}'
 PR_SET_CHILD_SUBREAPER = 36
 
 
 @pytest.fixture
 def models(tmp_path: Path) -> Repository:
-    return Repository(tmp_path, times="times2", unchecked="unchecked")
+    return Repository(tmp_path, times="times2", boxes="boxes")
 
 
 @contextlib.contextmanager
@@ -56,25 +56,25 @@ def others_are_served(server: Server) -> Iterator[None]:
 def test_a_crash_costs_the_requests_of_that_model_only(models: Repository) -> None:
     with serving(models.flag) as server:
         with others_are_served(server):
-            before = server.call("POST", infer("unchecked"), FITS)
+            before = server.call("POST", infer("boxes"), FITS)
             assert before[0] == 200
             for crashes in (1, 2, 3):
-                status, _, answer = server.call("POST", infer("unchecked"), CRASH)
+                status, _, answer = server.call("POST", infer("boxes"), CRASH)
                 assert status == 500
                 assert data(answer) == (
-                    'model "unchecked" version 1: its worker process was ended by signal 11 '
+                    'model "boxes" version 1: its worker process was ended by signal 11 '
                     "(Segmentation fault) while it computed this request"
                 )
                 # The next one waits until the model is there again.
-                assert server.call("POST", infer("unchecked"), FITS)[2] == before[2]
-                assert server.metric(ENDS % "unchecked") == crashes
+                assert server.call("POST", infer("boxes"), FITS)[2] == before[2]
+                assert server.metric(ENDS % "boxes") == crashes
             assert server.metric(ENDS % "times") == 0
-            assert server.metric('paddle_server_model_up{model="unchecked",version="1"}') == 1
+            assert server.metric('paddle_server_model_up{model="boxes",version="1"}') == 1
         server.stop()
-    ends = server.logged("worker ended", model="unchecked", version="1", level="error")
+    ends = server.logged("worker ended", model="boxes", version="1", level="error")
     assert [line["starts_again_seconds"] for line in ends] == [0.1, 0.2, 0.4]
     assert "signal 11" in ends[0]["why"]
-    assert len(server.logged("worker started again", model="unchecked")) == 3
+    assert len(server.logged("worker started again", model="boxes")) == 3
 
 
 def test_every_request_of_a_worker_that_is_killed_is_answered(tmp_path: Path) -> None:
@@ -208,8 +208,8 @@ def _block_and_ignore_signals() -> None:
 
 def test_signals_that_the_parent_has_blocked_are_heard(models: Repository) -> None:
     with serving(models.flag, preexec_fn=_block_and_ignore_signals) as server:
-        assert server.call("POST", infer("unchecked"), CRASH)[0] == 500
-        assert server.call("POST", infer("unchecked"), FITS)[0] == 200
+        assert server.call("POST", infer("boxes"), CRASH)[0] == 500
+        assert server.call("POST", infer("boxes"), FITS)[0] == 200
         assert server.stop()[0] == 0
 
 
@@ -222,7 +222,8 @@ def test_ids_beyond_a_table_are_refused_before_the_model_sees_them(models: Repos
             )
             assert status == 400
             assert f"is {wrong}, the model takes 0 to 99" in data(answer)
-        status, _, answer = server.call("POST", infer("embedding"), FITS)
+        fits = request([[0, 1, 2, 99]], "INT64")
+        status, _, answer = server.call("POST", infer("embedding"), fits)
         assert status == 200
         assert np.array_equal(data(answer), np.ones(32))
         assert server.metric(ENDS % "embedding") == 0
