@@ -245,6 +245,34 @@ CAUGHT: dict[str, Case] = {
         wrong=(2, 100, 100_000, -1, -100_000),
     ),
     "send_u_recv": index(lambda w, i: paddle.geometric.send_u_recv(w, i, i * 0)),
+    "send_ue_recv": index(
+        lambda w, i: paddle.geometric.send_ue_recv(w, paddle.ones([7, 8]), i, i * 0), shape=(7,)
+    ),
+    "send_ue_recv_to": index(
+        lambda w, i: paddle.geometric.send_ue_recv(w, paddle.ones([7, 8]), i * 0, i), shape=(7,)
+    ),
+    "send_uv": index(lambda w, i: paddle.geometric.send_uv(w, w, i, i * 0)),
+    "send_uv_to": index(lambda w, i: paddle.geometric.send_uv(w, w, i * 0, i)),
+    "edit_distance": Case(
+        lambda x, n: F.loss.edit_distance(
+            x, x, False, input_length=n, label_length=paddle.full([2], 7, "int64")
+        )[0],
+        ids=np.array([7, 3]),
+        shape=(2,),
+        right=(0, 7),
+        wrong=LENGTHS,
+        parameters=[],
+        x=BATCH,
+        x_shape=(2, 7),
+    ),
+    "max_unpool3d": index(
+        lambda w, i: F.max_unpool3d(w, i, 2),
+        parameters=[(1, 1, 2, 2, 2)],
+        ids=np.arange(8, dtype=np.int32).reshape(1, 1, 2, 2, 2),
+        shape=(1, 1, 2, 2, 2),
+        right=(0, 63),
+        wrong=(64, 100_000, -1, -100_000),
+    ),
     "max_unpool": index(
         lambda w, i: F.max_unpool2d(w, i, 2),
         parameters=[(1, 2, 2, 2)],

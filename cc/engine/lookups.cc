@@ -1,6 +1,5 @@
 #include "cc/engine/lookups.h"
 
-#include <limits>
 #include <optional>
 #include <utility>
 
@@ -24,8 +23,15 @@ struct Rule {
 
 constexpr Rule kRules[] = {
     {"gather", "Index", "X", "axis", 0},
+    {"edit_distance", "HypsLength", "Hyps", nullptr, 1, "length",
+     Takes::kLength},
+    {"edit_distance", "RefsLength", "Refs", nullptr, 1, "length",
+     Takes::kLength},
     {"gather_tree", "Parents", "Ids", nullptr, 2, "beam"},
     {"graph_send_recv", "Src_index", "X", nullptr, 0},
+    {"graph_send_ue_recv", "Src_index", "X", nullptr, 0},
+    {"graph_send_uv", "dst_index", "y", nullptr, 0},
+    {"graph_send_uv", "src_index", "x", nullptr, 0},
     {"index_add", "Index", "X", "axis", 0},
     {"index_sample", "Index", "X", nullptr, 1},
     {"index_select", "Index", "X", "dim", 0},
@@ -88,14 +94,14 @@ class Finder {
         OneOf(op, "X", NumberOf(op, "depth", -1),
               "class of a one-hot vector");
       }
-    } else if (op.type == "unpool") {
-      const std::vector<int64_t> size = NumbersOf(op, "output_size");
-      if (IsGiven(op, "output_size") || size.size() < 2) return;
-      const int64_t height = size[size.size() - 2];
-      const int64_t width = size[size.size() - 1];
-      if (height > 0 && width > 0 &&
-          height < std::numeric_limits<int64_t>::max() / width) {
-        OneOf(op, "Indices", height * width, "pixel");
+    } else if (op.type == "unpool" || op.type == "unpool3d") {
+      if (!IsGiven(op, "output_size")) Pixel(op);
+    } else if (op.type == "graph_send_ue_recv" && !IsGiven(op, "Out_size")) {
+      const std::vector<int64_t> rows = NumbersOf(op, "out_size");
+      if (!rows.empty() && rows[0] > 0) {
+        OneOf(op, "Dst_index", rows[0], "row of the output");
+      } else {
+        Index(op, "Dst_index", 0, "X", 0, "index", Takes::kIndex);
       }
     }
   }
@@ -145,6 +151,20 @@ class Finder {
     if (extents.empty()) return;
     found_.push_back({block_, op_, "Index", 0, Takes::kIndex, "index",
                       std::move(extents)});
+  }
+
+  // Of an image, or a volume, of the size that the operator makes.
+  void Pixel(const Operator& op) {
+    const size_t axes = op.type == "unpool" ? 2 : 3;
+    const std::vector<int64_t> size = NumbersOf(op, "output_size");
+    if (size.size() < axes) return;
+    int64_t count = 1;
+    for (size_t i = size.size() - axes; i < size.size(); ++i) {
+      if (size[i] <= 0 || __builtin_mul_overflow(count, size[i], &count)) {
+        return;
+      }
+    }
+    OneOf(op, "Indices", count, "pixel");
   }
 
   void OneOf(const Operator& op, const std::string& parameter, int64_t count,
