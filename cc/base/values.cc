@@ -178,7 +178,8 @@ void ForEachRun(DataType dtype, const std::vector<int64_t>& shape,
   // A run goes over the last axis that is cut, and all of those behind it.
   size_t outer = rank;
   size_t bytes = SizeOf(dtype);
-  while (outer > 0 && begin[outer - 1] == 0 && end[outer - 1] == shape[outer - 1]) {
+  while (outer > 0 && begin[outer - 1] == 0 &&
+         end[outer - 1] == shape[outer - 1]) {
     bytes *= static_cast<size_t>(shape[--outer]);
   }
   const size_t stride = bytes;
@@ -190,8 +191,8 @@ void ForEachRun(DataType dtype, const std::vector<int64_t>& shape,
   while (true) {
     size_t offset = 0;
     for (size_t i = 0; i <= outer && i < rank; ++i) {
-      offset = offset * static_cast<size_t>(shape[i]) +
-               static_cast<size_t>(at[i]);
+      offset =
+          offset * static_cast<size_t>(shape[i]) + static_cast<size_t>(at[i]);
     }
     take(offset * stride, bytes);
     size_t axis = outer;

@@ -1,4 +1,4 @@
-"""value_probe.py DIRECTORY: gives each network of value_cases.py its values; says what came of it.
+"""value_probe.py DIRECTORY: gives each network of value_networks.py its values; says what came of it.
 
 Prints a line of JSON for each: {"name", "range", "runs": [[value, what]]}, where what is "answer",
 "other bits" than those expected, the error's text, or "signal N". Each value has a process of its
@@ -54,9 +54,7 @@ def main() -> None:
         engine = paddle_engine.Engine(root / model, onednn=onednn)
         (spec,) = (spec for spec in engine.inputs if spec.name == "ids")
         bits = expected.get(name, {})
-        runs = [
-            [str(value), run(engine, inputs, value, bits.get(str(value)))] for value in values
-        ]
+        runs = [[str(value), run(engine, inputs, value, bits.get(str(value)))] for value in values]
         runs.insert(0, ["as exported", run(engine, inputs, inputs["ids"].flat[0], None)])
         print(json.dumps({"name": name, "range": spec.range, "runs": runs}), flush=True)
 

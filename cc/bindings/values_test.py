@@ -14,8 +14,10 @@ import sys
 from typing import Any
 
 import pytest
-import value_cases
-from value_cases import ALL, CAUGHT, GUARDED, NEEDS_NONE, NOT_CAUGHT, Case
+import value_networks
+from guarded_cases import GUARDED, NOT_CAUGHT
+from value_cases import CAUGHT, NEEDS_NONE, Case
+from value_networks import ALL
 
 PROBE = os.environ["PROBE"]
 
@@ -26,7 +28,7 @@ def of_all_cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str
     # Paddle keeps what it makes of Python's functions at home.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "HOME": str(root)}
     subprocess.run(
-        [sys.executable, value_cases.__file__, root],
+        [sys.executable, value_networks.__file__, root],
         env=environment,
         capture_output=True,
         check=True,

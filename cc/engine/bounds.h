@@ -22,8 +22,12 @@ inline std::optional<int64_t> Whole(double value) {
 }
 
 // a / b, rounded down and up; b > 0.
-inline int64_t Floor(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
-inline int64_t Ceil(int64_t a, int64_t b) { return a / b + (a % b > 0 ? 1 : 0); }
+inline int64_t Floor(int64_t a, int64_t b) {
+  return a / b - (a % b < 0 ? 1 : 0);
+}
+inline int64_t Ceil(int64_t a, int64_t b) {
+  return a / b + (a % b > 0 ? 1 : 0);
+}
 
 // No bound stays none.
 inline int64_t Plus(int64_t bound, int64_t offset) {

@@ -83,11 +83,10 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
       FillRanges(std::move(signature->checks), &*inputs);
   absl::Status narrowed = NarrowRangesByFile(options.model_dir, &*inputs);
   if (!narrowed.ok()) return narrowed;
-  const auto model = std::make_shared<const Model>(
-      Model{*std::move(inputs), *std::move(outputs),
-            std::move(signature->shareable), std::move(checks),
-            std::move(signature->guarded.errors),
-            options.gpu.has_value(), options.onednn && !options.gpu});
+  const auto model = std::make_shared<const Model>(Model{
+      *std::move(inputs), *std::move(outputs), std::move(signature->shareable),
+      std::move(checks), std::move(signature->guarded.errors),
+      options.gpu.has_value(), options.onednn && !options.gpu});
 
   std::optional<MemoryFile> guarded;
   // CUDA's kernels are not what guards are made and tried for.

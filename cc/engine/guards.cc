@@ -96,15 +96,15 @@ class Weaver {
     const std::string name = absl::StrCat(prefix_, ".", what);
     std::string tensor = Number(1, type);
     for (const int64_t dim : dims) tensor += Number(2, dim);
-    variables_ += Bytes(
-        kVars, Bytes(1, name) + Bytes(2, Number(1, kLodTensor) +
-                                             Bytes(3, Bytes(1, tensor))));
+    variables_ +=
+        Bytes(kVars, Bytes(1, name) + Bytes(2, Number(1, kLodTensor) +
+                                                   Bytes(3, Bytes(1, tensor))));
     return name;
   }
 
   void Add(const std::string& type, const Inputs& inputs,
-                const std::string& parameter, const std::string& output,
-                const std::string& attributes = "") {
+           const std::string& parameter, const std::string& output,
+           const std::string& attributes = "") {
     std::string op;
     for (const auto& [name, given] : inputs) {
       op += Bytes(kInputs, Given(name, given));
@@ -117,8 +117,8 @@ class Weaver {
                    const std::vector<int64_t>& dims, const std::string& what) {
     const std::string to = Declare(what, kInt64Element, dims);
     Add("cast", {{"X", {from}}}, "Out", to,
-             IntAttribute("in_dtype", type) +
-                 IntAttribute("out_dtype", kInt64Element));
+        IntAttribute("in_dtype", type) +
+            IntAttribute("out_dtype", kInt64Element));
     return to;
   }
 
@@ -128,9 +128,9 @@ class Weaver {
                     const std::string& what) {
     const std::string to = Declare(what, type, dims);
     Add("slice", {{"Input", {from}}}, "Out", to,
-             IntsAttribute("axes", axis) + IntsAttribute("starts", begin) +
-                 IntsAttribute("ends", begin + 1) +
-                 IntsAttribute("infer_flags", 1) + attributes);
+        IntsAttribute("axes", axis) + IntsAttribute("starts", begin) +
+            IntsAttribute("ends", begin + 1) + IntsAttribute("infer_flags", 1) +
+            attributes);
     return to;
   }
 
@@ -138,9 +138,9 @@ class Weaver {
     const std::string name = Declare(what, kInt64Element, {});
     // Numbers beyond 2^24 are exact as text only.
     Add("fill_constant", {}, "Out", name,
-             Attribute("shape", 11, "") + IntAttribute("dtype", kInt64Element) +
-                 RealAttribute("value", 0) +
-                 TextAttribute("str_value", absl::StrCat(value)));
+        Attribute("shape", 11, "") + IntAttribute("dtype", kInt64Element) +
+            RealAttribute("value", 0) +
+            TextAttribute("str_value", absl::StrCat(value)));
     return name;
   }
 
@@ -148,7 +148,7 @@ class Weaver {
                      const std::string& what) {
     const std::string to = Declare(what, kInt64Element, {});
     Add("scale", {{"X", {from}}}, "Out", to,
-             RealAttribute("scale", scale) + RealAttribute("bias", bias));
+        RealAttribute("scale", scale) + RealAttribute("bias", bias));
     return to;
   }
 
@@ -164,10 +164,10 @@ class Weaver {
     }
     const std::string shape = Declare(of + "shape", kInt32Element, {-1});
     Add("shape", {{"Input", {extent.table}}}, "Out", shape);
-    const std::string size = Cast(
-        Slice(shape, kInt32Element, {}, 0, extent.axis,
-              IntsAttribute("decrease_axis", 0), of + "dimension"),
-        kInt32Element, {}, of + "size");
+    const std::string size =
+        Cast(Slice(shape, kInt32Element, {}, 0, extent.axis,
+                   IntsAttribute("decrease_axis", 0), of + "dimension"),
+             kInt32Element, {}, of + "size");
     const std::string least = wraps ? Scaled(size, -1, 0, of + "least") : "";
     if (lookup_.takes == Takes::kLength) return {least, size};
     // Of a table without rows the greatest is -1, below the least, and clip
@@ -182,15 +182,16 @@ class Weaver {
                                   : ", ",
                     DimensionOf(extent), " (operator ", op_.type, ")");
     Add("elementwise_max",
-             {{"X", {Scaled(size, 1, -1, of + "last")}},
-              {"Y", {Scaled(count, -1, 0, of + "uncount")}}},
-             "Out", greatest, IntAttribute("axis", -1));
+        {{"X", {Scaled(size, 1, -1, of + "last")}},
+         {"Y", {Scaled(count, -1, 0, of + "uncount")}}},
+        "Out", greatest, IntAttribute("axis", -1));
     return {least, greatest};
   }
 
   std::string Hold(const std::string& index, const std::vector<int64_t>& dims,
                    const Extent& extent, int64_t column) {
-    const std::string of = column < 0 ? "" : absl::StrCat("column", column, ".");
+    const std::string of =
+        column < 0 ? "" : absl::StrCat("column", column, ".");
     const auto [least, greatest] = Bounds(index, extent, of);
     const std::string held = Declare(of + "clipped", type_, dims);
     Inputs inputs = {{"X", {index}}, {"Max", {greatest}}};
@@ -210,13 +211,13 @@ class Weaver {
         extent.size - (lookup_.takes == Takes::kLength ? 0 : 1);
     const std::string takes =
         extent.size >= 0
-            ? absl::StrCat(
-                  lookup_.takes == Takes::kWrapping ? -extent.size : 0, " to ",
-                  last, " (", ReasonOf(lookup_, extent.size), ")")
+            ? absl::StrCat(lookup_.takes == Takes::kWrapping ? -extent.size : 0,
+                           " to ", last, " (", ReasonOf(lookup_, extent.size),
+                           ")")
             : absl::StrCat("what leads into ", DimensionOf(extent),
                            ", whose size the run decides (", lookup_.what, ")");
-    return absl::StrCat("operator ", op_.type, ": an element of ", name_, column,
-                        " is out of range, the model takes ", takes);
+    return absl::StrCat("operator ", op_.type, ": an element of ", name_,
+                        column, " is out of range, the model takes ", takes);
   }
 
   static std::string DimensionOf(const Extent& extent) {
@@ -306,10 +307,11 @@ Guarded AddGuards(std::string_view program, const std::vector<Block>& blocks,
            ++next) {
         const Lookup& lookup = lookups[next];
         const auto& given = blocks[block].operators[op].inputs;
-        Weaver weaver(lookup, absl::StrCat(prefix, next), blocks[block],
-                      *FindVariable(blocks, blocks[block],
-                                    given.at(lookup.parameter)[lookup.position]),
-                      &guarded.errors);
+        Weaver weaver(
+            lookup, absl::StrCat(prefix, next), blocks[block],
+            *FindVariable(blocks, blocks[block],
+                          given.at(lookup.parameter)[lookup.position]),
+            &guarded.errors);
         own = Replaced(own, lookup, weaver.Weave());
         bytes += weaver.operators();
         variables += weaver.variables();

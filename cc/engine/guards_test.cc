@@ -23,8 +23,9 @@ constexpr int kFloat = 5;
 
 // A lookup in `table` by `index`, and before it `operators` that make the index
 // of the input ids.
-std::string LookupProgram(const std::string& operators, const std::string& index,
-                    const std::vector<TestTensor>& others = {}) {
+std::string LookupProgram(const std::string& operators,
+                          const std::string& index,
+                          const std::vector<TestTensor>& others = {}) {
   std::string block = Number(1, 0) + Number(2, -1) +
                       Bytes(3, ListVar("feed", 9)) +
                       Bytes(3, ListVar("fetch", 10)) +
@@ -62,19 +63,22 @@ TEST(Guards, LeaveAloneWhatIsInRangeByNature) {
                                         {"scores", kFloat, {-1, 100}},
                                         {"more", kFloat, {-1, 101}}};
   const auto constant = [&](float value) {
-    return Bytes(4, Bytes(2, Bytes(1, "Out") + Bytes(2, "i")) +
-                        Bytes(3, "fill_constant") +
-                        Bytes(4, Bytes(1, "value") + Number(2, 1) +
-                                     Real(4, value)));
+    return Bytes(
+        4, Bytes(2, Bytes(1, "Out") + Bytes(2, "i")) +
+               Bytes(3, "fill_constant") +
+               Bytes(4, Bytes(1, "value") + Number(2, 1) + Real(4, value)));
   };
   EXPECT_EQ(Parsed(LookupProgram(constant(99), "i", made)).guarded.program, "");
-  EXPECT_NE(Parsed(LookupProgram(constant(100), "i", made)).guarded.program, "");
+  EXPECT_NE(Parsed(LookupProgram(constant(100), "i", made)).guarded.program,
+            "");
   const auto argmax = [&](const std::string& of) {
     return Bytes(4, Op("one_hot", "ids", of)) +
            Bytes(4, Op("arg_max", of, "i"));
   };
-  EXPECT_EQ(Parsed(LookupProgram(argmax("scores"), "i", made)).guarded.program, "");
-  EXPECT_NE(Parsed(LookupProgram(argmax("more"), "i", made)).guarded.program, "");
+  EXPECT_EQ(Parsed(LookupProgram(argmax("scores"), "i", made)).guarded.program,
+            "");
+  EXPECT_NE(Parsed(LookupProgram(argmax("more"), "i", made)).guarded.program,
+            "");
 }
 
 TEST(Guards, TakeSortedValuesForNoPlaces) {
@@ -94,8 +98,8 @@ TEST(Guards, TakeSortedValuesForNoPlaces) {
 }
 
 TEST(Guards, StandBeforeALookupOfWhatIsComputed) {
-  const std::string program =
-      LookupProgram(Bytes(4, Op("square", "ids", "i")), "i", {{"i", kInt64, {-1}}});
+  const std::string program = LookupProgram(Bytes(4, Op("square", "ids", "i")),
+                                            "i", {{"i", kInt64, {-1}}});
   const Guarded guarded = Parsed(program).guarded;
   EXPECT_THAT(guarded.errors,
               ElementsAre(Pair("guard0.fits",
@@ -105,9 +109,10 @@ TEST(Guards, StandBeforeALookupOfWhatIsComputed) {
   // A program still, in which the lookup reads what the guard gives, and the
   // rest of the file is as it was.
   EXPECT_TRUE(ParseProgram(guarded.program).ok());
-  EXPECT_THAT(guarded.program, HasSubstr(Bytes(1, Bytes(1, "Index") +
-                                                      Bytes(2, "guard0."
-                                                               "clipped"))));
+  EXPECT_THAT(guarded.program,
+              HasSubstr(Bytes(1, Bytes(1, "Index") + Bytes(2,
+                                                           "guard0."
+                                                           "clipped"))));
   EXPECT_THAT(guarded.program, HasSubstr(Bytes(4, Op("square", "ids", "i"))));
   EXPECT_THAT(guarded.program, testing::EndsWith(Bytes(4, Number(1, 1234))));
 }
@@ -115,7 +120,7 @@ TEST(Guards, StandBeforeALookupOfWhatIsComputed) {
 TEST(Guards, HaveNamesThatNothingElseHas) {
   const Guarded guarded =
       Parsed(LookupProgram(Bytes(4, Op("square", "ids", "guard0.fits")),
-                     "guard0.fits", {{"guard0.fits", kInt64, {-1}}}))
+                           "guard0.fits", {{"guard0.fits", kInt64, {-1}}}))
           .guarded;
   ASSERT_EQ(guarded.errors.size(), 1u);
   EXPECT_EQ(guarded.errors.begin()->first, "guard_0.fits");

@@ -65,7 +65,8 @@ absl::StatusOr<std::vector<int>> CheckInput(const TensorSpec& spec,
     elements *= dim;
     shape.push_back(static_cast<int>(dim));
   }
-  if (absl::Status status = base::CheckLod(spec.lod_level, input.shape, input.lod);
+  if (absl::Status status =
+          base::CheckLod(spec.lod_level, input.shape, input.lod);
       !status.ok()) {
     return invalid(std::string(status.message()));
   }
@@ -141,7 +142,7 @@ absl::StatusOr<std::vector<TensorSpec>> Specs(
 }
 
 std::vector<base::ValueCheck> FillRanges(std::vector<base::ValueCheck> checks,
-                                   std::vector<TensorSpec>* specs) {
+                                         std::vector<TensorSpec>* specs) {
   std::vector<base::ValueCheck> others;
   for (base::ValueCheck& check : checks) {
     if (!check.of && check.parts.empty()) {

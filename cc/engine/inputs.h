@@ -18,8 +18,8 @@ namespace engine {
 struct Model {
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
-  std::vector<bool> shareable;           // Signature::shareable
-  std::vector<base::ValueCheck> checks;  // beside the ranges of the inputs
+  std::vector<bool> shareable;                // Signature::shareable
+  std::vector<base::ValueCheck> checks;       // beside the ranges of the inputs
   std::map<std::string, std::string> guards;  // Guarded::errors
   bool gpu = false;
   bool onednn = false;  // and so the shield

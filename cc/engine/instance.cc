@@ -78,7 +78,7 @@ std::vector<std::vector<To>> Convert(
 
 template <typename T>
 void ShareExternalData(paddle_infer::Tensor& tensor, const T* data,
-                              const std::vector<int>& shape) {
+                       const std::vector<int>& shape) {
   tensor.ShareExternalData(data, shape, paddle_infer::PlaceType::kCPU,
                            paddle_infer::DataLayout::kNCHW);
 }
@@ -101,11 +101,12 @@ void Engine::Impl::Release() {
   malloc_trim(0);
 }
 
-absl::Status Engine::Impl::Run(const Checked& checked, bool share, OutputSink* sink) {
+absl::Status Engine::Impl::Run(const Checked& checked, bool share,
+                               OutputSink* sink) {
   if (model_->onednn) Prepare(checked);
   for (size_t i = 0; i < inputs_.size(); ++i) {
-    Write(*checked.inputs[i], checked.shapes[i],
-          share && model_->shareable[i], i);
+    Write(*checked.inputs[i], checked.shapes[i], share && model_->shareable[i],
+          i);
   }
   if (!predictor_->Run()) throw std::runtime_error("Run returned false");
   for (size_t i = 0; i < outputs_.size(); ++i) {
@@ -142,8 +143,8 @@ void Engine::Impl::Renew() {
   Open();
 }
 
-void Engine::Impl::Write(const TensorView& input, const std::vector<int>& shape, bool share,
-           size_t i) {
+void Engine::Impl::Write(const TensorView& input, const std::vector<int>& shape,
+                         bool share, size_t i) {
   paddle_infer::Tensor& tensor = *inputs_[i];
   WithElement(input.dtype, [&](auto* element) {
     using T = std::remove_pointer_t<decltype(element)>;

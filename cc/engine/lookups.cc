@@ -91,8 +91,7 @@ class Finder {
     } else if (op.type == "one_hot" || op.type == "one_hot_v2") {
       if (!IsGiven(op, "depth_tensor") &&
           NumberOf(op, "allow_out_of_range", 0) == 0) {
-        OneOf(op, "X", NumberOf(op, "depth", -1),
-              "class of a one-hot vector");
+        OneOf(op, "X", NumberOf(op, "depth", -1), "class of a one-hot vector");
       }
     } else if (op.type == "unpool" || op.type == "unpool3d") {
       if (!IsGiven(op, "output_size")) Pixel(op);
@@ -134,8 +133,8 @@ class Finder {
              Takes takes) {
     std::optional<Extent> extent = ExtentOf(op, table, axis);
     if (Input(op, parameter, position) == nullptr || !extent) return;
-    found_.push_back({block_, op_, parameter, position, takes, what,
-                      {*std::move(extent)}});
+    found_.push_back(
+        {block_, op_, parameter, position, takes, what, {*std::move(extent)}});
   }
 
   // Each column of the last dimension looks up in a dimension of its own.
@@ -149,8 +148,8 @@ class Finder {
       extents.push_back(*std::move(extent));
     }
     if (extents.empty()) return;
-    found_.push_back({block_, op_, "Index", 0, Takes::kIndex, "index",
-                      std::move(extents)});
+    found_.push_back(
+        {block_, op_, "Index", 0, Takes::kIndex, "index", std::move(extents)});
   }
 
   // Of an image, or a volume, of the size that the operator makes.

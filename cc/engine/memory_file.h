@@ -32,8 +32,7 @@ class MemoryFile {
     return file;
   }
 
-  MemoryFile(MemoryFile&& other) noexcept
-      : fd_(std::exchange(other.fd_, -1)) {}
+  MemoryFile(MemoryFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   MemoryFile& operator=(MemoryFile&& other) noexcept {
     std::swap(fd_, other.fd_);
     return *this;

@@ -86,7 +86,8 @@ absl::Status Catch(const std::string& action, absl::StatusCode blame,
     const std::string what = WithoutCallStack(e.what());
     if (const std::optional<std::string> guard = GuardOf(what)) {
       const auto error = guards.find(*guard);
-      if (error != guards.end()) return absl::InvalidArgumentError(error->second);
+      if (error != guards.end())
+        return absl::InvalidArgumentError(error->second);
     }
     absl::StatusCode code = absl::StatusCode::kInternal;
     if (IsKind(what, "(ResourceExhausted)")) {

@@ -33,7 +33,6 @@ namespace engine {
 //   longest sequence, and made for a number of sequences. So an instance that
 //   meets a shape again with other offsets (LoD) replaces itself too.
 
-
 // Calls f, which throws nothing, in a thread that never ends: the caller's if
 // it is one, else `thread`. RESOURCE_EXHAUSTED: there is no thread to be had.
 absl::Status Enduring(Thread* thread, const std::function<void()>& f);

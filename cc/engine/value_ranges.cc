@@ -220,7 +220,8 @@ class Walk {
   }
 
   // out = x * scale + bias, or (x + bias) * scale.
-  bool ThroughScale(const Operator& op, const std::optional<Use>& x, Need need) {
+  bool ThroughScale(const Operator& op, const std::optional<Use>& x,
+                    Need need) {
     if (IsGiven(op, "ScaleTensor") || !x) return false;
     const std::optional<int64_t> scale = Whole(RealOf(op, "scale", 1));
     std::optional<int64_t> bias = Whole(RealOf(op, "bias", 0));
@@ -270,7 +271,8 @@ class Walk {
     return Holds(x, need);
   }
 
-  bool ThroughSlice(const Operator& op, const std::optional<Use>& x, Need need) {
+  bool ThroughSlice(const Operator& op, const std::optional<Use>& x,
+                    Need need) {
     for (const char* list :
          {"StartsTensor", "EndsTensor", "StartsTensorList", "EndsTensorList"}) {
       if (IsGiven(op, list)) return false;
@@ -314,8 +316,8 @@ class Walk {
     return static_cast<size_t>(found - given->second.begin());
   }
 
-  bool ThroughSplit(const Operator& op, const std::optional<Use>& x, const Use& use,
-                    Need need) {
+  bool ThroughSplit(const Operator& op, const std::optional<Use>& x,
+                    const Use& use, Need need) {
     const std::optional<size_t> place = Place(op, "Out", use.name);
     if (!x || !place || !need.parts.empty() || IsGiven(op, "AxisTensor") ||
         IsGiven(op, "SectionsTensorList")) {
@@ -340,8 +342,8 @@ class Walk {
     return Holds(x, need);
   }
 
-  bool ThroughUnbind(const Operator& op, const std::optional<Use>& x, const Use& use,
-                     Need need) {
+  bool ThroughUnbind(const Operator& op, const std::optional<Use>& x,
+                     const Use& use, Need need) {
     const std::optional<size_t> place =
         Place(op, op.type == "unbind" ? "Out" : "Y", use.name);
     if (!x || !place || !need.parts.empty()) return false;

@@ -191,9 +191,9 @@ std::optional<Clock::time_point> Batcher::Wake(bool idle) const {
     for (const Waiting& waiting : queue) {
       wake = std::min(wake, waiting.until);
       if (idle) {
-        wake = std::min(wake, waiting.alone
-                                  ? waiting.since
-                                  : waiting.since + policy_.max_delay);
+        wake =
+            std::min(wake, waiting.alone ? waiting.since
+                                         : waiting.since + policy_.max_delay);
       }
     }
   }
