@@ -1,14 +1,9 @@
-"""Networks that take rows, indices and lengths for inputs, and values that do not fit them.
-
-value_cases.py DIRECTORY: exports each into DIRECTORY/NAME.
-"""
+"""Networks that take rows, indices and lengths for inputs, and values that do not fit them."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +16,7 @@ Shape = tuple[int | None, ...]
 
 # Around a table of 100 rows: beside it, in other memory of the process, and far outside.
 WRONG = (100, 101, 100_000, 2**31 - 1, 2**40, -1, -100, -101, -100_000, -(2**62))
+FAR = (100, 100_000, 2**40, -1, -(2**62))
 LENGTHS = (8, 100, 100_000, -1, -100, 2**40)  # of sequences of 7
 
 
@@ -242,6 +238,34 @@ CAUGHT: dict[str, Case] = {
         wrong=(2, 100, 100_000, -1, -100_000),
     ),
     "send_u_recv": index(lambda w, i: paddle.geometric.send_u_recv(w, i, i * 0)),
+    "send_ue_recv": index(
+        lambda w, i: paddle.geometric.send_ue_recv(w, paddle.ones([7, 8]), i, i * 0), shape=(7,)
+    ),
+    "send_ue_recv_to": index(
+        lambda w, i: paddle.geometric.send_ue_recv(w, paddle.ones([7, 8]), i * 0, i), shape=(7,)
+    ),
+    "send_uv": index(lambda w, i: paddle.geometric.send_uv(w, w, i, i * 0)),
+    "send_uv_to": index(lambda w, i: paddle.geometric.send_uv(w, w, i * 0, i)),
+    "edit_distance": Case(
+        lambda x, n: F.loss.edit_distance(
+            x, x, False, input_length=n, label_length=paddle.full([2], 7, "int64")
+        )[0],
+        ids=np.array([7, 3]),
+        shape=(2,),
+        right=(0, 7),
+        wrong=LENGTHS,
+        parameters=[],
+        x=BATCH,
+        x_shape=(2, 7),
+    ),
+    "max_unpool3d": index(
+        lambda w, i: F.max_unpool3d(w, i, 2),
+        parameters=[(1, 1, 2, 2, 2)],
+        ids=np.arange(8, dtype=np.int32).reshape(1, 1, 2, 2, 2),
+        shape=(1, 1, 2, 2, 2),
+        right=(0, 63),
+        wrong=(64, 100_000, -1, -100_000),
+    ),
     "max_unpool": index(
         lambda w, i: F.max_unpool2d(w, i, 2),
         parameters=[(1, 2, 2, 2)],
@@ -307,20 +331,6 @@ CAUGHT: dict[str, Case] = {
     ),
 }
 
-# What the walk does not see through: it makes no range of these. docs/engine.md lists them.
-NOT_CAUGHT: dict[str, Case] = {
-    "where": ids(lambda w, i: F.embedding(paddle.where(i == 3, paddle.zeros_like(i), i), w)),
-    "maximum": ids(lambda w, i: F.embedding(paddle.maximum(i, paddle.zeros_like(i)), w)),
-    "minus_tensor": ids(lambda w, x, i: F.embedding(i - x, w), x=BATCH * 0, x_shape=(None, 7)),
-    "roi_align": index(
-        lambda w, v, n: paddle.vision.ops.roi_align(w, v, n, 4),
-        parameters=[(2, 3, 8, 8), (2, 4)],
-        ids=np.array([1, 1], np.int32),
-        shape=(2,),
-        right=(1,),  # their sum must be the number of boxes
-    ),
-}
-
 # A bound that is not needed: the network sees to it that the values fit.
 NEEDS_NONE: dict[str, Case] = {
     "clip": ids(lambda w, i: F.embedding(paddle.clip(i, 0, 99), w), right=WRONG),
@@ -330,49 +340,3 @@ NEEDS_NONE: dict[str, Case] = {
     ),
     "other_column": ids(lambda w, i: F.embedding(i[:, 1], w), right=WRONG),
 }
-
-ALL = {**CAUGHT, **NOT_CAUGHT, **NEEDS_NONE}
-
-
-class Network(nn.Layer):  # type: ignore[misc]
-    """A case's parameters, filled so that foreign bytes would show, and its function."""
-
-    def __init__(self, case: Case) -> None:
-        super().__init__()
-        self.case = case
-        ones = nn.initializer.Constant(1.0)
-        for i, made in enumerate(case.parameters):
-            parameter = (
-                made()
-                if callable(made)
-                else self.create_parameter(list(made), None, None, False, ones)
-            )
-            setattr(self, f"p{i}", parameter)
-
-    def given(self) -> list[Any]:
-        return [getattr(self, f"p{i}") for i in range(len(self.case.parameters))]
-
-
-class OneInput(Network):
-    def forward(self, i: paddle.Tensor) -> Any:
-        return self.case.forward(*self.given(), i)
-
-
-class TwoInputs(Network):
-    def forward(self, x: paddle.Tensor, i: paddle.Tensor) -> Any:
-        return self.case.forward(*self.given(), x, i)
-
-
-def export(directory: Path) -> None:
-    for name, case in ALL.items():
-        network = (OneInput if case.x is None else TwoInputs)(case)
-        network.eval()
-        specs = [
-            paddle.static.InputSpec(list(shape), str(array.dtype), input_name)
-            for input_name, (array, shape) in case.inputs.items()
-        ]
-        paddle.jit.save(network, str(directory / name / "model"), input_spec=specs)
-
-
-if __name__ == "__main__":
-    export(Path(sys.argv[1]))

@@ -1,7 +1,8 @@
-"""value_probe.py DIRECTORY: gives each network of value_cases.py its values; says what came of it.
+"""value_probe.py DIRECTORY: gives each network of value_networks.py its values; says what came of it.
 
 Prints a line of JSON for each: {"name", "range", "runs": [[value, what]]}, where what is "answer",
-the error's text, or "signal N". Each value has a process of its own.
+"other bits" than those expected, the error's text, or "signal N". Each value has a process of its
+own, in which the network must answer as before in the end.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import numpy as np
 import paddle_engine
 
 
-def run(engine: paddle_engine.Engine, inputs: dict[str, Any], value: float) -> str:
+def run(
+    engine: paddle_engine.Engine, inputs: dict[str, Any], value: float, expected: list[bytes] | None
+) -> str:
     """What the engine does if the first element of ids is `value`."""
     ids = inputs["ids"].copy()
     ids.flat[0] = value
@@ -27,10 +30,12 @@ def run(engine: paddle_engine.Engine, inputs: dict[str, Any], value: float) -> s
     if child == 0:
         signal.alarm(60)
         try:
-            engine.run({**inputs, "ids": ids})
-            said = "answer"
+            outputs = engine.run({**inputs, "ids": ids})
+            same = expected is None or [o.tobytes() for o in outputs.values()] == expected
+            said = "answer" if same else "other bits"
         except (ValueError, paddle_engine.EngineError) as error:
             said = f"{type(error).__name__}: {error}"
+            engine.run(inputs)
         os.write(write, said.encode()[:4000])
         os._exit(0)
     os.close(write)
@@ -42,11 +47,15 @@ def run(engine: paddle_engine.Engine, inputs: dict[str, Any], value: float) -> s
 
 def main() -> None:
     root = Path(sys.argv[1])
-    for name, (inputs, values) in pickle.loads((root / "values").read_bytes()).items():
-        engine = paddle_engine.Engine(root / name)
+    expected = pickle.loads((root / "expected").read_bytes())
+    for name, (model, onednn, inputs, values) in pickle.loads(
+        (root / "values").read_bytes()
+    ).items():
+        engine = paddle_engine.Engine(root / model, onednn=onednn)
         (spec,) = (spec for spec in engine.inputs if spec.name == "ids")
-        runs = [[str(value), run(engine, inputs, value)] for value in values]
-        runs.insert(0, ["as exported", run(engine, inputs, inputs["ids"].flat[0])])
+        bits = expected.get(name, {})
+        runs = [[str(value), run(engine, inputs, value, bits.get(str(value)))] for value in values]
+        runs.insert(0, ["as exported", run(engine, inputs, inputs["ids"].flat[0], None)])
         print(json.dumps({"name": name, "range": spec.range, "runs": runs}), flush=True)
 
 

@@ -26,6 +26,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "cc/base/values.h"
 #include "cc/engine/gate.h"
 #include "cc/engine/tensor.h"
 #include "cc/engine/thread.h"
@@ -101,6 +102,8 @@ class Engine {
 
   const std::vector<TensorSpec>& inputs() const;
   const std::vector<TensorSpec>& outputs() const;
+  // What a run checks beside the inputs' ranges.
+  const std::vector<base::ValueCheck>& checks() const;
 
   // Takes every input exactly once, in any order, and returns all outputs in
   // the order of outputs(). INVALID_ARGUMENT: an input is unknown, missing or

@@ -9,6 +9,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "cc/base/data_type.h"
+#include "cc/engine/guards.h"
 #include "cc/engine/program_desc.h"
 #include "cc/engine/protobuf_reader.h"
 #include "cc/engine/value_ranges.h"
@@ -317,23 +318,6 @@ bool Shareable(const Block& main, const std::string& input) {
 
 }  // namespace
 
-const Variable* FindVariable(const std::vector<Block>& blocks,
-                             const Block& from, const std::string& name) {
-  for (const Block* block = &from;; block = &blocks[block->parent]) {
-    auto found = block->variables.find(name);
-    if (found != block->variables.end()) return &found->second;
-    if (block->parent < 0) return nullptr;
-  }
-}
-
-std::vector<std::string> Names(const Arguments& arguments) {
-  std::vector<std::string> names;
-  for (const auto& [parameter, given] : arguments) {
-    names.insert(names.end(), given.begin(), given.end());
-  }
-  return names;
-}
-
 // TensorDesc: 1 data_type, 2 dims (one field each, or packed).
 std::optional<TensorDesc> ParseTensorDesc(std::string_view bytes) {
   MessageReader reader(bytes);
@@ -387,7 +371,11 @@ absl::StatusOr<Signature> ParseProgram(std::string_view bytes) {
   for (const NamedTensor& input : signature.inputs) {
     signature.shareable.push_back(Shareable(main, input.name));
   }
-  signature.checks = FindValueChecks(blocks, signature.inputs);
+  ValueNeeds needs = FindValueNeeds(blocks, signature.inputs);
+  signature.checks = std::move(needs.checks);
+  if (!needs.guards.empty()) {
+    signature.guarded = AddGuards(bytes, blocks, needs.guards);
+  }
   for (const Operator& op : main.operators) {
     if (op.type == kQuantise) signature.quantised = true;
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "cc/base/values.h"
 
 namespace engine {
 
@@ -29,29 +30,15 @@ struct NamedTensor {
   int lod_level = 0;
 };
 
-// A part of a tensor along one axis: [begin, end).
-struct Part {
-  size_t axis = 0;
-  int64_t begin = 0;
-  int64_t end = 0;
+// A program in which operators check what others look up.
+struct Guarded {
+  std::string program;  // serialized; empty: it needs none, the file is run
+  // What it means that Paddle's operator assert finds a variable false: an
+  // error's text, by the variable's name. kEmptyTable: that its operator clip
+  // finds the greatest value below the least.
+  std::map<std::string, std::string> errors;
 };
-
-// What the values of an input must be, lest a kernel reads or writes beside a
-// tensor: from `min` to `max`, both included.
-struct ValueCheck {
-  size_t input = 0;
-  int64_t min = 0;
-  int64_t max = 0;
-  // Where it is set, `max` counts from the size that this dimension of another
-  // input, or the same, has in the run.
-  struct Dimension {
-    size_t input = 0;
-    size_t axis = 0;
-  };
-  std::optional<Dimension> of = std::nullopt;
-  std::vector<Part> parts = {};  // of the input; empty: all of it
-  std::string reason = {};       // "row of an embedding table of 1000 rows"
-};
+constexpr char kEmptyTable[] = "";
 
 // What a program wants and gives.
 struct Signature {
@@ -63,7 +50,8 @@ struct Signature {
   // For each input, whether runs can compute on the caller's bytes: nothing but
   // the input's own tensor may hold them when the run is over.
   std::vector<bool> shareable;
-  std::vector<ValueCheck> checks;
+  std::vector<base::ValueCheck> checks;
+  Guarded guarded;
   // Whether tensors are quantised on the way: a model to run in int8.
   bool quantised = false;
 };

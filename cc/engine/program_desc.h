@@ -22,6 +22,9 @@ enum VarKind {
   kRaw = 17
 };
 
+// VarType.Type of some element types.
+enum ElementKind { kBoolElement = 0, kInt32Element = 2, kInt64Element = 3 };
+
 struct Variable {
   int kind = -1;
   bool persistable = false;
@@ -59,6 +62,15 @@ const Variable* FindVariable(const std::vector<Block>& blocks,
 
 // All of an operator's inputs or outputs.
 std::vector<std::string> Names(const Arguments& arguments);
+
+// Whether an operator has any input for a parameter.
+bool IsGiven(const Operator& op, const std::string& parameter);
+
+// The value of an attribute of a type that is known.
+int64_t NumberOf(const Operator& op, const std::string& name,
+                 int64_t otherwise);
+double RealOf(const Operator& op, const std::string& name, double otherwise);
+std::vector<int64_t> NumbersOf(const Operator& op, const std::string& name);
 
 }  // namespace engine
 

@@ -15,6 +15,7 @@ struct Field {
   bool delimited = false;
   uint64_t number = 0;
   std::string_view bytes;
+  std::string_view whole;  // as it stands in the message
 };
 
 // Iterates over the fields of one message. Damage ends the walk and clears
@@ -26,7 +27,14 @@ class MessageReader {
   bool ok() const { return ok_; }
 
   bool Next(Field* field) {
-    if (!ok_ || bytes_.empty()) return false;
+    const std::string_view begin = bytes_;
+    if (!ok_ || bytes_.empty() || !NextValue(field)) return false;
+    field->whole = begin.substr(0, begin.size() - bytes_.size());
+    return true;
+  }
+
+ private:
+  bool NextValue(Field* field) {
     uint64_t tag;
     if (!Varint(&tag) || tag >> 3 == 0 || tag >> 3 > 0x1fffffff) return Fail();
     *field = Field();
@@ -51,7 +59,6 @@ class MessageReader {
     }
   }
 
- private:
   bool Fail() {
     ok_ = false;
     return false;

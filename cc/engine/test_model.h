@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "cc/engine/protobuf_writer.h"
+
 namespace engine {
 
 struct TestTensor {
@@ -18,21 +20,6 @@ struct TestTensor {
   std::vector<int64_t> dims;
   int lod_level = 0;
 };
-
-// Serializes protobuf messages: concatenate fields, nest by Bytes.
-inline std::string Varint(uint64_t value) {
-  std::string bytes;
-  for (; value >= 0x80; value >>= 7) {
-    bytes += static_cast<char>(value | 0x80);
-  }
-  return bytes + static_cast<char>(value);
-}
-inline std::string Number(int id, int64_t value) {
-  return Varint(id << 3) + Varint(static_cast<uint64_t>(value));
-}
-inline std::string Bytes(int id, const std::string& value) {
-  return Varint(id << 3 | 2) + Varint(value.size()) + value;
-}
 
 inline std::string TensorDescBytes(const TestTensor& tensor) {
   std::string bytes = Number(1, tensor.data_type);

@@ -1,24 +1,31 @@
-// Finds what the values of a program's inputs must be. Paddle's CPU kernels do
-// not look at the numbers that they take for rows, indices and lengths: with
-// one too large they read, or write, memory of others.
+// Finds what the values of a program's inputs must be, for what is looked up in
+// it (lookups.h) to lead nowhere else.
 //
-// The walk begins at the operators that take such numbers and goes back, over
-// operators that pass values on as they are or shift them by a constant, to the
-// inputs of the model. It gives up where it cannot tell exactly, so that no
-// valid request is refused; docs/engine.md has the list.
+// The walk goes from each lookup back, over operators that pass values on as
+// they are or shift them by a constant, to the inputs of the model. Where it
+// cannot tell exactly, it asks for no check, so that no valid request is
+// refused, and the lookup needs a guard (guards.h).
 #ifndef CC_ENGINE_VALUE_RANGES_H_
 #define CC_ENGINE_VALUE_RANGES_H_
 
 #include <vector>
 
+#include "cc/base/values.h"
+#include "cc/engine/lookups.h"
 #include "cc/engine/program.h"
 #include "cc/engine/program_desc.h"
 
 namespace engine {
 
+struct ValueNeeds {
+  std::vector<base::ValueCheck> checks;
+  // Those that the checks do not see to, with sizes as far as they are fixed.
+  std::vector<Lookup> guards;
+};
+
 // The blocks' names all stand for something, each block's parent before it.
-std::vector<ValueCheck> FindValueChecks(const std::vector<Block>& blocks,
-                                        const std::vector<NamedTensor>& inputs);
+ValueNeeds FindValueNeeds(const std::vector<Block>& blocks,
+                          const std::vector<NamedTensor>& inputs);
 
 }  // namespace engine
 

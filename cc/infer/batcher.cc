@@ -41,27 +41,46 @@ int64_t RowsOf(const Request& request) {
 }
 
 absl::Status Batcher::Add(std::shared_ptr<Call> call, Clock::time_point now) {
-  const size_t bytes = BytesOf(call->request);
+  Waiting waiting = MakeWaiting(std::move(call), now);
   if (size_ >= policy_.max_queue ||
-      (size_ > 0 && bytes_ + bytes > policy_.max_queue_bytes)) {
+      (size_ > 0 && bytes_ + waiting.bytes > policy_.max_queue_bytes)) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the queue is full (", size_, " requests of ", bytes_,
                      " bytes wait); try again later"));
   }
+  ++size_;
+  bytes_ += waiting.bytes;
+  Queue* const queue = QueueOf(*waiting.call);
+  queue->push_back(std::move(waiting));
+  return absl::OkStatus();
+}
+
+void Batcher::PutBack(std::shared_ptr<Call> call, bool alone,
+                      Clock::time_point now) {
+  Waiting waiting = MakeWaiting(std::move(call), now);
+  waiting.alone |= alone;
+  ++size_;
+  bytes_ += waiting.bytes;
+  Queue* const queue = QueueOf(*waiting.call);
+  queue->push_front(std::move(waiting));
+}
+
+Batcher::Waiting Batcher::MakeWaiting(std::shared_ptr<Call> call,
+                                      Clock::time_point now) const {
   Clock::time_point until = Clock::time_point::max();
   if (policy_.queue_timeout > Clock::duration::zero()) {
     until = now + policy_.queue_timeout;
   }
   if (call->deadline) until = std::min(until, *call->deadline);
-  const uint64_t priority =
-      call->request.priority == 0 ? kDefaultPriority : call->request.priority;
   const int64_t rows = RowsOf(call->request);
   const bool alone = !HasRows(call->request, rows);
-  queues_[priority].push_back(
-      {std::move(call), now, until, rows, alone, bytes});
-  ++size_;
-  bytes_ += bytes;
-  return absl::OkStatus();
+  const size_t bytes = BytesOf(call->request);
+  return {std::move(call), now, until, rows, alone, bytes};
+}
+
+Batcher::Queue* Batcher::QueueOf(const Call& call) {
+  const uint64_t priority = call.request.priority;
+  return &queues_[priority == 0 ? kDefaultPriority : priority];
 }
 
 void Batcher::Remove(const Waiting& waiting) {
@@ -142,7 +161,8 @@ std::optional<Batch> Batcher::Next(Clock::time_point now) {
     }
     if (rows >= policy_.max_rows) break;
   }
-  if (rows < policy_.max_rows && now < first.since + policy_.max_delay) {
+  if (!first.alone && rows < policy_.max_rows &&
+      now < first.since + policy_.max_delay) {
     return std::nullopt;
   }
 
@@ -164,7 +184,9 @@ std::optional<Clock::time_point> Batcher::Wake(bool idle) const {
     for (const Waiting& waiting : queue) {
       wake = std::min(wake, waiting.until);
       if (idle) {
-        wake = std::min(wake, waiting.since + policy_.max_delay);
+        wake =
+            std::min(wake, waiting.alone ? waiting.since
+                                         : waiting.since + policy_.max_delay);
       }
     }
   }

@@ -44,6 +44,10 @@ class Batcher {
   // RESOURCE_EXHAUSTED where too much waits.
   absl::Status Add(std::shared_ptr<Call> call, Clock::time_point now);
 
+  // Puts a call that was taken before all that wait with its priority, however
+  // many do. `alone`: it runs without company, and unpadded.
+  void PutBack(std::shared_ptr<Call> call, bool alone, Clock::time_point now);
+
   // What an idle instance should run now, if anything. Of the calls that wait,
   // those with the smallest priority go first, and then the oldest; they are
   // joined by others with equal types and shapes but for the number of rows.
@@ -70,11 +74,13 @@ class Batcher {
     Clock::time_point since;
     Clock::time_point until;  // time_point::max(): for ever
     int64_t rows;
-    bool alone;  // its inputs differ in their rows: it has no company
+    bool alone;  // it has no company, as its inputs differ in their rows
     size_t bytes;
   };
   using Queue = std::deque<Waiting>;
 
+  Waiting MakeWaiting(std::shared_ptr<Call> call, Clock::time_point now) const;
+  Queue* QueueOf(const Call& call);
   void Remove(const Waiting& waiting);
   // Erases those that f, called once for each, is true for.
   template <typename F>

@@ -220,6 +220,28 @@ TEST_F(BatcherTest, TheQueueIsBoundedInRequestsAndBytes) {
   EXPECT_TRUE(absl::IsResourceExhausted(batcher.Add(MakeCall(1), At(0))));
 }
 
+TEST_F(BatcherTest, WhatIsPutBackGoesFirstAloneAndAtOnce) {
+  BatchPolicy policy = Policy(8);
+  policy.max_queue = 2;
+  policy.max_delay = milliseconds(50);
+  policy.buckets = {1, 2, 4, 8};
+  Batcher batcher(policy);
+  ASSERT_TRUE(batcher.Add(MakeCall(1), At(0)).ok());
+  ASSERT_TRUE(batcher.Add(MakeCall(2), At(0)).ok());
+  const auto again = MakeCall(3);
+  batcher.PutBack(again, /*alone=*/true, At(1));
+  EXPECT_EQ(batcher.size(), 3u);
+  EXPECT_LE(*batcher.Wake(/*idle=*/true), At(1));
+  const auto batch = batcher.Next(At(1));
+  ASSERT_TRUE(batch);
+  ASSERT_EQ(batch->calls.size(), 1u);
+  EXPECT_EQ(batch->calls[0], again);
+  EXPECT_EQ(batch->padded_rows, 3);
+  EXPECT_FALSE(batcher.Next(At(1)));
+  EXPECT_EQ(batcher.Next(At(50))->calls.size(), 2u);
+  EXPECT_EQ(batcher.bytes(), 0u);
+}
+
 TEST_F(BatcherTest, FailAnswersAllThatWait) {
   Batcher batcher(Policy(8));
   int told = 0;

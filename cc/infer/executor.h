@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
 #include "cc/base/tensor_spec.h"
+#include "cc/base/values.h"
 #include "cc/infer/tensor.h"
 
 namespace infer {
@@ -43,6 +44,7 @@ struct LoadedModel {
   std::string platform;
   std::vector<base::TensorSpec> inputs;
   std::vector<base::TensorSpec> outputs;
+  std::vector<base::ValueCheck> checks;  // beside the inputs' ranges
   bool equal_bits = false;  // whatever a request is computed together with
   std::string trial;        // a sentence about it
 };

@@ -94,6 +94,7 @@ void Model::Describe(LoadedModel loaded) {
   info_.platform = std::move(loaded.platform);
   info_.inputs = std::move(loaded.inputs);
   info_.outputs = std::move(loaded.outputs);
+  info_.checks = std::move(loaded.checks);
   const bool rows = IsBatchable(info_.inputs);
   const bool lod = HasLod(info_.inputs);
   info_.max_batch_size = rows ? options_.max_batch_size : 0;
@@ -247,7 +248,10 @@ void Model::SendAll(Slot* slot, const std::vector<Batch>& batches) {
 }
 
 void Model::OnRan(size_t slot, const Batch& batch, BatchResult result) {
-  if (!result.begun) return PutBack(batch);
+  if (!result.begun) {
+    PutBack(batch, /*alone=*/false);
+    return FlushSoon();
+  }
   if (slot < slots_.size()) {
     --slots_[slot].runs;
     slots_[slot].idle_since = Clock::now();
@@ -264,6 +268,12 @@ void Model::OnRan(size_t slot, const Batch& batch, BatchResult result) {
         absl::StrCat("model ", base::Quote(info_.name), " version ",
                      info_.version, ": ", result.status.message()));
   }
+  // Whose values the model does not bear is not known: each is tried by itself.
+  if (absl::IsInvalidArgument(result.status) && batch.calls.size() > 1) {
+    PutBack(batch, /*alone=*/true);
+    Flush();
+    return ReleaseLater();
+  }
   // Between short runs answers are written first: their readers come again at
   // once, and the next batch is twice as large. A long run begins before.
   const bool idle = slot < slots_.size() && slots_[slot].runs == 0;
@@ -274,17 +284,16 @@ void Model::OnRan(size_t slot, const Batch& batch, BatchResult result) {
   ReleaseLater();
 }
 
-// The executor is gone, and not of this batch: its successor computes it. The
-// slot stays busy, as it takes no more.
-void Model::PutBack(const Batch& batch) {
-  for (const auto& call : batch.calls) {
-    if (call->cancelled()) continue;
-    call->timing = Timing();
+// To be computed again: alone, or as before by the successor of an executor
+// that was gone before it began. In that case the slot stays busy, as it takes
+// no more.
+void Model::PutBack(const Batch& batch, bool alone) {
+  for (auto call = batch.calls.rbegin(); call != batch.calls.rend(); ++call) {
+    if ((*call)->cancelled()) continue;
+    (*call)->timing = Timing();
     // Its time in the queue counts from its arrival, so that this has an end.
-    absl::Status status = batcher_->Add(call, call->arrival);
-    if (!status.ok()) call->Finish(std::move(status));
+    batcher_->PutBack(*call, alone, (*call)->arrival);
   }
-  FlushSoon();
 }
 
 void Model::Finish(const Batch& batch, BatchResult result) {

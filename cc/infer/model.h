@@ -99,7 +99,7 @@ class Model : public Servable, public std::enable_shared_from_this<Model> {
   void RunAll(Slot* slot, const std::vector<Batch>& batches);
   void SendAll(Slot* slot, const std::vector<Batch>& batches);
   void OnRan(size_t slot, const Batch& batch, BatchResult result);
-  void PutBack(const Batch& batch);
+  void PutBack(const Batch& batch, bool alone);
   void Finish(const Batch& batch, BatchResult result);
   void ReleaseLater();
   void ReleaseIdle();

@@ -258,6 +258,44 @@ TEST_F(ModelTest, ACrashCostsWhatRanAndWhatWaitsIsComputedAfterIt) {
   EXPECT_EQ(seen_.restarted, 1);
 }
 
+TEST_F(ModelTest, WhatABatchDoesNotBearIsToldToTheOneThatBroughtIt) {
+  Start();
+  Ask("aa");
+  Ask("!!cc");
+  Ask("dd");
+  Settle(&loop_);
+  ASSERT_EQ(backend_.runs.size(), 1u);
+  EXPECT_EQ(backend_.runs[0].bytes, "aa!!ccdd");
+  Ask("ee");  // what comes now waits behind them, and has company again
+  Ask("ff");
+  backend_.Answer(absl::InvalidArgumentError("! is out of range"));
+  EXPECT_THAT(answers_, ElementsAre());
+  std::vector<std::string> runs;
+  while (!backend_.runs.empty()) {
+    runs.push_back(backend_.runs[0].bytes);
+    const bool bad = runs.back().find('!') != std::string::npos;
+    backend_.Answer(bad ? absl::InvalidArgumentError("! is out of range")
+                        : absl::OkStatus());
+    Settle(&loop_);
+  }
+  EXPECT_THAT(runs, ElementsAre("aa", "!!cc", "dd", "eeff"));
+  EXPECT_THAT(answers_,
+              ElementsAre("aa", "model \"m\" version 1: ! is out of range",
+                          "dd", "ee", "ff"));
+  EXPECT_EQ(seen_.calls, 4);
+}
+
+TEST_F(ModelTest, AnErrorThatNobodyBroughtIsToldToAll) {
+  Start();
+  Ask("aa");
+  Ask("bb");
+  Settle(&loop_);
+  backend_.Answer(absl::InternalError("no"));
+  Settle(&loop_);
+  EXPECT_EQ(answers_.size(), 2u);
+  EXPECT_EQ(backend_.runs.size(), 0u);
+}
+
 TEST_F(ModelTest, WhatOneThatIsGoneNeverSawIsComputedAfterIt) {
   Start();
   Ask("aa");

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "cc/base/tensor_spec.h"
+#include "cc/base/values.h"
 #include "cc/infer/call.h"
 
 namespace infer {
@@ -19,6 +20,7 @@ struct ModelInfo {
   std::string platform;  // "paddle_inference"
   std::vector<base::TensorSpec> inputs;
   std::vector<base::TensorSpec> outputs;
+  std::vector<base::ValueCheck> checks;  // beside the inputs' ranges
   // The rows that one request may have; 0: the model fixes its first dimension.
   int64_t max_batch_size = 0;
   // Whether requests are computed together.

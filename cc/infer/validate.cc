@@ -9,7 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "cc/base/data_type.h"
 #include "cc/base/text.h"
-#include "cc/engine/tensor.h"
+#include "cc/base/values.h"
 
 namespace infer {
 namespace {
@@ -97,11 +97,11 @@ absl::Status CheckData(const TensorSpec& spec, const Tensor& input) {
                      " takes ", bytes));
   }
   if (absl::Status status =
-          engine::CheckLod(spec.lod_level, input.shape, input.lod);
+          base::CheckLod(spec.lod_level, input.shape, input.lod);
       !status.ok()) {
     return status;
   }
-  return engine::CheckValues(spec, input.data);
+  return base::CheckValues(spec, input.data);
 }
 
 // Where one input has no rows, none may have any.
@@ -202,6 +202,12 @@ absl::Status Validate(const ModelInfo& model, const Request& request) {
       return Invalid(model, absl::StrCat("input ", Quote(spec.name), ": ",
                                          status.message()));
     }
+  }
+  // One by one, so that nobody's batch fails for another's values.
+  if (absl::Status status =
+          base::CheckTogether(model.checks, model.inputs, given);
+      !status.ok()) {
+    return Invalid(model, status.message());
   }
   for (auto it = request.outputs.begin(); it != request.outputs.end(); ++it) {
     if (absl::Status status = CheckOutputName(model, *it); !status.ok()) {

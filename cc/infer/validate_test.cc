@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "absl/strings/cord_test_helpers.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -153,6 +154,48 @@ TEST(Validate, ChecksValues) {
   EXPECT_THAT(
       ErrorOf(model, {{"b", DataType::kBool, {2}, Cord<uint8_t>({0, 2})}}),
       HasSubstr("BOOL element"));
+}
+
+TEST(Validate, ChecksPartsAndSizesOfTheRequestItself) {
+  ModelInfo model;
+  model.name = "m";
+  model.version = "1";
+  model.inputs = {{"ids", DataType::kInt32, {-1, 3}},
+                  {"rows", DataType::kInt32, {-1}}};
+  base::ValueCheck part;
+  part.max = 99;
+  part.parts = {{1, 1, 2}};
+  part.reason = "index";
+  base::ValueCheck size;
+  size.input = 1;
+  size.max = -1;
+  size.of = {0, 0};
+  model.checks = {part, size};
+  const auto error = [&](std::vector<int32_t> ids, std::vector<int32_t> rows) {
+    const auto cord = [](const std::vector<int32_t>& values) {
+      const std::string bytes(reinterpret_cast<const char*>(values.data()),
+                              values.size() * 4);
+      // In pieces, one of which begins amid an element.
+      absl::Cord pieces = absl::MakeFragmentedCord(
+          std::vector<std::string>{bytes.substr(0, 5), bytes.substr(5)});
+      return pieces;
+    };
+    return ErrorOf(model, {{"ids",
+                            DataType::kInt32,
+                            {static_cast<int64_t>(ids.size()) / 3, 3},
+                            cord(ids)},
+                           {"rows",
+                            DataType::kInt32,
+                            {static_cast<int64_t>(rows.size())},
+                            cord(rows)}});
+  };
+  EXPECT_EQ(error({-1, 0, 1000, -1, 99, 1000}, {0, 1}), "");
+  EXPECT_EQ(error({-1, 0, 1000, -1, 100, 1000}, {0, 1}),
+            "model \"m\" version 1: input ids[:, 1:2]: element 1 is 100, the "
+            "model takes 0 to 99 (index)");
+  EXPECT_EQ(error({0, 0, 0, 0, 0, 0}, {0, 2}),
+            "model \"m\" version 1: input rows: element 1 is 2, the model "
+            "takes 0 to 1");
 }
 
 TEST(Validate, ChecksStringsOfBytes) {

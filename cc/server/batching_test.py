@@ -103,6 +103,50 @@ def test_requests_that_wait_are_computed_together(
     assert why in line["batching_why"]
 
 
+def test_one_bad_request_of_a_batch_is_refused_alone(tmp_path: Path) -> None:
+    """Whose values lead out of the table is found in the run, which all of them share."""
+    models = Repository(tmp_path, m="gather")
+    row = np.zeros((1, 4), np.int64)
+    bad = (2, 5)
+    with serving(models.flag, "--batching=on") as server:
+        with (
+            concurrent.futures.ThreadPoolExecutor(64) as pool,
+            server.stopped(*server.workers),
+        ):
+            queue = Queue(server, pool)
+            queue.ask(request(row, "INT64"), waits=False)
+            for i in range(8):
+                queue.ask(request(row + (25 if i in bad else 24), "INT64"))
+        for i, asked in enumerate(queue.asked[1:]):
+            status, _, answer = asked.result()
+            if i in bad:
+                assert status == 400
+                assert "operator gather: an element of sum_0.tmp_0 is out of range" in data(answer)
+            else:
+                assert (status, data(answer)) == (200, [1] * 8)
+        # Those that were answered had runs of their own; those that were not have none.
+        assert server.metric(RUNS) == server.metric(REQUESTS) == 7
+
+
+def test_what_does_not_fit_a_part_is_refused_before_it_waits(tmp_path: Path) -> None:
+    models = Repository(tmp_path, m="first")
+    with serving(models.flag) as server:
+        with (
+            concurrent.futures.ThreadPoolExecutor(8) as pool,
+            server.stopped(*server.workers),
+        ):
+            queue = Queue(server, pool)
+            queue.ask(request([[99, 100, -1, 2**40]], "INT64"), waits=False)
+            queue.ask(request([[0, 100, -1, 2**40]], "INT64"))
+            status, _, answer = server.call("POST", infer("m"), request([[100, 0, 0, 0]], "INT64"))
+            assert status == 400
+            assert data(answer) == (
+                'model "m" version 1: input x[:, 0:1]: element 0 is 100, the model takes 0 to 99 '
+                "(row of an embedding table of 100 rows)"
+            )
+        assert [asked.result()[0] for asked in queue.asked] == [200, 200]
+
+
 def test_company_does_not_change_a_bit(tmp_path: Path) -> None:
     models = make_repository(tmp_path)
     with serving(f"--model_repository={models}", "--model_versions=digits:1") as server:

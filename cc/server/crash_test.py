@@ -16,16 +16,16 @@ import pytest
 from cc.server.repository import ROWS, Repository, data, infer, request
 from cc.server.serving import Server, alive, descendants, run, serving, until
 
-# A row that no table has, at which Paddle's kernel does not look before it reads there.
-CRASH = request([[2**40] * 4], "INT64")
-FITS = request([[0, 1, 2, 99]], "INT64")
+# More boxes than there are: Paddle's kernel writes as many, beyond its memory.
+CRASH = request([[2**30, 0, 0, 0]], "INT64")
+FITS = request([[1, 1, 1, 1]], "INT64")
 ENDS = 'paddle_server_worker_ends_total{model="%s",version="1"}'
 PR_SET_CHILD_SUBREAPER = 36
 
 
 @pytest.fixture
 def models(tmp_path: Path) -> Repository:
-    return Repository(tmp_path, times="times2", unchecked="unchecked")
+    return Repository(tmp_path, times="times2", boxes="boxes")
 
 
 @contextlib.contextmanager
@@ -57,45 +57,45 @@ def others_are_served(server: Server) -> Iterator[None]:
 def test_a_crash_costs_the_requests_of_that_model_only(models: Repository) -> None:
     with serving(models.flag) as server:
         with others_are_served(server):
-            before = server.call("POST", infer("unchecked"), FITS)
+            before = server.call("POST", infer("boxes"), FITS)
             assert before[0] == 200
             for crashes in (1, 2, 3):
-                status, _, answer = server.call("POST", infer("unchecked"), CRASH)
+                status, _, answer = server.call("POST", infer("boxes"), CRASH)
                 assert status == 500
                 assert data(answer) == (
-                    'model "unchecked" version 1: its worker process was ended by signal 11 '
+                    'model "boxes" version 1: its worker process was ended by signal 11 '
                     "(Segmentation fault) while it computed this request"
                 )
                 # The next one waits until the model is there again.
-                assert server.call("POST", infer("unchecked"), FITS)[2] == before[2]
-                assert server.metric(ENDS % "unchecked") == crashes
+                assert server.call("POST", infer("boxes"), FITS)[2] == before[2]
+                assert server.metric(ENDS % "boxes") == crashes
             assert server.metric(ENDS % "times") == 0
-            assert server.metric('paddle_server_model_up{model="unchecked",version="1"}') == 1
+            assert server.metric('paddle_server_model_up{model="boxes",version="1"}') == 1
         server.stop()
-    ends = server.logged("worker ended", model="unchecked", version="1", level="error")
+    ends = server.logged("worker ended", model="boxes", version="1", level="error")
     assert [line["starts_again_seconds"] for line in ends] == [0, 0, 0]
     assert "signal 11" in ends[0]["why"]
-    assert len(server.logged("worker started again", model="unchecked")) == 3
+    assert len(server.logged("worker started again", model="boxes")) == 3
 
 
 def test_a_model_without_a_worker_is_not_ready(models: Repository) -> None:
-    unchecked, away = models.root / "unchecked", models.root.with_name("away")
-    ready = "/v2/models/unchecked/ready"
+    boxes, away = models.root / "boxes", models.root.with_name("away")
+    ready = "/v2/models/boxes/ready"
     with serving(models.flag) as server, others_are_served(server):
         assert server.call("GET", ready)[0] == 200
         # So that it cannot start again.
-        unchecked.rename(away)
-        assert server.call("POST", infer("unchecked"), CRASH)[0] == 500
+        boxes.rename(away)
+        assert server.call("POST", infer("boxes"), CRASH)[0] == 500
         until(lambda: "could not load the model" in data_or_nothing(server, ready))
         status, headers, _ = server.call("GET", ready)
         assert (status, headers["Retry-After"]) == (503, "1")
         _, _, index = server.call("POST", "/v2/repository/index")
-        (entry,) = [entry for entry in json.loads(index) if entry["name"] == "unchecked"]
+        (entry,) = [entry for entry in json.loads(index) if entry["name"] == "boxes"]
         assert entry["state"] == "UNAVAILABLE"
         assert "starts again" in entry["reason"]
         with concurrent.futures.ThreadPoolExecutor() as pool:
-            waits = pool.submit(server.call, "POST", infer("unchecked"), FITS)
-            away.rename(unchecked)
+            waits = pool.submit(server.call, "POST", infer("boxes"), FITS)
+            away.rename(boxes)
             assert waits.result()[0] == 200
         assert server.call("GET", ready)[0] == 200
 
@@ -125,12 +125,12 @@ def test_every_request_of_a_worker_that_is_killed_is_answered(tmp_path: Path) ->
 
 
 def test_a_crash_costs_none_of_the_requests_that_went_with_it(tmp_path: Path) -> None:
-    models = Repository(tmp_path, unchecked="unchecked")
+    models = Repository(tmp_path, boxes="boxes")
     wanted = [FITS, FITS, CRASH, FITS, CRASH, FITS]
-    running = 'paddle_server_running{model="unchecked",version="1"}'
-    depth = 'paddle_server_queue_depth{model="unchecked",version="1"}'
+    running = 'paddle_server_running{model="boxes",version="1"}'
+    depth = 'paddle_server_queue_depth{model="boxes",version="1"}'
     with serving(models.flag, "--instances=1", "--batching=off") as server:
-        fits = server.call("POST", infer("unchecked"), FITS)[2]
+        fits = server.call("POST", infer("boxes"), FITS)[2]
         (worker,) = server.workers
         with (
             concurrent.futures.ThreadPoolExecutor(len(wanted)) as pool,
@@ -140,13 +140,13 @@ def test_a_crash_costs_none_of_the_requests_that_went_with_it(tmp_path: Path) ->
             # The first one is given to the worker alone, and the others, where runs are short,
             # in one message after it.
             for body in wanted:
-                asked.append(pool.submit(server.call, "POST", infer("unchecked"), body))
+                asked.append(pool.submit(server.call, "POST", infer("boxes"), body))
                 until(lambda: server.metric(running) + server.metric(depth) == len(asked))
         for body, done in zip(wanted, asked, strict=True):
             status, _, answer = done.result()
             assert status == (500 if body == CRASH else 200), answer
             assert body == CRASH or answer == fits
-        assert server.metric(ENDS % "unchecked") == 2
+        assert server.metric(ENDS % "boxes") == 2
 
 
 def test_a_run_without_end_is_ended(models: Repository) -> None:
@@ -290,8 +290,8 @@ def _block_and_ignore_signals() -> None:
 
 def test_signals_that_the_parent_has_blocked_are_heard(models: Repository) -> None:
     with serving(models.flag, preexec_fn=_block_and_ignore_signals) as server:
-        assert server.call("POST", infer("unchecked"), CRASH)[0] == 500
-        assert server.call("POST", infer("unchecked"), FITS)[0] == 200
+        assert server.call("POST", infer("boxes"), CRASH)[0] == 500
+        assert server.call("POST", infer("boxes"), FITS)[0] == 200
         assert server.stop() == 0
 
 
@@ -304,7 +304,8 @@ def test_ids_beyond_a_table_are_refused_before_the_model_sees_them(models: Repos
             )
             assert status == 400
             assert f"is {wrong}, the model takes 0 to 99" in data(answer)
-        status, _, answer = server.call("POST", infer("embedding"), FITS)
+        fits = request([[0, 1, 2, 99]], "INT64")
+        status, _, answer = server.call("POST", infer("embedding"), fits)
         assert status == 200
         assert np.array_equal(data(answer), np.ones(32))
         assert server.metric(ENDS % "embedding") == 0

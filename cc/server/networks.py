@@ -61,10 +61,11 @@ class Same(nn.Layer):  # type: ignore[misc]
         return paddle.reshape(x, [-1, 4])
 
 
-def unchecked(table: paddle.Tensor, rows: paddle.Tensor) -> paddle.Tensor:
-    """Reads where it is told to, behind a function that the checks of values do not follow."""
-    rows = paddle.where(rows == 3, paddle.zeros_like(rows), rows)
-    return paddle.take_along_axis(table, rows.reshape([-1, 1]), 0)
+def boxes(table: paddle.Tensor, counts: paddle.Tensor) -> paddle.Tensor:
+    """Four boxes in four images: their counts must add up to four, and nothing sees to that."""
+    images = table.reshape([4, 1, 10, 20])
+    corners = paddle.to_tensor([[0.0, 0.0, 4.0, 4.0]] * 4)
+    return paddle.vision.ops.roi_align(images, corners, counts[0].astype("int32"), 1)
 
 
 def rounds(table: paddle.Tensor, n: paddle.Tensor) -> paddle.Tensor:
@@ -96,9 +97,13 @@ def appended(table: paddle.Tensor, n: paddle.Tensor) -> paddle.Tensor:
 NETWORKS: dict[str, tuple[nn.Layer, InputSpec]] = {
     "times1": (Times(1), rows()),
     "times2": (Times(2), rows()),
-    "unchecked": (Function(unchecked), rows("int64")),
-    # Paddle's own check is the one that finds what does not fit.
+    "boxes": (Function(boxes), rows("int64", [1, 4])),
+    # Its inputs tell no range: what does not fit is found in the run.
     "gather": (Function(lambda w, i: paddle.gather(w, i.sum(axis=1))), rows("int64")),
+    # What does not fit is known of a part of the input.
+    "first": (Function(lambda w, i: F.embedding(i[:, 0], w)), rows("int64")),
+    # Paddle's own check is the one that finds what does not fit.
+    "thirds": (Function(lambda w, x: paddle.reshape(x, [3, -1])), rows()),
     "embedding": (Function(lambda w, i: F.embedding(i, w)), rows("int64")),
     "rounds": (Function(rounds), rows("int64", [1])),
     "endless": (Function(endless), rows("int64", [1])),

@@ -20,7 +20,7 @@ SAME = ["int8", "uint8", "int32", "int64", "bool", "float16", "float64"]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    networks = {name: name for name in ("softmax", "appended", "gather")}
+    networks = {name: name for name in ("softmax", "appended", "gather", "thirds")}
     same = {f"same_{dtype}": f"same_{dtype}" for dtype in SAME}
     models = Repository(tmp_path_factory.mktemp("repository"), m="times2", **networks, **same)
     with serving(models.flag) as server:
@@ -167,10 +167,23 @@ def test_what_lies_where_a_model_should_is_named(tmp_path: Path, name: str) -> N
 
 
 def test_what_paddle_finds_is_the_clients_error_in_its_own_words(server: Server) -> None:
-    status, error = post(server, "gather", request([[0, 0, 0, -1]], "INT64"))
+    status, error = post(server, "thirds", request(ROWS))
     assert status == 400
-    assert "(OutOfRange) The element of Index must be greater than or equal to 0" in error
+    assert "(InvalidArgument) " in error
+    assert "(operator reshape2)" in error
     assert "In user code" not in error
+    threes = np.arange(12, dtype=np.float32).reshape(3, 4)
+    assert post(server, "thirds", request(threes)) == (200, list(range(12)))
+
+
+def test_what_leads_out_of_a_table_in_the_run_is_the_clients_error(server: Server) -> None:
+    for wrong in (-1, 100, 2**40):
+        status, error = post(server, "gather", request([[0, 0, 0, wrong]], "INT64"))
+        assert status == 400
+        assert error == (
+            'model "gather" version 1: operator gather: an element of sum_0.tmp_0 is out of range, '
+            "the model takes 0 to 99 (index in a dimension of 100)"
+        )
     assert post(server, "gather", request([[0, 0, 0, 99]], "INT64")) == (200, [1] * 8)
 
 

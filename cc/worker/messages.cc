@@ -11,6 +11,7 @@ class Put {
  public:
   void operator()(int64_t& value) { writer_.Int(value); }
   void operator()(int& value) { writer_.Int(value); }
+  void operator()(size_t& value) { writer_.Int(static_cast<int64_t>(value)); }
   void operator()(bool& value) { writer_.Int(value); }
   void operator()(std::string& value) { writer_.String(value); }
   void operator()(absl::Status& status) {
@@ -36,6 +37,7 @@ class Get {
 
   void operator()(int64_t& value) { value = reader_.Int(); }
   void operator()(int& value) { value = static_cast<int>(reader_.Int()); }
+  void operator()(size_t& value) { value = static_cast<size_t>(reader_.Int()); }
   void operator()(bool& value) { value = reader_.Int() != 0; }
   void operator()(std::string& value) { value = reader_.String(); }
   void operator()(absl::Status& status) {
@@ -100,10 +102,32 @@ void Fields(Io& io, base::TensorSpec& spec) {
 }
 
 template <typename Io>
+void Fields(Io& io, base::ValueCheck& check) {
+  io(check.input);
+  io(check.min);
+  io(check.max);
+  bool has_of = check.of.has_value();
+  io(has_of);
+  if (has_of) {
+    if (!check.of) check.of.emplace();
+    io(check.of->input);
+    io(check.of->axis);
+  }
+  io(check.wraps);
+  io.Each(check.parts, [&](base::Part& part) {
+    io(part.axis);
+    io(part.begin);
+    io(part.end);
+  });
+  io(check.reason);
+}
+
+template <typename Io>
 void Fields(Io& io, Loaded& loaded) {
   io(loaded.status);
   io.Each(loaded.inputs, [&](base::TensorSpec& spec) { Fields(io, spec); });
   io.Each(loaded.outputs, [&](base::TensorSpec& spec) { Fields(io, spec); });
+  io.Each(loaded.checks, [&](base::ValueCheck& check) { Fields(io, check); });
   io(loaded.equal_bits);
   io(loaded.trial);
 }

@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "cc/base/tensor_spec.h"
+#include "cc/base/values.h"
 
 namespace worker {
 
@@ -39,6 +40,7 @@ struct Loaded {
   absl::Status status;
   std::vector<base::TensorSpec> inputs;
   std::vector<base::TensorSpec> outputs;
+  std::vector<base::ValueCheck> checks;
   // Of the trial: whether a request's answer is the same bits, whatever it is
   // computed with; and a sentence about it.
   bool equal_bits = false;

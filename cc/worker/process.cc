@@ -84,7 +84,11 @@ class Process : public infer::Executor {
     if (!message.ok()) return watch_.reset();
     if (!message->has_value()) return;
     Loaded loaded;
-    if (!Decode((*message)->bytes, &loaded)) {
+    if (!Decode((*message)->bytes, &loaded) ||
+        !std::all_of(loaded.checks.begin(), loaded.checks.end(),
+                     [&](const base::ValueCheck& check) {
+                       return base::IsMeaningful(check, loaded.inputs);
+                     })) {
       return End("sent what is no answer");
     }
     specs_ = loaded.outputs;
@@ -92,8 +96,8 @@ class Process : public infer::Executor {
     loaded_ = true;
     events_.on_loaded(loaded.status,
                       {"paddle_inference", std::move(loaded.inputs),
-                       std::move(loaded.outputs), loaded.equal_bits,
-                       std::move(loaded.trial)});
+                       std::move(loaded.outputs), std::move(loaded.checks),
+                       loaded.equal_bits, std::move(loaded.trial)});
   }
 
   void OnMessage(size_t slot) {

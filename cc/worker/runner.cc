@@ -272,6 +272,7 @@ Loaded Load(const LoadOptions& options,
   engine::Engine* const first = engines->front().get();
   loaded.inputs = first->inputs();
   loaded.outputs = first->outputs();
+  loaded.checks = first->checks();
   const TrialResult trial = TryBatches(options.buckets, first);
   loaded.equal_bits = trial.equal_bits;
   loaded.trial = trial.why;

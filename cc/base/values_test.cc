@@ -1,4 +1,4 @@
-#include "cc/engine/tensor.h"
+#include "cc/base/values.h"
 
 #include <cstdint>
 #include <limits>
@@ -9,7 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace engine {
+namespace base {
 namespace {
 
 using testing::HasSubstr;
@@ -100,4 +100,4 @@ TEST(CheckValues, LooksAtBoolsAndAtNothingElseWithoutARange) {
 }
 
 }  // namespace
-}  // namespace engine
+}  // namespace base

@@ -1,4 +1,4 @@
-#include "cc/engine/tensor.h"
+#include "cc/base/values.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,8 +7,9 @@
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
-namespace engine {
+namespace base {
 namespace {
 
 // Finds the first element outside a range, in bytes that come in pieces.
@@ -160,6 +161,58 @@ absl::Status CheckPieces(const TensorSpec& spec, const Pieces& pieces) {
   }
 }
 
+// Calls take(offset, bytes) for each run of bytes of the parts, in order.
+template <typename Take>
+void ForEachRun(DataType dtype, const std::vector<int64_t>& shape,
+                const std::vector<Part>& parts, Take take) {
+  const size_t rank = shape.size();
+  std::vector<int64_t> begin(rank, 0);
+  std::vector<int64_t> end = shape;
+  for (const Part& part : parts) {
+    begin[part.axis] = std::max(begin[part.axis], part.begin);
+    end[part.axis] = std::min(end[part.axis], part.end);
+  }
+  for (size_t i = 0; i < rank; ++i) {
+    if (begin[i] >= end[i]) return;
+  }
+  // A run goes over the last axis that is cut, and all of those behind it.
+  size_t outer = rank;
+  size_t bytes = SizeOf(dtype);
+  while (outer > 0 && begin[outer - 1] == 0 &&
+         end[outer - 1] == shape[outer - 1]) {
+    bytes *= static_cast<size_t>(shape[--outer]);
+  }
+  const size_t stride = bytes;
+  if (outer > 0) {
+    --outer;
+    bytes *= static_cast<size_t>(end[outer] - begin[outer]);
+  }
+  std::vector<int64_t> at = begin;
+  while (true) {
+    size_t offset = 0;
+    for (size_t i = 0; i <= outer && i < rank; ++i) {
+      offset =
+          offset * static_cast<size_t>(shape[i]) + static_cast<size_t>(at[i]);
+    }
+    take(offset * stride, bytes);
+    size_t axis = outer;
+    while (axis > 0 && ++at[axis - 1] == end[axis - 1]) {
+      at[axis - 1] = begin[axis - 1];
+      --axis;
+    }
+    if (axis == 0) return;
+  }
+}
+
+// "[:, 0:1]"
+std::string Text(const std::vector<Part>& parts, size_t rank) {
+  std::vector<std::string> texts(rank, ":");
+  for (const Part& part : parts) {
+    texts[part.axis] = absl::StrCat(part.begin, ":", part.end);
+  }
+  return absl::StrCat("[", absl::StrJoin(texts, ", "), "]");
+}
+
 }  // namespace
 
 absl::Status CheckValues(const TensorSpec& spec, std::string_view data) {
@@ -213,4 +266,58 @@ absl::Status CheckLod(int lod_level, const std::vector<int64_t>& shape,
   return absl::OkStatus();
 }
 
-}  // namespace engine
+bool IsMeaningful(const ValueCheck& check,
+                  const std::vector<TensorSpec>& specs) {
+  const auto has = [&](size_t input, size_t axis) {
+    return input < specs.size() && axis < specs[input].shape.size();
+  };
+  return check.input < specs.size() &&
+         (!check.of || has(check.of->input, check.of->axis)) &&
+         std::all_of(
+             check.parts.begin(), check.parts.end(),
+             [&](const Part& part) { return has(check.input, part.axis); });
+}
+
+namespace internal {
+
+std::string Cut(std::string_view data, DataType dtype,
+                const std::vector<int64_t>& shape,
+                const std::vector<Part>& parts) {
+  std::string cut;
+  ForEachRun(dtype, shape, parts, [&](size_t offset, size_t bytes) {
+    cut.append(data.substr(offset, bytes));
+  });
+  return cut;
+}
+
+std::string Cut(const absl::Cord& data, DataType dtype,
+                const std::vector<int64_t>& shape,
+                const std::vector<Part>& parts) {
+  std::string cut;
+  absl::Cord::CharIterator at = data.char_begin();
+  size_t passed = 0;
+  ForEachRun(dtype, shape, parts, [&](size_t offset, size_t bytes) {
+    absl::Cord::Advance(&at, offset - passed);
+    for (size_t left = bytes; left > 0;) {
+      const absl::string_view piece =
+          absl::Cord::ChunkRemaining(at).substr(0, left);
+      cut.append(piece.data(), piece.size());
+      absl::Cord::Advance(&at, piece.size());
+      left -= piece.size();
+    }
+    passed = offset + bytes;
+  });
+  return cut;
+}
+
+absl::Status Named(const absl::Status& status, const std::string& input,
+                   const std::vector<Part>& parts, size_t rank) {
+  return absl::Status(
+      status.code(),
+      absl::StrCat("input ", input, parts.empty() ? "" : Text(parts, rank),
+                   ": ", status.message()));
+}
+
+}  // namespace internal
+
+}  // namespace base

@@ -1,0 +1,54 @@
+#include "cc/engine/shield.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "paddle_inference_api.h"
+
+namespace engine {
+namespace {
+
+// Paddle's own number.
+constexpr size_t kShapes = 10;
+
+// What Paddle itself makes of the shapes where the cache has a bound. Without
+// it one key would serve all shapes, and recurrent layers overrun their memory.
+std::string ShapesText(const std::vector<std::vector<int>>& shapes) {
+  std::string text;
+  for (const std::vector<int>& shape : shapes) {
+    for (int dim : shape) absl::StrAppend(&text, dim, "-");
+  }
+  return text;
+}
+
+}  // namespace
+
+absl::Status Enduring(Thread* thread, const std::function<void()>& f) {
+  if (Thread::Number() != 0) {
+    f();
+  } else if (!thread->Run(f)) {
+    return absl::ResourceExhaustedError(
+        "the engine needs a thread, and the system gives none: is there a "
+        "limit of processes (pids) that others have reached?");
+  }
+  return absl::OkStatus();
+}
+
+bool Shield::MustRenew(const std::vector<std::vector<int>>& shapes,
+                       const std::vector<Lod>& lods) const {
+  const bool elsewhere = thread_ != 0 && thread_ != Thread::Number();
+  const auto met = met_.find(shapes);
+  return elsewhere ||
+         (met == met_.end() ? met_.size() == kShapes : met->second != lods);
+}
+
+void Shield::Begin(const std::vector<std::vector<int>>& shapes,
+                   std::vector<Lod> lods) {
+  thread_ = Thread::Number();
+  met_.emplace(shapes, std::move(lods));
+  phi::OneDNNContextThreadLocals::fetch().set_cur_input_shape_str(
+      ShapesText(shapes));
+}
+
+}  // namespace engine

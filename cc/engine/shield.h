@@ -1,0 +1,77 @@
+// Keeps instances from what Paddle 2.6.2 does to its oneDNN cache.
+#ifndef CC_ENGINE_SHIELD_H_
+#define CC_ENGINE_SHIELD_H_
+
+#include <cstdint>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <streambuf>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "cc/engine/tensor.h"
+#include "cc/engine/thread.h"
+
+namespace engine {
+
+// The shield (where oneDNN computes) against what Paddle 2.6.2 does to its
+// oneDNN cache, which is one for the process (docs/engine.md, "What Paddle's
+// cache does not bear"):
+//
+// - a thread that ends erases objects of the instance that it ran last, and
+//   leaves those of others behind, which a later thread of the same id takes
+//   for its own. So all that touches Paddle runs in threads that never end.
+// - a load erases everything. So no model runs while one is loaded.
+// - beyond a number of shapes the objects of one shape are erased, of all
+//   instances; and with such a number given, each run counts all objects at its
+//   end, without a lock, while others add theirs. So none is given, the shapes
+//   that objects are found by are told by hand (TellShapes), and an instance
+//   that has met kShapes replaces itself by a clone, whose cache is empty. So
+//   does one that comes to run in another thread, as after a fork.
+// - objects of recurrent layers are found by the shapes of the inputs and the
+//   longest sequence, and made for a number of sequences. So an instance that
+//   meets a shape again with other offsets (LoD) replaces itself too.
+
+// Calls f, which throws nothing, in a thread that never ends: the caller's if
+// it is one, else `thread`. RESOURCE_EXHAUSTED: there is no thread to be had.
+absl::Status Enduring(Thread* thread, const std::function<void()>& f);
+
+// What an instance has met.
+class Shield {
+ public:
+  // Whether the instance must replace itself by a clone before it runs inputs
+  // of these shapes, with these offsets, in this thread.
+  bool MustRenew(const std::vector<std::vector<int>>& shapes,
+                 const std::vector<Lod>& lods) const;
+  // The instance is a new one.
+  void Forget() { met_.clear(); }
+  // It runs now.
+  void Begin(const std::vector<std::vector<int>>& shapes,
+             std::vector<Lod> lods);
+
+ private:
+  // Shapes of inputs that Paddle may hold objects for, with their offsets.
+  std::map<std::vector<std::vector<int>>, std::vector<Lod>> met_;
+  uint64_t thread_ = 0;  // that it ran in; 0: it did not run
+};
+
+// Throws away what this process writes to std::cerr while it lives. The passes
+// that make an int8 graph tell there, in colours, of each kind of operator that
+// they found none of, whatever DisableGlogInfo says; nothing of ours, and
+// nothing else of Paddle's, writes to std::cerr. One at a time. What other
+// threads of the process write there meanwhile is lost with it.
+class SilentCerr {
+ public:
+  SilentCerr() : buffer_(std::cerr.rdbuf(nullptr)) {}
+  ~SilentCerr() { std::cerr.rdbuf(buffer_); }
+  SilentCerr(const SilentCerr&) = delete;
+  SilentCerr& operator=(const SilentCerr&) = delete;
+
+ private:
+  std::streambuf* const buffer_;
+};
+
+}  // namespace engine
+
+#endif  // CC_ENGINE_SHIELD_H_
