@@ -32,12 +32,12 @@ class Beside:
         self._threads: list[threading.Thread] = []
         self._errors: list[BaseException] = []
 
-    def every(self, seconds: float, work: Callable[[], object]) -> None:
-        """Does `work` each so many seconds, late rather than twice."""
+    def every(self, seconds: float, work: Callable[[], object], first: float = 0) -> None:
+        """Does `work` each so many seconds from the first time on, late rather than twice."""
 
         def loop() -> None:
             try:
-                due = time.monotonic() + seconds
+                due = time.monotonic() + first
                 while not self.over.wait(max(0.0, due - time.monotonic())):
                     work()
                     due = max(due + seconds, time.monotonic())

@@ -21,6 +21,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ class Soak:
         self._cases: list[str] = []
         self._model_of: dict[str, str] = {}  # by a request's file
         self._ends = 0  # of workers, as far as they are accounted for
-        self._start = time.monotonic()
+        self._start = 0.0
         self.done: list[Interval] = []
         # A model gets as many requests as others in the same time: a slow one would take it all.
         seconds = {model.name: self._prepare(model) for model in models}
@@ -163,6 +164,7 @@ class Soak:
 
     def interval(self, number: int, seconds: float, cores: set[int]) -> Interval:
         """Loads the servers for a while; new connections go to those that are ready."""
+        self._start = self._start or time.monotonic()
         told = self._load(number, seconds, cores)
         killed_models = self._ended_workers()
         failed, wrong, killed = int(told["lost"]), 0, 0
@@ -296,8 +298,12 @@ def _disturb(
 ) -> None:
     beside.every(0.1, servers.probe)
     if args.reload_seconds:
-        names = itertools.cycle(repository.versions)
-        beside.every(args.reload_seconds, lambda: servers.reload(repository, next(names)))
+        # Models are independent: one that takes long holds up none.
+        names = list(repository.versions)
+        period = args.reload_seconds * len(names)
+        for number, name in enumerate(names):
+            reload = partial(servers.reload, repository, name)
+            beside.every(period, reload, first=args.reload_seconds * number)
     if args.roll_seconds:
         beside.every(args.roll_seconds, servers.roll)
     if args.kill_seconds:
