@@ -58,6 +58,39 @@ class Beside:
             thread.join()
 
 
+class Loads:
+    """Lets one that kills workers wait for those that load, and these wait for it."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._count = 0
+        self._killing = False
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._killing)
+            self._count += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._count -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def killing(self) -> Iterator[None]:
+        with self._changed:
+            self._killing = True
+            self._changed.wait_for(lambda: not self._count)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._killing = False
+                self._changed.notify_all()
+
+
 class Repository:
     """A directory of models whose versions come and go by renames."""
 
@@ -151,10 +184,12 @@ class Service:
         self.pods: list[Pod] = []
         self.ended: list[Pod] = []
         self.exit_codes: list[int] = []
+        self._loads = Loads()
 
     def start(self) -> Pod:
         try:
-            pod = Pod(self._folder, self._cores, self._flags)
+            with self._loads.loading():
+                pod = Pod(self._folder, self._cores, self._flags)
         except AssertionError as error:
             raise UserError(f"a server of ours did not start: {error}") from error
         self.pods = [*self.pods, pod]
@@ -185,14 +220,16 @@ class Service:
         self.pods = others
 
     def kill_a_worker(self) -> None:
-        workers = [pid for pod in self.pods for pid in pod.server.workers]
-        with suppress(ProcessLookupError):
+        """One that has loaded: a version whose first load fails is not tried again."""
+        with self._loads.killing(), suppress(ProcessLookupError):
+            workers = [pid for pod in self.pods for pid in pod.server.workers]
             os.kill(random.choice(workers), signal.SIGKILL)
 
     def reload(self, repository: Repository, name: str) -> None:
         """A model's next version comes, is served by all who are ready, and the last one goes."""
-        version = repository.add(name)
-        self.wait_for(name, version)
+        with self._loads.loading():
+            version = repository.add(name)
+            self.wait_for(name, version)
         repository.remove(name, version - 1)
 
     def wait_for(self, name: str, version: int) -> None:

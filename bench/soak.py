@@ -171,7 +171,7 @@ class Soak:
         for path, statuses in told["unwanted"].items():
             name = self._model_of.get(path)
             for status, count in statuses.items():
-                if status == "500" and name in killed_models:
+                if status in ("500", "503") and name in killed_models:
                     killed += count
                 elif status == "200" and name:
                     wrong += count
@@ -367,7 +367,9 @@ def main() -> int:
     cores = sorted(os.sched_getaffinity(0))[:2]
     flags = [f"--model_repository={repository.root}", "--latest_versions=1"]
     flags += ["--poll_ms=100"] if args.reload_seconds else []
-    flags += [f"--drain_delay_ms={args.drain_delay_ms}", *args.server.split()]
+    # What waits for a worker that was killed may take more than the 4 s of the default.
+    flags += [f"--drain_delay_ms={args.drain_delay_ms}", "--drain_timeout_ms=30000"]
+    flags += args.server.split()
     count = 2 if args.roll_seconds else 1
     beside = Beside()
     with service(folder, {cores[0]}, *flags, count=count) as servers:

@@ -306,7 +306,7 @@ int RunModel(Channel control, std::vector<Channel> slots) {
   engine::Thread loader;
   Loaded loaded;
   if (!loader.Run([&] {
-        if (options.threads == 1) YieldToServing();
+        if (options.threads == 1 && !options.awaited) YieldToServing();
         loaded = Load(options, &engines);
       })) {
     loaded.status = absl::ResourceExhaustedError(
