@@ -18,7 +18,7 @@ import signal
 import statistics
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -46,6 +46,7 @@ class Phase:
     p50: float  # milliseconds
     p99: float
     busy: float  # of the server's core
+    rate: float  # answers a second
     answered: int
     failed: int
     events: int  # loads, or ends of the worker
@@ -77,7 +78,8 @@ class Isolation:
         """Finds the rate at which the server has that share of its core; batches grow with it."""
         for _ in range(_CALIBRATION_RATES):
             phase = self._load(_CALIBRATION_SECONDS)
-            self.rate = round(self.rate * _BUSY / phase.busy)
+            # Not of the rate that was wanted: a machine that is busy may answer fewer.
+            self.rate = round(phase.rate * _BUSY / phase.busy)
 
     def _load(self, seconds: float) -> Phase:
         command = [os.environ["RUN"], os.environ["LOAD"], f"--port={self._pod.port}"]
@@ -92,7 +94,9 @@ class Isolation:
         told = json.loads(done.stdout)
         busy = (self._pod.tree.cpu_seconds() - before) / told["seconds"]
         failed = told["lost"] + told["wrong"]
-        return Phase(told["p50_ms"], told["p99_ms"], busy, told["answered"], failed, 0)
+        return Phase(
+            told["p50_ms"], told["p99_ms"], busy, told["rate"], told["answered"], failed, 0
+        )
 
     def _kill(self) -> None:
         for pid in self._pod.server.workers:
@@ -122,7 +126,7 @@ class Isolation:
         events = len(self._servers.logged(line)) - before
         if not events:
             raise UserError(f"the other model was to be disturbed ({name}), and was not")
-        return Phase(phase.p50, phase.p99, phase.busy, phase.answered, phase.failed, events)
+        return replace(phase, events=events)
 
 
 PHASES = {

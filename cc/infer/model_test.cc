@@ -303,21 +303,6 @@ TEST_F(ModelTest, NothingWaitsForOneWhoseFilesAreGone) {
                           "loaded again: model.pdmodel is gone"));
 }
 
-TEST_F(ModelTest, OneWhoseFilesAreGoneAndThatNobodyHasGoes) {
-  Start();
-  Ask("aa");
-  Settle(&loop_);
-  Ask("bb");
-  Settle(&loop_);
-  model_.reset();
-  backend_.End("m/1");
-  while (backend_.starts < 2) Settle(&loop_);
-  backend_.Load("m/1", absl::NotFoundError("model.pdmodel is gone"));
-  Settle(&loop_);
-  EXPECT_EQ(answers_.size(), 2u);
-  EXPECT_EQ(backend_.alive, 0);
-}
-
 TEST_F(ModelTest, AFailedLoadIsTold) {
   model_ = Model::Start(&loop_, &backend_, options_,
                         std::make_unique<FakeModelObserver>(&seen_),
