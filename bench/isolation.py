@@ -152,7 +152,9 @@ def lines(rounds: dict[str, list[Phase]]) -> list[str]:
         cells = [title, f"{median(name, 'p50'):.2f}", f"{median(name, 'p99'):.2f}"]
         cells += [f"{min(p99s):.2f} - {max(p99s):.2f}", f"{ratio:.2f} (goal: {_GOAL:g}{missed})"]
         cells += [f"{median(name, 'busy'):.0%}"]
-        cells += [f"{sum(getattr(p, key) for p in rounds[name]):,}" for key in ("answered", "failed")]
+        cells += [
+            f"{sum(getattr(p, key) for p in rounds[name]):,}" for key in ("answered", "failed")
+        ]
         table.append(f"| {' | '.join([*cells, str(sum(p.events for p in rounds[name]))])} |")
     return table
 

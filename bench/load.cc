@@ -7,10 +7,10 @@
 // must come, whichever version of a model gives it. New connections go to the
 // ports in turn, and with --follow to those of the last line of stdin: what
 // watches the servers' readiness says there which are ready, as a Service of
-// Kubernetes would. Without --rate each connection asks as soon as it is answered.
-// With --rate requests arrive as a Poisson process whatever the server does (an
-// open loop), and a latency counts from when a request was due: what waits for
-// a connection waits. Prints one line of JSON.
+// Kubernetes would. Without --rate each connection asks as soon as it is
+// answered. With --rate requests arrive as a Poisson process whatever the
+// server does (an open loop), and a latency counts from when a request was due:
+// what waits for a connection waits. Prints one line of JSON.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

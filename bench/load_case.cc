@@ -70,7 +70,7 @@ void EraseVersion(std::string* body, size_t* json) {
 }
 
 bool IsNear(const std::string& expected, const std::string& got, size_t json,
-             double tolerance) {
+            double tolerance) {
   if (expected == got) return true;
   if (tolerance == 0) return false;
   if (json == 0) return NearJson(expected, got, tolerance);

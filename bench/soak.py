@@ -38,7 +38,9 @@ from bench.oip import Model
 _INTERVAL_SECONDS = 10.0  # of the table, and between two looks at memory
 _SETTLED_MINUTES = 5.0  # or a third of the time, where that is less
 _GROWTH = 1.02  # of memory after that which is told as growth
-_ROWS = 8  # of requests to models that leave a further dimension open; else as many as there are shapes
+_ROWS = (
+    8  # of requests to models that leave a further dimension open; else as many as there are shapes
+)
 _JSON_SHARE = 0.25
 
 

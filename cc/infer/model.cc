@@ -203,10 +203,9 @@ void Model::OnLoaded(const absl::Status& status, LoadedModel loaded) {
     // Its files are gone, as those of a version whose successor is served: what
     // waits would wait in vain, and finds that one when it comes again.
     if (absl::IsNotFound(status)) {
-      batcher_->Fail(absl::UnavailableError(
-          absl::StrCat("model ", base::Quote(info_.name), " version ",
-                       info_.version, " has ended, and cannot be loaded again: ",
-                       status.message())));
+      batcher_->Fail(absl::UnavailableError(absl::StrCat(
+          "model ", base::Quote(info_.name), " version ", info_.version,
+          " has ended, and cannot be loaded again: ", status.message())));
     }
     return;
   }
