@@ -1,13 +1,16 @@
 // Loads a server with prepared requests and looks at every answer.
 //
-//   load --port=P --connections=16 --seconds=5
-//        --case=WEIGHT:STATUS:REQUEST[:ANSWER] ... [--rate=1700]
+//   load --port=P ... --connections=16 --seconds=5
+//        --case=WEIGHT:STATUS:REQUEST[:ANSWER] ... [--rate=1700] [--follow]
 //
 // REQUEST is a file with the whole HTTP request; ANSWER one with the body that
-// must come. Without --rate each connection asks as soon as it is answered.
-// With --rate requests arrive as a Poisson process whatever the server does (an
-// open loop), and a latency counts from when a request was due: what waits for
-// a connection waits. Prints one line of JSON.
+// must come, whichever version of a model gives it. New connections go to the
+// ports in turn, and with --follow to those of the last line of stdin: what
+// watches the servers' readiness says there which are ready, as a Service of
+// Kubernetes would. Without --rate each connection asks as soon as it is
+// answered. With --rate requests arrive as a Poisson process whatever the
+// server does (an open loop), and a latency counts from when a request was due:
+// what waits for a connection waits. Prints one line of JSON.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -30,11 +33,13 @@
 #include <iterator>
 #include <map>
 #include <random>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "bench/load_case.h"
 
 namespace {
 
@@ -42,7 +47,8 @@ using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
 struct Options {
-  int port = 0;
+  std::vector<int> ports;
+  bool follow = false;
   int connections = 16;
   double seconds = 5;
   double rate = 0;
@@ -52,109 +58,9 @@ struct Options {
   std::vector<std::string> cases;
 };
 
-struct Case {
-  double weight = 1;
-  int status = 200;
-  std::string file, request, answer;
-  bool has_answer = false;
-};
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    std::fprintf(stderr, "load: cannot read %s\n", path.c_str());
-    std::exit(2);
-  }
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-Case ParseCase(const std::string& text) {
-  std::vector<std::string> parts(1);
-  for (char c : text) {
-    if (c == ':') {
-      parts.emplace_back();
-    } else {
-      parts.back().push_back(c);
-    }
-  }
-  if (parts.size() < 3 || parts.size() > 4) {
-    std::fprintf(stderr, "load: %s is not WEIGHT:STATUS:REQUEST[:ANSWER]\n",
-                 text.c_str());
-    std::exit(2);
-  }
-  Case result;
-  result.weight = std::strtod(parts[0].c_str(), nullptr);
-  result.status = std::atoi(parts[1].c_str());
-  result.file = parts[2];
-  result.request = ReadFile(parts[2]);
-  if (parts.size() == 4) {
-    result.answer = ReadFile(parts[3]);
-    result.has_answer = true;
-  }
-  return result;
-}
-
-bool Near(double a, double b, double tolerance) {
-  return std::abs(a - b) <= tolerance * std::max({1.0, std::abs(a)});
-}
-
-// Whether two texts differ in nothing but the last digits of numbers.
-bool NearJson(const std::string& a, const std::string& b, double tolerance) {
-  const char *i = a.c_str(), *j = b.c_str();
-  const auto number = [](const char* at) {
-    return *at == '-' || (*at >= '0' && *at <= '9');
-  };
-  while (*i != 0 && *j != 0) {
-    if (number(i) && number(j)) {
-      char *end_i = nullptr, *end_j = nullptr;
-      if (!Near(std::strtod(i, &end_i), std::strtod(j, &end_j), tolerance)) {
-        return false;
-      }
-      i = std::max<const char*>(end_i, i + 1);
-      j = std::max<const char*>(end_j, j + 1);
-    } else if (*i++ != *j++) {
-      return false;
-    }
-  }
-  return *i == *j;
-}
-
-bool IsFp32(const std::string& answer, size_t json) {
-  constexpr std::string_view kKey = "\"datatype\":";
-  const std::string_view head(answer.data(), json);
-  for (size_t at = head.find(kKey); at != head.npos;
-       at = head.find(kKey, at + 1)) {
-    if (head.substr(at + kKey.size(), 6) != "\"FP32\"") return false;
-  }
-  return true;
-}
-
-// Whether an answer is the expected one; its tensors after the first `json`
-// bytes may be off by the tolerance where all of them are FP32.
-bool IsRight(const std::string& expected, const std::string& got, size_t json,
-             double tolerance) {
-  if (expected == got) return true;
-  if (tolerance == 0) return false;
-  if (json == 0) return NearJson(expected, got, tolerance);
-  if (expected.size() != got.size() ||
-      expected.compare(0, json, got, 0, json) != 0 || !IsFp32(got, json)) {
-    return false;
-  }
-  for (size_t at = json; at + sizeof(float) <= got.size();
-       at += sizeof(float)) {
-    float a, b;
-    std::memcpy(&a, expected.data() + at, sizeof a);
-    std::memcpy(&b, got.data() + at, sizeof b);
-    if (!Near(static_cast<double>(a), static_cast<double>(b), tolerance)) {
-      return false;
-    }
-  }
-  return true;
-}
-
 struct Connection {
   int socket = -1;
-  const Case* asked = nullptr;  // null while idle
+  Case* asked = nullptr;  // null while idle
   Clock::time_point due;
   size_t written = 0;
   std::string input;
@@ -164,6 +70,7 @@ class Load {
  public:
   explicit Load(const Options& options)
       : options_(options),
+        ports_(options.ports),
         random_(options.seed),
         gap_(std::max(options.rate, 1.0)) {
     std::vector<double> weights;
@@ -174,6 +81,11 @@ class Load {
     pick_ = std::discrete_distribution<size_t>(weights.begin(), weights.end());
     connections_.resize(static_cast<size_t>(options.connections));
     epoll_ = epoll_create1(0);
+    if (options.follow) {
+      epoll_event event = {};
+      event.events = EPOLLIN;  // data.ptr is null: no connection's
+      epoll_ctl(epoll_, EPOLL_CTL_ADD, STDIN_FILENO, &event);
+    }
   }
 
   int Run() {
@@ -208,6 +120,10 @@ class Load {
       for (int i = 0; i < count; ++i) {
         auto* connection =
             static_cast<Connection*>(events[static_cast<size_t>(i)].data.ptr);
+        if (connection == nullptr) {
+          Follow();
+          continue;
+        }
         if ((events[static_cast<size_t>(i)].events & EPOLLOUT) != 0) {
           Write(connection);
         }
@@ -216,7 +132,10 @@ class Load {
         }
       }
     }
-    lost_ += connections_.size() - idle_.size() + waiting_.size();
+    for (const Connection& connection : connections_) {
+      if (connection.asked != nullptr) Lose(connection.asked, "no answer");
+    }
+    lost_ += waiting_.size();
     // An overloaded server answers on and on after the end: that time counts.
     Report(Seconds(Clock::now() - start).count());
     return refused_ ? 1 : 0;
@@ -231,7 +150,8 @@ class Load {
     connection->socket = socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address = {};
     address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<uint16_t>(options_.port));
+    address.sin_port =
+        htons(static_cast<uint16_t>(ports_[next_port_++ % ports_.size()]));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (connect(connection->socket, reinterpret_cast<sockaddr*>(&address),
                 sizeof address) != 0) {
@@ -244,6 +164,26 @@ class Load {
     event.data.ptr = connection;
     epoll_ctl(epoll_, EPOLL_CTL_ADD, connection->socket, &event);
     return true;
+  }
+
+  // Takes the ports of the last whole line.
+  void Follow() {
+    std::array<char, 4096> bytes;
+    const ssize_t count = read(STDIN_FILENO, bytes.data(), bytes.size());
+    if (count <= 0) {
+      epoll_ctl(epoll_, EPOLL_CTL_DEL, STDIN_FILENO, nullptr);
+      return;
+    }
+    told_ports_.append(bytes.data(), static_cast<size_t>(count));
+    const size_t end = told_ports_.rfind('\n');
+    if (end == std::string::npos) return;
+    const size_t before = told_ports_.rfind('\n', end - 1);
+    const size_t begin = before == std::string::npos ? 0 : before + 1;
+    std::istringstream line(told_ports_.substr(begin, end - begin));
+    std::vector<int> ports{std::istream_iterator<int>(line), {}};
+    // Where nobody is ready, those that were are as good as any.
+    if (!ports.empty()) ports_ = std::move(ports);
+    told_ports_.erase(0, end + 1);
   }
 
   // Sends what is due: of an open loop what the clock says, else all that is
@@ -273,15 +213,19 @@ class Load {
 
   void Send(Clock::time_point due) {
     Connection* connection = idle_.front();
+    Case* const asked = &cases_[pick_(random_)];
     if (connection->socket < 0 && !Connect(connection)) {
-      std::perror("load: cannot connect again");
+      // The request is lost; the next one goes to another port.
+      Lose(asked, std::strerror(errno));
+      ++sent_;
       close(connection->socket);
       connection->socket = -1;
-      refused_ = true;
+      refused_ = ++refusals_ == kMaxRefusals;
       return;
     }
+    refusals_ = 0;
     idle_.pop_front();
-    connection->asked = &cases_[pick_(random_)];
+    connection->asked = asked;
     connection->due = due;
     connection->written = 0;
     connection->input.clear();
@@ -330,8 +274,7 @@ class Load {
       // Idle connections may end; a request on one may not.
       const bool busy = connection->asked != nullptr;
       if (busy) {
-        ++lost_;
-        Tell("lost", *connection->asked, "the connection ended");
+        Lose(connection->asked, "the connection ended");
       }
       Close(connection, busy);
       return;
@@ -346,14 +289,13 @@ class Load {
 
   void Take(Connection* connection, std::string_view head, std::string body) {
     const int status = std::atoi(connection->input.c_str() + 9);
-    const Case& asked = *connection->asked;
+    Case& asked = *connection->asked;
     ++statuses_[status];
     latencies_.push_back(Seconds(Clock::now() - connection->due).count());
     const size_t json = Header(head, "Inference-Header-Content-Length");
-    if (status != asked.status ||
-        (asked.has_answer &&
-         !IsRight(asked.answer, body, json, options_.tolerance))) {
+    if (!IsRight(asked, status, body, json, options_.tolerance)) {
       ++wrong_;
+      ++asked.unwanted[status];
       Tell("wrong", asked,
            "HTTP " + std::to_string(status) + ", " +
                body.substr(0, json > 0 ? json : 200));
@@ -400,6 +342,12 @@ class Load {
                         static_cast<int>(events->size()), &time, nullptr);
   }
 
+  void Lose(Case* asked, const std::string& why) {
+    ++lost_;
+    ++asked->unwanted[0];
+    Tell("lost", *asked, why);
+  }
+
   void Tell(const char* what, const Case& asked, const std::string& why) {
     if (told_++ < 5) {
       std::fprintf(stderr, "load: %s: %s: %s\n", what, asked.file.c_str(),
@@ -427,10 +375,29 @@ class Load {
       std::printf("%s\"%d\": %zu", separator, status, count);
       separator = ", ";
     }
+    std::printf("}, \"unwanted\": {");
+    separator = "";
+    for (const Case& asked : cases_) {
+      if (asked.unwanted.empty()) continue;
+      std::printf("%s\"%s\": {", separator, asked.file.c_str());
+      separator = "";
+      for (const auto& [status, count] : asked.unwanted) {
+        std::printf("%s\"%d\": %zu", separator, status, count);
+        separator = ", ";
+      }
+      std::printf("}");
+      separator = ", ";
+    }
     std::printf("}}\n");
   }
 
+  // In a row: nobody is there any more.
+  static constexpr int kMaxRefusals = 100;
+
   const Options options_;
+  std::vector<int> ports_;
+  size_t next_port_ = 0;
+  std::string told_ports_;  // what stdin said, as far as no line
   std::vector<Case> cases_;
   std::mt19937 random_;
   std::exponential_distribution<double> gap_;
@@ -444,6 +411,7 @@ class Load {
   std::map<int, size_t> statuses_;
   size_t sent_ = 0, lost_ = 0, wrong_ = 0;
   int told_ = 0;
+  int refusals_ = 0;
   bool refused_ = false;  // the server takes no connection any more
 };
 
@@ -452,8 +420,11 @@ class Load {
 int main(int argc, char** argv) {
   CLI::App app("Loads a server with prepared requests.");
   Options options;
-  app.add_option("--port", options.port, "The server's, on loopback.")
+  app.add_option("--port", options.ports,
+                 "The server's, on loopback; may come again.")
       ->required();
+  app.add_flag("--follow", options.follow,
+               "Lines of stdin are the ports to connect to from now on.");
   app.add_option("--connections", options.connections, "At the same time.");
   app.add_option("--seconds", options.seconds, "Time in which it asks.");
   app.add_option("--rate", options.rate,

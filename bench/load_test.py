@@ -79,6 +79,7 @@ def test_another_status_is_wrong(server: Server, tmp_path: Path) -> None:
     server.answer = lambda handler: handler.say(b"yes", 503)
     told = load(server, tmp_path)
     assert told["wrong"] == told["statuses"]["503"] > 0
+    assert told["unwanted"] == {f"{tmp_path}/request": {"503": told["wrong"]}}
 
 
 def close(handler: Handler) -> None:
@@ -101,6 +102,7 @@ def test_a_connection_that_ends_without_an_answer_loses_its_request(
     server.answer = close
     told = load(server, tmp_path)
     assert told["lost"] == told["sent"] > 0 and told["answered"] == 0
+    assert told["unwanted"] == {f"{tmp_path}/request": {"0": told["lost"]}}
 
 
 def test_an_answer_that_does_not_come_is_lost(server: Server, tmp_path: Path) -> None:
@@ -109,6 +111,87 @@ def test_an_answer_that_does_not_come_is_lost(server: Server, tmp_path: Path) ->
     told = load(server, tmp_path, b"yes", "--patience=0.1")
     forever.set()
     assert told["lost"] == told["sent"] == 3
+    assert told["unwanted"] == {f"{tmp_path}/request": {"0": 3}}
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        (b'{"model_name":"m","model_version":"12","outputs":[]}', False),
+        (b'{"model_name":"n","model_version":"12","outputs":[]}', True),
+        (b'{"model_name":"m","model_version":"12","outputs":[1]}', True),
+    ],
+)
+@pytest.mark.parametrize("binary", [False, True], ids=["JSON", "binary"])
+@pytest.mark.parametrize("words", [[], ["--tolerance=1e-5"]], ids=["bits", "tolerance"])
+def test_any_version_of_a_model_may_answer(
+    server: Server, tmp_path: Path, said: bytes, wrong: bool, binary: bool, words: list[str]
+) -> None:
+    tensor = b"\0\0\x80\x3f" if binary else b""
+    server.answer = lambda handler: handler.say(said + tensor, head=len(said) if binary else 0)
+    wanted = b'{"model_name":"m","model_version":"3","outputs":[]}'
+    told = load(server, tmp_path, wanted + tensor, *words)
+    assert told["answered"] > 0
+    assert told["wrong"] == (told["answered"] if wrong else 0)
+
+
+def leave(handler: Handler) -> None:
+    handler.close_connection = True
+    handler.send_response(200)
+    handler.send_header("Content-Length", "3")
+    handler.send_header("Connection", "close")
+    handler.end_headers()
+    handler.wfile.write(b"yes")
+
+
+@pytest.fixture
+def following(server: Server, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A load that has been answered by the server, which has each connection end."""
+    asked = threading.Event()
+
+    def answer(handler: Handler) -> None:
+        leave(handler)
+        asked.set()
+
+    server.answer = answer
+    (tmp_path / "request").write_bytes(REQUEST)
+    command = [os.environ["LOAD"], f"--port={server.server_port}", "--connections=3", "--follow"]
+    command += ["--seconds=60", f"--case=1:200:{tmp_path}/request"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert asked.wait(60)
+        yield process
+        process.kill()
+
+
+def test_new_connections_go_where_stdin_says(following: subprocess.Popen[str]) -> None:
+    with Server() as other:
+        moved = threading.Event()
+
+        def answer(handler: Handler) -> None:
+            leave(handler)
+            moved.set()
+
+        other.answer = answer
+        assert following.stdin is not None
+        following.stdin.write(f"{other.server_port}\n")
+        following.stdin.flush()
+        assert moved.wait(60)
+        other.shutdown()
+
+
+def test_refused_connections_are_lost_requests(following: subprocess.Popen[str]) -> None:
+    with Server() as gone:
+        port = gone.server_port
+        gone.shutdown()
+    assert following.stdin is not None and following.stdout is not None
+    following.stdin.write(f"{port}\n")
+    following.stdin.flush()
+    told = json.loads(following.stdout.read())
+    # Nobody is there any more: it does not try for ever. Other connections had asked before.
+    assert following.wait() == 1
+    assert 100 <= told["lost"] < 100 + 3
+    assert told["answered"] > 0
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,8 @@ class Tree:
         """
         own, files = 0, 0
         for pid in self.pids():
-            with suppress(OSError):
+            # One that is ending has no memory any more.
+            with suppress(OSError, IndexError, KeyError):
                 lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
                 kib = {line.split(":")[0]: int(line.split()[1]) for line in lines}
                 own += kib["Pss_Anon"] + kib["Pss_Shmem"]

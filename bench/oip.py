@@ -33,6 +33,14 @@ class Model:
     def name(self) -> str:
         return str(self.metadata["name"])
 
+    @property
+    def has_open_sizes(self) -> bool:
+        """Whether a dimension beside the first is open."""
+        return any(
+            tensor.get("lod_level") or -1 in tensor["shape"][1:]
+            for tensor in self.metadata["inputs"]
+        )
+
     def inputs(self, rows: int, random: np.random.RandomState) -> dict[str, Array]:
         """Values that any model bears: integers, which may be a table's indices, are 0 and 1.
 

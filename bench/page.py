@@ -65,15 +65,19 @@ def _cells(lines: Sequence[str]) -> list[list[str]]:
     return [row for index, row in enumerate(rows) if index != 1]
 
 
-def render(told: Mapping[str, Any], results: Sequence[Result]) -> str:
-    """The page, of what serving.json says and of the results in it."""
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """Of the templates beside this file."""
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def render(told: Mapping[str, Any], results: Sequence[Result]) -> str:
+    """The page, of what serving.json says and of the results in it."""
     plotted = [column for key in _PLOTTED for column in COLUMNS if column.key == key]
     cases = [
         {
@@ -84,5 +88,5 @@ def render(told: Mapping[str, Any], results: Sequence[Result]) -> str:
         }
         for result in results
     ]
-    template = environment.get_template("serving.html.jinja")
+    template = environment().get_template("serving.html.jinja")
     return str(template.render(told=told, cases=cases, goals=_cells(told["goals"])))

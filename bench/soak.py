@@ -1,21 +1,27 @@
-"""Our server under mixed requests for minutes: does it lose one, answer one wrongly, or grow?
+"""Our servers under mixed requests for minutes: do they lose one, answer one wrongly, or grow?
 
-    ./bazelw run //bench:soak [-- --minutes 3 --model DIR --server '--threads=2']
+    ./bazelw run //bench:soak [-- --minutes 3 --kill-seconds 10 --model DIR --server '--threads=2']
 
-Shapes and sizes of many kinds, binary and JSON, of all models at once, and some malformed requests.
-Every answer is compared with the one that came to the same request before, alone. A wrong answer, a
-lost request or a server that ends is an exit code of 1.
+Two servers over one repository answer shapes and sizes of many kinds, binary and JSON, of all
+models at once, and some malformed requests; meanwhile models are replaced, and one server after the
+other is ended by SIGTERM and started anew. Every answer is compared with the one that came to the
+same request before, alone. A wrong answer, a failed request or a server that does not end well is an
+exit code of 1; `//bench:plateau` is one server whose memory alone is of interest.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import shutil
+import statistics
+import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +29,19 @@ import numpy as np
 
 from bazel.image.private import processes
 from bazel.image.private.processes import UserError, say
-from bench import oip
+from bench import curves, oip
+from bench.cluster import Beside, Repository, Service, service
+from bench.curves import Curve
 from bench.measure import pinned
 from bench.oip import Model
-from bench.servers import Server, Site
 
-_INTERVALS = 18
-_SHAPES = 12  # requests of each model, of other sizes and other values
-_ROWS = 8
+_INTERVAL_SECONDS = 10.0  # of the table, and between two looks at memory
+_SETTLED_MINUTES = 5.0  # or a third of the time, where that is less
+_GROWTH = 1.02  # of memory after that which is told as growth
+_ROWS = (
+    8  # of requests to models that leave a further dimension open; else as many as there are shapes
+)
 _JSON_SHARE = 0.25
-_GROWTH = 1.02  # of memory after the first third that is told as growth
 
 
 def _http(line: str, body: bytes = b"", *headers: str) -> bytes:
@@ -73,132 +82,321 @@ def malformed(model: Model) -> list[bytes]:
 class Interval:
     """What a part of the time gave."""
 
+    minutes: float  # at its end
     told: dict[str, Any]
+    failed: int
+    wrong: int
+    killed: int  # requests that failed since their model's worker was killed
     memory: int
     files: int
     processes: int
 
-    def line(self, minutes: float) -> str:
+    HEAD = (
+        "minutes",
+        "answered",
+        "by status",
+        "failed",
+        "wrong",
+        "of killed workers",
+        "p50 ms",
+        "p99 ms",
+        "memory MB",
+        "files",
+        "processes",
+    )
+
+    def cells(self) -> list[str]:
         statuses = ", ".join(f"{code}: {n:,}" for code, n in self.told["statuses"].items())
-        cells = [f"{minutes:.2f}", f"{self.told['answered']:,}", statuses]
-        cells += [str(self.told["lost"]), str(self.told["wrong"]), f"{self.told['p99_ms']:.1f}"]
-        cells += [f"{self.memory / 1e6:.0f}", str(self.files), str(self.processes)]
-        return f"| {' | '.join(cells)} |"
-
-
-_HEAD = (
-    "| minutes | answered | by status | lost | wrong | p99 ms | memory MB | files | processes |\n"
-    + "| --- " * 9
-    + "|"
-)
+        cells = [f"{self.minutes:.2f}", f"{self.told['answered']:,}", statuses]
+        cells += [str(self.failed), str(self.wrong), str(self.killed)]
+        cells += [f"{self.told[key]:.1f}" for key in ("p50_ms", "p99_ms")]
+        return [*cells, f"{self.memory / 1e6:.0f}", str(self.files), str(self.processes)]
 
 
 class Soak:
-    """A server, and requests with the answers that they must get."""
+    """Servers, and requests with the answers that they must get."""
 
-    def __init__(self, server: Server, models: Sequence[Model], args: argparse.Namespace) -> None:
-        self._server, self._args = server, args
-        folder = server.log.parent / "requests"
-        folder.mkdir()
+    def __init__(
+        self, servers: Service, models: Sequence[Model], folder: Path, args: argparse.Namespace
+    ) -> None:
+        self._servers, self._args, self._folder = servers, args, folder / "requests"
+        self._folder.mkdir()
         self._cases: list[str] = []
-        for model in models:
-            self._prepare(model, folder, (1 - args.malformed) / len(models))
-        for number, request in enumerate(malformed(models[0])):
-            answer = oip.ask(server.port, request)
+        self._model_of: dict[str, str] = {}  # by a request's file
+        self._ends = 0  # of workers, as far as they are accounted for
+        self._start = 0.0
+        self.done: list[Interval] = []
+        # A model gets as many requests as others in the same time: a slow one would take it all.
+        seconds = {model.name: self._prepare(model) for model in models}
+        whole = sum(1 / one for one in seconds.values())
+        shares = {name: (1 - args.malformed) / one / whole for name, one in seconds.items()}
+        for path, name in self._model_of.items():
+            part = 1 - _JSON_SHARE if path.endswith("binary") else _JSON_SHARE
+            weight = shares[name] * part / args.shapes
+            self._cases.append(f"--case={weight}:200:{path}:{path}.answer")
+        bad = malformed(models[0])
+        for number, request in enumerate(bad):
+            answer = oip.ask(servers.pods[0].port, request)
             if not 400 <= answer.status < 500:
                 raise UserError(f"a malformed request got {answer.status}: {request[:200]!r}")
-            path = folder / f"malformed-{number}"
+            path = self._folder / f"malformed-{number}"
             path.write_bytes(request)
-            share = args.malformed / len(malformed(models[0]))
-            self._cases.append(f"--case={share}:{answer.status}:{path}")
+            if args.malformed:
+                self._cases.append(f"--case={args.malformed / len(bad)}:{answer.status}:{path}")
 
-    def _prepare(self, model: Model, folder: Path, share: float) -> None:
-        for number in range(_SHAPES):
+    def _prepare(self, model: Model) -> float:
+        """The mean time of a request."""
+        seconds = 0.0
+        for number in range(self._args.shapes):
             random = np.random.RandomState(number)
-            inputs = model.inputs(int(random.randint(1, _ROWS + 1)), random)
+            rows = 1 + number % (_ROWS if model.has_open_sizes else self._args.shapes)
+            inputs = model.inputs(rows, random)
             for binary in (True, False):
                 request = oip.request(model.name, inputs, binary)
-                answer = oip.ask(self._server.port, request.raw)
+                start = time.monotonic()
+                answer = oip.ask(self._servers.pods[0].port, request.raw)
+                seconds += time.monotonic() - start
                 if answer.status != 200:
                     raise UserError(f"{model.name}: {answer.status}: {answer.body[:500]!r}")
-                path = folder / f"{model.name}-{number}-{'binary' if binary else 'json'}"
-                path.write_bytes(request.raw)
-                right = path.with_suffix(".answer")
-                right.write_bytes(answer.body)
-                part = 1 - _JSON_SHARE if binary else _JSON_SHARE
-                self._cases.append(f"--case={share * part / _SHAPES}:200:{path}:{right}")
+                path = f"{self._folder}/{model.name}-{number}-{'binary' if binary else 'json'}"
+                Path(path).write_bytes(request.raw)
+                Path(path + ".answer").write_bytes(answer.body)
+                self._model_of[path] = model.name
+        return seconds / (2 * self._args.shapes)
 
     def interval(self, number: int, seconds: float, cores: set[int]) -> Interval:
-        """Loads the server for a while. What else happens to it meanwhile (reloads, rolling
-        SIGTERMs) belongs here, beside the load."""
-        command = [os.environ["RUN"], os.environ["LOAD"], f"--port={self._server.port}"]
+        """Loads the servers for a while; new connections go to those that are ready."""
+        self._start = self._start or time.monotonic()
+        told = self._load(number, seconds, cores)
+        killed_models = self._ended_workers()
+        failed, wrong, killed = int(told["lost"]), 0, 0
+        for path, statuses in told["unwanted"].items():
+            name = self._model_of.get(path)
+            for status, count in statuses.items():
+                if status in ("500", "503") and name in killed_models:
+                    killed += count
+                elif status == "200" and name:
+                    wrong += count
+                elif status != "0":  # which are the lost ones
+                    failed += count
+        trees = [pod.tree for pod in self._servers.pods]
+        self.done.append(
+            Interval(
+                (time.monotonic() - self._start) / 60,
+                told,
+                failed,
+                wrong,
+                killed,
+                sum(tree.memory() for tree in trees),
+                sum(tree.files() for tree in trees),
+                sum(len(tree.pids()) for tree in trees),
+            )
+        )
+        return self.done[-1]
+
+    def _load(self, number: int, seconds: float, cores: set[int]) -> Any:
+        ports = self._servers.ports()
+        command = [os.environ["RUN"], os.environ["LOAD"], "--follow"]
+        command += [f"--port={port}" for port in ports]
         command += [f"--connections={self._args.connections}", f"--seconds={seconds}"]
         command += [f"--seed={number}", f"--tolerance={self._args.tolerance}", *self._cases]
-        with pinned(cores):
-            done = processes.run(command)
-        if errors := done.stderr.decode().strip():
-            say(errors)
-        if done.returncode:
-            raise UserError(f"the load ended with {done.returncode}")
-        tree = self._server.tree
-        return Interval(json.loads(done.stdout), tree.memory(), tree.files(), len(tree.pids()))
+        pipe = subprocess.PIPE
+        with (
+            pinned(cores),
+            (self._folder / "load.errors").open("w+") as errors,
+            processes.running(command, stdin=pipe, stdout=pipe, stderr=errors) as load,
+        ):
+            assert load.stdin is not None and load.stdout is not None
+            while load.poll() is None:
+                if (now := self._servers.ports()) != ports:
+                    ports = now
+                    load.stdin.write(" ".join(map(str, ports)).encode() + b"\n")
+                    load.stdin.flush()
+                time.sleep(0.02)
+            text = load.stdout.read().decode()
+            errors.seek(0)
+            if said := errors.read().strip():
+                say(said)
+        if load.returncode:
+            raise UserError(f"the load ended with {load.returncode}")
+        return json.loads(text)
+
+    def _ended_workers(self) -> set[str]:
+        """Models of which a worker has ended by itself since the last call."""
+        lines = self._servers.logged('"worker ended"')
+        new, self._ends = lines[self._ends :], len(lines)
+        return {json.loads(line)["model"] for line in new}
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="soak", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--minutes", type=float, default=3, help="default: %(default)s")
-    parser.add_argument("--connections", type=int, default=16, help="default: %(default)s")
-    parser.add_argument(
+    add = parser.add_argument
+    add("--minutes", type=float, default=3, help="default: %(default)s")
+    add("--requests", type=int, default=0, help="goes on until so many are answered")
+    add("--connections", type=int, default=16, help="default: %(default)s")
+    add("--shapes", type=int, default=12, help="of each model's requests; default: %(default)s")
+    add(
         "--malformed",
         type=float,
         default=0.05,
         metavar="SHARE",
         help="of requests that are malformed; default: %(default)s",
     )
-    parser.add_argument(
+    add(
+        "--reload-seconds",
+        type=float,
+        default=1,
+        metavar="S",
+        help="between two models that are replaced, 0: none is; default: %(default)s",
+    )
+    add(
+        "--roll-seconds",
+        type=float,
+        default=15,
+        metavar="S",
+        help="between two servers that are ended, 0: one server, which stays; default: %(default)s",
+    )
+    add(
+        "--drain-delay-ms",
+        type=int,
+        default=1000,
+        metavar="MS",
+        help="the servers' --drain_delay_ms; default: %(default)s",
+    )
+    add(
+        "--kill-seconds",
+        type=float,
+        default=0,
+        metavar="S",
+        help="between two workers that are killed, which costs requests; default: none is",
+    )
+    add(
         "--model",
         action="append",
         type=processes.user_path,
         metavar="DIR",
         help="a model that paddle_model made; may come again; default: this project's",
     )
-    parser.add_argument("--server", default="", metavar="FLAGS", help="further flags of the server")
-    parser.add_argument(
+    add("--server", default="", metavar="FLAGS", help="further flags of the servers")
+    add(
         "--tolerance",
         type=float,
         default=0,
         help="how far numbers may be off, where batching changes bits; default: not by a bit",
     )
+    add("--name", default="soak", help="of its page and of its folder in the cache; %(default)s")
+    add(
+        "--out",
+        type=processes.user_path,
+        default=processes.user_path("."),
+        metavar="FOLDER",
+        help="for NAME.html, the curves; default: here",
+    )
     return parser.parse_args()
+
+
+def _disturb(
+    beside: Beside, servers: Service, repository: Repository, args: argparse.Namespace
+) -> None:
+    beside.every(0.1, servers.probe)
+    if args.reload_seconds:
+        # Models are independent: one that takes long holds up none.
+        names = list(repository.versions)
+        period = args.reload_seconds * len(names)
+        for number, name in enumerate(names):
+            reload = partial(servers.reload, repository, name)
+            beside.every(period, reload, first=args.reload_seconds * number)
+    if args.roll_seconds:
+        beside.every(args.roll_seconds, servers.roll)
+    if args.kill_seconds:
+        beside.every(args.kill_seconds, servers.kill_a_worker)
+
+
+def _growth(done: Sequence[Interval]) -> str:
+    """How much more memory there was at most than when it should have settled."""
+    after = min(_SETTLED_MINUTES, done[-1].minutes / 3)
+    later = [part.memory for part in done if part.minutes >= after]
+    grown = max(later) / later[0]
+    said = f"memory {later[0] / 1e6:.0f} MB after {after:.1f} minutes, at most {grown:.3f} x that later"
+    return said + (", which is growth" if grown > _GROWTH else "")
+
+
+def _summary(soak: Soak, servers: Service, repository: Repository) -> tuple[str, bool]:
+    """In words, and whether all is well."""
+    done = soak.done
+    failed, wrong, killed = (
+        sum(getattr(part, key) for part in done) for key in ("failed", "wrong", "killed")
+    )
+    answered = sum(part.told["answered"] for part in done)
+    p50, p99 = (statistics.median(part.told[key] for part in done) for key in ("p50_ms", "p99_ms"))
+    bad_ends = [code for code in servers.exit_codes if code]
+    lines = [
+        f"{answered:,} answered, {failed} failed, {wrong} wrong; of intervals the median p50 is "
+        f"{p50:.1f} ms, the median p99 {p99:.1f} ms",
+        f"{sum(repository.versions.values()) - len(repository.versions)} reloads; "
+        f"{len(servers.exit_codes)} servers ended by SIGTERM, "
+        f"{f'exit codes {bad_ends}' if bad_ends else 'all with exit code 0'}; "
+        f"{len(servers.logged('worker ended'))} workers ended, which cost {killed} requests",
+    ]
+    if servers.exit_codes == [0]:
+        lines.append(_growth(done))
+    return "\n".join(lines), not (failed or wrong or bad_ends)
+
+
+def _page(soak: Soak, said: str) -> str:
+    def curve(title: str, key: str) -> Curve:
+        return Curve(title, [(part.minutes, part.told[key]) for part in soak.done])
+
+    plots = [
+        Curve("memory, MB", [(part.minutes, part.memory / 1e6) for part in soak.done]),
+        curve("requests a second", "rate"),
+        curve("p50, ms", "p50_ms"),
+        curve("p99, ms", "p99_ms"),
+    ]
+    rows = [list(Interval.HEAD), *(part.cells() for part in soak.done)]
+    return curves.render("Soak: our servers over time", said.splitlines(), plots, rows)
 
 
 def main() -> int:
     args = _arguments()
-    folder = processes.cache_folder() / "soak"
+    folder = processes.cache_folder() / args.name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    args.out.mkdir(parents=True, exist_ok=True)
     default = [Path(word).absolute() for word in os.environ["MODELS"].split()]
     models = [Model(path) for path in args.model or default]
+    repository = Repository(folder, models)
     cores = sorted(os.sched_getaffinity(0))[:2]
-    site = Site(folder, {"ours": tuple(args.server.split())})
-    done: list[Interval] = []
-    with site.serving("ours", models, {cores[0]}) as server:
-        soak = Soak(server, models, args)
+    flags = [f"--model_repository={repository.root}", "--latest_versions=1"]
+    flags += ["--poll_ms=100"] if args.reload_seconds else []
+    # What waits for a worker that was killed may take more than the 4 s of the default.
+    flags += [f"--drain_delay_ms={args.drain_delay_ms}", "--drain_timeout_ms=30000"]
+    flags += args.server.split()
+    count = 2 if args.roll_seconds else 1
+    beside = Beside()
+    with service(folder, {cores[0]}, *flags, count=count) as servers:
+        soak = Soak(servers, models, folder, args)
         say(f"{', '.join(model.name for model in models)}: {args.minutes:g} minutes")
-        print(_HEAD, flush=True)
-        start = time.monotonic()
-        for number in range(_INTERVALS):
-            done.append(soak.interval(number, args.minutes * 60 / _INTERVALS, {cores[-1]}))
-            print(done[-1].line((time.monotonic() - start) / 60), flush=True)
-    settled = done[_INTERVALS // 3].memory
-    totals = {key: sum(part.told[key] for part in done) for key in ("answered", "lost", "wrong")}
-    grown = max(part.memory for part in done[_INTERVALS // 3 :]) / settled
-    print(
-        f"\n{totals['answered']:,} answered, {totals['lost']} lost, {totals['wrong']} wrong; "
-        f"memory {settled / 1e6:.0f} MB after a third, at most {grown:.2f} x that later"
-        f"{', which is growth' if grown > _GROWTH else ''}"
-    )
-    return 1 if totals["lost"] or totals["wrong"] else 0
+        print(f"| {' | '.join(Interval.HEAD)} |\n{'| --- ' * len(Interval.HEAD)}|", flush=True)
+        try:
+            _disturb(beside, servers, repository, args)
+            for number in itertools.count():
+                part = soak.interval(number, _INTERVAL_SECONDS, {cores[-1]})
+                print(f"| {' | '.join(part.cells())} |", flush=True)
+                beside.check()
+                enough = sum(part.told["answered"] for part in soak.done) >= args.requests
+                if part.minutes >= args.minutes and enough:
+                    break
+        finally:
+            beside.stop()
+        beside.check()
+        servers.stop()
+        said, well = _summary(soak, servers, repository)
+    print(f"\n{said}")
+    page = args.out / f"{args.name}.html"
+    page.write_text(_page(soak, said))
+    say(str(page))
+    return 0 if well else 1
 
 
 if __name__ == "__main__":

@@ -81,9 +81,10 @@ class Backend {
   };
   virtual ~Backend() = default;
   // `buckets`: sizes of batches to try whether answers are equal bits in all.
+  // `awaited`: requests wait for it; else it gives way to what is served.
   virtual std::unique_ptr<Executor> Start(const std::string& directory,
                                           const std::vector<int64_t>& buckets,
-                                          Events events) = 0;
+                                          bool awaited, Events events) = 0;
 };
 
 }  // namespace infer

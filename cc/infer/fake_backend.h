@@ -33,10 +33,11 @@ class FakeBackend : public Backend {
 
   std::unique_ptr<Executor> Start(const std::string& directory,
                                   const std::vector<int64_t>& buckets,
-                                  Events events) override {
+                                  bool awaited, Events events) override {
     ++starts;
     last_directory = directory;
     last_buckets = buckets;
+    last_awaited = awaited;
     this->events[directory] = std::move(events);
     return std::make_unique<FakeExecutor>(this);
   }
@@ -83,6 +84,7 @@ class FakeBackend : public Backend {
   int alive = 0;  // executors
   std::string last_directory;
   std::vector<int64_t> last_buckets;
+  bool last_awaited = false;
 
  private:
   class FakeExecutor : public Executor {

@@ -65,6 +65,7 @@ void Model::StartExecutor() {
   if (options_.batching != Batching::kOff) buckets = options_.policy.buckets;
   executor_ =
       backend_->Start(options_.directory, buckets,
+                      /*awaited=*/batcher_.has_value(),
                       {[this](absl::Status status, LoadedModel loaded) {
                          OnLoaded(status, std::move(loaded));
                        },
@@ -73,11 +74,17 @@ void Model::StartExecutor() {
 
 void Model::OnLoaded(const absl::Status& status, LoadedModel loaded) {
   if (!status.ok()) {
-    if (!loaded_) {
-      return OnEnded(
-          absl::StrCat("could not load the model: ", status.message()));
+    if (loaded_) return std::exchange(loaded_, nullptr)(status);
+    const auto self = weak_from_this().lock();
+    OnEnded(absl::StrCat("could not load the model: ", status.message()));
+    // Its files are gone, as those of a version whose successor is served: what
+    // waits would wait in vain, and finds that one when it comes again.
+    if (absl::IsNotFound(status)) {
+      batcher_->Fail(absl::UnavailableError(absl::StrCat(
+          "model ", base::Quote(info_.name), " version ", info_.version,
+          " has ended, and cannot be loaded again: ", status.message())));
     }
-    return std::exchange(loaded_, nullptr)(status);
+    return;
   }
   slots_.assign(executor_->slots(), Slot());
   ready_ = absl::OkStatus();

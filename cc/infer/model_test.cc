@@ -339,6 +339,24 @@ TEST_F(ModelTest, OneThatEndsOftenWaitsBeforeItStartsAgain) {
   EXPECT_EQ(backend_.starts, 4);
 }
 
+TEST_F(ModelTest, NothingWaitsForOneWhoseFilesAreGone) {
+  Start();
+  EXPECT_FALSE(backend_.last_awaited);
+  backend_.End("m/1");
+  while (backend_.starts < 2) Settle(&loop_);
+  EXPECT_TRUE(backend_.last_awaited);
+  Ask("aa");
+  Settle(&loop_);
+  // What may be better the next time is waited for.
+  backend_.Load("m/1", absl::InternalError("was ended by signal 9"));
+  while (backend_.starts < 3) Settle(&loop_);
+  EXPECT_TRUE(answers_.empty());
+  backend_.Load("m/1", absl::NotFoundError("model.pdmodel is gone"));
+  EXPECT_THAT(answers_,
+              ElementsAre("model \"m\" version 1 has ended, and cannot be "
+                          "loaded again: model.pdmodel is gone"));
+}
+
 TEST_F(ModelTest, AFailedLoadIsTold) {
   model_ = Model::Start(&loop_, &backend_, options_,
                         std::make_unique<FakeModelObserver>(&seen_),

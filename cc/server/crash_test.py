@@ -93,10 +93,8 @@ def test_a_model_without_a_worker_is_not_ready(models: Repository) -> None:
         (entry,) = [entry for entry in json.loads(index) if entry["name"] == "boxes"]
         assert entry["state"] == "UNAVAILABLE"
         assert "starts again" in entry["reason"]
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            waits = pool.submit(server.call, "POST", infer("boxes"), FITS)
-            away.rename(boxes)
-            assert waits.result()[0] == 200
+        away.rename(boxes)
+        until(lambda: server.call("POST", infer("boxes"), FITS)[0] == 200)
         assert server.call("GET", ready)[0] == 200
 
 

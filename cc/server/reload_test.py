@@ -2,7 +2,11 @@
 
 import concurrent.futures
 import json
+import os
+import re
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from cc.server.digits import INFER, REQUEST, make_repository
 from cc.server.repository import ROWS, Repository, data, infer, request
 from cc.server.serving import Server, descendants, serving, until
 
@@ -162,6 +167,26 @@ def test_a_request_outlives_the_model_that_computes_it(models: Repository) -> No
         until(lambda: len(server.workers) == 1)
 
 
+def test_a_crash_of_a_model_that_was_removed_leaves_nobody_waiting(models: Repository) -> None:
+    flags = ["--instances=1", "--batching=off", "--queue_timeout_ms=0"]
+    with serving(models.flag, POLL, *flags) as server:
+        workers = server.workers
+        with concurrent.futures.ThreadPoolExecutor() as pool, server.stopped(*workers):
+            ask = partial(server.call, "POST", infer("m"), request(ROWS))
+            asked = [pool.submit(ask) for _ in range(3)]
+            until(lambda: server.metric('paddle_server_queue_depth{model="m",version="1"}') == 2)
+            models.remove("m")
+            until(lambda: server.call("GET", "/v2/models/m")[0] == 404)
+            for worker in workers:
+                os.kill(worker, signal.SIGKILL)
+            answers = [one.result() for one in asked]
+        assert sorted(status for status, _, _ in answers) == [500, 503, 503]
+        gone = 'model "m" version 1 has ended, and cannot be loaded again: '
+        assert all(data(answer).startswith(gone) for status, _, answer in answers if status == 503)
+        assert factor(server, "other") == 1
+        until(lambda: len(server.workers) == 1)
+
+
 def test_a_load_stalls_nobody(models: Repository) -> None:
     with serving(models.flag, POLL) as server:
         # What starts the new version's worker stands still: a load that lasts.
@@ -183,6 +208,36 @@ def test_a_load_stalls_nobody(models: Repository) -> None:
         until_factor(server, 2)
         until(lambda: server.call("GET", "/v2/models/new/ready")[0] == 200)
         assert factor(server, "new") == 2
+
+
+def switches(pid: int) -> dict[int, int]:
+    """How often threads were given a core, by those of the process that are nicer than it is."""
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        if os.getpriority(os.PRIO_PROCESS, int(task.name)) > os.getpriority(os.PRIO_PROCESS, pid):
+            status = (task / "status").read_text()
+            found[int(task.name)] = sum(map(int, re.findall(r"ctxt_switches:\s*(\d+)", status)))
+    return found
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_loads_give_way_and_runs_do_not(tmp_path: Path, threads: int) -> None:
+    root = make_repository(tmp_path / "models")
+    with serving(f"--model_repository={root}", f"--threads={threads}") as server:
+        for worker in server.workers:
+            # Of more than one thread those that help a load help runs later.
+            assert bool(switches(worker)) == (threads == 1)
+            until(partial(rests, worker), "what has loaded rests")
+        before = [switches(worker) for worker in server.workers]
+        for _ in range(50):
+            assert server.call("POST", INFER, REQUEST)[0] == 200
+        assert [switches(worker) for worker in server.workers] == before
+
+
+def rests(pid: int) -> bool:
+    before = switches(pid)
+    time.sleep(0.5)
+    return switches(pid) == before
 
 
 def test_nothing_grows_over_many_reloads(tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ void Fields(Io& io, LoadOptions& options) {
   io.Each(options.gpus, [&](int& gpu) { io(gpu); });
   io(options.gpu_memory_mb);
   Fields(io, options.buckets);
+  io(options.awaited);
   io(options.warm_up);
 }
 

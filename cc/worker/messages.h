@@ -32,6 +32,8 @@ struct LoadOptions {
   // Sizes of batches, ascending, to try whether answers are equal bits in all;
   // empty: no trial.
   std::vector<int64_t> buckets;
+  // Requests wait for it; else it gives way to what is served.
+  bool awaited = false;
   // Runs before the model is ready, so that the first request is not slow.
   int warm_up = 1;
 };

@@ -176,10 +176,11 @@ class Process : public infer::Executor {
 
 std::unique_ptr<infer::Executor> ProcessBackend::Start(
     const std::string& directory, const std::vector<int64_t>& buckets,
-    Events events) {
+    bool awaited, Events events) {
   ProcessOptions options = options_;
   options.load.directory = directory;
   options.load.buckets = buckets;
+  options.load.awaited = awaited;
   auto process =
       std::make_unique<Process>(loop_, spawner_, options, std::move(events));
   process->Start();

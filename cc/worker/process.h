@@ -33,7 +33,7 @@ class ProcessBackend : public infer::Backend {
 
   std::unique_ptr<infer::Executor> Start(const std::string& directory,
                                          const std::vector<int64_t>& buckets,
-                                         Events events) override;
+                                         bool awaited, Events events) override;
 
  private:
   base::Loop* const loop_;
