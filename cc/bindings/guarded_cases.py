@@ -16,7 +16,7 @@ UP = WRONG[:5]
 
 
 def beside(forward: Callable[..., Any], **more: Any) -> Case:
-    """Looks up a sum of two inputs, of which the other is zero; from no input alone a range follows."""
+    """Looks up the sum of its input and another one, which is zero."""
     case = replace(index(forward, wrong=FAR), **more)
     return replace(case, x=np.zeros_like(case.ids), x_shape=case.shape)
 

@@ -1,4 +1,4 @@
-"""value_probe.py DIRECTORY: gives each network of value_networks.py its values; says what came of it.
+"""value_probe.py DIRECTORY: gives each of value_networks.py its values; says what came of it.
 
 Prints a line of JSON for each: {"name", "range", "runs": [[value, what]]}, where what is "answer",
 "other bits" than those expected, the error's text, or "signal N". Each value has a process of its

@@ -87,8 +87,8 @@ def test_what_leads_out_of_a_table_in_the_run_is_refused(
         else:
             assert said.startswith("ValueError: operator "), (value, said)
             assert "is out of range, the model takes" in said
-    for value in ("as exported", *GUARDED[name].right):
-        assert came[str(value)] == "answer", value
+    for right in ("as exported", *GUARDED[name].right):
+        assert came[str(right)] == "answer", right
 
 
 @pytest.mark.parametrize("name", ALL)
