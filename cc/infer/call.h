@@ -30,8 +30,11 @@ struct Request {
 
 // Where the time went.
 struct Timing {
+  Clock::time_point arrival{};   // when the request was read
+  Clock::time_point finished{};  // when there was an answer to write
   Clock::duration queue{};    // until a run began
   Clock::duration compute{};  // of the run that the call was part of
+  int64_t rows = 0;           // of the call
   int64_t batch_rows = 0;     // of that run, without padding
   int64_t batch_calls = 0;
 };
@@ -50,7 +53,9 @@ class Call {
         deadline(this->request.timeout > Clock::duration::zero()
                      ? std::optional(arrival + this->request.timeout)
                      : std::nullopt),
-        done_(std::move(done)) {}
+        done_(std::move(done)) {
+    timing.arrival = arrival;
+  }
 
   // Nobody waits for the answer any more: what has not begun is not computed,
   // and `done` is not called.
@@ -60,6 +65,7 @@ class Call {
   // At most once; the call is over.
   void Finish(absl::Status result, std::vector<Tensor> tensors = {}) {
     if (done_ == nullptr) return;
+    timing.finished = Clock::now();
     status = std::move(result);
     outputs = std::move(tensors);
     const Done done = std::exchange(done_, nullptr);

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cc/base/log.h"
+#include "cc/infer/batcher.h"
 #include "cc/infer/validate.h"
 
 namespace infer {
@@ -52,6 +53,14 @@ absl::string_view NameOf(Endpoint endpoint) {
       return "infer";
     case Endpoint::kIndex:
       return "index";
+    case Endpoint::kConfig:
+      return "config";
+    case Endpoint::kStatistics:
+      return "statistics";
+    case Endpoint::kLoad:
+      return "load";
+    case Endpoint::kUnload:
+      return "unload";
     case Endpoint::kMetrics:
       return "metrics";
     case Endpoint::kRefused:
@@ -90,6 +99,27 @@ absl::StatusOr<std::shared_ptr<Servable>> Core::Find(
   return repository_->Find(name, version);
 }
 
+absl::StatusOr<std::vector<std::shared_ptr<Servable>>> Core::FindAll(
+    absl::string_view name, absl::string_view version) const {
+  std::vector<std::shared_ptr<Servable>> all;
+  if (name.empty()) {
+    for (const IndexEntry& entry : repository_->Index()) {
+      auto found = Find(entry.name, entry.version);
+      if (found.ok()) all.push_back(*std::move(found));
+    }
+    return all;
+  }
+  // Says what is wrong with the name or the version.
+  auto first = Find(name, version);
+  if (!first.ok()) return first.status();
+  if (!version.empty()) return {{*std::move(first)}};
+  for (const std::string& each : repository_->Versions(name)) {
+    auto found = Find(name, each);
+    if (found.ok()) all.push_back(*std::move(found));
+  }
+  return all;
+}
+
 void Core::Infer(const std::shared_ptr<Servable>& servable,
                  std::shared_ptr<Call> call) {
   const ModelInfo& info = servable->info();
@@ -109,6 +139,8 @@ void Core::Infer(const std::shared_ptr<Servable>& servable,
     if (!outputs.ok()) return call->Finish(outputs.status());
     return call->Finish(absl::OkStatus(), *std::move(outputs));
   }
+  call->timing.rows =
+      info.max_batch_size > 0 ? RowsOf(call->request) : int64_t{1};
   servable->Start(std::move(call));
 }
 
@@ -123,6 +155,9 @@ AccessSeries& Core::SeriesOf(const Servable* servable) {
 void Core::Record(const Access& access) {
   const Clock::duration duration = Clock::now() - access.start;
   Count(access, duration);
+  if (access.servable != nullptr && access.endpoint == Endpoint::kInfer) {
+    Account(access, duration, &access.servable->statistics_);
+  }
   Write(access, duration);
 }
 
@@ -150,6 +185,22 @@ void Core::Count(const Access& access, Clock::duration duration) {
   if (access.endpoint != Endpoint::kRefused) {
     one.durations->Observe(base::Seconds(duration));
   }
+}
+
+void Core::Account(const Access& access, Clock::duration duration,
+                   Statistics* statistics) {
+  (access.error.empty() ? statistics->success : statistics->failure)
+      .Add(duration);
+  const Timing* const timing = access.timing;
+  if (!access.error.empty() || timing == nullptr || timing->batch_calls == 0) {
+    return;
+  }
+  statistics->last = std::chrono::system_clock::now();
+  statistics->rows += static_cast<uint64_t>(timing->rows);
+  statistics->decode.Add(timing->arrival - access.start);
+  statistics->queue.Add(timing->queue);
+  statistics->compute.Add(timing->compute);
+  statistics->encode.Add(access.start + duration - timing->finished);
 }
 
 void Core::Write(const Access& access, Clock::duration duration) {

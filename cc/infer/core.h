@@ -32,10 +32,14 @@ enum class Endpoint {
   kModelReady,
   kInfer,
   kIndex,
+  kConfig,
+  kStatistics,
+  kLoad,
+  kUnload,
   kMetrics,
   kRefused,  // no acceptable request
 };
-inline constexpr size_t kEndpoints = 10;
+inline constexpr size_t kEndpoints = 14;
 
 // "http", "model_ready": as labels of metrics.
 absl::string_view NameOf(Protocol protocol);
@@ -74,6 +78,11 @@ class Core {
   absl::StatusOr<std::shared_ptr<Servable>> Find(
       absl::string_view name, absl::string_view version) const;
 
+  // Of every version, or of the one given, of one model, or, where the name is
+  // empty, of all: those that are ready, in their order.
+  absl::StatusOr<std::vector<std::shared_ptr<Servable>>> FindAll(
+      absl::string_view name, absl::string_view version) const;
+
   // Runs the call on the servable. The call is finished later or, where the
   // request does not fit the model (INVALID_ARGUMENT) or the server is past its
   // end (UNAVAILABLE), at once.
@@ -105,6 +114,8 @@ class Core {
  private:
   AccessSeries& SeriesOf(const Servable* servable);
   void Count(const Access& access, Clock::duration duration);
+  static void Account(const Access& access, Clock::duration duration,
+                      Statistics* statistics);
   void Write(const Access& access, Clock::duration duration);
 
   Repository* const repository_;

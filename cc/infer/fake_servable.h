@@ -155,8 +155,29 @@ class FakeRepository : public Repository {
     return index;
   }
   bool ready() const override { return ready_; }
+  void Load(const std::string& name,
+            std::function<void(const absl::Status&)> done) override {
+    loads_.emplace_back(name, std::move(done));
+  }
+  absl::Status Unload(const std::string& name) override {
+    if (models_.erase(name) > 0) return absl::OkStatus();
+    return absl::NotFoundError(absl::StrCat("unknown model \"", name, "\""));
+  }
+  // Ends the oldest load.
+  void FinishLoad(const absl::Status& status) {
+    auto [name, done] = std::move(loads_.front());
+    loads_.pop_front();
+    done(status);
+  }
+  const std::deque<
+      std::pair<std::string, std::function<void(const absl::Status&)>>>&
+  loads() const {
+    return loads_;
+  }
 
  private:
+  std::deque<std::pair<std::string, std::function<void(const absl::Status&)>>>
+      loads_;
   std::map<std::string, std::map<std::string, std::shared_ptr<Servable>>>
       models_;
   bool ready_ = true;

@@ -264,6 +264,7 @@ void Model::OnRan(size_t slot, const Batch& batch, BatchResult result) {
     slots_[slot].idle_since = Clock::now();
   }
   if (result.status.ok()) {
+    CountRun(batch.rows, result.compute);
     observer_->OnRun(batch.rows, batch.padded_rows,
                      static_cast<int64_t>(batch.calls.size()), result.compute);
     run_time_ = run_time_ == Clock::duration::zero()
@@ -297,7 +298,7 @@ void Model::OnRan(size_t slot, const Batch& batch, BatchResult result) {
 void Model::PutBack(const Batch& batch, bool alone) {
   for (auto call = batch.calls.rbegin(); call != batch.calls.rend(); ++call) {
     if ((*call)->cancelled()) continue;
-    (*call)->timing = Timing();
+    (*call)->timing = {(*call)->timing.arrival, {}, {}, {}, (*call)->timing.rows};
     // Its time in the queue counts from its arrival, so that this has an end.
     batcher_->PutBack(*call, alone, (*call)->arrival);
   }

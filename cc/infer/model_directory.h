@@ -65,19 +65,14 @@ class ModelDirectory : public Repository {
   // nothing to be loaded (Index is empty), with why.
   void Start(std::function<void(const absl::Status&)> settled);
 
-  // Loads a model anew that was unloaded or has changed; NOT_FOUND where the
-  // directory has none of that name. `done` as `settled`.
-  void Load(const std::string& name,
-            std::function<void(const absl::Status&)> done);
-  // Serves none of its versions until it is loaded. NOT_FOUND where it is not
-  // served.
-  absl::Status Unload(const std::string& name);
-
   absl::StatusOr<std::shared_ptr<Servable>> Find(
       absl::string_view name, absl::string_view version) const override;
   std::vector<std::string> Versions(absl::string_view name) const override;
   std::vector<IndexEntry> Index() const override;
   bool ready() const override { return started_; }
+  void Load(const std::string& name,
+            std::function<void(const absl::Status&)> done) override;
+  absl::Status Unload(const std::string& name) override;
 
  private:
   struct Version {

@@ -3,10 +3,12 @@
 #define CC_INFER_REPOSITORY_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "cc/infer/servable.h"
@@ -39,6 +41,14 @@ class Repository {
   virtual std::vector<IndexEntry> Index() const = 0;
   // Whether everything that was found at the start is loaded.
   virtual bool ready() const = 0;
+
+  // Loads what there is of a model anew, where it was unloaded or has changed;
+  // `done` is called once, later: NOT_FOUND where there is none of that name.
+  virtual void Load(const std::string& name,
+                    std::function<void(const absl::Status&)> done) = 0;
+  // Serves none of its versions until it is loaded. NOT_FOUND where it is not
+  // served.
+  virtual absl::Status Unload(const std::string& name) = 0;
 };
 
 }  // namespace infer

@@ -10,6 +10,7 @@
 #include "cc/base/tensor_spec.h"
 #include "cc/base/values.h"
 #include "cc/infer/call.h"
+#include "cc/infer/statistics.h"
 
 namespace infer {
 
@@ -38,6 +39,8 @@ class Servable {
 
   virtual const ModelInfo& info() const = 0;
 
+  const Statistics& statistics() const { return statistics_; }
+
   // OK while it computes what it is given; UNAVAILABLE, with a sentence, while
   // calls wait for it to start again.
   virtual absl::Status Ready() const { return absl::OkStatus(); }
@@ -48,10 +51,18 @@ class Servable {
   // where a run itself needs more memory than there is, the status is INTERNAL.
   virtual void Start(std::shared_ptr<Call> call) = 0;
 
+ protected:
+  // Of runs; the rest is the core's.
+  void CountRun(int64_t rows, Clock::duration compute) {
+    ++statistics_.runs;
+    statistics_.batches[rows].Add(compute);
+  }
+
  private:
   friend class Core;
-  // The core's metrics of it: found without a search, and gone with it.
-  mutable std::shared_ptr<AccessSeries> series_;
+  // The core's, which tells of answers: gone with it.
+  mutable Statistics statistics_;
+  mutable std::shared_ptr<AccessSeries> series_;  // found without a search
 };
 
 }  // namespace infer

@@ -157,6 +157,7 @@ class Serving {
  private:
   rest::Options RestOptions() const {
     rest::Options options;
+    options.model_control = flags_.model_control;
     options.max_json_bytes = static_cast<size_t>(flags_.max_json_bytes);
     return options;
   }

@@ -39,6 +39,9 @@ void AddWhat(ServeFlags* flags, CLI::App* app) {
   app->add_option("--exit_on_error", flags->exit_on_error,
                   "1 ends the start if a model cannot be loaded; 0 serves the "
                   "others, and is ready without it.");
+  app->add_option("--model_control", flags->model_control,
+                  "1 lets clients load and unload models, as Triton's "
+                  "repository extension has it.");
 }
 
 void AddCompute(ServeFlags* flags, CLI::App* app) {

@@ -24,6 +24,7 @@ struct ServeFlags {
   std::vector<std::string> model_versions;
   int64_t poll_ms = 0;
   bool exit_on_error = true;
+  bool model_control = false;
   ListenFlags listen;
   // What computes.
   int64_t instances = 1;

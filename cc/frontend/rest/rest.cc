@@ -12,6 +12,7 @@
 #include "cc/frontend/rest/decode.h"
 #include "cc/frontend/rest/encode.h"
 #include "cc/frontend/rest/exchange.h"
+#include "cc/frontend/rest/triton.h"
 
 namespace rest {
 namespace {
@@ -78,7 +79,15 @@ std::optional<Refusal> Handler::Check(const http::Request& request,
                                 " is not served here"),
                    {{"Allow", post ? "POST" : "GET, HEAD"}}};
   }
-  if (!exchange->route.model.empty()) {
+  const bool control =
+      endpoint == Endpoint::kLoad || endpoint == Endpoint::kUnload;
+  if (control && !options_.model_control) {
+    return Refusal{403,
+                   "clients may not load and unload models here: start the "
+                   "server with --model_control=1"};
+  }
+  if (!exchange->route.model.empty() && !control &&
+      endpoint != Endpoint::kStatistics) {
     auto found = core_->Find(exchange->route.model, exchange->route.version);
     if (!found.ok()) {
       return Refusal{HttpStatus(found.status()),
@@ -178,6 +187,14 @@ void Handler::Answer(const std::shared_ptr<Exchange>& exchange,
       return exchange->Send(Json(
           EncodeRepositoryIndex(core_->repository().Index(), *ready_only)));
     }
+    case Endpoint::kConfig:
+      return exchange->Send(
+          Json(EncodeModelConfig(exchange->servable->info())));
+    case Endpoint::kStatistics:
+      return Statistics(exchange);
+    case Endpoint::kLoad:
+    case Endpoint::kUnload:
+      return Control(exchange, body);
     case Endpoint::kMetrics: {
       http::Response response = Json(core_->registry().Text());
       response.content_type = "text/plain; version=0.0.4; charset=utf-8";
@@ -189,6 +206,32 @@ void Handler::Answer(const std::shared_ptr<Exchange>& exchange,
       break;
   }
   exchange->Fail(absl::InternalError("no answer to this endpoint"));
+}
+
+void Handler::Statistics(const std::shared_ptr<Exchange>& exchange) {
+  auto models =
+      core_->FindAll(exchange->route.model, exchange->route.version);
+  if (!models.ok()) return exchange->Fail(models.status());
+  exchange->Send(Json(EncodeStatistics(*models)));
+}
+
+void Handler::Control(const std::shared_ptr<Exchange>& exchange,
+                      const absl::Cord& body) {
+  if (absl::Status status = CheckControlRequest(body); !status.ok()) {
+    return exchange->Fail(status);
+  }
+  const auto done = [alive = std::weak_ptr<const bool>(alive_),
+                     exchange](const absl::Status& status) {
+    if (alive.expired()) return;
+    if (!status.ok()) return exchange->Fail(status);
+    exchange->Send(Json("{}"));
+  };
+  infer::Repository& repository = core_->repository();
+  const std::string& model = exchange->route.model;
+  if (exchange->route.endpoint == Endpoint::kUnload) {
+    return done(repository.Unload(model));
+  }
+  repository.Load(model, done);
 }
 
 void Handler::Decode(const std::shared_ptr<Exchange>& exchange,

@@ -23,6 +23,8 @@ inline constexpr absl::string_view kServerName = "paddle_server";
 inline constexpr absl::string_view kServerVersion = "0.1.0";
 
 struct Options {
+  // Whether clients may load and unload models.
+  bool model_control = false;
   // Of JSON in one request, apart from binary tensors. To read it takes
   // kParserBytesPerByte (decode.h) times that.
   size_t max_json_bytes = size_t{8} << 20;
@@ -56,6 +58,9 @@ class Handler : public http::Handler {
 
   void Answer(const std::shared_ptr<Exchange>& exchange,
               const absl::Cord& body);
+  void Statistics(const std::shared_ptr<Exchange>& exchange);
+  void Control(const std::shared_ptr<Exchange>& exchange,
+               const absl::Cord& body);
   void Decode(const std::shared_ptr<Exchange>& exchange, absl::Cord body);
   void Infer(const std::shared_ptr<Exchange>& exchange);
   void Encode(const std::shared_ptr<Exchange>& exchange);

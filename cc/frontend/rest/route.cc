@@ -62,10 +62,24 @@ Route ParseModel(absl::string_view path) {
     route.endpoint = Endpoint::kModelReady;
   } else if (path == "infer") {
     route.endpoint = Endpoint::kInfer;
+  } else if (path == "config") {
+    route.endpoint = Endpoint::kConfig;
+  } else if (path == "stats") {
+    route.endpoint = Endpoint::kStatistics;
   } else {
     return {};
   }
   return route;
+}
+
+// What follows /v2/repository/models/.
+Route ParseControl(absl::string_view path) {
+  std::optional<std::string> name = PercentDecode(TakePart(&path));
+  if (!name.has_value() || name->empty()) return {};
+  absl::ConsumeSuffix(&path, "/");
+  if (path == "load") return {Endpoint::kLoad, *std::move(name), ""};
+  if (path == "unload") return {Endpoint::kUnload, *std::move(name), ""};
+  return {};
 }
 
 }  // namespace
@@ -74,7 +88,11 @@ Route ParseRoute(absl::string_view path) {
   if (path == "/metrics") return {Endpoint::kMetrics, "", ""};
   if (!absl::ConsumePrefix(&path, "/v2")) return {};
   if (path.empty()) return {Endpoint::kServer, "", ""};
+  if (path == "/models/stats") return {Endpoint::kStatistics, "", ""};
   if (absl::ConsumePrefix(&path, "/models/")) return ParseModel(path);
+  if (absl::ConsumePrefix(&path, "/repository/models/")) {
+    return ParseControl(path);
+  }
   absl::ConsumeSuffix(&path, "/");
   if (path.empty()) return {Endpoint::kServer, "", ""};
   if (path == "/health/live") return {Endpoint::kLive, "", ""};
@@ -84,7 +102,8 @@ Route ParseRoute(absl::string_view path) {
 }
 
 bool IsPost(Endpoint endpoint) {
-  return endpoint == Endpoint::kInfer || endpoint == Endpoint::kIndex;
+  return endpoint == Endpoint::kInfer || endpoint == Endpoint::kIndex ||
+         endpoint == Endpoint::kLoad || endpoint == Endpoint::kUnload;
 }
 
 }  // namespace rest

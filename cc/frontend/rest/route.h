@@ -5,7 +5,11 @@
 //   /v2/models/M[/versions/V]               model metadata
 //   /v2/models/M[/versions/V]/ready
 //   /v2/models/M[/versions/V]/infer
+//   /v2/models/M[/versions/V]/config        Triton's extensions, from here on
+//   /v2/models/M[/versions/V]/stats
+//   /v2/models/stats                        of all models
 //   /v2/repository/index
+//   /v2/repository/models/M/load, .../unload
 //   /metrics                                Prometheus text
 #ifndef CC_FRONTEND_REST_ROUTE_H_
 #define CC_FRONTEND_REST_ROUTE_H_
