@@ -247,16 +247,38 @@ void ModelDirectory::Remind() {
 
 void ModelDirectory::Load(const std::string& name,
                           std::function<void(const absl::Status&)> done) {
-  const absl::StatusOr<Found> found = Scan(options_.directory);
-  const auto model =
-      found.ok() ? found->models.find(name)
-                 : std::map<std::string,
-                            std::map<uint64_t, FoundVersion>>::const_iterator();
-  if (!found.ok() || model == found->models.end()) {
-    const absl::Status status = absl::NotFoundError(absl::StrCat(
-        "there is no model \"", name, "\" in ", options_.directory));
-    loop_->Defer([done = std::move(done), status] { done(status); });
-    return;
+  asked_.emplace_back(name, std::move(done));
+  if (!looks_for_asked_) LookForAsked();
+}
+
+void ModelDirectory::LookForAsked() {
+  const auto asked = std::make_shared<std::vector<Asked>>(
+      std::exchange(asked_, {}));
+  looks_for_asked_ =
+      scanner_.Start([this, asked](const absl::StatusOr<Found>& found) {
+        looks_for_asked_ = false;
+        for (Asked& one : *asked) {
+          LoadAsked(found, one.first, std::move(one.second));
+        }
+        if (!asked_.empty()) LookForAsked();
+      });
+  if (looks_for_asked_) return;
+  loop_->Defer([asked] {
+    for (const auto& [name, done] : *asked) {
+      done(absl::UnavailableError(
+          "the server has no thread to look for the model just now"));
+    }
+  });
+}
+
+void ModelDirectory::LoadAsked(const absl::StatusOr<Found>& found,
+                               const std::string& name,
+                               std::function<void(const absl::Status&)> done) {
+  if (!found.ok()) return done(found.status());
+  const auto model = found->models.find(name);
+  if (model == found->models.end()) {
+    return done(absl::NotFoundError(absl::StrCat(
+        "there is no model \"", name, "\" in ", options_.directory)));
   }
   unloaded_.erase(name);
   waiting_[name].push_back(std::move(done));

@@ -85,6 +85,8 @@ class ModelDirectory : public Repository {
     bool wanted = true;
   };
   using Versions_ = std::map<uint64_t, Version>;
+  using Asked =
+      std::pair<std::string, std::function<void(const absl::Status&)>>;
 
   // What of a model's versions is to be served.
   std::map<uint64_t, FoundVersion> Wanted(
@@ -103,6 +105,10 @@ class ModelDirectory : public Repository {
   bool Settled(const Versions_& versions) const;
   void TellSettled();
   void Look();
+  // A look for what Load was asked for; one at a time.
+  void LookForAsked();
+  void LoadAsked(const absl::StatusOr<Found>& found, const std::string& name,
+                 std::function<void(const absl::Status&)> done);
   void OnFound(const absl::StatusOr<Found>& found);
   void Remind();
 
@@ -116,6 +122,8 @@ class ModelDirectory : public Repository {
   std::function<void(const absl::Status&)> settled_;
   std::map<std::string, std::vector<std::function<void(const absl::Status&)>>>
       waiting_;  // for loads, by name
+  std::vector<Asked> asked_;  // for loads, since the look for them began
+  bool looks_for_asked_ = false;
   Found last_;   // what the last look has found
   std::set<std::string> passed_over_;
   std::string scan_failure_;  // of the last look; empty: none

@@ -560,5 +560,64 @@ TEST_F(RestTest, AModelThatIsUnloadedMeanwhileStillAnswers) {
   EXPECT_THAT(registry_.Text(), Not(HasSubstr("model=\"m\"")));
 }
 
+TEST_F(RestTest, ConfigurationAsTritonTellsIt) {
+  const Answered config = Call("GET", "/v2/models/m/config");
+  EXPECT_EQ(config.status(), 200);
+  EXPECT_THAT(config.body(), StartsWith(R"({"name":"m","platform":"fake",)"));
+  EXPECT_THAT(
+      config.body(),
+      HasSubstr(R"("input":[{"name":"x","data_type":"TYPE_FP32","dims":[2]}])"));
+  EXPECT_EQ(Call("GET", "/v2/models/nothing/config").status(), 404);
+}
+
+TEST_F(RestTest, StatisticsCountWhatWasAnswered) {
+  EXPECT_EQ(Infer(kBody).status(), 200);
+  EXPECT_EQ(Infer("{").status(), 400);
+  const std::string told = Call("GET", "/v2/models/m/versions/2/stats").body();
+  EXPECT_THAT(told, StartsWith(R"({"model_stats":[{"name":"m","version":"2",)"));
+  EXPECT_THAT(told, HasSubstr(R"("inference_count":1,)"));
+  EXPECT_THAT(told, HasSubstr(R"("success":{"count":1,)"));
+  EXPECT_THAT(told, HasSubstr(R"("fail":{"count":1,)"));
+  EXPECT_THAT(told, HasSubstr(R"("compute_infer":{"count":1,)"));
+  // Of all versions; of all models.
+  for (const char* path : {"/v2/models/m/stats", "/v2/models/stats"}) {
+    const std::string all = Call("GET", path).body();
+    EXPECT_THAT(all, HasSubstr(R"("version":"1","last_inference":0,)"));
+    EXPECT_THAT(all, HasSubstr(R"("version":"2","last_inference":1)"));
+  }
+  EXPECT_EQ(Call("GET", "/v2/models/nothing/stats").status(), 404);
+  EXPECT_EQ(Call("GET", "/v2/models/m/versions/9/stats").status(), 404);
+}
+
+TEST_F(RestTest, ClientsLoadAndUnloadOnlyWhereTheyMay) {
+  const Answered refused = Call("POST", "/v2/repository/models/m/unload");
+  EXPECT_EQ(refused.status(), 403);
+  EXPECT_THAT(refused.body(), HasSubstr("--model_control=1"));
+  EXPECT_EQ(Call("POST", "/v2/repository/models/m/load").status(), 403);
+
+  options_.model_control = true;
+  rest_.emplace(&loop_, &core_, options_);
+  EXPECT_EQ(Call("GET", "/v2/repository/models/m/load").status(), 405);
+  const auto load = Start("POST", "/v2/repository/models/m/load");
+  EXPECT_EQ(load->status(), 0) << "answered before it was loaded";
+  repository_.FinishLoad(absl::OkStatus());
+  EXPECT_EQ(load->status(), 200);
+  const auto fails = Start("POST", "/v2/repository/models/n/load", "{}");
+  repository_.FinishLoad(absl::NotFoundError("there is none"));
+  EXPECT_EQ(fails->status(), 404);
+  const Answered changed =
+      Call("POST", "/v2/repository/models/m/load",
+           R"({"parameters":{"config":"{\"max_batch_size\":1}"}})");
+  EXPECT_EQ(changed.status(), 501);
+  EXPECT_THAT(changed.body(), HasSubstr("config"));
+  EXPECT_EQ(Call("POST", "/v2/repository/models/m/load", "[").status(), 400);
+  EXPECT_EQ(Call("POST", "/v2/repository/models/m/unload",
+                 R"({"parameters":{"unload_dependents":true}})")
+                .status(),
+            200);
+  EXPECT_EQ(Call("GET", "/v2/models/m").status(), 404);
+  EXPECT_EQ(Call("POST", "/v2/repository/models/m/unload").status(), 404);
+}
+
 }  // namespace
 }  // namespace rest
