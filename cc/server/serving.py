@@ -149,11 +149,12 @@ class Server:
             **{"preexec_fn": limit, **options},
         )
         self.log: list[dict[str, Any]] = []
-        self.port = 0
+        self.port = self.grpc_port = 0
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.log.append(json.loads(line))
             self.port = self.log[-1].get("port", self.port)
+            self.grpc_port = self.log[-1].get("grpc_port", self.grpc_port)
             if self.log[-1]["msg"] == "ready":
                 break
         else:
@@ -216,6 +217,10 @@ class Server:
     @property
     def url(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def grpc_url(self) -> str:
+        return f"127.0.0.1:{self.grpc_port}"
 
     def call(
         self, method: str, path: str, body: str | bytes | None = None, **headers: str
