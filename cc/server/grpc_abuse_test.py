@@ -128,8 +128,9 @@ def is_well(server: Server) -> None:
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         made = service_pb2.ModelInferRequest.FromString(message())
         answer = stub.ModelInfer(made, timeout=60, wait_for_ready=True)
-        np.testing.assert_array_equal(np.frombuffer(answer.raw_output_contents[0], "f4"),
-                                      2 * ROWS.ravel())
+        np.testing.assert_array_equal(
+            np.frombuffer(answer.raw_output_contents[0], "f4"), 2 * ROWS.ravel()
+        )
 
 
 def holds_nothing(server: Server) -> bool:

@@ -157,8 +157,8 @@ class Serving {
   absl::Status Bind() {
     http::Server::Options options = flags_.Http();
     auto grpc_options = flags_.Grpc();
-    options.max_connections = AffordableConnections(options.max_connections,
-                                                    grpc_options ? 2 : 1);
+    options.max_connections =
+        AffordableConnections(options.max_connections, grpc_options ? 2 : 1);
     auto http = http::Server::Bind(options, &loop_, &budget_);
     if (!http.ok()) return http.status();
     http_ = *std::move(http);
@@ -250,8 +250,7 @@ class Serving {
     const auto count = [this](const char* name, const char* help,
                               uint64_t http::Counts::* number) {
       registry_.AddReadCounter(name, help, [this, number] {
-        const uint64_t of_grpc =
-            grpc_ != nullptr ? grpc_->counts().*number : 0;
+        const uint64_t of_grpc = grpc_ != nullptr ? grpc_->counts().*number : 0;
         return static_cast<double>(http_->counts().*number + of_grpc);
       });
     };
@@ -275,10 +274,11 @@ class Serving {
         });
     gauges_ = {
         registry_.AddGauge("paddle_server_connections", "Open connections.", {})
-            .With({}, [this] {
-              return http_->connections() +
-                     (grpc_ != nullptr ? grpc_->connections() : 0);
-            }),
+            .With({},
+                  [this] {
+                    return http_->connections() +
+                           (grpc_ != nullptr ? grpc_->connections() : 0);
+                  }),
         registry_
             .AddGauge("paddle_server_inflight_bytes",
                       "Bytes of requests and answers that are held.", {})

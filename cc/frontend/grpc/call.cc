@@ -103,8 +103,8 @@ void Connection::Call::OnHeader(absl::string_view name,
   header_bytes_ += name.size() + value.size() + kOverhead;
   const size_t most = connection_->shared_->limits.header_bytes;
   if (header_bytes_ > most) {
-    head_error_ = absl::ResourceExhaustedError(absl::StrCat(
-        "the headers have more than ", most, " bytes"));
+    head_error_ = absl::ResourceExhaustedError(
+        absl::StrCat("the headers have more than ", most, " bytes"));
     return;
   }
   if (name == ":path") {
@@ -151,8 +151,8 @@ void Connection::Call::OnHead() {
                      " is not that of gRPC, application/grpc")));
   }
   try {
-    exchange_ = connection_->shared_->handler->Begin(
-        head_, Reply(shared_from_this()));
+    exchange_ =
+        connection_->shared_->handler->Begin(head_, Reply(shared_from_this()));
     if (finished_) exchange_.reset();
   } catch (const std::bad_alloc&) {
     Refuse(absl::ResourceExhaustedError(

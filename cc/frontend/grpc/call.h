@@ -82,7 +82,7 @@ class Connection::Call : public Stream,
   std::shared_ptr<Exchange> exchange_;      // until the client has said all
   std::weak_ptr<Exchange> exchange_later_;  // and then
   Incoming incoming_;
-  size_t window_ = 0;  // bytes that the client may not send again yet
+  size_t window_ = 0;       // bytes that the client may not send again yet
   bool ended_ = false;      // the client sends no more
   bool responded_ = false;  // headers are on their way
   bool waits_ = false;      // nghttp2 waits for more to send

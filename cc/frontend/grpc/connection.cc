@@ -99,8 +99,7 @@ struct Connection::Callbacks {
       return 0;
     });
   }
-  static int StreamClosed(nghttp2_session*, int32_t id, uint32_t,
-                          void* self) {
+  static int StreamClosed(nghttp2_session*, int32_t id, uint32_t, void* self) {
     return Guarded([&] {
       Self(self).OnStreamClosed(id);
       return 0;
@@ -370,7 +369,8 @@ void Connection::OnBeginHeaders(int32_t id) {
 
 void Connection::OnFrame(const nghttp2_frame& frame) {
   greeted_ = true;
-  Call* const call = frame.hd.stream_id > 0 ? Find(frame.hd.stream_id) : nullptr;
+  Call* const call =
+      frame.hd.stream_id > 0 ? Find(frame.hd.stream_id) : nullptr;
   const bool end = (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
   switch (frame.hd.type) {
     case NGHTTP2_HEADERS:
@@ -565,10 +565,10 @@ void Connection::CheckCalls(uint64_t least) {
     if (call->sending()) {
       call->Cut();
     } else {
-      call->Refuse(absl::DeadlineExceededError(absl::StrCat(
-          "the message arrived at less than ",
-          shared_->timeouts.min_bytes_per_second, " bytes per second for ",
-          tick_span_.count(), " ms")));
+      call->Refuse(absl::DeadlineExceededError(
+          absl::StrCat("the message arrived at less than ",
+                       shared_->timeouts.min_bytes_per_second,
+                       " bytes per second for ", tick_span_.count(), " ms")));
     }
   }
 }

@@ -29,8 +29,8 @@ namespace grpc {
 
 struct Limits {
   size_t message_bytes = 64 << 20;
-  uint32_t streams = 256;             // calls at the same time, per connection
-  uint32_t header_bytes = 16 << 10;   // as HTTP/2 counts them
+  uint32_t streams = 256;            // calls at the same time, per connection
+  uint32_t header_bytes = 16 << 10;  // as HTTP/2 counts them
 };
 
 class Connection;
@@ -120,7 +120,7 @@ class Connection : public http::Accepted,
   std::chrono::milliseconds tick_span_;
   nghttp2_session* session_ = nullptr;
   State state_ = State::kOpen;
-  bool greeted_ = false;       // the client speaks HTTP/2
+  bool greeted_ = false;  // the client speaks HTTP/2
   bool write_soon_ = false;
   bool drain_asked_ = false;
   base::Clock::time_point idle_since_;
@@ -132,9 +132,9 @@ class Connection : public http::Accepted,
   const std::shared_ptr<http::Block>* feeding_ = nullptr;
 
   absl::flat_hash_map<int32_t, std::shared_ptr<Call>> calls_;
-  absl::Cord out_;  // what the socket has not taken yet
-  bool out_seen_ = false;    // there was some at the last tick
-  uint64_t moved_out_ = 0;   // bytes that the socket has taken
+  absl::Cord out_;          // what the socket has not taken yet
+  bool out_seen_ = false;   // there was some at the last tick
+  uint64_t moved_out_ = 0;  // bytes that the socket has taken
   uint64_t seen_moved_out_ = 0;
   int reset_by_us_ = 0;
 };

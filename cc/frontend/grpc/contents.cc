@@ -113,10 +113,10 @@ class ContentsReader {
       if (reader.number() == field_) {
         ReadField(&reader);
       } else if (reader.number() < std::size(kFields)) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "has \"", kFields[reader.number()], "\", but ",
-            base::NameOf(tensor_.dtype), " travels as \"", kFields[field_],
-            "\""));
+        return absl::InvalidArgumentError(
+            absl::StrCat("has \"", kFields[reader.number()], "\", but ",
+                         base::NameOf(tensor_.dtype), " travels as \"",
+                         kFields[field_], "\""));
       }
     }
     if (!status_.ok()) return status_;
@@ -183,8 +183,8 @@ class ContentsReader {
           absl::string_view(reinterpret_cast<const char*>(&bits), size_));
     }
     if (bytes.size() % size_ != 0) {
-      reader->Fail(absl::StrCat("\"", kFields[field_],
-                                "\" ends within an element"));
+      reader->Fail(
+          absl::StrCat("\"", kFields[field_], "\" ends within an element"));
       return;
     }
     count_ += bytes.size() / size_;

@@ -275,8 +275,8 @@ absl::Status ParseInferMessage(const absl::Cord& bytes, InferMessage* result) {
   absl::Status status;
   const auto add = [&](absl::string_view what, std::vector<absl::Cord>* list) {
     if (list->size() >= kMaxTensors) {
-      status = Invalid(absl::StrCat("there are more than ", kMaxTensors, " ",
-                                    what));
+      status =
+          Invalid(absl::StrCat("there are more than ", kMaxTensors, " ", what));
     } else {
       reader.Read(&list->emplace_back());
     }
@@ -316,9 +316,9 @@ absl::StatusOr<infer::Request> DecodeInferRequest(const infer::ModelInfo& model,
                                                   const InferMessage& message,
                                                   http::BlockPool* pool) {
   if (!message.raw.empty() && message.raw.size() != message.inputs.size()) {
-    return Invalid(absl::StrCat(
-        "the request has ", message.inputs.size(), " inputs and ",
-        message.raw.size(), " raw_input_contents: one for each is wanted"));
+    return Invalid(absl::StrCat("the request has ", message.inputs.size(),
+                                " inputs and ", message.raw.size(),
+                                " raw_input_contents: one for each is wanted"));
   }
   infer::Request request;
   request.id = message.id;

@@ -128,8 +128,8 @@ TEST_F(DecodeTest, EveryTypeOfElementsPackedOrNot) {
   }
   const std::string floats = BytesOf<float>({1.5F, -2.0F});
   EXPECT_EQ(*Contents(DataType::kFloat32, "\x32\x08" + floats), floats);
-  EXPECT_EQ(*Contents(DataType::kFloat32, "\x35" + floats.substr(0, 4) +
-                                              "\x35" + floats.substr(4)),
+  EXPECT_EQ(*Contents(DataType::kFloat32,
+                      "\x35" + floats.substr(0, 4) + "\x35" + floats.substr(4)),
             floats);
   const std::string doubles = BytesOf<double>({1.5, -2.0});
   EXPECT_EQ(*Contents(DataType::kFloat64, "\x3a\x10" + doubles), doubles);
@@ -154,13 +154,19 @@ TEST_F(DecodeTest, ElementsThatAreNotThoseOfTheShape) {
               HasSubstr("element 1 is beyond what UINT8 holds"));
   EXPECT_THAT(ContentsError(DataType::kInt16, Packed(2, {-32769, 0})),
               HasSubstr("element 0 is beyond what INT16 holds"));
-  EXPECT_THAT(ContentsError(DataType::kFloat32, "\x32\x07" "1234567"),
+  EXPECT_THAT(ContentsError(DataType::kFloat32,
+                            "\x32\x07"
+                            "1234567"),
               HasSubstr("ends within an element"));
-  EXPECT_THAT(ContentsError(DataType::kFloat32, "\x31" "12345678"),
+  EXPECT_THAT(ContentsError(DataType::kFloat32,
+                            "\x31"
+                            "12345678"),
               HasSubstr("elements of another size"));
   EXPECT_THAT(ContentsError(DataType::kFloat32, "\x30\x01\x30\x01"),
               HasSubstr("elements of another size"));
-  EXPECT_THAT(ContentsError(DataType::kFloat32, "\x32\x0c" "123456789012"),
+  EXPECT_THAT(ContentsError(DataType::kFloat32,
+                            "\x32\x0c"
+                            "123456789012"),
               HasSubstr("more than the 2 elements"));
   EXPECT_THAT(ContentsError(DataType::kFloat16, "\x30\x01\x30\x01"),
               HasSubstr("raw_input_contents"));
@@ -197,7 +203,9 @@ TEST_F(DecodeTest, ARequest) {
 
 TEST_F(DecodeTest, ContentsThatComeTwiceAreMerged) {
   std::string half;
-  Writer(&half).Message(5, "\x32\x04" "1234");
+  Writer(&half).Message(5,
+                        "\x32\x04"
+                        "1234");
   const auto request = Decode(absl::Cord(Request(Input(half + half), "")));
   ASSERT_TRUE(request.ok()) << request.status();
   EXPECT_EQ(request->inputs[0].data, "12341234");
@@ -256,7 +264,9 @@ TEST_F(DecodeTest, TooManyOfAnything) {
 // Whatever comes is a request or an error, and nothing is kept of it.
 TEST_F(DecodeTest, DamagedBytes) {
   std::string contents;
-  Writer(&contents).Message(5, "\x32\x08" "12345678");
+  Writer(&contents).Message(5,
+                            "\x32\x08"
+                            "12345678");
   const std::string good[] = {Request(), Request(Input(contents), "")};
   std::mt19937 random(1);
   for (const std::string& bytes : good) {

@@ -47,9 +47,9 @@ absl::Status Incoming::OnPrefix() {
     missing_ = missing_ << 8 | static_cast<uint8_t>(prefix_[i]);
   }
   if (missing_ > max_bytes_) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "the message has ", missing_, " bytes; at most ", max_bytes_,
-        " (--max_request_bytes) are read"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the message has ", missing_, " bytes; at most ",
+                     max_bytes_, " (--max_request_bytes) are read"));
   }
   if (prefix_[0] != 0) {
     return absl::InternalError(

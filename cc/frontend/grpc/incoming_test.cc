@@ -57,8 +57,7 @@ TEST_F(IncomingTest, MessagesInPartsOfAnySize) {
       Framed("a") + Framed("") + Framed(large) + Framed("b");
   for (const size_t size : {1, 2, 3, 5, 7, 1000, 1024, 3000, 10'000}) {
     Incoming incoming(3000, &budget_);
-    EXPECT_THAT(Feed(&incoming, bytes, size),
-                ElementsAre("a", "", large, "b"));
+    EXPECT_THAT(Feed(&incoming, bytes, size), ElementsAre("a", "", large, "b"));
     EXPECT_TRUE(status_.ok());
     EXPECT_FALSE(incoming.within());
     EXPECT_EQ(budget_.held(), 0u);

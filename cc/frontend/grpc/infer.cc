@@ -202,8 +202,8 @@ void Service::StreamInfer::Pump() {
       slots_.pop_front();
       ++first_;
     }
-    if (reply_.finished() || waiting_.empty() ||
-        slots_.size() >= kMostAtOnce || reply_.unsent() > kMostUnsent) {
+    if (reply_.finished() || waiting_.empty() || slots_.size() >= kMostAtOnce ||
+        reply_.unsent() > kMostUnsent) {
       break;
     }
     const absl::Cord message = std::move(waiting_.front());

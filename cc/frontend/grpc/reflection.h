@@ -32,8 +32,8 @@ class Reflection {
   void AddService(const absl::Cord& service, const std::string& scope,
                   size_t file);
 
-  std::vector<std::string> files_;        // each a FileDescriptorProto
-  std::map<std::string, size_t> names_;   // of files, by their names
+  std::vector<std::string> files_;         // each a FileDescriptorProto
+  std::map<std::string, size_t> names_;    // of files, by their names
   std::map<std::string, size_t> symbols_;  // of files, by what they define
   std::vector<std::string> services_;
 };

@@ -24,8 +24,8 @@ const Service::Method* Service::FindMethod(absl::string_view path) {
   static constexpr Method kMethods[] = {
       {"/inference.GRPCInferenceService/ModelInfer", Method::kInfer,
        Endpoint::kInfer},
-      {"/inference.GRPCInferenceService/ModelStreamInfer",
-       Method::kStreamInfer, Endpoint::kInfer},
+      {"/inference.GRPCInferenceService/ModelStreamInfer", Method::kStreamInfer,
+       Endpoint::kInfer},
       {"/inference.GRPCInferenceService/ServerLive", Method::kUnary,
        Endpoint::kLive},
       {"/inference.GRPCInferenceService/ServerReady", Method::kUnary,
@@ -82,7 +82,8 @@ std::shared_ptr<Exchange> Service::Begin(const Head& head, Reply reply) {
     case Method::kWatch:
       return std::make_shared<Watch>(this, *method, std::move(reply));
     case Method::kReflection:
-      return std::make_shared<ReflectionStream>(this, *method, std::move(reply));
+      return std::make_shared<ReflectionStream>(this, *method,
+                                                std::move(reply));
     case Method::kUnary:
       break;
   }
@@ -153,8 +154,9 @@ void Service::Unary::OnMessage(absl::Cord message) {
 
 void Service::Unary::OnEnd() {
   if (!received_) {
-    return Finish(absl::InternalError("there is no message, where one is "
-                                      "wanted"));
+    return Finish(
+        absl::InternalError("there is no message, where one is "
+                            "wanted"));
   }
   entry_.start = base::Clock::now();
   OnRequest();

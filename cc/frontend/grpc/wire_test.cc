@@ -56,10 +56,10 @@ TEST(ReaderTest, ReadsWhatWasWrittenInPartsOfAnySize) {
       }
     }
     EXPECT_TRUE(reader.status().ok()) << reader.status();
-    EXPECT_THAT(numbers,
-                ElementsAre(Field{1, 1},
-                            Field{2, std::numeric_limits<uint64_t>::max()},
-                            Field{536870911, 300}));
+    EXPECT_THAT(
+        numbers,
+        ElementsAre(Field{1, 1}, Field{2, std::numeric_limits<uint64_t>::max()},
+                    Field{536870911, 300}));
     EXPECT_EQ(text, std::string(300, 'x'));
     EXPECT_EQ(empty, "");
   }
@@ -120,7 +120,8 @@ TEST(ReaderTest, NamesWhatIsMalformed) {
               HasSubstr("more than 64 bits"));
   EXPECT_THAT(ErrorOf("\x10" + std::string(9, '\xff') + "\x02"),
               HasSubstr("more than 64 bits"));
-  EXPECT_THAT(ErrorOf("\x0a\x05" "abcd"),
+  EXPECT_THAT(ErrorOf("\x0a\x05"
+                      "abcd"),
               HasSubstr("says that it has 5 bytes, but only 4 follow"));
   EXPECT_THAT(ErrorOf("\x0a" + std::string(9, '\xff') + "\x01"),
               HasSubstr("says that it has 18446744073709551615 bytes"));
@@ -153,8 +154,8 @@ TEST(ReaderTest, HoldsEveryPrefixOfAMessageForWhatItIs) {
 
 TEST(VarintsTest, AreReadAcrossParts) {
   std::string bytes;
-  const int64_t numbers[] = {0, 1, 127, 128, -1,
-                             std::numeric_limits<int64_t>::min()};
+  const int64_t numbers[] = {0,   1,  127,
+                             128, -1, std::numeric_limits<int64_t>::min()};
   Writer(&bytes).Packed(1, numbers, std::size(numbers));
   const std::string packed = bytes.substr(2);
   for (size_t size = 1; size <= packed.size(); ++size) {
@@ -168,8 +169,7 @@ TEST(VarintsTest, AreReadAcrossParts) {
   const auto any = [](uint64_t) { return true; };
   EXPECT_FALSE(ForEachVarint(absl::Cord("\x80"), any));
   EXPECT_FALSE(ForEachVarint(absl::Cord(std::string(11, '\xff')), any));
-  EXPECT_FALSE(
-      ForEachVarint(absl::Cord(std::string(9, '\xff') + "\x02"), any));
+  EXPECT_FALSE(ForEachVarint(absl::Cord(std::string(9, '\xff') + "\x02"), any));
 }
 
 }  // namespace

@@ -77,8 +77,7 @@ absl::Status Acceptor::Bind() {
   }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> address(found,
                                                                freeaddrinfo);
-  fd_ =
-      socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  fd_ = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd_ < 0 && errno == EAFNOSUPPORT && options_.host == "::") {
     options_.host = "0.0.0.0";  // every address of a kernel without IPv6
     return Bind();
@@ -129,8 +128,6 @@ void Acceptor::Drain(std::function<void(int)> done) {
   }
 }
 
-
- 
 // ---- Accepting
 
 void Acceptor::OnAccept() {
@@ -273,8 +270,7 @@ void Acceptor::Cut() {
 void Acceptor::End(int cut) {
   phase_ = Phase::kDone;
   drain_timer_.Stop();
-  loop_->Defer(
-      [done = std::exchange(done_, nullptr), cut] { done(cut); });
+  loop_->Defer([done = std::exchange(done_, nullptr), cut] { done(cut); });
 }
 
 std::vector<std::shared_ptr<Accepted>> Acceptor::All() const {

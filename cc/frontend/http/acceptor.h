@@ -74,8 +74,8 @@ class Acceptor {
   struct Options {
     // `::` is every address, also where the kernel knows no IPv6.
     std::string host = "127.0.0.1";
-    int port = 0;                    // 0: a free one, see port()
-    const char* flag = "--port";     // what errors call it
+    int port = 0;                 // 0: a free one, see port()
+    const char* flag = "--port";  // what errors call it
     int max_connections = 1024;
     // See Drain.
     std::chrono::milliseconds drain_delay{0};

@@ -53,7 +53,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Bind(const Options& options,
                                                      base::Loop* loop,
                                                      base::ByteBudget* budget) {
   auto impl = std::make_unique<Impl>(options, loop, budget);
-  if (absl::Status status = impl->acceptor().Bind(); !status.ok()) return status;
+  if (absl::Status status = impl->acceptor().Bind(); !status.ok())
+    return status;
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
