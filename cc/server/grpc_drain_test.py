@@ -33,10 +33,8 @@ def request(x: Any = ROWS, **fields: Any) -> Any:
 
 
 def connect(server: Server) -> grpc.Channel:
-    # A client that is not told twice: no retry hides a call that was lost.
-    return grpc.insecure_channel(
-        server.grpc_url, [("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1)]
-    )
+    # By default a client tries again by itself only what no server has seen.
+    return grpc.insecure_channel(server.grpc_url, [("grpc.use_local_subchannel_pool", 1)])
 
 
 def ask_until_the_end(server: Server) -> int:
