@@ -188,8 +188,7 @@ class Workspace:
         (self.folder / name).write_text(json.dumps(content))
 
     def bazel(self, *arguments: str, rc: str = os.devnull) -> subprocess.CompletedProcess[str]:
-        # The time counts from the server's start, and on a loaded machine the client comes late.
-        startup = [f"--output_user_root={self.root}", "--max_idle_secs=600", f"--bazelrc={rc}"]
+        startup = [f"--output_user_root={self.root}", "--max_idle_secs=30", f"--bazelrc={rc}"]
         return subprocess.run(
             [BAZEL, *startup, *arguments],
             cwd=self.folder,
@@ -391,7 +390,7 @@ def test_another_bazel_that_bazelisk_starts_is_told_the_site(tmp_path: Path) -> 
         (workspace.folder / path).parent.mkdir(exist_ok=True)
         shutil.copy(path, workspace.folder / path)
     plain = tmp_path / "plain"
-    place = f"--output_user_root={workspace.root} --max_idle_secs=600"
+    place = f"--output_user_root={workspace.root} --max_idle_secs=30"
     # As near to a release as can be had here: a Bazel that has only its modules.
     plain.write_text(f'#!/bin/sh\nexec {BAZEL} {place} "$@"\n')
     plain.chmod(0o755)

@@ -106,7 +106,7 @@ def build(site: Site, source: Path, base: Path, cache: Path, targets: str) -> di
         **site.env,
         "HOME": str(home),
     }
-    bazel = ["./bazelw", f"--output_base={folder}/output_base", "--max_idle_secs=600"]
+    bazel = ["./bazelw", f"--output_base={folder}/output_base", "--max_idle_secs=60"]
     flags = [f"--repository_cache={cache}/repositories", "--disk_cache=", "--color=no"]
 
     def run(*command: str) -> str:

@@ -161,7 +161,7 @@ def test_descriptors_that_run_out_turn_connections_away(models: Repository) -> N
 
 
 def test_descriptors_are_left_for_models(models: Repository) -> None:
-    with serving(models.flag, max_files=128) as server:
+    with serving(models.flag, "--grpc_port=-1", max_files=128) as server:
         (line,) = server.logged("fewer connections than --max_connections", level="warning")
         assert line["connections"] == 64
         others = [connect(server) for _ in range(64)]

@@ -23,6 +23,8 @@
 #include "cc/base/process_metrics.h"
 #include "cc/base/signals.h"
 #include "cc/engine/engine.h"
+#include "cc/frontend/grpc/server.h"
+#include "cc/frontend/grpc/service.h"
 #include "cc/frontend/http/server.h"
 #include "cc/frontend/rest/rest.h"
 #include "cc/infer/core.h"
@@ -68,14 +70,18 @@ int CannotServe(const absl::Status& status) {
   return Failed(status);
 }
 
-// As many as there are file descriptors for, when models have theirs: clients
-// that come in numbers shall not keep a model from starting again.
-int AffordableConnections(int wanted) {
+// As many for each of the servers as there are file descriptors for, when
+// models have theirs: clients that come in numbers shall not keep a model from
+// starting again.
+int AffordableConnections(int wanted, int servers) {
   constexpr rlim_t kLeast = 64;
   rlimit files = {};
   if (getrlimit(RLIMIT_NOFILE, &files) != 0) return wanted;
   const rlim_t others = std::max(kLeast, files.rlim_cur / 4);
-  const rlim_t left = files.rlim_cur > others ? files.rlim_cur - others : 1;
+  const rlim_t left = std::max<rlim_t>(
+      1, files.rlim_cur > others
+             ? (files.rlim_cur - others) / static_cast<rlim_t>(servers)
+             : 1);
   if (left >= static_cast<rlim_t>(wanted)) return wanted;
   Log(LogLevel::kWarning, "fewer connections than --max_connections")
       .With("connections", left)
@@ -98,7 +104,10 @@ class Serving {
         models_(std::make_unique<infer::ModelDirectory>(
             &loop_, &backend_, &telemetry_, std::move(directory))),
         core_(models_.get(), &registry_, &budget_),
-        rest_(&loop_, &core_, RestOptions()) {
+        rest_(&loop_, &core_, RestOptions()),
+        grpc_service_(&loop_, &core_,
+                      {std::string(rest::kServerName),
+                       std::string(rest::kServerVersion)}) {
     spawner_->Attach(&loop_, [this] { OnSpawnerLost(); });
   }
 
@@ -109,10 +118,17 @@ class Serving {
 
   absl::Status Bind() {
     http::Server::Options options = flags_.Http();
-    options.max_connections = AffordableConnections(options.max_connections);
+    auto grpc_options = flags_.Grpc();
+    options.max_connections =
+        AffordableConnections(options.max_connections, grpc_options ? 2 : 1);
     auto http = http::Server::Bind(options, &loop_, &budget_);
     if (!http.ok()) return http.status();
     http_ = *std::move(http);
+    if (!grpc_options) return absl::OkStatus();
+    grpc_options->max_connections = options.max_connections;
+    auto grpc = grpc::Server::Bind(*grpc_options, &loop_, &budget_);
+    if (!grpc.ok()) return grpc.status();
+    grpc_ = *std::move(grpc);
     return absl::OkStatus();
   }
 
@@ -132,12 +148,13 @@ class Serving {
           .With("models", index.size())
           .With("start_seconds", Seconds());
     });
-    if (absl::Status status = http_->Listen(&rest_); !status.ok()) {
-      return CannotServe(status);
-    }
+    absl::Status listens = http_->Listen(&rest_);
+    if (listens.ok() && grpc_) listens = grpc_->Listen(&grpc_service_);
+    if (!listens.ok()) return CannotServe(listens);
     Log(LogLevel::kInfo, "listening")
         .With("host", http_->host())
         .With("port", http_->port())
+        .With("grpc_port", grpc_ != nullptr ? grpc_->port() : -1)
         .With("start_seconds", Seconds())
         .With("version", rest::kServerVersion)
         .With("paddle_version", engine::PaddleVersion());
@@ -174,10 +191,14 @@ class Serving {
     // Nothing was ever served: there is nothing to finish.
     if (!models_->ready()) return loop_.Stop();
     core_.BeginDrain();
-    http_->Drain([this](int cut) {
-      cut_ = cut;
-      loop_.Stop();
-    });
+    const auto done = [this](int cut) {
+      cut_ += cut;
+      if (--draining_ == 0) loop_.Stop();
+    };
+    // A second signal is told to both, and forgets its own `done`.
+    if (draining_ == 0) draining_ = grpc_ != nullptr ? 2 : 1;
+    http_->Drain(done);
+    if (grpc_ != nullptr) grpc_->Drain(done);
   }
 
   // By the kernel, for want of memory, or by a person. A process with threads
@@ -194,7 +215,8 @@ class Serving {
     const auto count = [this](const char* name, const char* help,
                               uint64_t http::Counts::* number) {
       registry_.AddReadCounter(name, help, [this, number] {
-        return static_cast<double>(http_->counts().*number);
+        const uint64_t of_grpc = grpc_ != nullptr ? grpc_->counts().*number : 0;
+        return static_cast<double>(http_->counts().*number + of_grpc);
       });
     };
     count("paddle_server_connections_total", "Connections taken.",
@@ -217,7 +239,11 @@ class Serving {
         });
     gauges_ = {
         registry_.AddGauge("paddle_server_connections", "Open connections.", {})
-            .With({}, [this] { return http_->connections(); }),
+            .With({},
+                  [this] {
+                    return http_->connections() +
+                           (grpc_ != nullptr ? grpc_->connections() : 0);
+                  }),
         registry_
             .AddGauge("paddle_server_inflight_bytes",
                       "Bytes of requests and answers that are held.", {})
@@ -254,8 +280,11 @@ class Serving {
   infer::Core core_;
   rest::Handler rest_;
   std::unique_ptr<http::Server> http_;
+  grpc::Service grpc_service_;
+  std::unique_ptr<grpc::Server> grpc_;  // nullptr: not served
   std::vector<std::shared_ptr<base::Gauge>> gauges_;
   absl::Status failure_;
+  int draining_ = 0;  // servers that still have something to answer
   int cut_ = 0;
 };
 

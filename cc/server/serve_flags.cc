@@ -16,6 +16,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int64_t kHourMs = 3'600'000;
+constexpr int64_t kGrpcPort = 8001;  // as Triton's
 
 // A number with bounds.
 void Add(CLI::App* app, const std::string& name, int64_t* value, int64_t min,
@@ -149,11 +150,29 @@ std::vector<int64_t> Buckets(int64_t max_rows) {
   return {buckets.begin(), buckets.end()};
 }
 
+// What both protocols have.
+template <typename Options>
+void Fill(const ServeFlags& flags, Options* options) {
+  options->host = flags.listen.host;
+  options->max_connections = static_cast<int>(flags.max_connections);
+  options->timeouts.idle = milliseconds(flags.idle_timeout_ms);
+  options->timeouts.head = milliseconds(flags.head_timeout_ms);
+  options->timeouts.stall = milliseconds(flags.stall_timeout_ms);
+  options->timeouts.min_bytes_per_second = flags.min_bytes_per_second;
+  options->drain_delay = milliseconds(flags.drain_delay_ms);
+  options->drain_timeout = milliseconds(flags.drain_timeout_ms);
+}
+
 }  // namespace
 
 void ServeFlags::Register(CLI::App* app) {
   AddWhat(this, app);
   listen.Register(app);
+  app->add_option("--grpc_port", grpc_port,
+                  "Port to serve gRPC on, at the same --host; 0 takes a free "
+                  "one, as does --port 0 without this; -1: gRPC is not served.")
+      ->check(CLI::Range(-1, 65535))
+      ->default_str(absl::StrCat(kGrpcPort));
   AddCompute(this, app);
   AddQueue(this, app);
   AddClients(this, app);
@@ -162,16 +181,20 @@ void ServeFlags::Register(CLI::App* app) {
 
 http::Server::Options ServeFlags::Http() const {
   http::Server::Options options;
-  options.host = listen.host;
+  Fill(*this, &options);
   options.port = static_cast<int>(listen.port);
-  options.max_connections = static_cast<int>(max_connections);
   options.limits.body_bytes = static_cast<size_t>(max_request_bytes);
-  options.timeouts.idle = milliseconds(idle_timeout_ms);
-  options.timeouts.head = milliseconds(head_timeout_ms);
-  options.timeouts.stall = milliseconds(stall_timeout_ms);
-  options.timeouts.min_bytes_per_second = min_bytes_per_second;
-  options.drain_delay = milliseconds(drain_delay_ms);
-  options.drain_timeout = milliseconds(drain_timeout_ms);
+  return options;
+}
+
+std::optional<grpc::Server::Options> ServeFlags::Grpc() const {
+  const int64_t port = grpc_port.value_or(listen.port == 0 ? 0 : kGrpcPort);
+  if (port < 0) return std::nullopt;
+  grpc::Server::Options options;
+  Fill(*this, &options);
+  options.port = static_cast<int>(port);
+  options.flag = "--grpc_port";
+  options.limits.message_bytes = static_cast<size_t>(max_request_bytes);
   return options;
 }
 

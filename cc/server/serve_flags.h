@@ -3,12 +3,14 @@
 #define CC_SERVER_SERVE_FLAGS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "cc/base/log.h"
+#include "cc/frontend/grpc/server.h"
 #include "cc/frontend/http/server.h"
 #include "cc/infer/model_directory.h"
 #include "cc/server/device.h"
@@ -26,6 +28,7 @@ struct ServeFlags {
   bool exit_on_error = true;
   bool model_control = false;
   ListenFlags listen;
+  std::optional<int64_t> grpc_port;
   // What computes.
   int64_t instances = 1;
   int64_t threads = 1;
@@ -59,6 +62,8 @@ struct ServeFlags {
   void Register(CLI::App* app);
 
   http::Server::Options Http() const;
+  // nullopt: gRPC is not served.
+  std::optional<grpc::Server::Options> Grpc() const;
   // INVALID_ARGUMENT: --model_versions.
   absl::StatusOr<infer::DirectoryOptions> Directory() const;
   worker::ProcessOptions Workers(const Devices& devices) const;

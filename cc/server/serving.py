@@ -168,7 +168,9 @@ class Server:
             **{"preexec_fn": limit, **options},
         )
         self.log = read_log_until(started, self.process)
-        self.port: int = self.logged("listening")[0]["port"]
+        (listening,) = self.logged("listening")
+        self.port: int = listening["port"]
+        self.grpc_port: int = listening.get("grpc_port", 0)
         # The rest is read beside the test, as far as it is not about a reader that stops.
         self.reader = threading.Thread(target=self._read)
         if read_log:
@@ -227,6 +229,10 @@ class Server:
     @property
     def url(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def grpc_url(self) -> str:
+        return f"127.0.0.1:{self.grpc_port}"
 
     def call(
         self, method: str, path: str, body: str | bytes | None = None, **headers: str

@@ -107,7 +107,7 @@ def check_out(workspace: Path, commit: str) -> Path:
 def _bazel(folder: Path, *words: str) -> str:
     """Runs the checkout's own Bazel; its progress goes where ours goes."""
     # It ends soon by itself: it is another server, of another workspace.
-    command = ["./bazelw", "--max_idle_secs=600", *words]
+    command = ["./bazelw", "--max_idle_secs=60", *words]
     done = processes.run(command, cwd=folder, stderr=None)
     if done.returncode:
         raise UserError(f"`{' '.join(command)}` failed in {folder}; its last lines above say why")

@@ -54,8 +54,8 @@ void Connection::Start() {
   });
 }
 
-void Connection::Refuse(const Error& error) {
-  Guarded([&] { RefuseNow(error); });
+void Connection::TurnAway(std::string why) {
+  Guarded([&] { RefuseNow({503, std::move(why)}); });
 }
 
 void Connection::Drain() {

@@ -16,6 +16,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 #include "cc/base/loop.h"
+#include "cc/frontend/http/acceptor.h"
 #include "cc/frontend/http/block.h"
 #include "cc/frontend/http/deadline.h"
 #include "cc/frontend/http/http.h"
@@ -25,35 +26,6 @@
 #include "cc/frontend/http/response.h"
 
 namespace http {
-
-struct Timeouts {
-  // Between requests. Longer than load balancers keep theirs (60 s, mostly):
-  // whoever closes first never meets a request that is on its way.
-  std::chrono::milliseconds idle{75'000};
-  // Of a new connection to the first byte, and of every request from there to
-  // the end of its headers.
-  std::chrono::milliseconds head{10'000};
-  // A body or an answer has no time of its own, which would be too short for
-  // some size or too long for some client. In each span of `stall` it must
-  // move as much as `min_bytes_per_second` makes of it.
-  std::chrono::milliseconds stall{10'000};
-  int64_t min_bytes_per_second = 16 << 10;
-  // Between the last answer and the end, for the client to close first: what
-  // it sends to a closed socket would make its kernel drop the answer unread.
-  std::chrono::milliseconds linger{2'000};
-};
-
-// Since the start.
-struct Counts {
-  uint64_t accepted = 0;       // connections
-  uint64_t turned_away = 0;    // of them, as there were too many
-  uint64_t accept_errors = 0;  // mostly: out of file descriptors
-  uint64_t requests = 0;       // that reached Handler::Handle
-  uint64_t refused = 0;        // requests, by CheckHead or by the server
-  uint64_t failed = 0;         // connections, for want of memory
-  uint64_t bytes_in = 0;
-  uint64_t bytes_out = 0;
-};
 
 class Connection;
 
@@ -74,28 +46,23 @@ struct Shared {
 
 // Lives on the loop's thread. Answers are due in order, so the next request is
 // not handled before the last one is answered.
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection : public Accepted,
+                   public std::enable_shared_from_this<Connection> {
  public:
   // Takes the socket, which does not block.
   Connection(Shared* shared, int fd);
-  ~Connection();
+  ~Connection() override;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // None of these throws; each may be the connection's end.
-
-  void Start();
-  // Answers an error, whatever has been read, and closes.
-  void Refuse(const Error& error);
-  // Shared::draining is true now: closes unless something was asked.
-  void Drain();
-  // Closes at once. Whoever waits for an answer is gone.
-  void Close();
-  // Closes at once, and calls nobody: the server is going.
-  void Abandon();
-
-  // Whether a request has begun to come, or is being answered.
-  bool busy() const {
+  void Start() override;
+  void TurnAway(std::string why) override;
+  void AnnounceEnd() override {}  // Shared::draining, by each answer
+  void Drain() override;
+  void Close() override;
+  void Abandon() override;
+  // A request has begun to come, or is being answered.
+  bool busy() const override {
     return state_ == State::kHandling || state_ == State::kSending ||
            (state_ == State::kReading && parser_.started());
   }

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "cc/base/byte_budget.h"
 #include "cc/base/loop.h"
+#include "cc/frontend/http/acceptor.h"
 #include "cc/frontend/http/connection.h"
 #include "cc/frontend/http/http.h"
 #include "cc/frontend/http/parser.h"
@@ -25,16 +26,9 @@ namespace http {
 // On the loop's thread.
 class Server {
  public:
-  struct Options {
-    // `::` is every address, also where the kernel knows no IPv6.
-    std::string host = "127.0.0.1";
-    int port = 8080;  // 0: a free one, see port()
-    int max_connections = 1024;
+  struct Options : Acceptor::Options {
     Limits limits;
     Timeouts timeouts;
-    // See Drain.
-    std::chrono::milliseconds drain_delay{0};
-    std::chrono::milliseconds drain_timeout{30'000};
   };
 
   // Takes the address without listening yet, so that a server whose port is

@@ -1,0 +1,404 @@
+"""What clients of gRPC send too much of, too fast or too slowly hurts nobody but them."""
+
+import contextlib
+import socket
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import hpack
+import numpy as np
+import pytest
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from cc.server.repository import ROWS, Repository
+from cc.server.serving import Server, serving, until
+
+HELD = "paddle_server_inflight_bytes"
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = (
+    0, 1, 3, 4, 6, 7, 8, 9,
+)  # fmt: skip
+END_STREAM, END_HEADERS, ACK = 1, 4, 1
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+LIVE = "/inference.GRPCInferenceService/ServerLive"
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Repository:
+    return Repository(tmp_path, m="times2")
+
+
+def message(x: Any = ROWS) -> bytes:
+    made = service_pb2.ModelInferRequest(model_name="m")
+    made.inputs.add(name="x", datatype="FP32", shape=x.shape)
+    made.raw_input_contents.append(x.tobytes())
+    return bytes(made.SerializeToString())
+
+
+def framed(body: bytes) -> bytes:
+    return b"\0" + struct.pack(">I", len(body)) + body
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    head = struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream)
+    return head + payload
+
+
+def headers(path: str = INFER, *more: tuple[str, str]) -> list[tuple[str, str]]:
+    return [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", path),
+        (":authority", "h"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+        *more,
+    ]
+
+
+class Raw:
+    """A connection that sends what it likes, and reads by the rules."""
+
+    def __init__(self, server: Server) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", server.grpc_port), timeout=60)
+        self.stream = self.socket.makefile("rb")
+        self.encoder = hpack.Encoder()
+        self.decoder = hpack.Decoder()
+
+    def __enter__(self) -> "Raw":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.stream.close()
+        self.socket.close()
+
+    def greet(self, *settings: tuple[int, int]) -> None:
+        payload = b"".join(struct.pack(">HI", *setting) for setting in settings)
+        self.send(PREFACE + frame(SETTINGS, 0, 0, payload))
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def block(self, fields: list[tuple[str, str]]) -> bytes:
+        return bytes(self.encoder.encode(fields))
+
+    def ask(self, stream: int, path: str = INFER, body: bytes | None = None) -> None:
+        self.send(frame(HEADERS, END_HEADERS, stream, self.block(headers(path))))
+        if body is not None:
+            self.send(frame(DATA, END_STREAM, stream, framed(body)))
+
+    def frames(self) -> Iterator[tuple[int, int, int, bytes]]:
+        """Kind, flags, stream and payload of each, until the server closes."""
+        while True:
+            with contextlib.suppress(ConnectionResetError):
+                head = self.stream.read(9)
+                if len(head) == 9:
+                    size = int.from_bytes(head[:3], "big")
+                    number = int.from_bytes(head[5:], "big")
+                    yield head[3], head[4], number, self.stream.read(size)
+                    continue
+            return
+
+    def upload(self, stream: int, body: bytes) -> None:
+        """Sends a body, as the server's windows allow."""
+        windows = {0: 65535, stream: 65535}
+        at = 0
+        while at < len(body):
+            size = min(16384, len(body) - at, *windows.values())
+            if size > 0:
+                part = body[at : at + size]
+                at += size
+                self.send(frame(DATA, END_STREAM if at == len(body) else 0, stream, part))
+                windows = {number: left - size for number, left in windows.items()}
+                continue
+            kind, flags, number, payload = next(self.frames())
+            if kind == SETTINGS and not flags & ACK:
+                # From its answer on calls have the window that the server's settings tell of.
+                self.send(frame(SETTINGS, ACK, 0))
+                windows[stream] += (1 << 20) - 65535
+            if kind == WINDOW_UPDATE:
+                windows[number] += int.from_bytes(payload, "big")
+
+    def status_of(self, stream: int) -> dict[str, str]:
+        """The trailers of a call."""
+        found: dict[str, str] = {}
+        for kind, flags, number, payload in self.frames():
+            if kind == HEADERS:
+                fields = dict(self.decoder.decode(payload))
+                if number == stream:
+                    found |= fields
+                    if flags & END_STREAM:
+                        return found
+        raise AssertionError(f"the server closed before the end: {found}")
+
+    def ends(self) -> list[int]:
+        """Kinds of what still comes, until the server closes."""
+        return [kind for kind, *_ in self.frames()]
+
+
+def is_well(server: Server) -> None:
+    assert server.process.poll() is None
+    with grpc.insecure_channel(server.grpc_url) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        made = service_pb2.ModelInferRequest.FromString(message())
+        answer = stub.ModelInfer(made, timeout=60, wait_for_ready=True)
+        np.testing.assert_array_equal(
+            np.frombuffer(answer.raw_output_contents[0], "f4"), 2 * ROWS.ravel()
+        )
+
+
+def holds_nothing(server: Server) -> bool:
+    # The connection that asks holds a block.
+    return server.metric(HELD) <= 64 << 10
+
+
+def test_a_call_by_hand(models: Repository) -> None:
+    with serving(models.flag) as server, Raw(server) as raw:
+        raw.greet()
+        raw.ask(1, INFER, message())
+        assert raw.status_of(1)["grpc-status"] == "0"
+
+
+def test_a_message_byte_by_byte(models: Repository) -> None:
+    with serving(models.flag) as server, Raw(server) as raw:
+        raw.greet()
+        raw.ask(1)
+        body = framed(message())
+        for i in range(len(body)):
+            raw.send(frame(DATA, END_STREAM if i == len(body) - 1 else 0, 1, body[i : i + 1]))
+        assert raw.status_of(1)["grpc-status"] == "0"
+        until(lambda: holds_nothing(server))
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (b"", "13", "no message"),
+        (framed(b"")[:3], "13", "ends within a message"),
+        (framed(message())[:-1], "13", "ends within a message"),
+        (b"\1" + framed(message())[1:], "13", "compressed"),
+        (b"\0\xff\xff\xff\xff", "8", "--max_request_bytes"),
+        (framed(b"\xff"), "3", "malformed"),
+        (framed(message()) + framed(message()), "13", "more than one message"),
+    ],
+)
+def test_bytes_that_are_no_call_are_refused_and_the_next_call_served(
+    models: Repository, body: bytes, status: str, said: str
+) -> None:
+    with serving(models.flag) as server, Raw(server) as raw:
+        raw.greet()
+        raw.ask(1)
+        raw.send(frame(DATA, END_STREAM, 1, body))
+        trailers = raw.status_of(1)
+        assert trailers["grpc-status"] == status
+        assert said in trailers["grpc-message"]
+        raw.ask(3, INFER, message())
+        assert raw.status_of(3)["grpc-status"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "said"),
+    [
+        (headers("/none.Such/Call"), "12", "no method"),
+        (headers("/inference.GRPCInferenceService/ModelConfig"), "12", "does not serve"),
+        (headers(INFER, ("grpc-encoding", "gzip")), "12", "gzip"),
+        (headers(INFER, ("grpc-timeout", "soon")), "3", "grpc-timeout"),
+        (headers(INFER, ("grpc-timeout", "123456789S")), "3", "grpc-timeout"),
+        (headers(INFER, ("large", "x" * 17000)), "8", "headers have more than"),
+    ],
+)
+def test_heads_that_are_refused_say_why(
+    models: Repository, fields: list[tuple[str, str]], status: str, said: str
+) -> None:
+    with serving(models.flag) as server, Raw(server) as raw:
+        raw.greet()
+        block = raw.block(fields)
+        parts = [block[i : i + 16000] for i in range(0, len(block), 16000)]
+        raw.send(frame(HEADERS, END_HEADERS if len(parts) == 1 else 0, 1, parts[0]))
+        for i, part in enumerate(parts[1:], 2):
+            raw.send(frame(CONTINUATION, END_HEADERS if i == len(parts) else 0, 1, part))
+        trailers = raw.status_of(1)
+        assert trailers["grpc-status"] == status
+        assert said in trailers["grpc-message"]
+        raw.ask(3, INFER, message())
+        assert raw.status_of(3)["grpc-status"] == "0"
+
+
+def test_what_is_no_grpc_is_told_by_http(models: Repository) -> None:
+    with serving(models.flag) as server, Raw(server) as raw:
+        raw.greet()
+        fields = [f for f in headers("/v2/health/live") if f[0] != "content-type"]
+        raw.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, raw.block(fields)))
+        assert raw.status_of(1)[":status"] == "415"
+
+
+def test_headers_without_end_are_ended(models: Repository) -> None:
+    with serving(models.flag) as server:
+        with Raw(server) as raw:
+            raw.greet()
+            raw.send(frame(HEADERS, 0, 1, raw.block(headers())))
+            with contextlib.suppress(ConnectionError):
+                for _ in range(1000):
+                    raw.send(frame(CONTINUATION, 0, 1, b""))
+            raw.ends()
+        is_well(server)
+
+
+def test_a_flood_of_resets_is_ended(models: Repository) -> None:
+    with serving(models.flag) as server:
+        with Raw(server) as raw:
+            raw.greet()
+            with contextlib.suppress(ConnectionError):
+                for i in range(5000):
+                    raw.ask(2 * i + 1, INFER, message())
+                    raw.send(frame(RST_STREAM, 0, 2 * i + 1, struct.pack(">I", 8)))
+            raw.ends()
+        is_well(server)
+        until(lambda: holds_nothing(server))
+
+
+def test_a_flood_that_makes_the_server_reset_is_ended(models: Repository) -> None:
+    with serving(models.flag) as server:
+        with Raw(server) as raw:
+            raw.greet()
+            with contextlib.suppress(ConnectionError):
+                for i in range(5000):
+                    raw.ask(2 * i + 1)
+                    # By no more than the letter: a window cannot grow by nothing.
+                    raw.send(frame(WINDOW_UPDATE, 0, 2 * i + 1, struct.pack(">I", 0)))
+            raw.ends()
+        is_well(server)
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        frame(PING, 0, 0, b"12345678"),
+        frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 65535)),
+    ],
+)
+def test_a_flood_whose_answers_nobody_reads_is_ended(models: Repository, flood: bytes) -> None:
+    with serving(models.flag) as server:
+        before = server.status("VmHWM")
+        with Raw(server) as raw:
+            raw.socket.settimeout(5)
+            raw.greet()
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                for _ in range(2000):
+                    raw.send(flood * 1000)
+        is_well(server)
+        assert server.status("VmHWM") - before < 64 << 20
+
+
+def test_more_calls_than_are_allowed_are_for_later(models: Repository) -> None:
+    with serving(models.flag) as server, Raw(server) as raw:
+        raw.greet()
+        until(lambda: server.metric("paddle_server_connections") == 2)
+        for i in range(300):
+            raw.ask(2 * i + 1)
+        refused: list[int] = []
+        for kind, _, number, payload in raw.frames():
+            if kind == RST_STREAM and payload == struct.pack(">I", 7):  # REFUSED_STREAM
+                refused.append(number)
+            if len(refused) == 44:
+                break
+        assert refused == [2 * i + 1 for i in range(256, 300)]
+        is_well(server)
+
+
+def test_a_client_that_gives_no_window_holds_its_answers_only_so_long(models: Repository) -> None:
+    flags = ("--stall_timeout_ms=300", "--max_batch_size=1000000")
+    with serving(models.flag, *flags) as server:
+        with Raw(server) as raw:
+            raw.greet((4, 0))  # SETTINGS_INITIAL_WINDOW_SIZE
+            for i in range(10):
+                raw.ask(2 * i + 1, INFER, message(np.ones((1000, 4), "f4")))
+            ended = set()
+            for kind, _, number, payload in raw.frames():
+                if kind == RST_STREAM and payload == struct.pack(">I", 8):  # CANCEL
+                    ended.add(number)
+                if len(ended) == 10:
+                    break
+        is_well(server)
+        until(lambda: holds_nothing(server))
+
+
+def test_a_client_that_does_not_read_is_ended(models: Repository) -> None:
+    # The upload, on a busy machine, has to move so fast too.
+    flags = ("--stall_timeout_ms=3000", "--max_batch_size=10000000")
+    with serving(models.flag, *flags) as server:
+        with Raw(server) as raw:
+            raw.greet((4, (1 << 31) - 1))
+            raw.send(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", (1 << 31) - 65536)))
+            raw.ask(1)
+            raw.upload(1, framed(message(np.ones((2 << 20, 4), "f4"))))
+            until(lambda: server.logged("request", status=0, model="m"))
+            until(lambda: server.metric("paddle_server_connections") == 1)
+        until(lambda: holds_nothing(server))
+        is_well(server)
+
+
+def test_slow_clients_are_ended_and_others_served(models: Repository) -> None:
+    flags = ("--head_timeout_ms=300", "--stall_timeout_ms=300", "--idle_timeout_ms=600")
+    with serving(models.flag, *flags) as server:
+        with Raw(server) as silent, Raw(server) as idle, Raw(server) as slow:
+            idle.greet()
+            slow.greet()
+            slow.ask(1)
+            slow.send(frame(DATA, 0, 1, framed(message())[:20]))
+            is_well(server)
+            trailers = slow.status_of(1)
+            assert trailers["grpc-status"] == "4"
+            assert "bytes per second" in trailers["grpc-message"]
+            assert silent.ends() == []
+            idle_kinds = []
+            for kind, flags_, _, payload in idle.frames():
+                idle_kinds.append(kind)
+                if kind == PING and not flags_ & ACK:
+                    idle.send(frame(PING, ACK, 0, payload))
+            assert idle_kinds.count(GOAWAY) == 2
+        is_well(server)
+
+
+def test_the_byte_budget_is_shared_and_given_back(models: Repository) -> None:
+    with serving(models.flag, f"--max_inflight_bytes={2 << 20}") as server:
+        raws = [Raw(server) for _ in range(40)]
+        statuses = []
+        for raw in raws:
+            raw.greet()
+            for i in range(4):
+                raw.ask(2 * i + 1)
+                # Half of a message: so much is held until the rest comes.
+                raw.send(frame(DATA, 0, 2 * i + 1, framed(bytes(30000))[:15000]))
+        with grpc.insecure_channel(server.grpc_url) as channel:
+            stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+            made = service_pb2.ModelInferRequest.FromString(message())
+            with pytest.raises(grpc.RpcError) as caught:
+                while True:
+                    stub.ModelInfer(made, timeout=60)
+            statuses.append(caught.value.code())
+        assert statuses == [grpc.StatusCode.RESOURCE_EXHAUSTED]
+        for raw in raws:
+            raw.close()
+        until(lambda: holds_nothing(server))
+        is_well(server)
+
+
+def test_connections_beyond_their_number_are_told(models: Repository) -> None:
+    with serving(models.flag, "--max_connections=4") as server:
+        raws = [Raw(server) for _ in range(4)]
+        for raw in raws:
+            raw.greet()
+        with Raw(server) as fifth:
+            fifth.greet()
+            (goaway,) = [payload for kind, _, _, payload in fifth.frames() if kind == GOAWAY]
+            assert b"too many connections" in goaway
+        for raw in raws:
+            raw.close()
+        is_well(server)
