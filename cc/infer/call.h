@@ -32,10 +32,10 @@ struct Request {
 struct Timing {
   Clock::time_point arrival{};   // when the request was read
   Clock::time_point finished{};  // when there was an answer to write
-  Clock::duration queue{};    // until a run began
-  Clock::duration compute{};  // of the run that the call was part of
-  int64_t rows = 0;           // of the call
-  int64_t batch_rows = 0;     // of that run, without padding
+  Clock::duration queue{};       // until a run began
+  Clock::duration compute{};     // of the run that the call was part of
+  int64_t rows = 0;              // of the call
+  int64_t batch_rows = 0;        // of that run, without padding
   int64_t batch_calls = 0;
 };
 

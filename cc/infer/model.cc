@@ -298,7 +298,8 @@ void Model::OnRan(size_t slot, const Batch& batch, BatchResult result) {
 void Model::PutBack(const Batch& batch, bool alone) {
   for (auto call = batch.calls.rbegin(); call != batch.calls.rend(); ++call) {
     if ((*call)->cancelled()) continue;
-    (*call)->timing = {(*call)->timing.arrival, {}, {}, {}, (*call)->timing.rows};
+    (*call)->timing = {
+        (*call)->timing.arrival, {}, {}, {}, (*call)->timing.rows};
     // Its time in the queue counts from its arrival, so that this has an end.
     batcher_->PutBack(*call, alone, (*call)->arrival);
   }

@@ -252,8 +252,8 @@ void ModelDirectory::Load(const std::string& name,
 }
 
 void ModelDirectory::LookForAsked() {
-  const auto asked = std::make_shared<std::vector<Asked>>(
-      std::exchange(asked_, {}));
+  const auto asked =
+      std::make_shared<std::vector<Asked>>(std::exchange(asked_, {}));
   looks_for_asked_ =
       scanner_.Start([this, asked](const absl::StatusOr<Found>& found) {
         looks_for_asked_ = false;

@@ -121,10 +121,10 @@ class ModelDirectory : public Repository {
   bool started_ = false;
   std::function<void(const absl::Status&)> settled_;
   std::map<std::string, std::vector<std::function<void(const absl::Status&)>>>
-      waiting_;  // for loads, by name
+      waiting_;               // for loads, by name
   std::vector<Asked> asked_;  // for loads, since the look for them began
   bool looks_for_asked_ = false;
-  Found last_;   // what the last look has found
+  Found last_;  // what the last look has found
   std::set<std::string> passed_over_;
   std::string scan_failure_;  // of the last look; empty: none
   base::Timer poll_;

@@ -180,9 +180,10 @@ def test_a_crash_of_a_model_that_was_removed_leaves_nobody_waiting(models: Repos
             for worker in workers:
                 os.kill(worker, signal.SIGKILL)
             answers = [one.result() for one in asked]
-        assert sorted(status for status, _, _ in answers) == [500, 503, 503]
+        # The worker stood still before it began with the first of them.
+        assert [status for status, _, _ in answers] == [503, 503, 503]
         gone = 'model "m" version 1 has ended, and cannot be loaded again: '
-        assert all(data(answer).startswith(gone) for status, _, answer in answers if status == 503)
+        assert all(data(answer).startswith(gone) for _, _, answer in answers)
         assert factor(server, "other") == 1
         until(lambda: len(server.workers) == 1)
 

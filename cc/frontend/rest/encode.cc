@@ -189,7 +189,8 @@ std::string EncodeServerMetadata(absl::string_view name,
   AppendField("name", name, &out);
   out.push_back(',');
   AppendField("version", version, &out);
-  out.append(",\"extensions\":[\"binary_tensor_data\",\"lod\",\"model_"
+  out.append(
+      ",\"extensions\":[\"binary_tensor_data\",\"lod\",\"model_"
       "configuration\",\"model_repository\",\"statistics\"]}");
   return out;
 }

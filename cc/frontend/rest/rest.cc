@@ -209,8 +209,7 @@ void Handler::Answer(const std::shared_ptr<Exchange>& exchange,
 }
 
 void Handler::Statistics(const std::shared_ptr<Exchange>& exchange) {
-  auto models =
-      core_->FindAll(exchange->route.model, exchange->route.version);
+  auto models = core_->FindAll(exchange->route.model, exchange->route.version);
   if (!models.ok()) return exchange->Fail(models.status());
   exchange->Send(Json(EncodeStatistics(*models)));
 }

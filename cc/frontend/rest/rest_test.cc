@@ -566,7 +566,8 @@ TEST_F(RestTest, ConfigurationAsTritonTellsIt) {
   EXPECT_THAT(config.body(), StartsWith(R"({"name":"m","platform":"fake",)"));
   EXPECT_THAT(
       config.body(),
-      HasSubstr(R"("input":[{"name":"x","data_type":"TYPE_FP32","dims":[2]}])"));
+      HasSubstr(
+          R"("input":[{"name":"x","data_type":"TYPE_FP32","dims":[2]}])"));
   EXPECT_EQ(Call("GET", "/v2/models/nothing/config").status(), 404);
 }
 
@@ -574,7 +575,8 @@ TEST_F(RestTest, StatisticsCountWhatWasAnswered) {
   EXPECT_EQ(Infer(kBody).status(), 200);
   EXPECT_EQ(Infer("{").status(), 400);
   const std::string told = Call("GET", "/v2/models/m/versions/2/stats").body();
-  EXPECT_THAT(told, StartsWith(R"({"model_stats":[{"name":"m","version":"2",)"));
+  EXPECT_THAT(told,
+              StartsWith(R"({"model_stats":[{"name":"m","version":"2",)"));
   EXPECT_THAT(told, HasSubstr(R"("inference_count":1,)"));
   EXPECT_THAT(told, HasSubstr(R"("success":{"count":1,)"));
   EXPECT_THAT(told, HasSubstr(R"("fail":{"count":1,)"));

@@ -40,10 +40,10 @@ std::string ConfigTensors(const std::vector<base::TensorSpec>& specs,
   for (const base::TensorSpec& spec : specs) {
     std::vector<int64_t> dims = spec.shape;
     if (batches && !dims.empty()) dims.erase(dims.begin());
-    absl::StrAppend(&out, out.size() > 1 ? "," : "", "{\"name\":",
-                    Quoted(spec.name), ",\"data_type\":\"",
-                    ConfigType(spec.dtype), "\",\"dims\":",
-                    base::ShapeText(dims), "}");
+    absl::StrAppend(&out, out.size() > 1 ? "," : "",
+                    "{\"name\":", Quoted(spec.name), ",\"data_type\":\"",
+                    ConfigType(spec.dtype),
+                    "\",\"dims\":", base::ShapeText(dims), "}");
   }
   return out + "]";
 }
@@ -107,8 +107,7 @@ absl::Status CheckControlRequest(const absl::Cord& body) {
   return ParseObject(text.view(), [](json::object root) {
     return ReadFields(root, kNames, [](size_t, json::value value) {
       json::object parameters;
-      if (absl::Status status =
-              Get(value, "parameters", "object", &parameters);
+      if (absl::Status status = Get(value, "parameters", "object", &parameters);
           !status.ok()) {
         return status;
       }
