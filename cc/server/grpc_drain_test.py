@@ -63,7 +63,7 @@ def test_clients_at_full_load_lose_nothing(models: Repository, delay: int) -> No
     ):
         clients = [pool.submit(ask_until_the_end, server) for _ in range(8)]
         until(lambda: server.metric(ANSWERED) >= 100)
-        assert server.stop()[0] == 0
+        assert server.stop() == 0
         counts = [client.result() for client in clients]
         assert len(server.logged("request", status=0, model="m")) == sum(counts)
 
@@ -135,7 +135,7 @@ def test_whoever_watches_health_is_told_and_let_go(models: Repository) -> None:
         watcher = threading.Thread(target=watch)
         watcher.start()
         ready.wait(60)
-        assert server.stop()[0] == 0
+        assert server.stop() == 0
         watcher.join(60)
         answer = health_pb2.HealthCheckResponse
         assert states == [answer.SERVING, answer.NOT_SERVING]
@@ -150,6 +150,6 @@ def test_a_second_signal_does_not_wait(models: Repository) -> None:
             until(lambda: server.metric(RUNNING) == 1)
             server.process.send_signal(signal.SIGTERM)
             until(lambda: _refused(server))
-            assert server.stop()[0] == 1
+            assert server.stop() == 1
         assert server.log[-1]["abandoned"] == 1
         assert call.code() == grpc.StatusCode.UNAVAILABLE

@@ -107,7 +107,8 @@ class Serving {
         rest_(&loop_, &core_, RestOptions()),
         grpc_service_(&loop_, &core_,
                       {std::string(rest::kServerName),
-                       std::string(rest::kServerVersion)}) {
+                       std::string(rest::kServerVersion),
+                       flags.model_control}) {
     spawner_->Attach(&loop_, [this] { OnSpawnerLost(); });
   }
 

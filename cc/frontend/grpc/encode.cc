@@ -106,6 +106,10 @@ std::string EncodeServerMetadata(absl::string_view name,
   Writer writer(&out);
   writer.Bytes(1, name);
   writer.Bytes(2, version);
+  for (const char* extension :
+       {"lod", "model_configuration", "model_repository", "statistics"}) {
+    writer.Message(3, extension);
+  }
   return out;
 }
 

@@ -18,7 +18,14 @@ using Deadline = std::optional<base::Clock::time_point>;
 
 struct Service::Method {
   absl::string_view path;
-  enum Kind { kUnary, kInfer, kStreamInfer, kWatch, kReflection } kind;
+  enum Kind {
+    kUnary,
+    kControl,
+    kInfer,
+    kStreamInfer,
+    kWatch,
+    kReflection
+  } kind;
   infer::Endpoint endpoint;
 };
 
@@ -55,6 +62,16 @@ class Service::Unary : public Exchange {
 
  private:
   bool received_ = false;
+};
+
+// Loads or unloads a model.
+class Service::Control : public Unary,
+                         public std::enable_shared_from_this<Control> {
+ public:
+  using Unary::Unary;
+
+ protected:
+  void OnRequest() override;
 };
 
 // A request for inference, from its bytes to those of its answer.

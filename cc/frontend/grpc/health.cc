@@ -42,7 +42,7 @@ int Service::HealthOf(const std::string& service) const {
   }
   const auto found = core_->Find(service, "");
   if (absl::IsNotFound(found.status())) return kServiceUnknown;
-  return found.ok() && !core_->draining() ? kServing : kNotServing;
+  return found.ok() && core_->Ready(**found).ok() ? kServing : kNotServing;
 }
 
 absl::StatusOr<std::string> Service::HealthAnswer(const absl::Cord& request,

@@ -8,6 +8,7 @@
 #include "cc/base/text.h"
 #include "cc/frontend/grpc/encode.h"
 #include "cc/frontend/grpc/exchanges.h"
+#include "cc/frontend/grpc/triton.h"
 #include "cc/frontend/grpc/wire.h"
 
 namespace grpc {
@@ -36,6 +37,16 @@ const Service::Method* Service::FindMethod(absl::string_view path) {
        Endpoint::kServer},
       {"/inference.GRPCInferenceService/ModelMetadata", Method::kUnary,
        Endpoint::kModel},
+      {"/inference.GRPCInferenceService/ModelConfig", Method::kUnary,
+       Endpoint::kConfig},
+      {"/inference.GRPCInferenceService/ModelStatistics", Method::kUnary,
+       Endpoint::kStatistics},
+      {"/inference.GRPCInferenceService/RepositoryIndex", Method::kUnary,
+       Endpoint::kIndex},
+      {"/inference.GRPCInferenceService/RepositoryModelLoad", Method::kControl,
+       Endpoint::kLoad},
+      {"/inference.GRPCInferenceService/RepositoryModelUnload",
+       Method::kControl, Endpoint::kUnload},
       {"/grpc.health.v1.Health/Check", Method::kUnary, Endpoint::kReady},
       {"/grpc.health.v1.Health/Watch", Method::kWatch, Endpoint::kReady},
       {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
@@ -79,6 +90,8 @@ std::shared_ptr<Exchange> Service::Begin(const Head& head, Reply reply) {
     case Method::kStreamInfer:
       return std::make_shared<StreamInfer>(this, head, *method,
                                            std::move(reply));
+    case Method::kControl:
+      return std::make_shared<Control>(this, head, *method, std::move(reply));
     case Method::kWatch:
       return std::make_shared<Watch>(this, *method, std::move(reply));
     case Method::kReflection:
@@ -181,6 +194,44 @@ void Service::Unary::Finish(const absl::Status& status) {
   reply_.Finish(status);
 }
 
+// ---- Loads
+
+void Service::Control::OnRequest() {
+  if (!service_->options_.model_control) {
+    return Finish(absl::PermissionDeniedError(
+        "clients may not load and unload models here: start the server with "
+        "--model_control=1"));
+  }
+  const auto name = DecodeControlRequest(message_);
+  if (!name.ok()) return Finish(name.status());
+  const auto done = [self = shared_from_this()](const absl::Status& status) {
+    if (self->alive_.expired() || self->reply_.finished()) return;
+    if (status.ok()) self->reply_.Send(absl::Cord());
+    self->Finish(status);
+  };
+  infer::Repository& repository = service_->core_->repository();
+  if (entry_.endpoint == Endpoint::kUnload) {
+    return done(repository.Unload(*name));
+  }
+  repository.Load(*name, done);
+}
+
+// ---- Answers
+
+absl::StatusOr<std::string> Service::StatisticsAnswer(
+    const absl::Cord& request) {
+  Reader reader(request);
+  std::string name, version;
+  while (reader.Next()) {
+    if (reader.number() == 1) reader.Read(&name);
+    if (reader.number() == 2) reader.Read(&version);
+  }
+  if (!reader.status().ok()) return reader.status();
+  const auto models = core_->FindAll(name, version);
+  if (!models.ok()) return models.status();
+  return EncodeStatistics(*models);
+}
+
 absl::StatusOr<std::string> Service::Answer(const absl::Cord& request,
                                             Entry* entry) {
   switch (entry->endpoint) {
@@ -195,7 +246,15 @@ absl::StatusOr<std::string> Service::Answer(const absl::Cord& request,
       return EncodeServerMetadata(options_.name, options_.version);
     case Endpoint::kModel:
     case Endpoint::kModelReady:
+    case Endpoint::kConfig:
       return ModelAnswer(request, entry);
+    case Endpoint::kStatistics:
+      return StatisticsAnswer(request);
+    case Endpoint::kIndex: {
+      const auto ready_only = DecodeIndexRequest(request);
+      if (!ready_only.ok()) return ready_only.status();
+      return EncodeIndex(core_->repository().Index(), *ready_only);
+    }
     default:
       return absl::InternalError("no answer to this method");
   }
@@ -217,10 +276,14 @@ absl::StatusOr<std::string> Service::ModelAnswer(const absl::Cord& request,
       return found.status();
     }
     if (found.ok()) entry->servable = *std::move(found);
-    return EncodeFlag(entry->servable != nullptr && !core_->draining());
+    return EncodeFlag(entry->servable != nullptr &&
+                      core_->Ready(*entry->servable).ok());
   }
   if (!found.ok()) return found.status();
   entry->servable = *std::move(found);
+  if (entry->endpoint == Endpoint::kConfig) {
+    return EncodeModelConfig(entry->servable->info());
+  }
   return EncodeModelMetadata(entry->servable->info(),
                              core_->repository().Versions(name));
 }

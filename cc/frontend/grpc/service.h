@@ -22,6 +22,8 @@ namespace grpc {
 struct Options {
   std::string name;
   std::string version;
+  // Whether clients may load and unload models.
+  bool model_control = false;
 };
 
 // On the loop's thread.
@@ -40,6 +42,7 @@ class Service : public Handler {
   // One request and its answer, for the log and the metrics.
   struct Entry;
   class Unary;
+  class Control;
   class Inference;
   class UnaryInfer;
   class StreamInfer;
@@ -51,6 +54,7 @@ class Service : public Handler {
   absl::StatusOr<std::string> Answer(const absl::Cord& request, Entry* entry);
   absl::StatusOr<std::string> ModelAnswer(const absl::Cord& request,
                                           Entry* entry);
+  absl::StatusOr<std::string> StatisticsAnswer(const absl::Cord& request);
   absl::StatusOr<std::string> HealthAnswer(const absl::Cord& request,
                                            Entry* entry);
   // ServingStatus; 0: there is no such model.

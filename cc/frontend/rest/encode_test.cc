@@ -203,7 +203,8 @@ TEST(EncodeInferResponse, SaysWhatJsonCannotCarry) {
 TEST(EncodeMetadata, IsWhatTheProtocolSays) {
   EXPECT_EQ(EncodeServerMetadata("s", "1"),
             R"({"name":"s","version":"1",)"
-            R"("extensions":["binary_tensor_data","lod"]})");
+            R"("extensions":["binary_tensor_data","lod",)"
+            R"("model_configuration","model_repository","statistics"]})");
   EXPECT_EQ(EncodeModelMetadata(Digits(), {"1", "3"}),
             R"({"name":"digits","versions":["1","3"],"platform":"fake",)"
             R"("inputs":[{"name":"x","datatype":"FP32","shape":[-1,8]}],)"
