@@ -63,7 +63,8 @@ void HelperThread::Serve() {
     }
     while (true) {
       try {
-        loop_->Post([task] { task->done(); });
+        // Taken out there: this thread may let go of the task last.
+        loop_->Post([task] { std::exchange(*task, {}).done(); });
         break;
       } catch (const std::bad_alloc&) {
         // Somebody waits for it: others will have given some back.

@@ -76,7 +76,10 @@ int MadeUpWorker(Channel control, std::vector<Channel> slots) {
       const char* const from = inputs->data() + place.offset;
       const char what = from[0];
       if (what == kWild) std::memset(inputs->data(), 0, inputs->size());
-      if (what == kCrash || what == kWild) raise(SIGSEGV);
+      if (what == kCrash || what == kWild) {
+        signal(SIGSEGV, SIG_DFL);  // a sanitizer has a handler
+        raise(SIGSEGV);
+      }
       if (what == kHang) pause();
       RunResult& result = ran.results.emplace_back();
       if (from[0] == kFail) {
