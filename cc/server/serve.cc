@@ -105,10 +105,10 @@ class Serving {
             &loop_, &backend_, &telemetry_, std::move(directory))),
         core_(models_.get(), &registry_, &budget_),
         rest_(&loop_, &core_, RestOptions()),
-        grpc_service_(&loop_, &core_,
-                      {std::string(rest::kServerName),
-                       std::string(rest::kServerVersion),
-                       flags.model_control}) {
+        grpc_service_(
+            &loop_, &core_,
+            {std::string(rest::kServerName), std::string(rest::kServerVersion),
+             flags.model_control}) {
     spawner_->Attach(&loop_, [this] { OnSpawnerLost(); });
   }
 

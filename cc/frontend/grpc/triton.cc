@@ -67,9 +67,8 @@ std::string Told(const infer::Duration& duration) {
   std::string out;
   Writer writer(&out);
   writer.Varint(1, duration.count);
-  writer.Varint(
-      2, static_cast<uint64_t>(
-             std::chrono::nanoseconds(duration.total).count()));
+  writer.Varint(2, static_cast<uint64_t>(
+                       std::chrono::nanoseconds(duration.total).count()));
   return out;
 }
 
