@@ -16,7 +16,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int64_t kHourMs = 3'600'000;
-constexpr int64_t kGrpcPort = 8001;  // as Triton's
+constexpr int64_t kGrpcPort = 8081;  // beside 8080, as KServe's servers have it
 
 // A number with bounds.
 void Add(CLI::App* app, const std::string& name, int64_t* value, int64_t min,
