@@ -206,7 +206,7 @@ def test_bytes_that_are_no_call_are_refused_and_the_next_call_served(
     ("fields", "status", "said"),
     [
         (headers("/none.Such/Call"), "12", "no method"),
-        (headers("/inference.GRPCInferenceService/ModelConfig"), "12", "does not serve"),
+        (headers("/inference.GRPCInferenceService/TraceSetting"), "12", "does not serve"),
         (headers(INFER, ("grpc-encoding", "gzip")), "12", "gzip"),
         (headers(INFER, ("grpc-timeout", "soon")), "3", "grpc-timeout"),
         (headers(INFER, ("grpc-timeout", "123456789S")), "3", "grpc-timeout"),

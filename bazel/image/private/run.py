@@ -127,9 +127,13 @@ def _assignment(text: str) -> tuple[str, str]:
 
 
 def ports_to_forward(exposed: list[int], wanted: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """(port on this machine, port inside) of every exposed port."""
+    """(port on this machine, port inside) of every exposed port; 0: a free one.
+
+    Whoever moves the first one makes room for another container, so the others move as well.
+    """
     first = exposed[0] if exposed else 0
-    pairs = {port: port for port in exposed}
+    moved = any(not inside for _, inside in wanted)
+    pairs = {port: 0 if moved else port for port in exposed}
     for host, inside in wanted:
         if not (inside or first):
             raise UserError("the image exposes no port: say --port PORT:PORT_INSIDE")

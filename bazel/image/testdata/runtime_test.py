@@ -235,6 +235,21 @@ def test_it_ends_with_its_parent(home: dict[str, str]) -> None:
     assert all(gone(pid) for pid in below)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "forwarded"),
+    [
+        ([], [(8080, 8080), (8081, 8081)]),
+        ([(9000, 0)], [(9000, 8080), (0, 8081)]),  # beside another container
+        ([(9000, 0), (9001, 8081)], [(9000, 8080), (9001, 8081)]),
+        ([(9001, 8081)], [(8080, 8080), (9001, 8081)]),
+    ],
+)
+def test_ports_of_an_image_with_two(
+    wanted: list[tuple[int, int]], forwarded: list[tuple[int, int]]
+) -> None:
+    assert run.ports_to_forward([8080, 8081], wanted) == forwarded
+
+
 def test_a_taken_port(cache: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
