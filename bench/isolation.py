@@ -140,7 +140,7 @@ def lines(rounds: dict[str, list[Phase]]) -> list[str]:
     """A table of medians, and what became of the goal."""
 
     def median(name: str, key: str) -> float:
-        return statistics.median(getattr(phase, key) for phase in rounds[name])
+        return float(statistics.median(getattr(phase, key) for phase in rounds[name]))
 
     head = ["the other model", "p50 ms", "p99 ms", "least - most", "p99 beside alone"]
     head += ["core busy", "answered", "failed", "loads or crashes"]

@@ -5,8 +5,8 @@
 Two servers over one repository answer shapes and sizes of many kinds, binary and JSON, of all
 models at once, and some malformed requests; meanwhile models are replaced, and one server after the
 other is ended by SIGTERM and started anew. Every answer is compared with the one that came to the
-same request before, alone. A wrong answer, a failed request or a server that does not end well is an
-exit code of 1; `//bench:plateau` is one server whose memory alone is of interest.
+same request before, alone. A wrong answer, a failed request or a server that does not end well is
+an exit code of 1; `//bench:plateau` is one server whose memory alone is of interest.
 """
 
 from __future__ import annotations
@@ -139,10 +139,10 @@ class Soak:
             answer = oip.ask(servers.pods[0].port, request)
             if not 400 <= answer.status < 500:
                 raise UserError(f"a malformed request got {answer.status}: {request[:200]!r}")
-            path = self._folder / f"malformed-{number}"
-            path.write_bytes(request)
+            file = self._folder / f"malformed-{number}"
+            file.write_bytes(request)
             if args.malformed:
-                self._cases.append(f"--case={args.malformed / len(bad)}:{answer.status}:{path}")
+                self._cases.append(f"--case={args.malformed / len(bad)}:{answer.status}:{file}")
 
     def _prepare(self, model: Model) -> float:
         """The mean time of a request."""
@@ -162,7 +162,7 @@ class Soak:
                 Path(path).write_bytes(request.raw)
                 Path(path + ".answer").write_bytes(answer.body)
                 self._model_of[path] = model.name
-        return seconds / (2 * self._args.shapes)
+        return float(seconds / (2 * self._args.shapes))
 
     def interval(self, number: int, seconds: float, cores: set[int]) -> Interval:
         """Loads the servers for a while; new connections go to those that are ready."""
@@ -317,7 +317,7 @@ def _growth(done: Sequence[Interval]) -> str:
     after = min(_SETTLED_MINUTES, done[-1].minutes / 3)
     later = [part.memory for part in done if part.minutes >= after]
     grown = max(later) / later[0]
-    said = f"memory {later[0] / 1e6:.0f} MB after {after:.1f} minutes, at most {grown:.3f} x that later"
+    said = f"memory {later[0] / 1e6:.0f} MB after {after:.1f} minutes, at most {grown:.3f} x later"
     return said + (", which is growth" if grown > _GROWTH else "")
 
 

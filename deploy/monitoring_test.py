@@ -201,7 +201,7 @@ def test_the_operator_and_the_cluster_know_every_field() -> None:
 
 
 def test_panels_lie_beside_each_other() -> None:
-    taken = set()
+    taken: set[tuple[int, int]] = set()
     for panel in json.loads(printed("--dashboard"))["panels"]:
         place = panel["gridPos"]
         assert place["x"] + place["w"] <= 24

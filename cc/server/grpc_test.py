@@ -4,6 +4,7 @@ import asyncio
 import queue
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +205,7 @@ def test_parameters_that_are_none_are_named(stub: Any, field: str) -> None:
     for wrong in ({"int64_param": -1}, {"string_param": "soon"}, {"double_param": 1.5}):
         made = raw()
         made.parameters[field].CopyFrom(service_pb2.InferParameter(**wrong))
-        code, said = refused(lambda made=made: stub.ModelInfer(made))
+        code, said = refused(partial(stub.ModelInfer, made))
         assert code == grpc.StatusCode.INVALID_ARGUMENT
         assert f'"{field}"' in said
 
