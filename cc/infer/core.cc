@@ -72,10 +72,11 @@ absl::string_view NameOf(Endpoint endpoint) {
 }
 
 Core::Core(Repository* repository, base::Registry* registry,
-           base::ByteBudget* budget)
+           base::ByteBudget* budget, bool model_control)
     : repository_(repository),
       registry_(registry),
       budget_(budget),
+      model_control_(model_control),
       requests_(registry->AddCounter(
           "paddle_server_requests_total",
           "Requests answered; model and version are empty where no model was "
@@ -118,6 +119,13 @@ absl::StatusOr<std::vector<std::shared_ptr<Servable>>> Core::FindAll(
     if (found.ok()) all.push_back(*std::move(found));
   }
   return all;
+}
+
+absl::Status Core::CheckControl() const {
+  if (model_control_) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      "clients may not load and unload models here: start the server with "
+      "--model_control=1");
 }
 
 void Core::Infer(const std::shared_ptr<Servable>& servable,

@@ -66,9 +66,10 @@ struct Access {
 // On the loop's thread.
 class Core {
  public:
-  // All must outlive it.
+  // All must outlive it. `model_control`: whether clients may load and unload
+  // models.
   Core(Repository* repository, base::Registry* registry,
-       base::ByteBudget* budget);
+       base::ByteBudget* budget, bool model_control = false);
   ~Core();
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
@@ -82,6 +83,9 @@ class Core {
   // empty, of all: those that are ready, in their order.
   absl::StatusOr<std::vector<std::shared_ptr<Servable>>> FindAll(
       absl::string_view name, absl::string_view version) const;
+
+  // PERMISSION_DENIED where clients may not load and unload models.
+  absl::Status CheckControl() const;
 
   // Runs the call on the servable. The call is finished later or, where the
   // request does not fit the model (INVALID_ARGUMENT) or the server is past its
@@ -121,6 +125,7 @@ class Core {
   Repository* const repository_;
   base::Registry* const registry_;
   base::ByteBudget* const budget_;
+  const bool model_control_;
   base::Family<base::Counter>& requests_;
   base::Family<base::Histogram>& durations_;
   base::Family<base::Counter>& rejected_;

@@ -27,6 +27,10 @@ struct IndexEntry {
   std::string reason;  // why it is not ready, as far as it is known
 };
 
+// Of a parameter that a client gives with a load or an unload: UNIMPLEMENTED
+// for what would change the model.
+absl::Status CheckControlParameter(absl::string_view name);
+
 // On the loop's thread.
 class Repository {
  public:

@@ -103,12 +103,11 @@ class Serving {
         backend_(&loop_, spawner_.get(), WorkerOptions()),
         models_(std::make_unique<infer::ModelDirectory>(
             &loop_, &backend_, &telemetry_, std::move(directory))),
-        core_(models_.get(), &registry_, &budget_),
+        core_(models_.get(), &registry_, &budget_, flags.model_control),
         rest_(&loop_, &core_, RestOptions()),
-        grpc_service_(
-            &loop_, &core_,
-            {std::string(rest::kServerName), std::string(rest::kServerVersion),
-             flags.model_control}) {
+        grpc_service_(&loop_, &core_,
+                      {std::string(rest::kServerName),
+                       std::string(rest::kServerVersion)}) {
     spawner_->Attach(&loop_, [this] { OnSpawnerLost(); });
   }
 
@@ -175,7 +174,6 @@ class Serving {
  private:
   rest::Options RestOptions() const {
     rest::Options options;
-    options.model_control = flags_.model_control;
     options.max_json_bytes = static_cast<size_t>(flags_.max_json_bytes);
     return options;
   }

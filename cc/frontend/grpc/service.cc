@@ -197,10 +197,8 @@ void Service::Unary::Finish(const absl::Status& status) {
 // ---- Loads
 
 void Service::Control::OnRequest() {
-  if (!service_->options_.model_control) {
-    return Finish(absl::PermissionDeniedError(
-        "clients may not load and unload models here: start the server with "
-        "--model_control=1"));
+  if (absl::Status status = service_->core_->CheckControl(); !status.ok()) {
+    return Finish(status);
   }
   const auto name = DecodeControlRequest(message_);
   if (!name.ok()) return Finish(name.status());

@@ -22,8 +22,6 @@ namespace grpc {
 struct Options {
   std::string name;
   std::string version;
-  // Whether clients may load and unload models.
-  bool model_control = false;
 };
 
 // On the loop's thread.

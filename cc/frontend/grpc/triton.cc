@@ -3,10 +3,8 @@
 #include <chrono>
 #include <cstdint>
 
-#include "absl/strings/str_cat.h"
 #include "cc/base/data_type.h"
 #include "cc/base/tensor_spec.h"
-#include "cc/base/text.h"
 #include "cc/frontend/grpc/wire.h"
 #include "cc/infer/statistics.h"
 
@@ -167,7 +165,7 @@ std::string EncodeIndex(const std::vector<infer::IndexEntry>& models,
 absl::StatusOr<std::string> DecodeControlRequest(const absl::Cord& message) {
   Reader reader(message);
   std::string name;
-  std::string parameter;
+  absl::Status parameters;
   while (reader.Next()) {
     if (reader.number() == 2) reader.Read(&name);
     absl::Cord entry;
@@ -178,16 +176,10 @@ absl::StatusOr<std::string> DecodeControlRequest(const absl::Cord& message) {
       if (field.number() == 1) field.Read(&key);
     }
     if (!field.status().ok()) return field.status();
-    // No model is part of another one.
-    if (key != "unload_dependents") parameter = key;
+    parameters.Update(infer::CheckControlParameter(key));
   }
   if (!reader.status().ok()) return reader.status();
-  if (!parameter.empty()) {
-    return absl::UnimplementedError(absl::StrCat(
-        "the parameter ", base::Quote(parameter),
-        " is not served: a model is loaded as it lies in the repository; put a "
-        "new version there"));
-  }
+  if (!parameters.ok()) return parameters;
   return name;
 }
 

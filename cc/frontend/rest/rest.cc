@@ -81,10 +81,10 @@ std::optional<Refusal> Handler::Check(const http::Request& request,
   }
   const bool control =
       endpoint == Endpoint::kLoad || endpoint == Endpoint::kUnload;
-  if (control && !options_.model_control) {
-    return Refusal{403,
-                   "clients may not load and unload models here: start the "
-                   "server with --model_control=1"};
+  if (control) {
+    if (absl::Status status = core_->CheckControl(); !status.ok()) {
+      return Refusal{HttpStatus(status), std::string(status.message())};
+    }
   }
   if (!exchange->route.model.empty() && !control &&
       endpoint != Endpoint::kStatistics) {

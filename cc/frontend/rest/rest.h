@@ -23,8 +23,6 @@ inline constexpr absl::string_view kServerName = "paddle_server";
 inline constexpr absl::string_view kServerVersion = "0.1.0";
 
 struct Options {
-  // Whether clients may load and unload models.
-  bool model_control = false;
   // Of JSON in one request, apart from binary tensors. To read it takes
   // kParserBytesPerByte (decode.h) times that.
   size_t max_json_bytes = size_t{8} << 20;

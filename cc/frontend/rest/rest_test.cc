@@ -597,8 +597,8 @@ TEST_F(RestTest, ClientsLoadAndUnloadOnlyWhereTheyMay) {
   EXPECT_THAT(refused.body(), HasSubstr("--model_control=1"));
   EXPECT_EQ(Call("POST", "/v2/repository/models/m/load").status(), 403);
 
-  options_.model_control = true;
-  rest_.emplace(&loop_, &core_, options_);
+  infer::Core core(&repository_, &registry_, &budget_, /*model_control=*/true);
+  rest_.emplace(&loop_, &core, options_);
   EXPECT_EQ(Call("GET", "/v2/repository/models/m/load").status(), 405);
   const auto load = Start("POST", "/v2/repository/models/m/load");
   EXPECT_EQ(load->status(), 0) << "answered before it was loaded";
@@ -619,6 +619,7 @@ TEST_F(RestTest, ClientsLoadAndUnloadOnlyWhereTheyMay) {
             200);
   EXPECT_EQ(Call("GET", "/v2/models/m").status(), 404);
   EXPECT_EQ(Call("POST", "/v2/repository/models/m/unload").status(), 404);
+  rest_.reset();  // before its core
 }
 
 }  // namespace

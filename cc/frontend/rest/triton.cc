@@ -13,6 +13,7 @@
 #include "cc/base/text.h"
 #include "cc/frontend/rest/json_reader.h"
 #include "cc/frontend/rest/json_text.h"
+#include "cc/infer/repository.h"
 #include "cc/infer/statistics.h"
 
 namespace rest {
@@ -116,22 +117,15 @@ absl::Status CheckControlRequest(const absl::Cord& body) {
         if (const auto error = field.unescaped_key().get(key)) {
           return Malformed(error);
         }
-        // No model is part of another one.
-        if (key == "unload_dependents") {
-          json::value ignored;
-          if (const auto error = field.value().get(ignored)) {
-            return Malformed(error);
-          }
-          if (absl::Status status = PassOver(ignored); !status.ok()) {
-            return status;
-          }
-          continue;
+        json::value ignored;
+        if (const auto error = field.value().get(ignored)) {
+          return Malformed(error);
         }
-        return absl::UnimplementedError(absl::StrCat(
-            "the parameter ",
-            base::Quote(absl::string_view(key.data(), key.size())),
-            " is not served: a model is loaded as it lies in the repository; "
-            "put a new version there"));
+        absl::Status status = PassOver(ignored);
+        if (status.ok()) {
+          status = infer::CheckControlParameter({key.data(), key.size()});
+        }
+        if (!status.ok()) return status;
       }
       return absl::OkStatus();
     });
