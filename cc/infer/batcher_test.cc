@@ -199,10 +199,10 @@ TEST_F(BatcherTest, ARequestsOwnTimeoutCountsFromItsArrival) {
   absl::Status told;
   const auto call = std::make_shared<Call>(
       std::move(request), [&](Call* call) { told = call->status; });
-  ASSERT_TRUE(batcher.Add(call, call->arrival + milliseconds(8)).ok());
-  batcher.Expire(call->arrival + milliseconds(9));
+  ASSERT_TRUE(batcher.Add(call, call->timing.arrival + milliseconds(8)).ok());
+  batcher.Expire(call->timing.arrival + milliseconds(9));
   EXPECT_TRUE(told.ok());
-  batcher.Expire(call->arrival + milliseconds(10));
+  batcher.Expire(call->timing.arrival + milliseconds(10));
   EXPECT_TRUE(absl::IsDeadlineExceeded(told)) << told;
 }
 

@@ -37,6 +37,12 @@ struct Timing {
   int64_t rows = 0;              // of the call
   int64_t batch_rows = 0;        // of that run, without padding
   int64_t batch_calls = 0;
+
+  // It is to be computed anew.
+  void ForgetRun() {
+    queue = compute = {};
+    batch_rows = batch_calls = 0;
+  }
 };
 
 // Lives on the loop's thread. Made by a front end, passed on to a Servable,
@@ -49,13 +55,11 @@ class Call {
   // set, unless the call is cancelled.
   Call(Request request, Done done)
       : request(std::move(request)),
-        arrival(Clock::now()),
+        timing{Clock::now()},
         deadline(this->request.timeout > Clock::duration::zero()
-                     ? std::optional(arrival + this->request.timeout)
+                     ? std::optional(timing.arrival + this->request.timeout)
                      : std::nullopt),
-        done_(std::move(done)) {
-    timing.arrival = arrival;
-  }
+        done_(std::move(done)) {}
 
   // Nobody waits for the answer any more: what has not begun is not computed,
   // and `done` is not called.
@@ -73,12 +77,11 @@ class Call {
   }
 
   Request request;
-  const Clock::time_point arrival;
+  Timing timing;
   const std::optional<Clock::time_point> deadline;
 
   absl::Status status;
   std::vector<Tensor> outputs;  // in the order asked for
-  Timing timing;
 
  private:
   Done done_;

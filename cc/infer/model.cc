@@ -238,7 +238,7 @@ void Model::SendAll(Slot* slot, const std::vector<Batch>& batches) {
   std::vector<Executor::Done> dones;
   for (const Batch& batch : batches) {
     for (const auto& call : batch.calls) {
-      call->timing.queue = now - call->arrival;
+      call->timing.queue = now - call->timing.arrival;
       call->timing.batch_rows = batch.rows;
       call->timing.batch_calls = static_cast<int64_t>(batch.calls.size());
       observer_->OnQueued(call->timing.queue);
@@ -298,10 +298,9 @@ void Model::OnRan(size_t slot, const Batch& batch, BatchResult result) {
 void Model::PutBack(const Batch& batch, bool alone) {
   for (auto call = batch.calls.rbegin(); call != batch.calls.rend(); ++call) {
     if ((*call)->cancelled()) continue;
-    (*call)->timing = {
-        (*call)->timing.arrival, {}, {}, {}, (*call)->timing.rows};
+    (*call)->timing.ForgetRun();
     // Its time in the queue counts from its arrival, so that this has an end.
-    batcher_->PutBack(*call, alone, (*call)->arrival);
+    batcher_->PutBack(*call, alone, (*call)->timing.arrival);
   }
 }
 

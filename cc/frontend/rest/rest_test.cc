@@ -493,7 +493,7 @@ TEST_F(RestTest, TimeoutAndPriorityReachTheModel) {
   ASSERT_EQ(servable_->waiting().size(), 1u);
   const infer::Call& call = *servable_->waiting().front();
   EXPECT_EQ(call.request.priority, 3u);
-  EXPECT_EQ(call.deadline, call.arrival + std::chrono::milliseconds(1));
+  EXPECT_EQ(call.deadline, call.timing.arrival + std::chrono::milliseconds(1));
   RunAll();
 }
 
