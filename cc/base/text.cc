@@ -66,4 +66,12 @@ std::string ShapeText(const std::vector<int64_t>& shape) {
   return absl::StrCat("[", absl::StrJoin(shape, ","), "]");
 }
 
+std::string LodText(const std::vector<std::vector<int64_t>>& lod) {
+  if (lod.size() == 1) return ShapeText(lod[0]);
+  const auto append = [](std::string* text, const auto& level) {
+    text->append(ShapeText(level));
+  };
+  return absl::StrCat("[", absl::StrJoin(lod, ",", append), "]");
+}
+
 }  // namespace base

@@ -26,6 +26,9 @@ std::string Quote(absl::string_view text, size_t max = 100);
 // "[1,3,32,32]"
 std::string ShapeText(const std::vector<int64_t>& shape);
 
+// Offsets of sequences (LoD): "[0,2,5]", or a list of such lists.
+std::string LodText(const std::vector<std::vector<int64_t>>& lod);
+
 }  // namespace base
 
 #endif  // CC_BASE_TEXT_H_

@@ -27,6 +27,8 @@ TEST(Text, QuoteTellsThatThereIsMore) {
 TEST(Text, Shapes) {
   EXPECT_EQ(ShapeText({}), "[]");
   EXPECT_EQ(ShapeText({-1, 3}), "[-1,3]");
+  EXPECT_EQ(LodText({{0, 2, 5}}), "[0,2,5]");
+  EXPECT_EQ(LodText({{0, 2}, {0, 1, 4}}), "[[0,2],[0,1,4]]");
 }
 
 TEST(Text, Utf8) {

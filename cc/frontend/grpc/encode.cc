@@ -2,25 +2,11 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "cc/base/text.h"
 #include "cc/frontend/grpc/wire.h"
 
 namespace grpc {
 namespace {
-
-// As in decode.cc: "[0,2,5]", or a list of such lists.
-std::string LodText(const base::Lod& lod) {
-  if (lod.size() == 1) return base::ShapeText(lod[0]);
-  return absl::StrCat("[",
-                      absl::StrJoin(lod, ",",
-                                    [](std::string* out, const auto& level) {
-                                      absl::StrAppend(out,
-                                                      base::ShapeText(level));
-                                    }),
-                      "]");
-}
 
 // TensorMetadata, and the first fields of InferOutputTensor.
 std::string TensorHead(absl::string_view name, base::DataType type,
@@ -37,7 +23,7 @@ std::string OutputTensor(const infer::Tensor& tensor) {
   std::string out = TensorHead(tensor.name, tensor.dtype, tensor.shape);
   if (tensor.lod.empty()) return out;
   std::string value;
-  Writer(&value).Bytes(3, LodText(tensor.lod));
+  Writer(&value).Bytes(3, base::LodText(tensor.lod));
   std::string entry;
   Writer writer(&entry);
   writer.Bytes(1, "lod");

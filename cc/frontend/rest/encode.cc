@@ -57,17 +57,8 @@ void AppendParameters(const Tensor& tensor, bool binary, std::string* out) {
     absl::StrAppend(out, "\"binary_data_size\":", tensor.data.size());
   }
   if (!tensor.lod.empty()) {
-    absl::StrAppend(out, binary ? "," : "", "\"lod\":");
-    if (tensor.lod.size() == 1) {
-      absl::StrAppend(out, ShapeText(tensor.lod[0]));
-    } else {
-      absl::StrAppend(out, "[",
-                      absl::StrJoin(tensor.lod, ",",
-                                    [](std::string* text, const auto& level) {
-                                      absl::StrAppend(text, ShapeText(level));
-                                    }),
-                      "]");
-    }
+    absl::StrAppend(out, binary ? "," : "",
+                    "\"lod\":", base::LodText(tensor.lod));
   }
   out->push_back('}');
 }
