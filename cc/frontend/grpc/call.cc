@@ -326,7 +326,7 @@ ssize_t Connection::Call::Read(size_t most, uint32_t* flags) {
   return static_cast<ssize_t>(size);
 }
 
-void Connection::Call::MoveTo(size_t size, absl::Cord* out) {
+void Connection::Call::MoveTo(size_t size, http::Output* out) {
   moved_ += size;
   if (size == out_.size()) {
     out->Append(std::exchange(out_, {}));

@@ -47,7 +47,7 @@ class Connection::Call : public Stream,
   // For nghttp2, when it writes: the size of what may go now, or an error.
   ssize_t Read(size_t most, uint32_t* flags);
   // The bytes that Read has told of.
-  void MoveTo(size_t size, absl::Cord* out);
+  void MoveTo(size_t size, http::Output* out);
   // The trailers are out.
   void OnTrailersSent();
 

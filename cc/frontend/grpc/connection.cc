@@ -1,10 +1,7 @@
 #include "cc/frontend/grpc/connection.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,15 +18,11 @@ namespace {
 // What one client may bring in one turn of the loop, in system calls: more is
 // unfair to the others.
 constexpr int kReadsAtOnce = 4;
-constexpr size_t kPartsAtOnce = 128;
 // A block with less room is not received into: it would make small reads.
 constexpr size_t kLeastRoom = 4 << 10;
 constexpr size_t kLargeBlock = 256 << 10;
-// What waits for the socket; more stays with the calls.
-constexpr size_t kMostOut = 256 << 10;
 constexpr uint32_t kCallWindow = 1 << 20;
 constexpr int32_t kConnectionWindow = 16 << 20;
-constexpr uint32_t kFrame = 64 << 10;
 // Clients that make us reset their calls, by what breaks the protocol, are let
 // go: each costs us the work of a call.
 constexpr int kMostResets = 100;
@@ -42,124 +35,7 @@ constexpr absl::string_view kNoHttp2 =
     "This port speaks gRPC, over HTTP/2 without TLS (prior knowledge). REST is "
     "served on --port.\n";
 
-absl::string_view View(const uint8_t* bytes, size_t size) {
-  return {reinterpret_cast<const char*>(bytes), size};
-}
-
 }  // namespace
-
-// C functions: nothing may be thrown through nghttp2's frames.
-struct Connection::Callbacks {
-  template <typename F>
-  static int Guarded(F f) {
-    try {
-      return f();
-    } catch (...) {
-      return NGHTTP2_ERR_CALLBACK_FAILURE;
-    }
-  }
-  static Connection& Self(void* self) {
-    return *static_cast<Connection*>(self);
-  }
-
-  static int BeginHeaders(nghttp2_session*, const nghttp2_frame* frame,
-                          void* self) {
-    return Guarded([&] {
-      if (frame->hd.type == NGHTTP2_HEADERS &&
-          frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-        Self(self).OnBeginHeaders(frame->hd.stream_id);
-      }
-      return 0;
-    });
-  }
-  static int Header(nghttp2_session*, const nghttp2_frame* frame,
-                    const uint8_t* name, size_t name_size, const uint8_t* value,
-                    size_t value_size, uint8_t, void* self) {
-    return Guarded([&] {
-      Call* const call = Self(self).Find(frame->hd.stream_id);
-      if (call != nullptr && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-        call->OnHeader(View(name, name_size), View(value, value_size));
-      }
-      return 0;
-    });
-  }
-  static int Frame(nghttp2_session*, const nghttp2_frame* frame, void* self) {
-    return Guarded([&] {
-      Self(self).OnFrame(*frame);
-      return 0;
-    });
-  }
-  static int Data(nghttp2_session* session, uint8_t, int32_t id,
-                  const uint8_t* bytes, size_t size, void* self) {
-    return Guarded([&] {
-      nghttp2_session_consume_connection(session, size);
-      if (Call* const call = Self(self).Find(id)) {
-        call->OnData(View(bytes, size));
-      }
-      return 0;
-    });
-  }
-  static int StreamClosed(nghttp2_session*, int32_t id, uint32_t, void* self) {
-    return Guarded([&] {
-      Self(self).OnStreamClosed(id);
-      return 0;
-    });
-  }
-  static int FrameSent(nghttp2_session*, const nghttp2_frame* frame,
-                       void* self) {
-    return Guarded([&] { return Self(self).OnFrameSent(*frame); });
-  }
-  static ssize_t Send(nghttp2_session*, const uint8_t* bytes, size_t size, int,
-                      void* self) {
-    Connection& connection = Self(self);
-    if (connection.out_.size() > kMostOut) return NGHTTP2_ERR_WOULDBLOCK;
-    const int error = Guarded([&] {
-      connection.out_.Append(View(bytes, size));
-      return 0;
-    });
-    return error != 0 ? error : static_cast<ssize_t>(size);
-  }
-  static int SendData(nghttp2_session*, nghttp2_frame* frame,
-                      const uint8_t* head, size_t size, nghttp2_data_source*,
-                      void* self) {
-    constexpr size_t kFrameHead = 9;
-    Connection& connection = Self(self);
-    if (connection.out_.size() > kMostOut) return NGHTTP2_ERR_WOULDBLOCK;
-    return Guarded([&]() -> int {
-      Call* const call = connection.Find(frame->hd.stream_id);
-      if (call == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-      connection.out_.Append(View(head, kFrameHead));
-      call->MoveTo(size, &connection.out_);
-      return 0;
-    });
-  }
-  static ssize_t ReadLength(nghttp2_session*, uint8_t, int32_t, int32_t window,
-                            int32_t stream_window, uint32_t frame, void*) {
-    return std::min({static_cast<int64_t>(window),
-                     static_cast<int64_t>(stream_window),
-                     static_cast<int64_t>(frame), int64_t{kFrame}});
-  }
-};
-
-void Connection::SetCallbacks(nghttp2_session_callbacks* callbacks) {
-  nghttp2_session_callbacks_set_on_begin_headers_callback(
-      callbacks, Callbacks::BeginHeaders);
-  nghttp2_session_callbacks_set_on_header_callback(callbacks,
-                                                   Callbacks::Header);
-  nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks,
-                                                       Callbacks::Frame);
-  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks,
-                                                            Callbacks::Data);
-  nghttp2_session_callbacks_set_on_stream_close_callback(
-      callbacks, Callbacks::StreamClosed);
-  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks,
-                                                       Callbacks::FrameSent);
-  nghttp2_session_callbacks_set_send_callback(callbacks, Callbacks::Send);
-  nghttp2_session_callbacks_set_send_data_callback(callbacks,
-                                                   Callbacks::SendData);
-  nghttp2_session_callbacks_set_data_source_read_length_callback(
-      callbacks, Callbacks::ReadLength);
-}
 
 Connection::Connection(Shared* shared, int fd)
     : shared_(shared),
@@ -461,32 +337,12 @@ void Connection::Write() {
 }
 
 bool Connection::WriteOut() {
-  while (!out_.empty()) {
-    std::array<iovec, kPartsAtOnce> parts;
-    msghdr message = {};
-    message.msg_iov = parts.data();
-    size_t offered = 0;
-    for (const absl::string_view chunk : out_.Chunks()) {
-      if (message.msg_iovlen == parts.size()) break;
-      parts[message.msg_iovlen++] = {const_cast<char*>(chunk.data()),
-                                     chunk.size()};
-      offered += chunk.size();
-    }
-    const ssize_t n = sendmsg(fd_, &message, MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
-      Close();
-      return false;
-    }
-    const size_t taken = n > 0 ? static_cast<size_t>(n) : 0;
-    shared_->counts.bytes_out += taken;
-    moved_out_ += taken;
-    if (taken == out_.size()) {
-      out_.Clear();
-    } else {
-      out_.RemovePrefix(taken);
-    }
-    if (taken < offered) break;
+  const uint64_t before = moved_out_;
+  const bool good = out_.Flush(fd_);
+  shared_->counts.bytes_out += moved_out_ - before;
+  if (!good) {
+    Close();
+    return false;
   }
   Want();
   return state_ != State::kClosed && out_.empty();
@@ -527,9 +383,8 @@ void Connection::OnTick() {
       static_cast<uint64_t>(tick_span_.count()) / 1000;
   // The kernel takes megabytes at once from us: what counts is what the
   // client's side has taken from the kernel.
-  int queued = 0;
-  if (ioctl(fd_, SIOCOUTQ, &queued) != 0) queued = 0;
-  const uint64_t moved = moved_out_ - static_cast<uint64_t>(queued);
+  const uint64_t moved =
+      moved_out_ - static_cast<uint64_t>(http::QueuedInKernel(fd_));
   if (!out_.empty() && std::exchange(out_seen_, true)) {
     if (moved - seen_moved_out_ < least) return Close();
   }

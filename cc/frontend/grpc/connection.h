@@ -24,6 +24,7 @@
 #include "cc/frontend/grpc/incoming.h"
 #include "cc/frontend/http/acceptor.h"
 #include "cc/frontend/http/block.h"
+#include "cc/frontend/http/output.h"
 
 namespace grpc {
 
@@ -83,6 +84,10 @@ class Connection : public http::Accepted,
     kClosed,
   };
 
+  // What waits for the socket; more stays with the calls.
+  static constexpr size_t kMostOut = 256 << 10;
+  static constexpr uint32_t kFrame = 64 << 10;
+
   template <typename F>
   void Guarded(F f);
 
@@ -132,9 +137,9 @@ class Connection : public http::Accepted,
   const std::shared_ptr<http::Block>* feeding_ = nullptr;
 
   absl::flat_hash_map<int32_t, std::shared_ptr<Call>> calls_;
-  absl::Cord out_;          // what the socket has not taken yet
-  bool out_seen_ = false;   // there was some at the last tick
   uint64_t moved_out_ = 0;  // bytes that the socket has taken
+  http::Output out_{&moved_out_};
+  bool out_seen_ = false;  // there was some at the last tick
   uint64_t seen_moved_out_ = 0;
   int reset_by_us_ = 0;
 };

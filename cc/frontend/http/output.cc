@@ -13,7 +13,7 @@
 namespace http {
 namespace {
 
-constexpr size_t kPartsAtOnce = 64;
+constexpr size_t kPartsAtOnce = 128;
 
 // `head` and `body` from their beginnings on, as much as fits.
 size_t Gather(absl::string_view head, const absl::Cord& body,

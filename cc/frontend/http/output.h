@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
@@ -18,7 +19,12 @@ class Output {
   // Sends as much as the socket takes, behind what waits, and keeps the rest.
   // False where the client has gone.
   bool Write(int fd, absl::string_view head, absl::Cord body);
-  // The same of what waits.
+  // Puts bytes behind what waits, for the next Flush.
+  template <typename Bytes>
+  void Append(Bytes&& bytes) {
+    rest_.Append(std::forward<Bytes>(bytes));
+  }
+  // The same as Write of what waits.
   bool Flush(int fd);
   void Clear() { rest_.Clear(); }
 
