@@ -47,28 +47,33 @@ def subdomain(name: str, example: str, **options: Any) -> Callable[[Command], Co
     return click.option(name, callback=_as(_SUBDOMAIN, example), **options)
 
 
-def naming(name: str) -> Callable[[Command], Command]:
-    """The options --name, with its default, and --namespace."""
+def _all_of(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """One decorator for several; `--help` lists them in this order."""
 
     def decorate(command: Command) -> Command:
-        for option in (
-            click.option(
-                "--namespace",
-                callback=_as(_NAMESPACE, "team"),
-                help="Of all that.  [default: kubectl's]",
-            ),
-            click.option(
-                "--name",
-                default=name,
-                show_default=True,
-                callback=_as(_NAME, "digits-2"),
-                help="Of what is made in the cluster.",
-            ),
-        ):
+        for option in reversed(options):
             command = option(command)
         return command
 
     return decorate
+
+
+def naming(name: str) -> Callable[[Command], Command]:
+    """The options --name, with its default, and --namespace."""
+    return _all_of(
+        click.option(
+            "--name",
+            default=name,
+            show_default=True,
+            callback=_as(_NAME, "digits-2"),
+            help="Of what is made in the cluster.",
+        ),
+        click.option(
+            "--namespace",
+            callback=_as(_NAMESPACE, "team"),
+            help="Of all that.  [default: kubectl's]",
+        ),
+    )
 
 
 def labels(name: str) -> dict[str, str]:
@@ -79,7 +84,7 @@ def labels(name: str) -> dict[str, str]:
 def options(name: str, memory: str) -> Callable[[Command], Command]:
     """The options of all such programs, for a `Given`; name and memory are defaults."""
     path = click.Path(path_type=Path)
-    all_of_them = [
+    return _all_of(
         click.option("--template", type=path, hidden=True, required=True),
         click.option("--image", "images", multiple=True, hidden=True),
         click.option("--skopeo", type=path, hidden=True, required=True),
@@ -118,14 +123,7 @@ def options(name: str, memory: str) -> Callable[[Command], Command]:
             callback=_as(_MEMORY, "8Gi"),
             help="Of each pod.",
         ),
-    ]
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(all_of_them):
-            command = option(command)
-        return command
-
-    return decorate
+    )
 
 
 @dataclass(frozen=True)
