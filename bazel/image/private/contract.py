@@ -23,8 +23,6 @@ from bazel.image.private.layout import Image, ImageError, resolved
 from bazel.image.private.processes import UserError
 
 STATUS = "var/lib/dpkg/status.d/"
-# What takes longer hangs: on a machine with ten times the load that it bears, 60 s were not enough.
-SECONDS = 300
 Json = dict[str, Any]
 
 
@@ -174,9 +172,9 @@ class Contract:
             what = described(term)
             container = self.start(term, cache)
             try:
-                code = container.wait(SECONDS)
+                code = container.wait()
             except subprocess.TimeoutExpired:
-                self.check(False, f"{what} did not end within {SECONDS} s")
+                self.check(False, f"{what} did not end within {runtime.SECONDS} s")
                 continue
             self.check_end(term, container, code)
 
@@ -187,7 +185,7 @@ class Contract:
             with self.start(term, cache) as container:
                 for request in term["requests"]:
                     try:
-                        status, body = container.get(request["path"], SECONDS)
+                        status, body = container.get(request["path"])
                     except AssertionError as error:
                         self.check(False, f"{what}: {error}")
                         break

@@ -93,7 +93,7 @@ def _started(program: Path, folder: Path, storage: Path, port: int) -> Iterator[
         log.open("wb") as output,
         processes.running(command, stdout=output, stderr=output) as process,
     ):
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 30
         while not (good := answers(port, storage)) and process.poll() is None:
             if time.monotonic() > deadline:
                 raise UserError(f"the embedded registry does not answer on 127.0.0.1:{port}")

@@ -27,6 +27,8 @@ from bazel.image.private import registry as embedded
 from bazel.image.private.layout import Image
 
 NAME = "test"  # of images in a cache
+# What takes longer hangs: on a machine with ten times the load that it bears, 60 s were not enough.
+SECONDS = 300
 
 
 def tool(name: str) -> Path:
@@ -105,7 +107,7 @@ class Container:
     @property
     def url(self) -> str:
         """http://127.0.0.1:PORT, once the image is unpacked."""
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
             if match := re.search(r"http://127\.0\.0\.1:\d+", self.stderr):
                 return match[0]
@@ -114,7 +116,7 @@ class Container:
             time.sleep(0.02)
         raise AssertionError(f"the image did not start:\n{self.stdout}{self.stderr}")
 
-    def wait_ready(self, path: str, seconds: float = 300) -> None:
+    def wait_ready(self, path: str, seconds: float = SECONDS) -> None:
         """Waits until GET of a path answers 200."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         deadline = time.monotonic() + seconds
@@ -128,7 +130,7 @@ class Container:
             time.sleep(0.05)
         raise AssertionError(f"{path} is not ready: {last}\n{self.stdout}{self.stderr}")
 
-    def get(self, path: str, seconds: float = 300) -> tuple[int, str]:
+    def get(self, path: str, seconds: float = SECONDS) -> tuple[int, str]:
         """Status and body of the answer to a GET, as soon as there is one."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         deadline = time.monotonic() + seconds
@@ -144,7 +146,7 @@ class Container:
             time.sleep(0.1)
         raise AssertionError(f"{path} does not answer: {last}\n{self.stdout}{self.stderr}")
 
-    def stop(self, seconds: float = 300) -> int:
+    def stop(self, seconds: float = SECONDS) -> int:
         """Sends SIGTERM, as Kubernetes would; gives the exit code.
 
         Not amid the log lines of what was just asked: CPython's streams are not reentrant, and a
@@ -166,7 +168,7 @@ class Container:
             written = now
             time.sleep(0.3)
 
-    def wait(self, seconds: float = 300) -> int:
+    def wait(self, seconds: float = SECONDS) -> int:
         """Waits until the program ends by itself; gives the exit code."""
         try:
             code = self._process.wait(seconds)
