@@ -1,0 +1,42 @@
+// Coverage by gcc for libFuzzer. gcc's -fsanitize-coverage=trace-pc calls
+// __sanitizer_cov_trace_pc() at each edge, which libFuzzer has dropped in favour
+// of clang's inline counters; those are what it gets here: one byte for each
+// place in the program, by a hash of it. Comparisons (trace-cmp) are libFuzzer's
+// own matter, gcc's calls being clang's.
+// https://clang.llvm.org/docs/SanitizerCoverage.html
+#include <cstddef>
+#include <cstdint>
+
+extern "C" {
+
+void __sanitizer_cov_8bit_counters_init(uint8_t* begin, uint8_t* end);
+void __sanitizer_cov_pcs_init(const uintptr_t* begin, const uintptr_t* end);
+extern const char __executable_start;
+
+}  // extern "C"
+
+namespace {
+
+// Programs here have some 30,000 edges.
+constexpr int kBits = 17;
+uint8_t counters[size_t{1} << kBits];
+// libFuzzer wants a pair of words for each counter, and counts those pairs of
+// which a counter was ever set ("cov:"); what they say is for its reports only.
+uintptr_t places[sizeof(counters) * 2];
+
+__attribute__((constructor)) void Register() {
+  __sanitizer_cov_8bit_counters_init(counters, counters + sizeof(counters));
+  __sanitizer_cov_pcs_init(places, places + sizeof(counters) * 2);
+}
+
+}  // namespace
+
+// libFuzzer has an empty function of the name, hence the linker's --wrap.
+extern "C" void __wrap___sanitizer_cov_trace_pc() {
+  const uintptr_t place =
+      reinterpret_cast<uintptr_t>(__builtin_return_address(0)) -
+      reinterpret_cast<uintptr_t>(&__executable_start);
+  // Fibonacci hashing; the program's own address differs from run to run, and
+  // does not count.
+  ++counters[(place * 0x9e3779b97f4a7c15) >> (64 - kBits)];
+}
