@@ -6,6 +6,7 @@
 // https://clang.llvm.org/docs/SanitizerCoverage.html
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 extern "C" {
 
@@ -40,3 +41,25 @@ extern "C" void __wrap___sanitizer_cov_trace_pc() {
   // does not count.
   ++counters[(place * 0x9e3779b97f4a7c15) >> (64 - kBits)];
 }
+
+// Comparisons of floating-point numbers are gcc's own: to libFuzzer, of bits.
+extern "C" {
+
+void __sanitizer_cov_trace_cmp4(uint32_t a, uint32_t b);
+void __sanitizer_cov_trace_cmp8(uint64_t a, uint64_t b);
+
+void __sanitizer_cov_trace_cmpf(float a, float b) {
+  uint32_t bits[2];
+  std::memcpy(&bits[0], &a, sizeof(a));
+  std::memcpy(&bits[1], &b, sizeof(b));
+  __sanitizer_cov_trace_cmp4(bits[0], bits[1]);
+}
+
+void __sanitizer_cov_trace_cmpd(double a, double b) {
+  uint64_t bits[2];
+  std::memcpy(&bits[0], &a, sizeof(a));
+  std::memcpy(&bits[1], &b, sizeof(b));
+  __sanitizer_cov_trace_cmp8(bits[0], bits[1]);
+}
+
+}  // extern "C"

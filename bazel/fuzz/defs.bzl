@@ -6,7 +6,7 @@ load("//bazel/fuzz:defs.bzl", "cc_fuzz_test", "fuzz_run")
 cc_fuzz_test(
     name = "parser_fuzz_test",
     srcs = ["parser_fuzz_test.cc"],  # LLVMFuzzerTestOneInput
-    corpus = glob(["testdata/parser_corpus/*"]),
+    corpus = glob(["corpus/parser/*"]),
     deps = [":parser"],
 )
 
