@@ -188,9 +188,13 @@ def fuzz_run(name, tests, **kwargs):
         args = ["$(rootpath :%s_tests)" % name],
         data = [
             ":%s_tests" % name,
+            "@debian_cc//:root",
             "//bazel/toolchains:run",
         ],
-        env = {"RUN": "$(rootpath //bazel/toolchains:run)"},
+        env = {
+            "CC_ROOT": "$(rootpath @debian_cc//:root)",
+            "RUN": "$(rootpath //bazel/toolchains:run)",
+        },
         main = "//bazel/fuzz:fuzz.py",
         **kwargs
     )

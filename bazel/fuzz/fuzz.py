@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+_FRAME = re.compile(r"\(\S*/ld-linux-x86-64\.so\.2\+(0x[0-9a-f]+)\)")
 _STATUS = re.compile(r"^#(\d+)\t.*cov: (\d+) ft: (\d+) corp: (\d+)/\S+.* exec/s: (\d+)")
 
 
@@ -68,6 +69,32 @@ def read(listing: Path, out: Path) -> list[Target]:
             )
         )
     return targets
+
+
+def symbolized(text: str, program: Path) -> str:
+    """A report of a sanitizer with functions and lines. It takes the program, which the lock's
+    ld.so has started, for ld.so."""
+    offsets = [match[1] for match in _FRAME.finditer(text)]
+    root = Path(os.environ["CC_ROOT"]).absolute()
+    library = root / "usr/lib/x86_64-linux-gnu"
+    told = subprocess.run(
+        [
+            root / "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
+            "--library-path",
+            f"{root / 'lib/x86_64-linux-gnu'}:{library}",
+            root / "usr/bin/x86_64-linux-gnu-addr2line",
+            "-Cfp",
+            f"--exe={program}",
+            *offsets,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.splitlines()
+    if len(told) != len(offsets):
+        return text
+    lines = iter(told)
+    return _FRAME.sub(lambda _: f"in {next(lines)}", text)
 
 
 def found(target: Target) -> list[Path]:
@@ -156,9 +183,10 @@ def main() -> int:
     if arguments.reproduce:
         if len(targets) > 1:
             parser.error("--reproduce wants one TARGET: " + ", ".join(t.label for t in targets))
-        return subprocess.run(
-            targets[0].command(caller / arguments.reproduce), check=False
-        ).returncode
+        command = targets[0].command(caller / arguments.reproduce)
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
+        print(symbolized(done.stderr, targets[0].program), file=sys.stderr)
+        return done.returncode
     if arguments.merge:
         for target in targets:
             merge(target, Path(os.environ["BUILD_WORKSPACE_DIRECTORY"]))
