@@ -20,6 +20,7 @@
 #include "absl/types/span.h"
 #include "cc/base/byte_budget.h"
 #include "cc/base/loop.h"
+#include "cc/frontend/coding/coders.h"
 #include "cc/frontend/grpc/grpc.h"
 #include "cc/frontend/grpc/incoming.h"
 #include "cc/frontend/http/acceptor.h"
@@ -41,6 +42,7 @@ struct Shared {
   base::Loop* loop = nullptr;
   Handler* handler = nullptr;
   base::ByteBudget* budget = nullptr;
+  coding::Coders* coders = nullptr;
   Limits limits;
   http::Timeouts timeouts;
   std::shared_ptr<http::BlockPool> pool;

@@ -20,11 +20,13 @@ constexpr uint64_t kResetsPerSecond = 200;
 class Server::Impl {
  public:
   Impl(const Options& options, base::Loop* loop, base::ByteBudget* budget)
-      : acceptor_(options, loop, &shared_.counts, [this](int fd) {
+      : coders_(loop, budget),
+        acceptor_(options, loop, &shared_.counts, [this](int fd) {
           return std::make_shared<Connection>(&shared_, fd);
         }) {
     shared_.loop = loop;
     shared_.budget = budget;
+    shared_.coders = &coders_;
     shared_.limits = options.limits;
     shared_.timeouts = options.timeouts;
     shared_.pool = http::BlockPool::Make(budget);
@@ -60,6 +62,7 @@ class Server::Impl {
 
  private:
   Shared shared_;
+  coding::Coders coders_;
   http::Acceptor acceptor_;  // its connections end before what they share
 };
 
