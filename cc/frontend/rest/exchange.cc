@@ -56,6 +56,12 @@ http::Response MakeRefusal(const Refusal& refusal, std::string* told) {
   return response;
 }
 
+void Exchange::ReadCaller(const http::Request& request) {
+  for (const auto& [name, value] : request.headers) {
+    caller.OnHeader(name, value);
+  }
+}
+
 void Exchange::Send(http::Response response) {
   Record(response);
   reply->Send(std::move(response));
@@ -85,6 +91,7 @@ void Exchange::Record(const http::Response& response) const {
   access.bytes_out = response.body.size();
   access.start = start;
   access.id = id;
+  access.caller = &caller;
   access.error = error;
   access.timing = &timing;
   core->Record(access);

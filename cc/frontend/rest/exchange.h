@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "cc/base/caller.h"
 #include "cc/frontend/http/http.h"
 #include "cc/frontend/rest/decode.h"
 #include "cc/frontend/rest/route.h"
@@ -42,6 +43,8 @@ struct Exchange {
   Exchange(infer::Core* core, const http::Request& request)
       : core(core), method(request.method), path(request.path()) {}
 
+  // Takes what the headers say of who asks.
+  void ReadCaller(const http::Request& request);
   // The answer, which is logged and counted.
   void Send(http::Response response);
   void Refuse(const Refusal& refusal);
@@ -53,6 +56,7 @@ struct Exchange {
   const infer::Clock::time_point start = infer::Clock::now();
   const std::string method;
   const std::string path;
+  base::Caller caller;
   Route route;
   size_t bytes_in = 0;
   std::shared_ptr<http::Reply> reply;

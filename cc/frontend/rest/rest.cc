@@ -56,6 +56,7 @@ std::optional<http::Response> Handler::CheckHead(const http::Request& head,
   Exchange exchange(core_, head);
   const auto refusal = Check(head, declared_body_bytes, &exchange);
   if (!refusal) return std::nullopt;
+  exchange.ReadCaller(head);
   http::Response response = MakeRefusal(*refusal, &exchange.error);
   exchange.Record(response);
   return response;
@@ -131,6 +132,7 @@ std::optional<Refusal> Handler::CheckInfer(const http::Request& request,
 void Handler::Handle(http::Request request,
                      std::shared_ptr<http::Reply> reply) {
   const auto exchange = std::make_shared<Exchange>(core_, request);
+  exchange->ReadCaller(request);
   exchange->bytes_in = request.body.size();
   exchange->reply = std::move(reply);
   if (const auto refusal =
