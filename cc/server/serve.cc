@@ -105,7 +105,7 @@ class Serving {
         backend_(&loop_, spawner_.get(), WorkerOptions()),
         models_(std::make_unique<infer::ModelDirectory>(
             &loop_, &backend_, &telemetry_, std::move(directory))),
-        core_(models_.get(), &registry_, &budget_, flags.model_control),
+        core_(models_.get(), &registry_, &budget_, flags.Core()),
         rest_(&loop_, &core_, RestOptions()),
         grpc_service_(&loop_, &core_,
                       {std::string(rest::kServerName),

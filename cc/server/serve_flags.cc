@@ -128,6 +128,9 @@ void AddEnd(ServeFlags* flags, CLI::App* app) {
       "before, so that load balancers learn of it.");
   Add(app, "--drain_timeout_ms", &flags->drain_timeout_ms, 0, kHourMs,
       "After that: time in which what has begun is answered.");
+}
+
+void AddTold(ServeFlags* flags, CLI::App* app) {
   app->add_option_function<std::string>(
          "--log_level",
          [flags](const std::string& text) {
@@ -140,6 +143,10 @@ void AddEnd(ServeFlags* flags, CLI::App* app) {
          },
          "Least level written: debug, info, warning or error.")
       ->default_str("info");
+  app->add_option("--access_log_sample", flags->access_log_sample,
+                  "The share of successful requests that is logged, from 0 to "
+                  "1, chosen by trace id; errors all are.")
+      ->check(CLI::Range(0.0, 1.0));
 }
 
 // 1, 2, 4, ... and the largest; between the larger ones 12, 24, ..., as long as
@@ -181,6 +188,7 @@ void ServeFlags::Register(CLI::App* app) {
   AddQueue(this, app);
   AddClients(this, app);
   AddEnd(this, app);
+  AddTold(this, app);
 }
 
 http::Server::Options ServeFlags::Http() const {
@@ -199,6 +207,13 @@ std::optional<grpc::Server::Options> ServeFlags::Grpc() const {
   options.port = static_cast<int>(port);
   options.flag = "--grpc_port";
   options.limits.message_bytes = static_cast<size_t>(max_request_bytes);
+  return options;
+}
+
+infer::CoreOptions ServeFlags::Core() const {
+  infer::CoreOptions options;
+  options.model_control = model_control;
+  options.log_share = access_log_sample;
   return options;
 }
 

@@ -40,6 +40,7 @@ std::optional<http::Response> Handler::CheckHead(const http::Request& head,
   Exchange exchange(core_, &coders_, head);
   const auto refusal = Check(head, declared_body_bytes, &exchange);
   if (!refusal) return std::nullopt;
+  exchange.ReadCaller(head);
   http::Response response = MakeRefusal(*refusal, &exchange.error);
   exchange.Record(response);
   return response;
@@ -48,6 +49,7 @@ std::optional<http::Response> Handler::CheckHead(const http::Request& head,
 void Handler::Handle(http::Request request,
                      std::shared_ptr<http::Reply> reply) {
   const auto exchange = std::make_shared<Exchange>(core_, &coders_, request);
+  exchange->ReadCaller(request);
   exchange->bytes_in = request.body.size();
   exchange->reply = std::move(reply);
   if (const auto refusal =
