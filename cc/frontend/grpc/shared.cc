@@ -23,6 +23,7 @@ Shared::Shared(base::Loop* loop, base::ByteBudget* budget, const Limits& limits,
       limits(limits),
       timeouts(timeouts),
       pool(http::BlockPool::Make(budget)),
+      coders(loop, budget),
       scratch(kScratch) {
   if (nghttp2_session_callbacks_new(&callbacks) != 0 ||
       nghttp2_option_new(&options) != 0) {

@@ -12,6 +12,7 @@
 
 #include "cc/base/byte_budget.h"
 #include "cc/base/loop.h"
+#include "cc/frontend/coding/coders.h"
 #include "cc/frontend/grpc/grpc.h"
 #include "cc/frontend/http/acceptor.h"
 #include "cc/frontend/http/block.h"
@@ -39,6 +40,7 @@ struct Shared {
   const Limits limits;
   const http::Timeouts timeouts;
   const std::shared_ptr<http::BlockPool> pool;
+  coding::Coders coders;
   Handler* handler = nullptr;
   std::function<void(Connection*)> closed;  // called by each, at its end
   http::Counts counts;
