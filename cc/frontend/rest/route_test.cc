@@ -59,7 +59,6 @@ TEST(ParseRoute, KnowsNoOthers) {
                            "/v2/models/%4",
                            "/v2/models/a%",
                            "/metrics/x",
-                           "/metrics/",
                            "/v2//",
                            "/v2/models/a/versions//infer",
                            "/v2/models/a/versions/",
