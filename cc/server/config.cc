@@ -1,9 +1,9 @@
 #include "cc/server/config.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -110,12 +110,10 @@ Environment ParseEnvironment(absl::string_view block) {
   return environment;
 }
 
-Environment OwnEnvironment() {
-  Environment environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    environment.merge(ParseEnvironment(*entry));
-  }
-  return environment;
+Environment EnvironmentOf(const std::string& process) {
+  std::ifstream file("/proc/" + process + "/environ");
+  return ParseEnvironment(
+      std::string{std::istreambuf_iterator<char>(file), {}});
 }
 
 void Config::Register(CLI::App* app) {

@@ -327,7 +327,7 @@ Command AddServe(CLI::App* program) {
   config->Register(app);
   return {app, [flags, config] {
             const absl::Status filled =
-                config->Fill(OwnEnvironment(), Config::Unknown::kError);
+                config->Fill(EnvironmentOf("self"), Config::Unknown::kError);
             if (!filled.ok()) return WrongUsage(filled, "serve");
             if (config->print()) {
               std::fputs(config->Text().c_str(), stdout);
