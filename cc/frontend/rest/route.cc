@@ -85,6 +85,7 @@ Route ParseControl(absl::string_view path) {
 }  // namespace
 
 Route ParseRoute(absl::string_view path) {
+  if (path == "/") return {Endpoint::kPage, "", ""};
   if (path == "/metrics") return {Endpoint::kMetrics, "", ""};
   if (!absl::ConsumePrefix(&path, "/v2")) return {};
   if (path.empty()) return {Endpoint::kServer, "", ""};
