@@ -74,11 +74,12 @@ absl::string_view NameOf(Endpoint endpoint) {
 }
 
 Core::Core(Repository* repository, base::Registry* registry,
-           base::ByteBudget* budget, bool model_control)
+           base::ByteBudget* budget, const CoreOptions& options)
     : repository_(repository),
       registry_(registry),
       budget_(budget),
-      model_control_(model_control),
+      model_control_(options.model_control),
+      logged_(options.log_share),
       requests_(registry->AddCounter(
           "paddle_server_requests_total",
           "Requests answered; model and version are empty where no model was "
@@ -168,7 +169,9 @@ void Core::Record(const Access& access) {
   if (access.servable != nullptr && access.endpoint == Endpoint::kInfer) {
     Account(access, duration, &access.servable->statistics_);
   }
-  Write(access, duration);
+  Write(access, duration,
+        base::TraceContext::Of(access.caller != nullptr ? access.caller->Trace()
+                                                        : base::TraceParent()));
 }
 
 void Core::Count(const Access& access, Clock::duration duration) {
@@ -213,7 +216,8 @@ void Core::Account(const Access& access, Clock::duration duration,
   statistics->encode.Add(access.start + duration - timing->finished);
 }
 
-void Core::Write(const Access& access, Clock::duration duration) {
+void Core::Write(const Access& access, Clock::duration duration,
+                 const base::TraceContext& trace) {
   // Probes and scrapes come every few seconds and tell nothing.
   const base::LogLevel level = access.failed    ? base::LogLevel::kWarning
                                : access.routine ? base::LogLevel::kDebug
@@ -225,6 +229,8 @@ void Core::Write(const Access& access, Clock::duration duration) {
         .With("error", access.error, kMaxError);
     return;
   }
+  const bool error = access.failed || !access.error.empty();
+  if (!error && !logged_.Has(trace.trace)) return;
   base::Log line(level, "request");
   line.With("method", access.method, kMaxMethod)
       .With("path", access.path, kMaxLogged)
@@ -237,9 +243,14 @@ void Core::Write(const Access& access, Clock::duration duration) {
         .With("version", access.servable->info().version);
   }
   if (!access.id.empty()) line.With("id", access.id, kMaxLogged);
+  if (access.caller != nullptr && !access.caller->request_id().empty()) {
+    line.With("request_id", access.caller->request_id());
+  }
+  line.With("trace_id", trace.trace.Hex());
   if (access.timing != nullptr && access.timing->batch_calls > 0) {
     line.With("queue_us", Microseconds(access.timing->queue))
         .With("compute_us", Microseconds(access.timing->compute))
+        .With("rows", access.timing->rows)
         .With("batch_rows", access.timing->batch_rows);
   }
   if (!access.error.empty()) line.With("error", access.error, kMaxError);

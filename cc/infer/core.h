@@ -12,7 +12,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "cc/base/byte_budget.h"
+#include "cc/base/caller.h"
 #include "cc/base/metrics.h"
+#include "cc/base/trace_context.h"
 #include "cc/infer/call.h"
 #include "cc/infer/repository.h"
 #include "cc/infer/servable.h"
@@ -59,18 +61,25 @@ struct Access {
   size_t bytes_in = 0;
   size_t bytes_out = 0;
   Clock::time_point start;
-  absl::string_view id;
+  absl::string_view id;                    // of the Open Inference Protocol
+  const base::Caller* caller = nullptr;    // none: what it said was not read
   absl::string_view error;
   const Timing* timing = nullptr;  // of inference
+};
+
+struct CoreOptions {
+  // Whether clients may load and unload models.
+  bool model_control = false;
+  // The share of successes that is logged, by trace; errors all are.
+  double log_share = 1;
 };
 
 // On the loop's thread.
 class Core {
  public:
-  // All must outlive it. `model_control`: whether clients may load and unload
-  // models.
+  // All must outlive it.
   Core(Repository* repository, base::Registry* registry,
-       base::ByteBudget* budget, bool model_control = false);
+       base::ByteBudget* budget, const CoreOptions& options = {});
   ~Core();
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
@@ -121,12 +130,14 @@ class Core {
   void Count(const Access& access, Clock::duration duration);
   static void Account(const Access& access, Clock::duration duration,
                       Statistics* statistics);
-  void Write(const Access& access, Clock::duration duration);
+  void Write(const Access& access, Clock::duration duration,
+             const base::TraceContext& trace);
 
   Repository* const repository_;
   base::Registry* const registry_;
   base::ByteBudget* const budget_;
   const bool model_control_;
+  const base::TraceShare logged_;
   base::Family<base::Counter>& requests_;
   base::Family<base::Histogram>& durations_;
   base::Family<base::Counter>& rejected_;

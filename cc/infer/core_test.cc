@@ -175,9 +175,68 @@ TEST_F(CoreTest, LogsWithinBounds) {
   EXPECT_THAT(text, HasSubstr("\"status\":500,\"bytes_in\":11,\"bytes_out\":0,"
                               "\"duration_us\":"));
   EXPECT_THAT(text, HasSubstr("\"model\":\"m\",\"version\":\"2\",\"id\":"));
-  EXPECT_THAT(text, HasSubstr("\"compute_us\":12,\"batch_rows\":7,\"error\":"));
+  EXPECT_THAT(text, HasSubstr("\"compute_us\":12,\"rows\":0,\"batch_rows\":7,"
+                              "\"error\":"));
   EXPECT_THAT(text, HasSubstr("\"msg\":\"refused\",\"status\":500,\"error\":"));
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
+}
+
+TEST_F(CoreTest, LogsWhoAsks) {
+  base::Caller caller;
+  caller.OnHeader("traceparent",
+                  "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00");
+  caller.OnHeader("x-request-id", "r-1");
+  Access access;
+  access.endpoint = Endpoint::kInfer;
+  access.code = 200;
+  access.start = Clock::now();
+  access.id = "7";
+  access.caller = &caller;
+  Captured captured;
+  core_.Record(access);
+  EXPECT_THAT(captured.Text(),
+              HasSubstr("\"id\":\"7\",\"request_id\":\"r-1\",\"trace_id\":"
+                        "\"4bf92f3577b34da6a3ce929d0e0e4736\"}"));
+}
+
+// Of many requests: how many lines.
+int64_t LinesOf(Core* core, const Access& access) {
+  Captured captured;
+  for (int i = 0; i < 1000; ++i) core->Record(access);
+  const std::string text = captured.Text();
+  return std::count(text.begin(), text.end(), '\n');
+}
+
+TEST_F(CoreTest, LogsAShareOfSuccessesAndAllErrors) {
+  CoreOptions options;
+  options.log_share = 0.5;
+  Core half(&repository_, &registry_, &budget_, options);
+  options.log_share = 0;
+  Core none(&repository_, &registry_, &budget_, options);
+  Access access;
+  access.code = 200;
+  access.start = Clock::now();
+  EXPECT_EQ(LinesOf(&core_, access), 1000);
+  EXPECT_EQ(LinesOf(&none, access), 0);
+  const int64_t some = LinesOf(&half, access);
+  EXPECT_GT(some, 300);
+  EXPECT_LT(some, 700);
+  // One trace is logged whole or not at all.
+  for (const auto& [id, lines] : {std::pair{"7ffffffffffffffe", 1000},
+                                  std::pair{"ffffffffffffffff", 0}}) {
+    base::Caller caller;
+    caller.OnHeader("traceparent", absl::StrCat("00-4bf92f3577b34da6", id,
+                                                "-00f067aa0ba902b7-01"));
+    access.caller = &caller;
+    EXPECT_EQ(LinesOf(&half, access), lines);
+  }
+  access.caller = nullptr;
+  access.code = 400;
+  access.error = "wrong";
+  EXPECT_EQ(LinesOf(&none, access), 1000);
+  access.error = "";
+  access.failed = true;
+  EXPECT_EQ(LinesOf(&none, access), 1000);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <utility>
@@ -30,6 +31,7 @@
 #include "cc/infer/core.h"
 #include "cc/infer/model_directory.h"
 #include "cc/server/commands.h"
+#include "cc/server/config.h"
 #include "cc/server/device.h"
 #include "cc/server/serve_flags.h"
 #include "cc/server/telemetry.h"
@@ -103,7 +105,7 @@ class Serving {
         backend_(&loop_, spawner_.get(), WorkerOptions()),
         models_(std::make_unique<infer::ModelDirectory>(
             &loop_, &backend_, &telemetry_, std::move(directory))),
-        core_(models_.get(), &registry_, &budget_, flags.model_control),
+        core_(models_.get(), &registry_, &budget_, flags.Core()),
         rest_(&loop_, &core_, RestOptions()),
         grpc_service_(&loop_, &core_,
                       {std::string(rest::kServerName),
@@ -321,8 +323,17 @@ Command AddServe(CLI::App* program) {
       "serve",
       "Serves models over HTTP, Open Inference Protocol v2, and /metrics.");
   const auto flags = std::make_shared<ServeFlags>();
+  const auto config = std::make_shared<Config>();
   flags->Register(app);
-  return {app, [flags] {
+  config->Register(app);
+  return {app, [flags, config] {
+            const absl::Status filled =
+                config->Fill(OwnEnvironment(), Config::Unknown::kError);
+            if (!filled.ok()) return WrongUsage(filled, "serve");
+            if (config->print()) {
+              std::fputs(config->Text().c_str(), stdout);
+              return 0;
+            }
             base::SetLogLevel(flags->log_level);
             return ServeModels(*flags);
           }};

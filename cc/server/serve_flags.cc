@@ -27,7 +27,11 @@ void Add(CLI::App* app, const std::string& name, int64_t* value, int64_t min,
 
 void AddWhat(ServeFlags* flags, CLI::App* app) {
   app->add_option("--model_repository", flags->model_repository,
-                  "Directory with NAME/VERSION/model.pdmodel and .pdiparams.");
+                  "Directory with NAME/VERSION/model.pdmodel and .pdiparams, or "
+                  "with one model: these files, or VERSION/ with them.");
+  app->add_option("--model_name", flags->model_name,
+                  "Name of the one model of such a directory; without it, the "
+                  "directory's.");
   Add(app, "--latest_versions", &flags->latest_versions, 0, 1'000'000,
       "Of each model the so many highest versions are served; 0: all.");
   app->add_option("--model_versions", flags->model_versions,
@@ -121,6 +125,7 @@ void AddClients(ServeFlags* flags, CLI::App* app) {
                   "Origins, as https://app.example.com,http://localhost:3000, "
                   "whose pages a browser lets ask; * is any.")
       ->delimiter(',')
+      ->take_all()
       ->check([](const std::string& origin) {
         return std::string(rest::Cors::CheckOrigin(origin).message());
       })
@@ -133,6 +138,9 @@ void AddEnd(ServeFlags* flags, CLI::App* app) {
       "before, so that load balancers learn of it.");
   Add(app, "--drain_timeout_ms", &flags->drain_timeout_ms, 0, kHourMs,
       "After that: time in which what has begun is answered.");
+}
+
+void AddTold(ServeFlags* flags, CLI::App* app) {
   app->add_option_function<std::string>(
          "--log_level",
          [flags](const std::string& text) {
@@ -145,6 +153,10 @@ void AddEnd(ServeFlags* flags, CLI::App* app) {
          },
          "Least level written: debug, info, warning or error.")
       ->default_str("info");
+  app->add_option("--access_log_sample", flags->access_log_sample,
+                  "The share of successful requests that is logged, from 0 to "
+                  "1, chosen by trace id; errors all are.")
+      ->check(CLI::Range(0.0, 1.0));
 }
 
 // 1, 2, 4, ... and the largest; between the larger ones 12, 24, ..., as long as
@@ -186,6 +198,7 @@ void ServeFlags::Register(CLI::App* app) {
   AddQueue(this, app);
   AddClients(this, app);
   AddEnd(this, app);
+  AddTold(this, app);
 }
 
 http::Server::Options ServeFlags::Http() const {
@@ -207,9 +220,19 @@ std::optional<grpc::Server::Options> ServeFlags::Grpc() const {
   return options;
 }
 
+infer::CoreOptions ServeFlags::Core() const {
+  infer::CoreOptions options;
+  options.model_control = model_control;
+  options.log_share = access_log_sample;
+  return options;
+}
+
 absl::StatusOr<infer::DirectoryOptions> ServeFlags::Directory() const {
   infer::DirectoryOptions options;
   options.directory = model_repository;
+  options.look = [name = model_name](const std::string& directory) {
+    return infer::Scan(directory, name);
+  };
   options.latest = static_cast<size_t>(latest_versions);
   options.poll = milliseconds(poll_ms);
   for (const std::string& text : model_versions) {

@@ -12,6 +12,7 @@
 #include "cc/base/log.h"
 #include "cc/frontend/grpc/server.h"
 #include "cc/frontend/http/server.h"
+#include "cc/infer/core.h"
 #include "cc/infer/model_directory.h"
 #include "cc/server/device.h"
 #include "cc/server/listen_flags.h"
@@ -22,6 +23,7 @@ namespace server {
 struct ServeFlags {
   // What is served.
   std::string model_repository = "/models";
+  std::string model_name;
   int64_t latest_versions = 0;
   std::vector<std::string> model_versions;
   int64_t poll_ms = 0;
@@ -58,13 +60,16 @@ struct ServeFlags {
   // How it ends.
   int64_t drain_delay_ms = 0;
   int64_t drain_timeout_ms = 4000;
+  // What is told of it.
   base::LogLevel log_level = base::LogLevel::kInfo;
+  double access_log_sample = 1;
 
   void Register(CLI::App* app);
 
   http::Server::Options Http() const;
   // nullopt: gRPC is not served.
   std::optional<grpc::Server::Options> Grpc() const;
+  infer::CoreOptions Core() const;
   // INVALID_ARGUMENT: --model_versions.
   absl::StatusOr<infer::DirectoryOptions> Directory() const;
   worker::ProcessOptions Workers(const Devices& devices) const;

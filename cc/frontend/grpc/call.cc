@@ -86,6 +86,8 @@ void Connection::Call::OnHeader(absl::string_view name,
       head_error_ = absl::InvalidArgumentError(
           absl::StrCat("grpc-timeout ", base::Quote(value), " is no time"));
     }
+  } else {
+    head_.caller.OnHeader(name, value);
   }
 }
 

@@ -52,7 +52,7 @@ void Connection::Call::Expand() {
   if (!Accepts(accept_encoding_, coding_)) return;
   coded_out_ = std::make_unique<CodedQueue>(
       [this, weak, held](absl::Cord message, CodedQueue::Done done) {
-        connection_->shared_->coders->Deflate(
+        connection_->shared_->coders.Deflate(
             coding_, message,
             [weak] {
               const auto call = weak.lock();

@@ -34,6 +34,7 @@ struct Service::Entry {
   infer::Endpoint endpoint = infer::Endpoint::kNone;
   infer::Clock::time_point start;
   std::shared_ptr<infer::Servable> servable;
+  base::Caller caller;
   std::string id;
   size_t bytes_in = 0;
   size_t bytes_out = 0;
@@ -140,6 +141,7 @@ class Service::StreamInfer : public Exchange,
   Service* const service_;
   const std::weak_ptr<const bool> alive_;
   const Deadline deadline_;
+  const base::Caller caller_;
   const Method& method_;
   Reply reply_;
   std::deque<absl::Cord> waiting_;
@@ -154,7 +156,7 @@ class Service::StreamInfer : public Exchange,
 class Service::Watch : public Exchange,
                        public std::enable_shared_from_this<Watch> {
  public:
-  Watch(Service* service, const Method& method, Reply reply);
+  Watch(Service* service, const Head& head, const Method& method, Reply reply);
   void OnMessage(absl::Cord message) override;
   void OnEnd() override;
   void OnGone() override;
@@ -179,7 +181,8 @@ class Service::Watch : public Exchange,
 
 class Service::ReflectionStream : public Exchange {
  public:
-  ReflectionStream(Service* service, const Method& method, Reply reply);
+  ReflectionStream(Service* service, const Head& head, const Method& method,
+                   Reply reply);
   void OnMessage(absl::Cord message) override;
   void OnEnd() override { Finish(absl::OkStatus()); }
   void OnGone() override {}

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
+#include "cc/base/caller.h"
 #include "cc/base/loop.h"
 
 namespace grpc {
@@ -21,6 +22,7 @@ struct Head {
   std::string path;  // "/inference.GRPCInferenceService/ModelInfer"
   base::Clock::time_point start;
   std::optional<base::Clock::time_point> deadline;  // grpc-timeout
+  base::Caller caller;
 };
 
 // What the connection does for a Reply.

@@ -63,10 +63,12 @@ absl::StatusOr<std::string> Service::HealthAnswer(const absl::Cord& request,
   return EncodeStatus(health);
 }
 
-Service::Watch::Watch(Service* service, const Method& method, Reply reply)
+Service::Watch::Watch(Service* service, const Head& head, const Method& method,
+                      Reply reply)
     : service_(service), alive_(service->alive_), reply_(std::move(reply)) {
   entry_.path = method.path;
   entry_.endpoint = method.endpoint;
+  entry_.caller = head.caller;
 }
 
 void Service::Watch::OnMessage(absl::Cord message) {
@@ -129,9 +131,10 @@ void Service::LookAtWatches() {
 
 // ---- Reflection
 
-Service::ReflectionStream::ReflectionStream(Service* service,
+Service::ReflectionStream::ReflectionStream(Service* service, const Head& head,
                                             const Method& method, Reply reply)
     : service_(service), alive_(service->alive_), reply_(std::move(reply)) {
+  entry_.caller = head.caller;
   entry_.path = method.path;
   entry_.endpoint = method.endpoint;
 }

@@ -107,6 +107,7 @@ class Service::StreamInfer::Item : public Inference {
         number_(number) {
     entry_.path = stream_->method_.path;
     entry_.endpoint = stream_->method_.endpoint;
+    entry_.caller = stream_->caller_;
     entry_.start = base::Clock::now();
   }
   ~Item() override {
@@ -158,6 +159,7 @@ Service::StreamInfer::StreamInfer(Service* service, const Head& head,
     : service_(service),
       alive_(service->alive_),
       deadline_(head.deadline),
+      caller_(head.caller),
       method_(method),
       reply_(std::move(reply)) {}
 

@@ -79,6 +79,7 @@ std::shared_ptr<Exchange> Service::Begin(const Head& head, Reply reply) {
     Entry entry;
     entry.path = head.path;
     entry.start = head.start;
+    entry.caller = head.caller;
     Record(entry, status);
     reply.Finish(status);
     return nullptr;
@@ -93,9 +94,9 @@ std::shared_ptr<Exchange> Service::Begin(const Head& head, Reply reply) {
     case Method::kControl:
       return std::make_shared<Control>(this, head, *method, std::move(reply));
     case Method::kWatch:
-      return std::make_shared<Watch>(this, *method, std::move(reply));
+      return std::make_shared<Watch>(this, head, *method, std::move(reply));
     case Method::kReflection:
-      return std::make_shared<ReflectionStream>(this, *method,
+      return std::make_shared<ReflectionStream>(this, head, *method,
                                                 std::move(reply));
     case Method::kUnary:
       break;
@@ -140,6 +141,7 @@ void Service::Record(const Entry& entry, const absl::Status& status) {
   access.bytes_out = entry.bytes_out;
   access.start = entry.start;
   access.id = entry.id;
+  access.caller = &entry.caller;
   access.error = status.message();
   access.timing = &entry.timing;
   core_->Record(access);
@@ -153,6 +155,7 @@ Service::Unary::Unary(Service* service, const Head& head, const Method& method,
   entry_.path = method.path;
   entry_.endpoint = method.endpoint;
   entry_.start = head.start;
+  entry_.caller = head.caller;
 }
 
 void Service::Unary::OnMessage(absl::Cord message) {

@@ -84,6 +84,12 @@ Exchange::Exchange(infer::Core* core, coding::Coders* coders,
       accepted(Accepted(request)),
       headers(std::move(headers)) {}
 
+void Exchange::ReadCaller(const http::Request& request) {
+  for (const auto& [name, value] : request.headers) {
+    caller.OnHeader(name, value);
+  }
+}
+
 // Errors go as they are: tritonclient reads them so, whatever it asked for.
 void Exchange::Send(http::Response response) {
   if (response.status != 200 ||
@@ -152,6 +158,7 @@ void Exchange::Record(const http::Response& response) const {
   access.bytes_out = response.body.size();
   access.start = start;
   access.id = id;
+  access.caller = &caller;
   access.error = error;
   access.timing = &timing;
   core->Record(access);

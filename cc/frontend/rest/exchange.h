@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "cc/base/caller.h"
 #include "cc/frontend/coding/coders.h"
 #include "cc/frontend/http/http.h"
 #include "cc/frontend/rest/decode.h"
@@ -43,6 +44,8 @@ struct Exchange : std::enable_shared_from_this<Exchange> {
   Exchange(infer::Core* core, coding::Coders* coders,
            const http::Request& request, http::Headers headers);
 
+  // Takes what the headers say of who asks.
+  void ReadCaller(const http::Request& request);
   // The answer, which is logged and counted; compressed, if the client asks for
   // that and it is worth it.
   void Send(http::Response response);
@@ -58,6 +61,7 @@ struct Exchange : std::enable_shared_from_this<Exchange> {
   const infer::Clock::time_point start = infer::Clock::now();
   const std::string method;
   const std::string path;
+  base::Caller caller;
   Route route;
   coding::Coding coding = coding::Coding::kIdentity;  // of the body
   const coding::Coding accepted;                      // of the answer

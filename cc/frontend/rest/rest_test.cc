@@ -472,7 +472,7 @@ TEST_F(RestTest, ClientsLoadAndUnloadOnlyWhereTheyMay) {
   EXPECT_THAT(refused.body(), HasSubstr("--model_control=1"));
   EXPECT_EQ(Call("POST", "/v2/repository/models/m/load").status(), 403);
 
-  infer::Core core(&repository_, &registry_, &budget_, /*model_control=*/true);
+  infer::Core core(&repository_, &registry_, &budget_, {/*model_control=*/true});
   rest_.emplace(&loop_, &core, options_);
   EXPECT_EQ(Call("GET", "/v2/repository/models/m/load").status(), 405);
   const auto load = Start("POST", "/v2/repository/models/m/load");
