@@ -177,6 +177,7 @@ class Serving {
   rest::Options RestOptions() const {
     rest::Options options;
     options.max_json_bytes = static_cast<size_t>(flags_.max_json_bytes);
+    options.cors_origins = flags_.cors_origins;
     options.max_body_bytes = static_cast<size_t>(flags_.max_request_bytes);
     return options;
   }

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "cc/base/cpus.h"
+#include "cc/frontend/rest/cors.h"
 
 namespace server {
 namespace {
@@ -120,6 +121,15 @@ void AddClients(ServeFlags* flags, CLI::App* app) {
   Add(app, "--min_bytes_per_second", &flags->min_bytes_per_second, 1,
       1'000'000'000,
       "Least speed of a body and of an answer, see --stall_timeout_ms.");
+  app->add_option("--cors_origins", flags->cors_origins,
+                  "Origins, as https://app.example.com,http://localhost:3000, "
+                  "whose pages a browser lets ask; * is any.")
+      ->delimiter(',')
+      ->take_all()
+      ->check([](const std::string& origin) {
+        return std::string(rest::Cors::CheckOrigin(origin).message());
+      })
+      ->default_str("");
 }
 
 void AddEnd(ServeFlags* flags, CLI::App* app) {

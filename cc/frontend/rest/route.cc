@@ -83,6 +83,7 @@ Route ParseControl(absl::string_view path) {
 }  // namespace
 
 Route ParseRoute(absl::string_view path) {
+  if (path == "/") return {Endpoint::kPage, "", ""};
   absl::ConsumeSuffix(&path, "/");
   if (path == "/metrics") return {Endpoint::kMetrics, "", ""};
   if (!absl::ConsumePrefix(&path, "/v2")) return {};
