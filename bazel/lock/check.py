@@ -21,7 +21,11 @@ _VERSION, _LAUNCHER = ".bazelversion", str(update.LOCK)
 FILES = (
     *(debian_lock.SPEC, debian_lock.LOCK, security_lock.LOCK),
     *(pypi_lock.SPEC, pypi_lock.LOCK, pypi_lock.SDISTS, pypi_lock.WHEELS),
-    *(pypi_lock.BENCH + name for name in (pypi_lock.SPEC, pypi_lock.LOCK, pypi_lock.WHEELS)),
+    *(
+        folder + name
+        for folder in pypi_lock.APART
+        for name in (pypi_lock.SPEC, pypi_lock.LOCK, pypi_lock.WHEELS)
+    ),
     *(_VERSION, _LAUNCHER),
 )
 _HASH = re.compile(r"[0-9a-f]{64}\Z")

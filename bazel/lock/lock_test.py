@@ -24,7 +24,11 @@ ARCHIVE = Path("bazel/debian/private/testdata")
 PINS = (
     *(debian_lock.LOCK, security_lock.LOCK),
     *(pypi_lock.LOCK, pypi_lock.WHEELS),
-    *(pypi_lock.BENCH + pypi_lock.LOCK, pypi_lock.BENCH + pypi_lock.WHEELS),
+    *(
+        folder + name
+        for folder in pypi_lock.APART
+        for name in (pypi_lock.LOCK, pypi_lock.WHEELS)
+    ),
 )
 
 DEBIAN_YAML = """\
@@ -200,8 +204,9 @@ def workspace(tmp_path: Path) -> Path:
     (folder / debian_lock.SPEC).write_text(DEBIAN_YAML)
     (folder / pypi_lock.SPEC).write_text(REQUIREMENTS)
     (folder / pypi_lock.SDISTS).write_text(SDISTS)
-    (folder / pypi_lock.BENCH).mkdir()
-    (folder / pypi_lock.BENCH / pypi_lock.SPEC).write_text("core\n")
+    for apart in pypi_lock.APART:
+        (folder / apart).mkdir(parents=True)
+        (folder / apart / pypi_lock.SPEC).write_text("core\n")
     (folder / ".bazelversion").write_text("7.7.1\n")
     (folder / update.LOCK).parent.mkdir(parents=True)
     packages = [{"name": name, "sha256": "0" * 64} for name in sorted(forky.WANTED)]
@@ -256,6 +261,8 @@ def test_resolves_prints_a_diff_and_is_idempotent(
         "  + web 1.0\n"
         "bench/requirements_lock.txt: 1 added\n  + core 1.0\n"
         "bench/wheels_lock.json: 1 added\n  + core 1.0\n"
+        "cc/server/clients/requirements_lock.txt: 1 added\n  + core 1.0\n"
+        "cc/server/clients/wheels_lock.json: 1 added\n  + core 1.0\n"
     )
     first = read(workspace)
     assert run("debian", "pypi") == 0
@@ -285,11 +292,11 @@ def test_locks_hold_what_repositories_need(run: Run, workspace: Path) -> None:
     assert pypi_lock.spec_digest(locks[pypi_lock.LOCK]) == debian_lock.digest(REQUIREMENTS)
 
 
-def test_what_the_benchmarks_require_moves_nothing_else(
+def test_what_is_resolved_apart_moves_nothing_else(
     run: Run, site: Site, workspace: Path
 ) -> None:
     site.add(wheel("core", "0.9"))
-    (workspace / pypi_lock.BENCH / pypi_lock.SPEC).write_text("core<1\n")
+    (workspace / pypi_lock.APART[0] / pypi_lock.SPEC).write_text("core<1\n")
     assert run("pypi") == 0
     versions = [
         {
@@ -298,7 +305,7 @@ def test_what_the_benchmarks_require_moves_nothing_else(
         }
         for folder in pypi_lock.FOLDERS
     ]
-    assert [of["core"] for of in versions] == ["1.0", "0.9"]
+    assert [of["core"] for of in versions] == ["1.0", "0.9", "1.0"]
     assert list(versions[1]) == ["core"]
 
 

@@ -1,7 +1,7 @@
 """requirements.in -> requirements_lock.txt, and with sdists.in -> wheels_lock.json.
 
-bench/ has a requirements.in of its own, resolved apart: what a benchmark's peers require moves
-no version that images ship.
+Folders of APART have a requirements.in of their own, resolved apart: what a benchmark's peers or a
+test's clients require moves no version that images ship.
 
 pip-tools pins versions and hashes; then pip says which wheel of each pin it would
 install on CPython 3.11 and glibc 2.36 on x86-64, which is what we build and ship,
@@ -37,8 +37,8 @@ from bazel.lock import debian_lock
 
 SPEC, LOCK, WHEELS = "requirements.in", "requirements_lock.txt", "wheels_lock.json"
 SDISTS = "sdists.in"
-BENCH = "bench/"
-FOLDERS = ("", BENCH)  # each a resolution of its own; sdists.in is the first one's alone
+APART = ("bench/", "cc/server/clients/")
+FOLDERS = ("", *APART)  # each a resolution of its own; sdists.in is the first one's alone
 
 _PYTHON = "3.11"
 _PLATFORMS = [

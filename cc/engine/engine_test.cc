@@ -83,7 +83,7 @@ TEST(Load, NamesTheMissingFile) {
 
 TEST(Load, NamesWhatIsThereInsteadAndTheCure) {
   const std::pair<std::string, std::string> kOthers[] = {
-      {"__model__", "__model__ is the format of Paddle 1"},
+      {"__model__", "__model__ without __params__ has its parameters in a file each"},
       {"inference.json", "inference.json may be a program of Paddle 3"},
       {"best.pdparams", "best.pdparams holds the weights alone"},
       {"net.onnx", "net.onnx is no model of Paddle"},
@@ -96,7 +96,7 @@ TEST(Load, NamesWhatIsThereInsteadAndTheCure) {
     const absl::Status status = LoadFrom(directory).status();
     ExpectError(status, absl::StatusCode::kNotFound, cure);
     ExpectError(status, absl::StatusCode::kNotFound,
-                "the directory has: " + file);
+                "the directory holds: " + file);
   }
 }
 
@@ -111,11 +111,18 @@ TEST(Load, TakesTheOneProgramOfAnyName) {
   };
   rename("model", "inference");
   EXPECT_TRUE(LoadFrom(directory).ok());
+  // As macOS leaves beside what it copies.
+  std::ofstream(directory + "/._inference.pdmodel") << "?";
+  EXPECT_TRUE(LoadFrom(directory).ok());
   std::filesystem::copy(directory + "/inference.pdmodel",
-                        directory + "/other.pdmodel");
+                        directory + "/model.pdmodel");
   ExpectError(LoadFrom(directory).status(), absl::StatusCode::kInvalidArgument,
-              "has 2 models: inference.pdmodel, other.pdmodel. Name one");
-  rename("inference", "model");
+              "has 2 models: inference.pdmodel, model.pdmodel. Give each");
+  std::filesystem::remove(directory + "/model.pdmodel");
+  std::filesystem::rename(directory + "/inference.pdmodel",
+                          directory + "/__model__");
+  std::filesystem::rename(directory + "/inference.pdiparams",
+                          directory + "/__params__");
   EXPECT_TRUE(LoadFrom(directory).ok());
 }
 

@@ -12,6 +12,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "cc/base/text.h"
 
 namespace engine {
 namespace {
@@ -132,11 +133,12 @@ class Json {
     return true;
   }
 
-  // Halves of a pair are written one by one: names that have any match nothing.
+  // Halves of a pair become U+FFFD each: names that have any match nothing.
   static void AppendUtf8(std::string_view digits, std::string* value) {
     uint32_t code = 0;
     if (!absl::SimpleHexAtoi(absl::string_view(digits.data(), digits.size()),
-                             &code)) {
+                             &code) ||
+        (code >= 0xd800 && code < 0xe000)) {
       code = 0xfffd;
     }
     if (code < 0x80) {
@@ -220,7 +222,9 @@ absl::Status NarrowRanges(std::string_view metadata,
       return ReadInput(&json, &all.emplace_back());
     });
   }) && json.AtEnd();
-  if (!whole) return absl::DataLossError("it is no JSON object");
+  if (!whole || !base::IsUtf8({metadata.data(), metadata.size()})) {
+    return absl::DataLossError("it is no JSON object");
+  }
   for (const Told& told : all) {
     if (!told.has_range) continue;
     absl::Status status = Narrow(told, inputs);

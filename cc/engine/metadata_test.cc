@@ -61,6 +61,7 @@ TEST(NarrowRanges, RefusesWhatIsWiderOrNoRange) {
            {R"({"name": "ids", "range": [0, [9]]})", "two whole numbers"},
            {R"({"name": "ids", "range": 9})", "two whole numbers"},
            {R"({"name": "idz", "range": [0, 9]})", "is of no input"},
+           {R"({"name": "\ud83d", "range": [0, 9]})", "\xEF\xBF\xBD"},
            {R"({"range": [0, 9]})", "is of no input"}}) {
     auto specs = Inputs();
     const absl::Status status = Narrow(inputs, &specs);
@@ -85,6 +86,8 @@ TEST(NarrowRanges, RefusesWhatIsNoJson) {
       NarrowRanges(damaged, &specs).IgnoreError();
     }
   }
+  EXPECT_EQ(NarrowRanges("{\"a\xff\": 1}", &specs).code(),
+            absl::StatusCode::kDataLoss);
   EXPECT_FALSE(NarrowRanges("[]", &specs).ok());
   EXPECT_FALSE(NarrowRanges("{} {}", &specs).ok());
   EXPECT_FALSE(NarrowRanges(std::string(100000, '['), &specs).ok());

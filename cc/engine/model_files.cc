@@ -13,11 +13,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "cc/base/data_type.h"
+#include "cc/base/model_folder.h"
 #include "cc/engine/program.h"
 
 namespace engine {
@@ -31,10 +30,6 @@ constexpr uint64_t kMaxTensorDescBytes = 4096;
 // Of VarType.Type, framework.proto of Paddle 2.6.2.
 constexpr int kFloat32 = 5;
 constexpr int kInt8 = 21;
-
-constexpr char kWanted[] =
-    "A model is a directory with model.pdmodel and model.pdiparams, as "
-    "paddle.jit.save(layer, \"DIRECTORY/model\") writes them.";
 
 // A file read forward, with a bound that no read or skip can pass.
 class Input {
@@ -52,7 +47,7 @@ class Input {
                               ? absl::StatusCode::kPermissionDenied
                               : absl::StatusCode::kNotFound,
                           absl::StrCat(path, " cannot be opened: ",
-                                       error.message(), ". ", kWanted));
+                                       error.message(), ". ", base::kModelWanted));
     }
     return input;
   }
@@ -195,71 +190,13 @@ std::vector<std::string> List(const std::string& directory) {
   return names;
 }
 
-// What to do with a directory that has other files than these.
-std::string Cure(const std::vector<std::string>& names) {
-  for (const std::string& name : names) {
-    if (name == "__model__") {
-      return "__model__ is the format of Paddle 1: load it with "
-             "paddle.static.load_inference_model(\"DIRECTORY\", executor) and "
-             "write it anew with paddle.static.save_inference_model.";
-    }
-    if (name == "__model__.json" || absl::EndsWith(name, ".json")) {
-      if (name == "metadata.json") continue;
-      return absl::StrCat(name,
-                          " may be a program of Paddle 3: export it there with "
-                          "FLAGS_enable_pir_api=0, which writes a .pdmodel.");
-    }
-    if (absl::EndsWith(name, ".pdparams")) {
-      return absl::StrCat(
-          name,
-          " holds the weights alone, as paddle.save writes them: load "
-          "them into the network and export both with paddle.jit.save.");
-    }
-    if (absl::EndsWith(name, ".onnx")) {
-      return absl::StrCat(name, " is no model of Paddle.");
-    }
-    int64_t version;
-    if (absl::SimpleAtoi(name, &version)) {
-      return absl::StrCat("Is the model the folder ", name, " in it?");
-    }
-  }
-  return kWanted;
-}
-
-// The path of the model's files without .pdmodel and .pdiparams.
-absl::StatusOr<std::string> Stem(const std::string& directory) {
-  constexpr absl::string_view kProgram = ".pdmodel";
+absl::StatusOr<base::ModelNames> Names(const std::string& directory) {
   std::error_code error;
   if (!std::filesystem::is_directory(directory, error)) {
-    return directory + "/model";  // whose opening says what is wrong
+    // Whose opening says what is wrong.
+    return base::ModelNames{"model.pdmodel", "model.pdiparams"};
   }
-  const std::vector<std::string> names = List(directory);
-  std::vector<std::string> programs;
-  for (const std::string& name : names) {
-    if (name == "model.pdmodel") return directory + "/model";
-    if (absl::EndsWith(name, kProgram)) programs.push_back(name);
-  }
-  if (programs.size() > 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(directory, " has ", programs.size(),
-                     " models: ", absl::StrJoin(programs, ", "),
-                     ". Name one of them model.pdmodel, and its parameters "
-                     "model.pdiparams, or give each a directory."));
-  }
-  if (programs.empty()) {
-    constexpr size_t kShown = 10;
-    std::vector<std::string> shown(
-        names.begin(), names.begin() + std::min(kShown, names.size()));
-    if (names.size() > kShown) shown.push_back("...");
-    return absl::NotFoundError(absl::StrCat(
-        directory, "/model.pdmodel is not there; the directory ",
-        names.empty() ? "is empty"
-                      : absl::StrCat("has: ", absl::StrJoin(shown, ", ")),
-        ". ", Cure(names)));
-  }
-  return absl::StrCat(
-      directory, "/",
-      programs[0].substr(0, programs[0].size() - kProgram.size()));
+  return base::OneModel(directory, List(directory));
 }
 
 absl::StatusOr<std::string> ReadProgram(const std::string& path) {
@@ -278,10 +215,10 @@ absl::StatusOr<std::string> ReadProgram(const std::string& path) {
 }
 
 absl::StatusOr<ModelFiles> Check(const std::string& directory) {
-  const absl::StatusOr<std::string> stem = Stem(directory);
-  if (!stem.ok()) return stem.status();
-  const std::string program = *stem + ".pdmodel";
-  const std::string parameters = *stem + ".pdiparams";
+  const absl::StatusOr<base::ModelNames> names = Names(directory);
+  if (!names.ok()) return names.status();
+  const std::string program = absl::StrCat(directory, "/", names->program);
+  const std::string parameters = absl::StrCat(directory, "/", names->parameters);
   const absl::StatusOr<std::string> bytes = ReadProgram(program);
   if (!bytes.ok()) return bytes.status();
   absl::StatusOr<Signature> signature = ParseProgram(*bytes);

@@ -25,9 +25,8 @@ struct ModelFiles {
   Signature signature;     // what the program declares
 };
 
-// The files are model.pdmodel and model.pdiparams; where there is none, the one
-// file NAME.pdmodel and NAME.pdiparams. A network without parameters has no
-// second file, or an empty one.
+// The files are those of base/model_folder.h. A network without parameters has
+// no second file, or an empty one.
 //
 // NOT_FOUND: no such file. DATA_LOSS: damaged, or the two do not belong
 // together. INVALID_ARGUMENT: not a model that can be served (no input or

@@ -50,7 +50,7 @@ struct DirectoryOptions {
   // Between two looks; zero: the directory is looked at once, at start.
   std::chrono::milliseconds poll{0};
   ModelOptions model;  // but for name, version and directory
-  Scanner::Look look = Scan;
+  Scanner::Look look = [](const std::string& path) { return Scan(path); };
 };
 
 class ModelDirectory : public Repository {

@@ -1,5 +1,6 @@
 // What lies in a directory of models: DIRECTORY/NAME/VERSION/ is a version,
-// VERSION a positive decimal number.
+// VERSION a positive decimal number. Or the directory is one model, as KServe
+// mounts it: it holds VERSION/, or the model's files, which are version 1.
 #ifndef CC_INFER_SCAN_H_
 #define CC_INFER_SCAN_H_
 
@@ -26,9 +27,15 @@ struct Found {
 };
 
 // Names that begin with a dot are nobody's: a version is written under such a
-// one and then renamed, so that no half of it is ever seen. Errors say how a
-// directory of models should look.
-absl::StatusOr<Found> Scan(const std::string& directory);
+// one and then renamed, so that no half of it is ever seen.
+//
+// `name` is that of the model where the directory is one; empty: the
+// directory's own.
+//
+// NOT_FOUND: no model; the message says what is there, and how a directory of
+// models should look. INVALID_ARGUMENT: it looks like more than one of these.
+absl::StatusOr<Found> Scan(const std::string& directory,
+                           const std::string& name = "");
 
 }  // namespace infer
 

@@ -6,6 +6,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 
 namespace server {
 
@@ -24,6 +25,8 @@ Command AddGpuCheck(CLI::App* program);
 
 // Says on stderr what failed; returns 1.
 int Failed(const absl::Status& status);
+// The same of flags, with the command whose --help tells of them; returns 2.
+int WrongUsage(const absl::Status& status, absl::string_view command);
 
 }  // namespace server
 

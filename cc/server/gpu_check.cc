@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include "CLI/CLI.hpp"
@@ -16,12 +14,11 @@
 #include "absl/strings/str_cat.h"
 #include "cc/engine/engine.h"
 #include "cc/engine/gpu_report.h"
+#include "cc/infer/scan.h"
 #include "cc/server/commands.h"
 
 namespace server {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr char kModels[] = "/models";
 
@@ -29,19 +26,11 @@ constexpr char kModels[] = "/models";
 // 8.0 on: what differs by more than this part of the largest output is wrong.
 constexpr double kTolerance = 0.01;
 
-// The first of /models/NAME/VERSION by name; empty if there is none.
+// The first of /models by name; empty if there is none.
 std::string AnyModel() {
-  std::vector<std::string> found;
-  std::error_code error;
-  constexpr auto kReadable = fs::directory_options::skip_permission_denied;
-  for (fs::recursive_directory_iterator it(kModels, kReadable, error), end;
-       !error && it != end; it.increment(error)) {
-    if (it.depth() == 2 && it->path().filename() == "model.pdmodel") {
-      found.push_back(it->path().parent_path().string());
-    }
-  }
-  const auto first = std::min_element(found.begin(), found.end());
-  return first == found.end() ? "" : *first;
+  const auto found = infer::Scan(kModels);
+  return found.ok() ? found->models.begin()->second.begin()->second.directory
+                    : "";
 }
 
 // Numbers for an input, `open` in each of its variable dimensions but the

@@ -22,6 +22,7 @@
 #include "absl/strings/str_split.h"
 #include "cc/base/clock.h"
 #include "cc/server/commands.h"
+#include "cc/server/config.h"
 #include "cc/server/listen_flags.h"
 #include "cc/telemetry/http_client.h"
 
@@ -47,11 +48,16 @@ struct HealthCheckFlags {
   }
 };
 
-// The flags of `serve` in the command line of a process, if it has one: it may
-// stand behind an init or an emulator.
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The flags of `serve` in the command line of a process, if it has one, which
+// may stand behind an init or an emulator, in its environment and its file.
 std::optional<ListenFlags> FlagsOfServer(const std::string& process) {
-  std::ifstream file("/proc/" + process + "/cmdline");
-  const std::string line{std::istreambuf_iterator<char>(file), {}};
+  const std::string directory = "/proc/" + process;
+  const std::string line = ReadFile(directory + "/cmdline");
   const std::vector<std::string> words =
       absl::StrSplit(line, '\0', absl::SkipEmpty());
   for (size_t i = 1; i < words.size(); ++i) {
@@ -65,13 +71,21 @@ std::optional<ListenFlags> FlagsOfServer(const std::string& process) {
     app.option_defaults()->multi_option_policy(
         CLI::MultiOptionPolicy::TakeLast);
     ListenFlags flags;
+    Config config;
     flags.Register(&app);
+    config.Register(&app);
     try {
       // The last one first, as CLI11 wants.
       app.parse(std::vector<std::string>(
           words.rbegin(), std::make_reverse_iterator(words.begin() + i + 1)));
     } catch (const CLI::ParseError&) {
       return std::nullopt;  // it will not serve either
+    }
+    if (!config
+             .Fill(ParseEnvironment(ReadFile(directory + "/environ")),
+                   Config::Unknown::kIgnored, directory + "/cwd")
+             .ok()) {
+      return std::nullopt;
     }
     return flags;
   }

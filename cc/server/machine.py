@@ -10,9 +10,11 @@ when booted with ipv6.disable=1; `both` is neither.
 import ctypes
 import http.client
 import json
+import os
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 from cc.server.serving import program, read_log_until
 
@@ -62,8 +64,14 @@ def main(kind: str, ip: str, *flags: str) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         log = read_log_until("ready", process)
         (listening,) = (line for line in log if line["msg"] == "listening")
+        # Which knows nothing but the server's process.
         check = subprocess.run(
-            [*program(), "healthcheck"], capture_output=True, text=True, check=False
+            [*(str(Path(word).absolute()) for word in program()), "healthcheck"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            env={k: v for k, v in os.environ.items() if not k.startswith("PADDLE_SERVER_")},
         )
         told = {
             "host": listening["host"],

@@ -18,11 +18,14 @@
 namespace server {
 namespace {
 
+std::string Usage(absl::string_view what, absl::string_view command) {
+  return absl::StrCat("server: ", what, "; see `server ", command,
+                      command.empty() ? "" : " ", "--help`\n");
+}
+
 std::string UsageError(const CLI::App* program, const CLI::Error& error) {
   const auto commands = program->get_subcommands();
-  return absl::StrCat("server: ", error.what(), "; see `server ",
-                      commands.empty() ? "" : commands[0]->get_name() + " ",
-                      "--help`\n");
+  return Usage(error.what(), commands.empty() ? "" : commands[0]->get_name());
 }
 
 // Throws CLI::ParseError for wrong usage, and for --help and --version too.
@@ -84,6 +87,11 @@ int Main(int argc, char** argv) {
 int Failed(const absl::Status& status) {
   std::fprintf(stderr, "server: %s\n", std::string(status.message()).c_str());
   return 1;
+}
+
+int WrongUsage(const absl::Status& status, absl::string_view command) {
+  std::fputs(Usage(status.message(), command).c_str(), stderr);
+  return 2;
 }
 
 }  // namespace server

@@ -289,3 +289,37 @@ def test_a_repository_may_have_what_is_no_model(models: Repository) -> None:
         server.stop()
     why = [line["why"] for line in server.logged("passed over", level="warning")]
     assert any('"empty"' in line for line in why)
+
+
+def test_a_folder_that_is_one_model_is_served_and_followed(tmp_path: Path) -> None:
+    """As KServe mounts it: the files right there, by other names."""
+    models = Repository(tmp_path)
+    folder = models.root
+
+    def put(network: str) -> None:
+        for file in models.make(network).iterdir():
+            file.rename(folder / file.with_stem("inference").name)
+
+    put("times1")
+    (folder / "lost+found").mkdir()
+    with serving(models.flag, "--model_name=m", POLL) as server:
+        assert list(index(server)) == [("m", "1")]
+        with asked_all_the_time(server) as factors:
+            for wanted in (2, 1, 2):
+                put(f"times{wanted}")
+                until_factor(server, wanted)
+            # Half of it is no model.
+            (folder / "inference.pdmodel").rename(folder / "away")
+            until(lambda: server.logged("cannot look for models"))
+            (folder / "away").rename(folder / "inference.pdmodel")
+        assert set(factors) == {1, 2}
+
+
+def test_a_folder_of_versions_is_one_model(tmp_path: Path) -> None:
+    models = Repository(tmp_path)
+    for version in (1, 2):
+        models.make(f"times{version}").rename(models.root / str(version))
+    with serving(models.flag) as server:
+        assert list(index(server)) == [("models", "1"), ("models", "2")]
+        assert factor(server, "models", version=1) == 1
+        assert factor(server, "models") == 2

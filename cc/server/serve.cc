@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -32,6 +33,7 @@
 #include "cc/infer/core.h"
 #include "cc/infer/model_directory.h"
 #include "cc/server/commands.h"
+#include "cc/server/config.h"
 #include "cc/server/device.h"
 #include "cc/server/serve_flags.h"
 #include "cc/server/telemetry.h"
@@ -189,6 +191,7 @@ class Serving {
   rest::Options RestOptions() const {
     rest::Options options;
     options.max_json_bytes = static_cast<size_t>(flags_.max_json_bytes);
+    options.max_body_bytes = static_cast<size_t>(flags_.max_request_bytes);
     return options;
   }
 
@@ -372,8 +375,17 @@ Command AddServe(CLI::App* program) {
       "serve",
       "Serves models over HTTP, Open Inference Protocol v2, and /metrics.");
   const auto flags = std::make_shared<ServeFlags>();
+  const auto config = std::make_shared<Config>();
   flags->Register(app);
-  return {app, [flags] {
+  config->Register(app);
+  return {app, [flags, config] {
+            const absl::Status filled =
+                config->Fill(OwnEnvironment(), Config::Unknown::kError);
+            if (!filled.ok()) return WrongUsage(filled, "serve");
+            if (config->print()) {
+              std::fputs(config->Text().c_str(), stdout);
+              return 0;
+            }
             base::SetLogLevel(flags->log_level);
             return ServeModels(*flags);
           }};

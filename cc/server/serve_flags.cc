@@ -26,7 +26,11 @@ void Add(CLI::App* app, const std::string& name, int64_t* value, int64_t min,
 
 void AddWhat(ServeFlags* flags, CLI::App* app) {
   app->add_option("--model_repository", flags->model_repository,
-                  "Directory with NAME/VERSION/model.pdmodel and .pdiparams.");
+                  "Directory with NAME/VERSION/model.pdmodel and .pdiparams, or "
+                  "with one model: these files, or VERSION/ with them.");
+  app->add_option("--model_name", flags->model_name,
+                  "Name of the one model of such a directory; without it, the "
+                  "directory's.");
   Add(app, "--latest_versions", &flags->latest_versions, 0, 1'000'000,
       "Of each model the so many highest versions are served; 0: all.");
   app->add_option("--model_versions", flags->model_versions,
@@ -226,6 +230,9 @@ infer::CoreOptions ServeFlags::Core() const {
 absl::StatusOr<infer::DirectoryOptions> ServeFlags::Directory() const {
   infer::DirectoryOptions options;
   options.directory = model_repository;
+  options.look = [name = model_name](const std::string& directory) {
+    return infer::Scan(directory, name);
+  };
   options.latest = static_cast<size_t>(latest_versions);
   options.poll = milliseconds(poll_ms);
   for (const std::string& text : model_versions) {

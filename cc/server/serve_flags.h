@@ -23,6 +23,7 @@ namespace server {
 struct ServeFlags {
   // What is served.
   std::string model_repository = "/models";
+  std::string model_name;
   int64_t latest_versions = 0;
   std::vector<std::string> model_versions;
   int64_t poll_ms = 0;

@@ -62,7 +62,11 @@ class Reader {
   // The number of things that follow, of so many bytes each at least.
   size_t Count(size_t bytes_each) {
     const int64_t count = Int();
-    if (count < 0 || !Has(static_cast<uint64_t>(count) * bytes_each)) return 0;
+    // Divided: their product may be more than the number can say.
+    if (count < 0 || static_cast<uint64_t>(count) > bytes_.size() / bytes_each) {
+      ok_ = false;
+      return 0;
+    }
     return static_cast<size_t>(count);
   }
 

@@ -185,7 +185,7 @@ class Contract:
             with self.start(term, cache) as container:
                 for request in term["requests"]:
                     try:
-                        status, body = container.get(request["path"])
+                        status, body = container.get(request["path"], request["status"])
                     except AssertionError as error:
                         self.check(False, f"{what}: {error}")
                         break

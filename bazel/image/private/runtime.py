@@ -130,8 +130,12 @@ class Container:
             time.sleep(0.05)
         raise AssertionError(f"{path} is not ready: {last}\n{self.stdout}{self.stderr}")
 
-    def get(self, path: str, seconds: float = SECONDS) -> tuple[int, str]:
-        """Status and body of the answer to a GET, as soon as there is one."""
+    def get(self, path: str, status: int = 200, seconds: float = SECONDS) -> tuple[int, str]:
+        """Status and body of the answer to a GET.
+
+        A 503, where another `status` is wanted, is of a service that is not ready yet: it is asked
+        again until the time is over.
+        """
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         deadline = time.monotonic() + seconds
         last: object = None
@@ -140,7 +144,10 @@ class Container:
                 with opener.open(self.url + path, timeout=10) as answer:
                     return answer.status, answer.read().decode(errors="replace")
             except urllib.error.HTTPError as error:
-                return error.code, error.read().decode(errors="replace")
+                code, body = error.code, error.read().decode(errors="replace")
+                if code != 503 or status == 503:
+                    return code, body
+                last = f"503 {body}"
             except OSError as error:
                 last = error
             time.sleep(0.1)

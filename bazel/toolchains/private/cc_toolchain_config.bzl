@@ -28,6 +28,23 @@ def _on(name, *flag_sets):
 def _isystem(root, directories):
     return [flag for d in directories for flag in ["-isystem", root + "/" + d]]
 
+# `--features=NAME`, or --config=NAME, which is more (.bazelrc). Their run times are linked in, as no image ships them.
+_SANITIZERS = [
+    ("asan", ["-fsanitize=address"], ["-fsanitize=address", "-static-libasan"]),
+    ("ubsan", ["-fsanitize=undefined", "-fno-sanitize-recover=undefined"], ["-fsanitize=undefined", "-static-libubsan"]),
+    ("tsan", ["-fsanitize=thread"], ["-fsanitize=thread", "-static-libtsan"]),
+]
+
+def _sanitizer(name, compile, link):
+    return feature(
+        name = name,
+        flag_sets = [
+            _flags(ALL_CC_COMPILE_ACTION_NAMES, compile),
+            _flags(ALL_CC_LINK_ACTION_NAMES, link),
+        ],
+        implies = ["sanitized"],
+    )
+
 def _impl(ctx):
     repository = ctx.attr.repository
     root = repository + "/root"
@@ -79,6 +96,17 @@ def _impl(ctx):
             _flags(ALL_CC_COMPILE_ACTION_NAMES, ["-g"], ["dbg"]),
             _flags(ALL_CC_LINK_ACTION_NAMES, ["-Wl,--gc-sections"], ["opt"]),
         ),
+    ] + [
+        _sanitizer(name, compile, link)
+        for name, compile, link in _SANITIZERS
+    ] + [
+        feature(name = "sanitized", flag_sets = [
+            # Behind those of the mode, which they take back.
+            _flags(ALL_CC_COMPILE_ACTION_NAMES, ["-g1", "-O1", "-U_FORTIFY_SOURCE"]),
+        ]),
+        feature(name = "coverage_calls", flag_sets = [
+            _flags(ALL_CC_COMPILE_ACTION_NAMES, ["-fsanitize-coverage=trace-pc,trace-cmp"]),
+        ]),
         _on("base_link", _flags(ALL_CC_LINK_ACTION_NAMES, [
             "-no-canonical-prefixes",
             "-B%s/wrap/" % repository,

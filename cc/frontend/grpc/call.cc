@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "cc/base/text.h"
+#include "cc/frontend/grpc/headers.h"
 
 namespace grpc {
 namespace {
@@ -17,6 +17,9 @@ namespace {
 // Of messages in both directions: what a client may send ahead of us, and what
 // may wait for it until it must stop asking.
 constexpr size_t kMostUnsent = 1 << 20;
+// Messages that wait to be decompressed; a client that sends more is held back
+// by its window.
+constexpr size_t kMostWaiting = 8192;
 constexpr size_t kMostPath = 1024;
 constexpr size_t kMostMessage = 2000;
 
@@ -29,48 +32,6 @@ nghttp2_nv Field(absl::string_view name, absl::string_view value,
   return {reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
           reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())),
           name.size(), value.size(), flags};
-}
-
-// As grpc-message is written: printable ASCII but for '%'.
-std::string PercentEncode(absl::string_view text) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    if (c >= ' ' && c <= '~' && c != '%') {
-      out.push_back(c);
-    } else {
-      const auto byte = static_cast<uint8_t>(c);
-      out.append({'%', kHex[byte >> 4], kHex[byte & 15]});
-    }
-  }
-  return out;
-}
-
-// "100m": at most eight digits and a unit.
-std::optional<base::Clock::duration> ParseTimeout(absl::string_view text) {
-  uint64_t count = 0;
-  if (text.size() < 2 || text.size() > 9 || text[0] == '+' ||
-      !absl::SimpleAtoi(text.substr(0, text.size() - 1), &count)) {
-    return std::nullopt;
-  }
-  // 99999999 hours are beyond what the clock counts.
-  constexpr uint64_t kMostHours = 24 * 365 * 100;
-  switch (text.back()) {
-    case 'H':
-      return std::chrono::hours(std::min(count, kMostHours));
-    case 'M':
-      return std::chrono::minutes(count);
-    case 'S':
-      return std::chrono::seconds(count);
-    case 'm':
-      return std::chrono::milliseconds(count);
-    case 'u':
-      return std::chrono::microseconds(count);
-    case 'n':
-      return std::chrono::nanoseconds(count);
-    default:
-      return std::nullopt;
-  }
 }
 
 }  // namespace
@@ -115,6 +76,8 @@ void Connection::Call::OnHeader(absl::string_view name,
     content_type_ = std::string(value);
   } else if (name == "grpc-encoding") {
     encoding_ = std::string(value);
+  } else if (name == "grpc-accept-encoding") {
+    accept_encoding_ = std::string(value);
   } else if (name == "grpc-timeout") {
     const auto timeout = ParseTimeout(value);
     if (timeout) {
@@ -134,11 +97,14 @@ absl::Status Connection::Call::CheckHead() {
     return absl::UnimplementedError(
         absl::StrCat("method ", base::Clip(method_, 20), " is none of gRPC"));
   }
-  if (!encoding_.empty() && encoding_ != "identity") {
+  const auto coding = encoding_.empty() ? coding::Coding::kIdentity
+                                        : coding::CodingOf(encoding_);
+  if (!coding) {
     return absl::UnimplementedError(
         absl::StrCat("grpc-encoding ", base::Quote(encoding_),
-                     " is not served; send messages as they are"));
+                     " is not served; these are: ", kAcceptEncoding));
   }
+  coding_ = *coding;
   return absl::OkStatus();
 }
 
@@ -152,6 +118,7 @@ void Connection::Call::OnHead() {
         absl::StrCat("content-type ", base::Quote(content_type_),
                      " is not that of gRPC, application/grpc")));
   }
+  if (coding_ != coding::Coding::kIdentity) Expand();
   try {
     exchange_ =
         connection_->shared_->handler->Begin(head_, Reply(shared_from_this()));
@@ -173,12 +140,24 @@ void Connection::Call::OnData(absl::string_view bytes) {
     if (!message.ok()) {
       Refuse(message.status());
     } else if (message->has_value()) {
-      WithExchange([&](Exchange& exchange) {
-        exchange.OnMessage(**std::move(message));
-      });
+      OnMessage(**std::move(message));
     }
   }
   ReleaseWindow();
+}
+
+void Connection::Call::OnMessage(Incoming::Message message) {
+  if (coded_in_ == nullptr) return Deliver(std::move(message.bytes));
+  if (coded_in_->size() >= kMostWaiting) {
+    return Refuse(absl::ResourceExhaustedError(absl::StrCat(
+        "more than ", kMostWaiting, " messages wait to be decompressed")));
+  }
+  coded_in_->Push(std::move(message.bytes), message.compressed);
+}
+
+void Connection::Call::Deliver(absl::Cord message) {
+  WithExchange(
+      [&](Exchange& exchange) { exchange.OnMessage(std::move(message)); });
 }
 
 void Connection::Call::OnEnd() {
@@ -187,6 +166,10 @@ void Connection::Call::OnEnd() {
   if (incoming_.within()) {
     return Refuse(absl::InternalError("the call ends within a message"));
   }
+  if (coded_in_ == nullptr || coded_in_->empty()) HandOver();
+}
+
+void Connection::Call::HandOver() {
   // From now on whoever is to answer holds it.
   const std::shared_ptr<Exchange> exchange = exchange_;
   exchange_later_ = exchange;
@@ -197,7 +180,7 @@ void Connection::Call::OnEnd() {
 void Connection::Call::OnClosed() {
   connection_ = nullptr;
   const bool waited = !std::exchange(finished_, true);
-  incoming_.Forget();
+  Forget();
   out_.Clear();
   if (waited) WithExchange([](Exchange& e) { e.OnGone(); });
   exchange_.reset();
@@ -216,7 +199,8 @@ void Connection::Call::OnDrain() {
 // So that the client can send as much again, if it need not wait.
 void Connection::Call::ReleaseWindow() {
   if (connection_ == nullptr || window_ == 0) return;
-  bool full = out_.size() > kMostUnsent;
+  bool full = unsent() > kMostUnsent || (!finished_ && coded_in_ != nullptr &&
+                                         !coded_in_->empty());
   if (!full && !finished_) {
     WithExchange([&](Exchange& e) { full = e.full(); });
   }
@@ -230,17 +214,26 @@ void Connection::Call::ReleaseWindow() {
 
 void Connection::Call::Respond(const nghttp2_data_provider* source) {
   responded_ = true;
-  const std::array<nghttp2_nv, 3> fields = {
+  const std::array<nghttp2_nv, 4> fields = {
       Field(":status", "200", kStatic),
       Field("content-type", "application/grpc", kStatic),
-      Field("grpc-accept-encoding", "identity", kStatic)};
+      Field("grpc-accept-encoding", kAcceptEncoding, kStatic),
+      Field("grpc-encoding", coding::NameOf(coding_), kStatic)};
   nghttp2_submit_response(connection_->session_, id_, fields.data(),
-                          fields.size(), source);
+                          fields.size() - (coded_out_ == nullptr ? 1 : 0),
+                          source);
 }
 
 void Connection::Call::Send(absl::Cord message) {
   if (connection_ == nullptr || finished_) return;
+  if (coded_out_ == nullptr) return Emit(std::move(message), false);
+  const bool large = message.size() >= coding::Coders::kLeastCompressed;
+  coded_out_->Push(std::move(message), large);
+}
+
+void Connection::Call::Emit(absl::Cord message, bool compressed) {
   std::array<char, Incoming::kPrefix> prefix = {};
+  prefix[0] = compressed ? 1 : 0;
   for (size_t i = 1; i < prefix.size(); ++i) {
     prefix[i] = static_cast<char>(message.size() >> (8 * (4 - i)));
   }
@@ -267,12 +260,14 @@ void Connection::Call::Finish(const absl::Status& status) {
   if (connection_ == nullptr || finished_) return;
   finished_ = true;
   status_ = status;
-  if (!responded_) {
-    Trailers(true);
-  } else if (std::exchange(waits_, false)) {
-    nghttp2_session_resume_data(connection_->session_, id_);
+  if (coded_out_ == nullptr || coded_out_->empty()) {
+    if (!responded_) {
+      Trailers(true);
+    } else if (std::exchange(waits_, false)) {
+      nghttp2_session_resume_data(connection_->session_, id_);
+    }
   }
-  incoming_.Forget();
+  Forget();
   ReleaseWindow();
   connection_->WriteSoon();
 }
@@ -298,7 +293,7 @@ void Connection::Call::Trailers(bool only) {
     const bool is_grpc = absl::StartsWith(content_type_, "application/grpc");
     fields.push_back(Field(":status", is_grpc ? "200" : "415", kStatic));
     fields.push_back(Field("content-type", "application/grpc", kStatic));
-    fields.push_back(Field("grpc-accept-encoding", "identity", kStatic));
+    fields.push_back(Field("grpc-accept-encoding", kAcceptEncoding, kStatic));
   }
   fields.push_back(Field("grpc-status", code, NGHTTP2_NV_FLAG_NO_COPY_NAME));
   if (!message.empty()) {
@@ -315,13 +310,15 @@ void Connection::Call::Trailers(bool only) {
 }
 
 ssize_t Connection::Call::Read(size_t most, uint32_t* flags) {
-  if (out_.empty() && !finished_) {
+  const bool more =
+      !finished_ || (coded_out_ != nullptr && !coded_out_->empty());
+  if (out_.empty() && more) {
     waits_ = true;
     return NGHTTP2_ERR_DEFERRED;
   }
   const size_t size = std::min(most, out_.size());
   *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-  if (finished_ && size == out_.size()) {
+  if (!more && size == out_.size()) {
     *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
     Trailers(false);
   }

@@ -15,6 +15,8 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 #include "cc/base/loop.h"
+#include "cc/frontend/coding/coding.h"
+#include "cc/frontend/grpc/coded_queue.h"
 #include "cc/frontend/grpc/connection.h"
 #include "cc/frontend/grpc/grpc.h"
 #include "cc/frontend/grpc/incoming.h"
@@ -40,7 +42,9 @@ class Connection::Call : public Stream,
   // What it gets. Nothing throws.
   void Send(absl::Cord message) override;
   void Finish(const absl::Status& status) override;
-  size_t unsent() const override { return out_.size(); }
+  size_t unsent() const override {
+    return out_.size() + (coded_out_ != nullptr ? coded_out_->bytes() : 0);
+  }
   // Ends the call for a reason that its exchange does not know.
   void Refuse(const absl::Status& status);
 
@@ -54,6 +58,7 @@ class Connection::Call : public Stream,
   // See http::Timeouts.
   bool receiving() const {
     return !finished_ && !ended_ &&
+           (coded_in_ == nullptr || coded_in_->empty()) &&
            (exchange_ == nullptr || incoming_.within() ||
             exchange_->waits_for_client());
   }
@@ -65,6 +70,16 @@ class Connection::Call : public Stream,
 
  private:
   absl::Status CheckHead();
+  // Makes way for messages that are compressed.
+  void Expand();
+  void OnMessage(Incoming::Message message);
+  void OnInflated(absl::StatusOr<absl::Cord> message);
+  void Deliver(absl::Cord message);
+  // All that the client has said is with the exchange.
+  void HandOver();
+  // What has come and was not told yet.
+  void Forget();
+  void Emit(absl::Cord message, bool compressed);
   void Respond(const nghttp2_data_provider* source);
   void Trailers(bool only);
   void ReleaseWindow();
@@ -78,10 +93,14 @@ class Connection::Call : public Stream,
   std::string method_;
   std::string content_type_;
   std::string encoding_;
+  std::string accept_encoding_;
+  coding::Coding coding_ = coding::Coding::kIdentity;
   absl::Status head_error_;
   std::shared_ptr<Exchange> exchange_;      // until the client has said all
   std::weak_ptr<Exchange> exchange_later_;  // and then
   Incoming incoming_;
+  // nullptr where nothing is compressed, in that direction.
+  std::unique_ptr<CodedQueue> coded_in_, coded_out_;
   size_t window_ = 0;       // bytes that the client may not send again yet
   bool ended_ = false;      // the client sends no more
   bool responded_ = false;  // headers are on their way

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,38 +17,15 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "cc/base/byte_budget.h"
 #include "cc/base/loop.h"
 #include "cc/frontend/grpc/grpc.h"
 #include "cc/frontend/grpc/incoming.h"
+#include "cc/frontend/grpc/shared.h"
 #include "cc/frontend/http/acceptor.h"
 #include "cc/frontend/http/block.h"
 #include "cc/frontend/http/output.h"
 
 namespace grpc {
-
-struct Limits {
-  size_t message_bytes = 64 << 20;
-  uint32_t streams = 256;            // calls at the same time, per connection
-  uint32_t header_bytes = 16 << 10;  // as HTTP/2 counts them
-};
-
-class Connection;
-
-// What the connections of a server have in common.
-struct Shared {
-  base::Loop* loop = nullptr;
-  Handler* handler = nullptr;
-  base::ByteBudget* budget = nullptr;
-  Limits limits;
-  http::Timeouts timeouts;
-  std::shared_ptr<http::BlockPool> pool;
-  std::function<void(Connection*)> closed;  // called by each, at its end
-  http::Counts counts;
-  std::vector<char> scratch;  // where there is no memory to receive into
-  nghttp2_session_callbacks* callbacks = nullptr;
-  nghttp2_option* options = nullptr;
-};
 
 // Lives on the loop's thread. What happens in one round of the loop is written
 // at its end, in one system call.

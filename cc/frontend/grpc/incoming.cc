@@ -16,7 +16,7 @@ constexpr size_t kLeastAdopted = 1024;
 
 }  // namespace
 
-absl::StatusOr<std::optional<absl::Cord>> Incoming::Feed(
+absl::StatusOr<std::optional<Incoming::Message>> Incoming::Feed(
     absl::string_view* bytes, const std::shared_ptr<http::Block>& block) {
   if (prefix_size_ < kPrefix) {
     const size_t size = std::min(kPrefix - prefix_size_, bytes->size());
@@ -38,7 +38,7 @@ absl::StatusOr<std::optional<absl::Cord>> Incoming::Feed(
   prefix_size_ = 0;
   // What was copied is little, and waits in a queue that has its own bounds.
   budget_->Release(std::exchange(charged_, 0));
-  return std::exchange(message_, {});
+  return Message{std::exchange(message_, {}), prefix_[0] != 0};
 }
 
 absl::Status Incoming::OnPrefix() {
@@ -51,12 +51,12 @@ absl::Status Incoming::OnPrefix() {
         absl::StrCat("the message has ", missing_, " bytes; at most ",
                      max_bytes_, " (--max_request_bytes) are read"));
   }
-  if (prefix_[0] != 0) {
-    return absl::InternalError(
-        "the message is said to be compressed, but the call has no "
-        "grpc-encoding that is served");
+  if (prefix_[0] == 0 || (prefix_[0] == 1 && may_be_compressed_)) {
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  return absl::InternalError(
+      "the message is said to be compressed, but the call has no "
+      "grpc-encoding");
 }
 
 bool Incoming::Append(absl::string_view part,

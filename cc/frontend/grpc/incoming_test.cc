@@ -40,7 +40,7 @@ class IncomingTest : public ::testing::Test {
           status_ = message.status();
           return messages;
         }
-        if (message->has_value()) messages.emplace_back(**message);
+        if (message->has_value()) messages.emplace_back((*message)->bytes);
       }
     }
     return messages;
@@ -91,6 +91,10 @@ TEST_F(IncomingTest, WhatIsTooLargeOrCompressedOrBeyondTheBudget) {
   EXPECT_THAT(status_.message(), HasSubstr("4294967295 bytes"));
   Incoming compressed(10, &budget_);
   Feed(&compressed, std::string("\1\0\0\0\1x", 6), 100);
+  EXPECT_EQ(status_.code(), absl::StatusCode::kInternal);
+  Incoming neither(10, &budget_);
+  neither.AllowCompressed();
+  Feed(&neither, std::string("\2\0\0\0\1x", 6), 100);
   EXPECT_EQ(status_.code(), absl::StatusCode::kInternal);
   ASSERT_TRUE(budget_.Take((1 << 20) - http::Block::kUsual - 10));
   Incoming poor(1000, &budget_);

@@ -166,6 +166,7 @@ bool Reader::Read(std::string* value) {
     size -= part.size();
   }
   if (!base::IsUtf8(*value)) {
+    value->clear();  // else an error might tell it
     return Fail(absl::StrCat("field ", number_, " is a string, but no UTF-8"));
   }
   return true;

@@ -45,7 +45,7 @@ class Reader {
   bool ReadFixed(uint64_t* bits);
   // Shares the bytes.
   bool Read(absl::Cord* value);
-  // Copies them. An error if they are no UTF-8.
+  // Copies them. An error, and none, if they are no UTF-8.
   bool Read(std::string* value);
 
   // INVALID_ARGUMENT.

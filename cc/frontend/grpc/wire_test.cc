@@ -137,6 +137,16 @@ TEST(ReaderTest, NamesWhatIsMalformed) {
   EXPECT_THAT(ErrorOf("\x11\x01"), HasSubstr("ends within a number"));
 }
 
+// Errors name what was read before them, and are text.
+TEST(ReaderTest, KeepsNothingThatIsNoText) {
+  const absl::Cord cord("\x0a\x02z\xff");
+  Reader reader(cord);
+  ASSERT_TRUE(reader.Next());
+  std::string text = "before";
+  EXPECT_FALSE(reader.Read(&text));
+  EXPECT_EQ(text, "");
+}
+
 TEST(ReaderTest, HoldsEveryPrefixOfAMessageForWhatItIs) {
   std::string bytes;
   Writer writer(&bytes);

@@ -77,6 +77,7 @@ bool Parser::SkipBlankLines(absl::string_view* data) {
     return Fail(400, "too many empty lines before a request");
   }
   if (data->empty() || *data == "\r" || IsTokenChar((*data)[0])) return true;
+  if ((*data)[0] == '\r') return Fail(400, "malformed end of line");
   if ((*data)[0] == '\x16') {
     return Fail(400, "this port serves http://, not https://");
   }

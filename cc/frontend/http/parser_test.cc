@@ -66,6 +66,16 @@ TEST(Parser, ReadsRequestsWhateverThePieces) {
   }
 }
 
+TEST(Parser, SaysTheSameOfABrokenLineWhateverThePieces) {
+  for (const char* text : {"\r\r\n", "\rGET / HTTP/1.1\r\n\r\n"}) {
+    for (const size_t step : {1, 2, 100}) {
+      Parser parser(kLimits, {});
+      Feed(&parser, text, step);
+      EXPECT_EQ(parser.error().message, "malformed end of line") << step;
+    }
+  }
+}
+
 TEST(Parser, ReadsChunkedBodies) {
   const std::string text =
       "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: Chunked\r\n\r\n"

@@ -1,75 +1,19 @@
 // Streams that two programs might cut into requests in two ways: one behind
 // the other, they would let a client smuggle a request past the first. Each is
 // read in the one way of RFC 9112, or refused; however it comes in pieces.
-#include <algorithm>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "cc/base/byte_budget.h"
-#include "cc/frontend/http/block.h"
-#include "cc/frontend/http/input.h"
-#include "cc/frontend/http/parser.h"
+#include "cc/frontend/http/stream_reader.h"
 #include "gtest/gtest.h"
 
 namespace http {
 namespace {
 
-constexpr Limits kLimits = {/*head_bytes=*/4096, /*headers=*/32,
-                            /*body_bytes=*/1 << 20};
-
-// What a server reads from a stream: requests, as "POST /x [body]", and at the
-// end "400" or another error, "..." for a request that is not complete, or
-// nothing.
-class Reader {
- public:
-  Reader()
-      : budget_(64 << 20),
-        input_(BlockPool::Make(&budget_)),
-        parser_(kLimits, {"Inference-Header-Content-Length"}) {}
-
-  void Receive(absl::string_view piece) {
-    while (!piece.empty() && !failed()) {
-      const absl::Span<char> room = input_.Room(
-          parser_.state() == Parser::State::kBody ? parser_.missing()
-                                                  : std::nullopt);
-      const size_t size = std::min(room.size(), piece.size());
-      std::copy_n(piece.data(), size, room.data());
-      input_.Received(size);
-      piece.remove_prefix(size);
-      Process();
-    }
-  }
-  std::string Result() const {
-    if (failed()) return absl::StrCat(read_, parser_.error().status);
-    return absl::StrCat(read_, parser_.started() ? "..." : "");
-  }
-
- private:
-  bool failed() const { return parser_.state() == Parser::State::kError; }
-  void Process() {
-    while (!input_.unread().empty() && !failed()) {
-      const Parser::Fed fed = parser_.Feed(input_.unread());
-      ASSERT_TRUE(fed.taken > 0 || failed());
-      input_.Read(fed.taken, fed.body);
-      if (parser_.state() != Parser::State::kComplete) continue;
-      const Request request = parser_.Take();
-      absl::StrAppend(&read_, request.method, " ", request.target, " [",
-                      std::string(input_.TakeBody()), "] ");
-    }
-    input_.Trim();
-  }
-
-  base::ByteBudget budget_;
-  Input input_;
-  Parser parser_;
-  std::string read_;
-};
-
 std::string Read(const std::vector<absl::string_view>& pieces) {
-  Reader reader;
+  StreamReader reader;
   for (const absl::string_view piece : pieces) reader.Receive(piece);
   return reader.Result();
 }

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "cc/base/text.h"
 #include "cc/frontend/rest/encode.h"
 
@@ -12,6 +14,23 @@ using infer::Endpoint;
 
 // Clients choose names and ids; what they choose is told back up to here.
 constexpr size_t kMaxError = 2000;
+
+// Accept-Encoding is a list, which may stand in several headers.
+coding::Coding Accepted(const http::Request& request) {
+  const std::string* first = nullptr;
+  std::string joined;
+  for (const auto& [name, value] : request.headers) {
+    if (!absl::EqualsIgnoreCase(name, "Accept-Encoding")) continue;
+    if (first == nullptr) {
+      first = &value;
+    } else {
+      absl::StrAppend(&joined, ",", value);
+    }
+  }
+  if (first == nullptr) return coding::Coding::kIdentity;
+  return coding::AcceptedCoding(
+      joined.empty() ? *first : absl::StrCat(*first, joined));
+}
 
 }  // namespace
 
@@ -56,13 +75,51 @@ http::Response MakeRefusal(const Refusal& refusal, std::string* told) {
   return response;
 }
 
+Exchange::Exchange(infer::Core* core, coding::Coders* coders,
+                   const http::Request& request)
+    : core(core),
+      coders(coders),
+      method(request.method),
+      path(request.path()),
+      accepted(Accepted(request)) {}
+
 void Exchange::ReadCaller(const http::Request& request) {
   for (const auto& [name, value] : request.headers) {
     caller.OnHeader(name, value);
   }
 }
 
+// Errors go as they are: tritonclient reads them so, whatever it asked for.
 void Exchange::Send(http::Response response) {
+  if (response.status != 200 ||
+      response.body.size() < coding::Coders::kLeastCompressed) {
+    return SendAsItIs(std::move(response));
+  }
+  response.headers.emplace_back("Vary", "Accept-Encoding");
+  if (accepted == coding::Coding::kIdentity) {
+    return SendAsItIs(std::move(response));
+  }
+  Compress(std::move(response));
+}
+
+// Where it gains nothing, or there is no room for it, the answer goes as it is:
+// what is computed is not thrown away.
+void Exchange::Compress(http::Response response) {
+  const absl::Cord plain = response.body;
+  coders->Deflate(
+      accepted, plain, [self = shared_from_this()] { return !self->gone; },
+      [self = shared_from_this(), response = std::move(response)](
+          absl::StatusOr<absl::Cord> coded) mutable {
+        if (coded.ok() && coded->size() < response.body.size()) {
+          response.body = *std::move(coded);
+          response.headers.emplace_back(
+              "Content-Encoding", coding::NameOf(self->accepted));
+        }
+        self->SendAsItIs(std::move(response));
+      });
+}
+
+void Exchange::SendAsItIs(http::Response response) {
   Record(response);
   reply->Send(std::move(response));
 }

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "cc/base/caller.h"
+#include "cc/frontend/coding/coders.h"
 #include "cc/frontend/http/http.h"
 #include "cc/frontend/rest/decode.h"
 #include "cc/frontend/rest/route.h"
@@ -38,14 +39,15 @@ struct Refusal {
 http::Response MakeRefusal(const Refusal& refusal, std::string* told = nullptr);
 
 // On the loop's thread, but for what the helper thread is given.
-struct Exchange {
-  // The core must outlive it, or nothing is to be sent any more.
-  Exchange(infer::Core* core, const http::Request& request)
-      : core(core), method(request.method), path(request.path()) {}
+struct Exchange : std::enable_shared_from_this<Exchange> {
+  // Core and coders must outlive it, or nothing is to be sent any more.
+  Exchange(infer::Core* core, coding::Coders* coders,
+           const http::Request& request);
 
   // Takes what the headers say of who asks.
   void ReadCaller(const http::Request& request);
-  // The answer, which is logged and counted.
+  // The answer, which is logged and counted; compressed, if the client asks for
+  // that and it is worth it.
   void Send(http::Response response);
   void Refuse(const Refusal& refusal);
   void Fail(const absl::Status& status);
@@ -53,11 +55,14 @@ struct Exchange {
   void Record(const http::Response& response) const;
 
   infer::Core* const core;
+  coding::Coders* const coders;
   const infer::Clock::time_point start = infer::Clock::now();
   const std::string method;
   const std::string path;
   base::Caller caller;
   Route route;
+  coding::Coding coding = coding::Coding::kIdentity;  // of the body
+  const coding::Coding accepted;                      // of the answer
   size_t bytes_in = 0;
   std::shared_ptr<http::Reply> reply;
   std::shared_ptr<infer::Servable> servable;
@@ -72,6 +77,10 @@ struct Exchange {
   bool gone = false;  // nobody waits for the answer
 
   std::string error;  // what the client is told, if it is an error
+
+ private:
+  void SendAsItIs(http::Response response);
+  void Compress(http::Response response);
 };
 
 }  // namespace rest

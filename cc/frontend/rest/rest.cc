@@ -4,11 +4,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "cc/base/text.h"
 #include "cc/frontend/rest/decode.h"
 #include "cc/frontend/rest/encode.h"
 #include "cc/frontend/rest/exchange.h"
@@ -25,25 +21,13 @@ constexpr size_t kMaxWaiting = 64;
 // nginx's code for a client that went; nobody gets it.
 constexpr int kClientGone = 499;
 
-// nullopt where there is no such header; digits only.
-absl::StatusOr<std::optional<size_t>> JsonSize(const http::Request& request) {
-  const std::string* header = request.Header(kJsonLengthHeader);
-  if (header == nullptr) return std::optional<size_t>();
-  uint64_t size = 0;
-  if (header->empty() ||
-      !std::all_of(header->begin(), header->end(), absl::ascii_isdigit) ||
-      !absl::SimpleAtoi(*header, &size)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the header ", kJsonLengthHeader, " is ",
-                     base::Quote(*header), ", which is no number of bytes"));
-  }
-  return std::optional<size_t>(size);
-}
-
 }  // namespace
 
 Handler::Handler(base::Loop* loop, infer::Core* core, const Options& options)
-    : core_(core), options_(options), helper_(loop, kMaxWaiting) {}
+    : core_(core),
+      options_(options),
+      coders_(loop, &core->budget()),
+      helper_(loop, kMaxWaiting) {}
 
 Handler::~Handler() = default;
 
@@ -53,7 +37,7 @@ std::vector<std::string> Handler::SingleHeaders() const {
 
 std::optional<http::Response> Handler::CheckHead(const http::Request& head,
                                                  uint64_t declared_body_bytes) {
-  Exchange exchange(core_, head);
+  Exchange exchange(core_, &coders_, head);
   const auto refusal = Check(head, declared_body_bytes, &exchange);
   if (!refusal) return std::nullopt;
   exchange.ReadCaller(head);
@@ -62,76 +46,9 @@ std::optional<http::Response> Handler::CheckHead(const http::Request& head,
   return response;
 }
 
-std::optional<Refusal> Handler::Check(const http::Request& request,
-                                      uint64_t body_bytes, Exchange* exchange) {
-  exchange->route = ParseRoute(exchange->path);
-  const Endpoint endpoint = exchange->route.endpoint;
-  if (endpoint == Endpoint::kNone) {
-    return Refusal{404,
-                   absl::StrCat("unknown path ", base::Quote(exchange->path))};
-  }
-  const bool post = IsPost(endpoint);
-  const bool allowed =
-      post ? request.method == "POST"
-           : request.method == "GET" || request.method == "HEAD";
-  if (!allowed) {
-    return Refusal{405,
-                   absl::StrCat("method ", base::Clip(request.method, 20),
-                                " is not served here"),
-                   {{"Allow", post ? "POST" : "GET, HEAD"}}};
-  }
-  const bool control =
-      endpoint == Endpoint::kLoad || endpoint == Endpoint::kUnload;
-  if (control) {
-    if (absl::Status status = core_->CheckControl(); !status.ok()) {
-      return Refusal{HttpStatus(status), std::string(status.message())};
-    }
-  }
-  if (!exchange->route.model.empty() && !control &&
-      endpoint != Endpoint::kStatistics) {
-    auto found = core_->Find(exchange->route.model, exchange->route.version);
-    if (!found.ok()) {
-      return Refusal{HttpStatus(found.status()),
-                     std::string(found.status().message())};
-    }
-    exchange->servable = *std::move(found);
-  }
-  if (endpoint == Endpoint::kInfer) {
-    return CheckInfer(request, body_bytes, exchange);
-  }
-  return std::nullopt;
-}
-
-std::optional<Refusal> Handler::CheckInfer(const http::Request& request,
-                                           uint64_t body_bytes,
-                                           Exchange* exchange) {
-  if (core_->closed()) return Refusal{503, "the server is shutting down"};
-  const std::string* encoding = request.Header("Content-Encoding");
-  if (encoding != nullptr && !encoding->empty() &&
-      !absl::EqualsIgnoreCase(*encoding, "identity")) {
-    return Refusal{415,
-                   absl::StrCat("Content-Encoding ", base::Quote(*encoding),
-                                " is not served; send the body as it is")};
-  }
-  const auto json_size = JsonSize(request);
-  if (!json_size.ok()) {
-    return Refusal{400, std::string(json_size.status().message())};
-  }
-  exchange->json_size = *json_size;
-  const size_t bytes = json_size->value_or(body_bytes);
-  if (bytes > options_.max_json_bytes) {
-    return Refusal{413,
-                   absl::StrCat("the JSON of the request has ", bytes,
-                                " bytes; at most ", options_.max_json_bytes,
-                                " (--max_json_bytes) are read; send tensors as "
-                                "binary data, which is not bounded by it")};
-  }
-  return std::nullopt;
-}
-
 void Handler::Handle(http::Request request,
                      std::shared_ptr<http::Reply> reply) {
-  const auto exchange = std::make_shared<Exchange>(core_, request);
+  const auto exchange = std::make_shared<Exchange>(core_, &coders_, request);
   exchange->ReadCaller(request);
   exchange->bytes_in = request.body.size();
   exchange->reply = std::move(reply);
@@ -139,9 +56,15 @@ void Handler::Handle(http::Request request,
           Check(request, request.body.size(), exchange.get())) {
     return exchange->Refuse(*refusal);
   }
-  if (exchange->route.endpoint != Endpoint::kInfer) {
-    return Answer(exchange, request.body);
+  if (exchange->route.endpoint == Endpoint::kInfer) WatchClient(exchange);
+  if (exchange->coding == coding::Coding::kIdentity) {
+    Serve(exchange, std::move(request.body));
+  } else {
+    Inflate(exchange, std::move(request.body));
   }
+}
+
+void Handler::WatchClient(const std::shared_ptr<Exchange>& exchange) {
   // Weak: what the exchange holds would hold it.
   exchange->reply->OnGone([this, alive = std::weak_ptr<const bool>(alive_),
                            weak = std::weak_ptr<Exchange>(exchange)] {
@@ -157,7 +80,45 @@ void Handler::Handle(http::Request request,
     nothing.status = kClientGone;
     gone->Record(nothing);
   });
-  Decode(exchange, std::move(request.body));
+}
+
+std::string MostJson(const Options& options) {
+  return absl::StrCat("at most ", options.max_json_bytes,
+                      " (--max_json_bytes) are read; send tensors as binary "
+                      "data, which is not bounded by it");
+}
+
+void Handler::Inflate(const std::shared_ptr<Exchange>& exchange,
+                      absl::Cord body) {
+  // All of it is JSON, if no header says how much of it is.
+  const bool json = !exchange->json_size &&
+                    options_.max_json_bytes < options_.max_body_bytes;
+  coders_.Inflate(
+      exchange->coding, std::move(body),
+      json ? options_.max_json_bytes : options_.max_body_bytes,
+      [exchange] { return !exchange->gone; },
+      [this, exchange, json](absl::StatusOr<absl::Cord> plain) {
+        if (plain.ok()) return Serve(exchange, *std::move(plain));
+        const absl::Status& status = plain.status();
+        if (absl::IsOutOfRange(status)) {
+          return exchange->Refuse(
+              {413, absl::StrCat("the body: ", status.message(), "; ",
+                                 json ? MostJson(options_)
+                                      : "no more (--max_request_bytes) are "
+                                        "read")});
+        }
+        exchange->Fail({status.code(),
+                        absl::StrCat("the body: ", status.message())});
+      });
+}
+
+void Handler::Serve(const std::shared_ptr<Exchange>& exchange,
+                    absl::Cord body) {
+  if (exchange->route.endpoint == Endpoint::kInfer) {
+    Decode(exchange, std::move(body));
+  } else {
+    Answer(exchange, body);
+  }
 }
 
 void Handler::Answer(const std::shared_ptr<Exchange>& exchange,

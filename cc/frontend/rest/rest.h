@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "cc/base/helper_thread.h"
 #include "cc/base/loop.h"
+#include "cc/frontend/coding/coders.h"
 #include "cc/frontend/http/http.h"
 #include "cc/frontend/rest/exchange.h"
 #include "cc/infer/core.h"
@@ -29,7 +30,12 @@ struct Options {
   // From here on JSON is read and written by a thread of its own: 256 KiB are
   // read in about 0.3 ms, in which nobody else is served.
   size_t small_json_bytes = size_t{256} << 10;
+  // Of a body that comes compressed, when it is not any more.
+  size_t max_body_bytes = size_t{64} << 20;
 };
+
+// What follows "has ... bytes", where that is too much JSON.
+std::string MostJson(const Options& options);
 
 // On the loop's thread.
 class Handler : public http::Handler {
@@ -54,6 +60,11 @@ class Handler : public http::Handler {
   std::optional<Refusal> CheckInfer(const http::Request& request,
                                     uint64_t body_bytes, Exchange* exchange);
 
+  // Until it is answered.
+  void WatchClient(const std::shared_ptr<Exchange>& exchange);
+  void Inflate(const std::shared_ptr<Exchange>& exchange, absl::Cord body);
+  // With the body as it is meant.
+  void Serve(const std::shared_ptr<Exchange>& exchange, absl::Cord body);
   void Answer(const std::shared_ptr<Exchange>& exchange,
               const absl::Cord& body);
   void Statistics(const std::shared_ptr<Exchange>& exchange);
@@ -67,6 +78,7 @@ class Handler : public http::Handler {
   const Options options_;
   // Whether it is still there, for calls that models finish at their own end.
   const std::shared_ptr<const bool> alive_ = std::make_shared<bool>(true);
+  coding::Coders coders_;
   base::HelperThread helper_;
 };
 

@@ -43,7 +43,7 @@ absl::string_view TakePart(absl::string_view* path) {
   return part;
 }
 
-// What follows /v2/models/; none of it is empty but for a final slash.
+// What follows /v2/models/; none of it is empty.
 Route ParseModel(absl::string_view path) {
   Route route;
   std::optional<std::string> name = PercentDecode(TakePart(&path));
@@ -55,7 +55,6 @@ Route ParseModel(absl::string_view path) {
     if (!version.has_value() || version->empty()) return {};
     route.version = *std::move(version);
   }
-  absl::ConsumeSuffix(&path, "/");
   if (path.empty()) {
     route.endpoint = Endpoint::kModel;
   } else if (path == "ready") {
@@ -76,7 +75,6 @@ Route ParseModel(absl::string_view path) {
 Route ParseControl(absl::string_view path) {
   std::optional<std::string> name = PercentDecode(TakePart(&path));
   if (!name.has_value() || name->empty()) return {};
-  absl::ConsumeSuffix(&path, "/");
   if (path == "load") return {Endpoint::kLoad, *std::move(name), ""};
   if (path == "unload") return {Endpoint::kUnload, *std::move(name), ""};
   return {};
@@ -85,6 +83,7 @@ Route ParseControl(absl::string_view path) {
 }  // namespace
 
 Route ParseRoute(absl::string_view path) {
+  absl::ConsumeSuffix(&path, "/");
   if (path == "/metrics") return {Endpoint::kMetrics, "", ""};
   if (!absl::ConsumePrefix(&path, "/v2")) return {};
   if (path.empty()) return {Endpoint::kServer, "", ""};
@@ -93,8 +92,6 @@ Route ParseRoute(absl::string_view path) {
   if (absl::ConsumePrefix(&path, "/repository/models/")) {
     return ParseControl(path);
   }
-  absl::ConsumeSuffix(&path, "/");
-  if (path.empty()) return {Endpoint::kServer, "", ""};
   if (path == "/health/live") return {Endpoint::kLive, "", ""};
   if (path == "/health/ready") return {Endpoint::kReady, "", ""};
   if (path == "/repository/index") return {Endpoint::kIndex, "", ""};

@@ -25,6 +25,9 @@ TEST(ParseRoute, KnowsThePaths) {
   is("/v2/health/ready", Endpoint::kReady);
   is("/v2/health/ready/", Endpoint::kReady);
   is("/metrics", Endpoint::kMetrics);
+  is("/metrics/", Endpoint::kMetrics);
+  is("/v2/models/stats", Endpoint::kStatistics);
+  is("/v2/models/stats/", Endpoint::kStatistics);
   is("/v2/repository/index", Endpoint::kIndex);
   is("/v2/models/a", Endpoint::kModel, "a");
   is("/v2/models/a/", Endpoint::kModel, "a");

@@ -1,0 +1,55 @@
+// The parameters (model.pdiparams) beside a program that has three.
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "bazel/fuzz/check.h"
+#include "cc/base/text.h"
+#include "cc/engine/model_files.h"
+#include "cc/engine/test_model.h"
+
+namespace engine {
+namespace {
+
+constexpr int kFp32 = 5;
+
+// A directory with the program, gone at the end.
+struct Model {
+  Model() {
+    const char* const temporary = std::getenv("TEST_TMPDIR");
+    directory = absl::StrCat(temporary != nullptr ? temporary : "/tmp",
+                             "/parameters_fuzz_test.", getpid());
+    std::string program = CopyProgram({{"x", kFp32, {-1, 2}}});
+    for (const char* name : {"a", "b"}) {
+      program += Bytes(1, Bytes(3, TensorVar({name, kFp32, {4}}, true)));
+    }
+    WriteModel(directory, program, "");
+  }
+  ~Model() { std::filesystem::remove_all(directory); }
+  std::string directory;
+};
+
+}  // namespace
+}  // namespace engine
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static const engine::Model model;
+  std::ofstream(model.directory + "/model.pdiparams", std::ios::binary)
+      << fuzz::Text(data, size);
+  const auto files = engine::CheckModelFiles(model.directory);
+  if (!files.ok()) {
+    fuzz::Check((absl::IsDataLoss(files.status()) ||
+                 absl::IsInvalidArgument(files.status()) ||
+                 absl::IsNotFound(files.status())) &&
+                    base::IsUtf8(files.status().message()),
+                "errors are text", files.status().message());
+  }
+  return 0;
+}

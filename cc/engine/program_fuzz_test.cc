@@ -1,0 +1,64 @@
+// A program (model.pdmodel), and what is made of it.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "bazel/fuzz/check.h"
+#include "cc/base/text.h"
+#include "cc/base/values.h"
+#include "cc/engine/program.h"
+
+namespace engine {
+namespace {
+
+void CheckSignature(const Signature& signature) {
+  fuzz::Check(!signature.inputs.empty() && !signature.outputs.empty(),
+              "a model has inputs and outputs");
+  fuzz::Check(signature.shareable.size() == signature.inputs.size(),
+              "of each input it is known whether it can be shared");
+  std::vector<base::TensorSpec> specs;
+  for (const NamedTensor& input : signature.inputs) {
+    specs.push_back({input.name, base::DataType::kInt64, input.desc.dims,
+                     input.lod_level});
+  }
+  for (const base::ValueCheck& check : signature.checks) {
+    fuzz::Check(base::IsMeaningful(check, specs), "checks are of what there is",
+                check.reason);
+    fuzz::Check(base::IsUtf8(check.reason), "reasons are text", check.reason);
+  }
+  for (const auto& [name, error] : signature.guarded.errors) {
+    fuzz::Check(base::IsUtf8(error), "errors are text", error);
+  }
+  fuzz::Check(signature.guarded.program.empty() ==
+                  signature.guarded.errors.empty(),
+              "guards say what they mean");
+}
+
+}  // namespace
+}  // namespace engine
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string bytes(fuzz::Text(data, size));
+  const absl::StatusOr<engine::Signature> signature =
+      engine::ParseProgram(bytes);
+  if (!signature.ok()) {
+    fuzz::Check((absl::IsDataLoss(signature.status()) ||
+                 absl::IsInvalidArgument(signature.status())) &&
+                    base::IsUtf8(signature.status().message()),
+                "errors are text", signature.status().message());
+    return 0;
+  }
+  engine::CheckSignature(*signature);
+  if (signature->guarded.program.empty()) return 0;
+  const auto guarded = engine::ParseProgram(signature->guarded.program);
+  fuzz::Check(guarded.ok(), "a guarded program is one",
+              guarded.status().ToString());
+  fuzz::Check(guarded->inputs.size() == signature->inputs.size() &&
+                  guarded->outputs.size() == signature->outputs.size() &&
+                  guarded->parameters.size() == signature->parameters.size(),
+              "guards change nothing that is seen from outside");
+  return 0;
+}
