@@ -80,6 +80,8 @@ Core::Core(Repository* repository, base::Registry* registry,
       budget_(budget),
       model_control_(options.model_control),
       logged_(options.log_share),
+      tracer_(options.tracer),
+      traced_(options.trace_share),
       requests_(registry->AddCounter(
           "paddle_server_requests_total",
           "Requests answered; model and version are empty where no model was "
@@ -169,9 +171,19 @@ void Core::Record(const Access& access) {
   if (access.servable != nullptr && access.endpoint == Endpoint::kInfer) {
     Account(access, duration, &access.servable->statistics_);
   }
-  Write(access, duration,
-        base::TraceContext::Of(access.caller != nullptr ? access.caller->Trace()
-                                                        : base::TraceParent()));
+  const auto trace = base::TraceContext::Of(
+      access.caller != nullptr ? access.caller->Trace() : base::TraceParent());
+  Write(access, duration, trace);
+  if (tracer_ != nullptr && Traces(access, trace)) {
+    tracer_->OnRequest(access, duration, trace);
+  }
+}
+
+// As OpenTelemetry's ParentBased(TraceIdRatioBased).
+bool Core::Traces(const Access& access, const base::TraceContext& trace) const {
+  if (access.endpoint == Endpoint::kRefused) return false;
+  if (trace.parent.valid()) return trace.parent.sampled();
+  return !access.routine && traced_.Has(trace.trace);
 }
 
 void Core::Count(const Access& access, Clock::duration duration) {

@@ -54,6 +54,7 @@ struct Access {
   Endpoint endpoint = Endpoint::kNone;
   absl::string_view method;                  // "POST"
   absl::string_view path;                    // what the client asked for
+  absl::string_view route;  // "/v2/models/{model}/infer"; empty: none known
   std::shared_ptr<const Servable> servable;  // none: no model was found
   int code = 0;                              // the protocol's
   bool failed = false;                       // ours, not the client's
@@ -67,11 +68,24 @@ struct Access {
   const Timing* timing = nullptr;  // of inference
 };
 
+// Takes the requests whose traces are recorded. On the loop's thread.
+class Tracer {
+ public:
+  virtual ~Tracer() = default;
+  // The request has ended just now. Does not wait.
+  virtual void OnRequest(const Access& access, Clock::duration duration,
+                         const base::TraceContext& trace) = 0;
+};
+
 struct CoreOptions {
   // Whether clients may load and unload models.
   bool model_control = false;
   // The share of successes that is logged, by trace; errors all are.
   double log_share = 1;
+  // nullptr: no traces are recorded. Else those of callers that record theirs,
+  // and a share of those that begin here. It outlives the core.
+  Tracer* tracer = nullptr;
+  double trace_share = 1;
 };
 
 // On the loop's thread.
@@ -130,6 +144,7 @@ class Core {
   void Count(const Access& access, Clock::duration duration);
   static void Account(const Access& access, Clock::duration duration,
                       Statistics* statistics);
+  bool Traces(const Access& access, const base::TraceContext& trace) const;
   void Write(const Access& access, Clock::duration duration,
              const base::TraceContext& trace);
 
@@ -138,6 +153,8 @@ class Core {
   base::ByteBudget* const budget_;
   const bool model_control_;
   const base::TraceShare logged_;
+  Tracer* const tracer_;
+  const base::TraceShare traced_;
   base::Family<base::Counter>& requests_;
   base::Family<base::Histogram>& durations_;
   base::Family<base::Counter>& rejected_;

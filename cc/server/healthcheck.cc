@@ -3,12 +3,9 @@
 // that runs here was told to listen, so that an image's check need not be told.
 
 #include <errno.h>
-#include <netdb.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -19,14 +16,15 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
-#include "absl/status/statusor.h"
-#include "absl/strings/match.h"
+#include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "cc/base/clock.h"
 #include "cc/server/commands.h"
 #include "cc/server/config.h"
 #include "cc/server/listen_flags.h"
+#include "cc/telemetry/http_client.h"
 
 namespace server {
 namespace {
@@ -108,73 +106,26 @@ ListenFlags RunningServer() {
   return {};
 }
 
-// Sends a request and returns the whole answer.
-absl::StatusOr<std::string> AskAddress(const addrinfo& address,
-                                       int64_t timeout_ms,
-                                       absl::string_view request) {
-  const int fd = socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return absl::UnavailableError(strerror(errno));
-  const auto fail = [fd] {
-    const absl::Status status = absl::UnavailableError(strerror(errno));
-    close(fd);
-    return status;
-  };
-  const timeval timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-  if (connect(fd, address.ai_addr, address.ai_addrlen) != 0 ||
-      send(fd, request.data(), request.size(), MSG_NOSIGNAL) < 0) {
-    return fail();
-  }
-  std::string answer;
-  char buffer[4096];
-  ssize_t n;
-  while ((n = recv(fd, buffer, sizeof(buffer), 0)) > 0) {
-    answer.append(buffer, static_cast<size_t>(n));
-  }
-  if (n < 0) return fail();
-  close(fd);
-  return answer;
-}
-
-// The answer of the first address of a server that answers.
-absl::StatusOr<std::string> Ask(const ListenFlags& server, int64_t timeout_ms,
-                                absl::string_view request) {
-  // Who listens on every address is asked on loopback, by IPv4 or IPv6.
-  const bool any = server.host == "::" || server.host == "0.0.0.0";
-  addrinfo hints = {};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  const int error =
-      getaddrinfo(any ? nullptr : server.host.c_str(),
-                  absl::StrCat(server.port).c_str(), &hints, &found);
-  if (error != 0) return absl::UnavailableError(gai_strerror(error));
-  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found,
-                                                                 freeaddrinfo);
-  absl::StatusOr<std::string> answer = absl::UnavailableError("no address");
-  for (; found != nullptr && !answer.ok(); found = found->ai_next) {
-    answer = AskAddress(*found, timeout_ms, request);
-  }
-  return answer;
-}
-
 int CheckHealth(const HealthCheckFlags& flags) {
   ListenFlags server = RunningServer();
   server.host = flags.host.value_or(server.host);
   server.port = flags.port.value_or(server.port);
-  const auto answer = Ask(server, flags.timeout_ms,
-                          "GET /v2/health/ready HTTP/1.1\r\nHost: localhost\r\n"
-                          "Connection: close\r\n\r\n");
+  // Who listens on every address is asked on loopback, by IPv4 or IPv6.
+  const bool any = server.host == "::" || server.host == "0.0.0.0";
+  const auto answer = telemetry::Ask(
+      {any ? "" : server.host, static_cast<uint16_t>(server.port),
+       "/v2/health/ready"},
+      /*json=*/"",
+      base::Clock::now() + std::chrono::milliseconds(flags.timeout_ms));
   if (!answer.ok()) {
     return Failed(absl::UnavailableError(
         absl::StrCat("no server answers on ", server.host, " port ",
                      server.port, ": ", answer.status().message())));
   }
-  if (!absl::StartsWith(*answer, "HTTP/1.1 200 ")) {
+  if (answer->status != 200) {
     return Failed(absl::UnavailableError(absl::StrCat(
         "the server on ", server.host, " port ", server.port,
-        " is not ready: ", answer->substr(0, answer->find('\r')))));
+        " is not ready: ", answer->status_line)));
   }
   return 0;
 }

@@ -4,7 +4,9 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
@@ -35,6 +37,7 @@
 #include "cc/server/device.h"
 #include "cc/server/serve_flags.h"
 #include "cc/server/telemetry.h"
+#include "cc/telemetry/trace_exporter.h"
 #include "cc/worker/process.h"
 #include "cc/worker/runner.h"
 #include "cc/worker/spawner.h"
@@ -47,6 +50,8 @@ using base::LogLevel;
 
 // How long the last lines of the log may take at the end.
 constexpr absl::Duration kLogEnd = absl::Seconds(1);
+// Likewise the last spans, which a collector may not take.
+constexpr std::chrono::seconds kTracesEnd(1);
 
 // SIGTERM and SIGINT do not end the process from now on: as process 1 of a
 // container they would without a handler have no effect at all.
@@ -96,16 +101,18 @@ class Serving {
  public:
   Serving(const ServeFlags& flags, const Devices& devices,
           infer::DirectoryOptions directory,
-          std::unique_ptr<worker::Spawner> spawner)
+          std::unique_ptr<worker::Spawner> spawner,
+          std::unique_ptr<telemetry::TraceExporter> traces)
       : flags_(flags),
         devices_(devices),
         budget_(static_cast<size_t>(flags.max_inflight_bytes)),
         spawner_(std::move(spawner)),
+        traces_(std::move(traces)),
         telemetry_(&registry_),
         backend_(&loop_, spawner_.get(), WorkerOptions()),
         models_(std::make_unique<infer::ModelDirectory>(
             &loop_, &backend_, &telemetry_, std::move(directory))),
-        core_(models_.get(), &registry_, &budget_, flags.Core()),
+        core_(models_.get(), &registry_, &budget_, CoreOptions()),
         rest_(&loop_, &core_, RestOptions()),
         grpc_service_(&loop_, &core_,
                       {std::string(rest::kServerName),
@@ -162,6 +169,7 @@ class Serving {
         .With("paddle_version", engine::PaddleVersion());
     loop_.Run();
     models_.reset();  // whoever waits for one is answered
+    if (traces_ != nullptr) traces_->Stop(kTracesEnd);
     if (!failure_.ok()) return CannotServe(failure_);
     if (cut_ > 0) {
       Log(LogLevel::kError, "stopped before every request was answered")
@@ -174,6 +182,12 @@ class Serving {
   }
 
  private:
+  infer::CoreOptions CoreOptions() const {
+    infer::CoreOptions options = flags_.Core();
+    options.tracer = traces_.get();
+    return options;
+  }
+
   rest::Options RestOptions() const {
     rest::Options options;
     options.max_json_bytes = static_cast<size_t>(flags_.max_json_bytes);
@@ -266,6 +280,16 @@ class Serving {
         "paddle_server_log_lines_dropped_total",
         "Log lines lost because nobody read them in time.",
         [] { return static_cast<double>(base::LogLinesDropped()); });
+    if (traces_ != nullptr) {
+      registry_.AddReadCounter(
+          "paddle_server_trace_spans_sent_total",
+          "Spans that the collector took.",
+          [this] { return static_cast<double>(traces_->sent()); });
+      registry_.AddReadCounter(
+          "paddle_server_trace_spans_dropped_total",
+          "Spans lost because the collector did not take them in time.",
+          [this] { return static_cast<double>(traces_->dropped()); });
+    }
     registry_.AddText([this] { return process_metrics_.Text(); });
   }
 
@@ -274,6 +298,7 @@ class Serving {
   const base::Clock::time_point start_ = base::Clock::now();
   base::ByteBudget budget_;  // outlives whatever the loop still holds
   const std::unique_ptr<worker::Spawner> spawner_;
+  const std::unique_ptr<telemetry::TraceExporter> traces_;  // nullptr: off
   base::Loop loop_;
   base::Registry registry_;
   base::ProcessMetrics process_metrics_;
@@ -291,6 +316,31 @@ class Serving {
   int cut_ = 0;
 };
 
+// nullptr: no traces are wanted, or those of the environment cannot be sent,
+// which is no reason not to serve.
+absl::StatusOr<std::unique_ptr<telemetry::TraceExporter>> StartTraces(
+    const ServeFlags& flags) {
+  const auto options = telemetry::ReadTraceOptions(flags.otlp_endpoint, getenv);
+  if (!options.ok()) {
+    if (!flags.otlp_endpoint.empty()) return options.status();
+    Log(LogLevel::kWarning, "traces are not sent")
+        .With("why", options.status().message());
+    return nullptr;
+  }
+  if (!options->has_value()) return nullptr;
+  auto traces = std::make_unique<telemetry::TraceExporter>(**options);
+  if (!traces->running()) {
+    return absl::ResourceExhaustedError(
+        "the thread that sends traces cannot be started: the limit of "
+        "processes (ulimit -u, pids.max of the container) is reached");
+  }
+  Log(LogLevel::kInfo, "traces are sent")
+      .With("host", (*options)->url.host)
+      .With("port", (*options)->url.port)
+      .With("path", (*options)->url.path);
+  return traces;
+}
+
 int ServeModels(const ServeFlags& flags) {
   const auto signals = PrepareProcess();
   if (!signals.ok()) return CannotServe(signals.status());
@@ -306,7 +356,10 @@ int ServeModels(const ServeFlags& flags) {
   const auto devices =
       ChooseDevices(flags.device.device, engine::BuiltWithCuda());
   if (!devices.ok()) return CannotServe(devices.status());
-  Serving serving(flags, *devices, *std::move(directory), *std::move(spawner));
+  auto traces = StartTraces(flags);
+  if (!traces.ok()) return CannotServe(traces.status());
+  Serving serving(flags, *devices, *std::move(directory), *std::move(spawner),
+                  *std::move(traces));
   if (absl::Status status = serving.Bind(); !status.ok()) {
     return CannotServe(status);
   }

@@ -157,6 +157,15 @@ void AddTold(ServeFlags* flags, CLI::App* app) {
                   "The share of successful requests that is logged, from 0 to "
                   "1, chosen by trace id; errors all are.")
       ->check(CLI::Range(0.0, 1.0));
+  app->add_option("--otlp_endpoint", flags->otlp_endpoint,
+                  "Collector of OpenTelemetry that traces are sent to, "
+                  "http://HOST:4318; without it that of "
+                  "OTEL_EXPORTER_OTLP_ENDPOINT, if any.")
+      ->default_str("");
+  app->add_option("--trace_sample", flags->trace_sample,
+                  "The share of traces that is recorded of those that begin "
+                  "here, from 0 to 1; others are if their callers' are.")
+      ->check(CLI::Range(0.0, 1.0));
 }
 
 // 1, 2, 4, ... and the largest; between the larger ones 12, 24, ..., as long as
@@ -224,6 +233,7 @@ infer::CoreOptions ServeFlags::Core() const {
   infer::CoreOptions options;
   options.model_control = model_control;
   options.log_share = access_log_sample;
+  options.trace_share = trace_sample;
   return options;
 }
 

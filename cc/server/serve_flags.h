@@ -63,6 +63,8 @@ struct ServeFlags {
   // What is told of it.
   base::LogLevel log_level = base::LogLevel::kInfo;
   double access_log_sample = 1;
+  std::string otlp_endpoint;
+  double trace_sample = 1;
 
   void Register(CLI::App* app);
 

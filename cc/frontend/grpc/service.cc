@@ -121,6 +121,7 @@ void Service::Record(const Entry& entry, const absl::Status& status) {
   access.endpoint = entry.endpoint;
   access.method = "POST";
   access.path = entry.path;
+  if (entry.endpoint != Endpoint::kNone) access.route = entry.path;
   access.servable = entry.servable;
   access.code = static_cast<int>(status.code());
   switch (status.code()) {

@@ -147,6 +147,7 @@ void Exchange::Record(const http::Response& response) const {
   access.endpoint = route.endpoint;
   access.method = method;
   access.path = path;
+  access.route = TemplateOf(route);
   access.servable = servable;
   access.code = response.status;
   access.failed = response.status >= 500;

@@ -99,6 +99,49 @@ Route ParseRoute(absl::string_view path) {
   return {};
 }
 
+absl::string_view TemplateOf(const Route& route) {
+  const auto of_model = [&](absl::string_view plain,
+                            absl::string_view with_version) {
+    return route.version.empty() ? plain : with_version;
+  };
+  switch (route.endpoint) {
+    case Endpoint::kServer:
+      return "/v2";
+    case Endpoint::kLive:
+      return "/v2/health/live";
+    case Endpoint::kReady:
+      return "/v2/health/ready";
+    case Endpoint::kModel:
+      return of_model("/v2/models/{model}",
+                      "/v2/models/{model}/versions/{version}");
+    case Endpoint::kModelReady:
+      return of_model("/v2/models/{model}/ready",
+                      "/v2/models/{model}/versions/{version}/ready");
+    case Endpoint::kInfer:
+      return of_model("/v2/models/{model}/infer",
+                      "/v2/models/{model}/versions/{version}/infer");
+    case Endpoint::kConfig:
+      return of_model("/v2/models/{model}/config",
+                      "/v2/models/{model}/versions/{version}/config");
+    case Endpoint::kStatistics:
+      if (route.model.empty()) return "/v2/models/stats";
+      return of_model("/v2/models/{model}/stats",
+                      "/v2/models/{model}/versions/{version}/stats");
+    case Endpoint::kIndex:
+      return "/v2/repository/index";
+    case Endpoint::kLoad:
+      return "/v2/repository/models/{model}/load";
+    case Endpoint::kUnload:
+      return "/v2/repository/models/{model}/unload";
+    case Endpoint::kMetrics:
+      return "/metrics";
+    case Endpoint::kNone:
+    case Endpoint::kRefused:
+      break;
+  }
+  return "";
+}
+
 bool IsPost(Endpoint endpoint) {
   return endpoint == Endpoint::kInfer || endpoint == Endpoint::kIndex ||
          endpoint == Endpoint::kLoad || endpoint == Endpoint::kUnload;

@@ -31,6 +31,10 @@ struct Route {
 // `path` as sent, percent-encoded. A final slash changes nothing.
 Route ParseRoute(absl::string_view path);
 
+// The path with what clients choose left open: "/v2/models/{model}/infer".
+// Empty where there is none.
+absl::string_view TemplateOf(const Route& route);
+
 // Whether a request's method is POST; else it is GET or HEAD.
 bool IsPost(infer::Endpoint endpoint);
 
