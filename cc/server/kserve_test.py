@@ -15,11 +15,10 @@ from kserve import (
     InferInput,
     InferRequest,
     InferResponse,
-    RequestedOutput,
-    RESTConfig,
 )
 from kserve.errors import InvalidInput, UnsupportedProtocol
-from kserve.protocol.infer_type import InferOutput
+from kserve.inference_client import RESTConfig
+from kserve.protocol.infer_type import InferOutput, RequestedOutput
 from numpy.typing import NDArray
 
 from cc.server.repository import ROWS, Repository
