@@ -135,6 +135,8 @@ absl::string_view TemplateOf(const Route& route) {
       return "/v2/repository/models/{model}/unload";
     case Endpoint::kMetrics:
       return "/metrics";
+    case Endpoint::kPage:
+      return "/";
     case Endpoint::kNone:
     case Endpoint::kRefused:
       break;
