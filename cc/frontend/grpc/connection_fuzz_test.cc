@@ -45,7 +45,8 @@ struct Server {
   infer::FakeRepository repository;
   std::shared_ptr<infer::FakeServable> model =
       std::make_shared<infer::FakeServable>(infer::FakeInfo("m", "1"));
-  infer::Core core{&repository, &registry, &budget, true};
+  infer::Core core{
+      &repository, &registry, &budget, {/*model_control=*/true}};
   Service service{&loop, &core, {"server", "1"}};
   Shared shared{&loop, &budget, {/*message_bytes=*/1 << 20, /*streams=*/8}, {}};
 };
