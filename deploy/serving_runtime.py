@@ -77,7 +77,9 @@ def main(cluster: bool, protocols: tuple[str, ...], priority: int, **options: An
         "readiness": _probe(protocols, "/v2/health/ready", 2),
     }
     given = manifest.Given(**options)
-    click.echo(given.printed("//deploy:serving_runtime", "inference|inference_gpu", values), nl=False)
+    click.echo(
+        given.printed("//deploy:serving_runtime", "inference|inference_gpu", values), nl=False
+    )
 
 
 if __name__ == "__main__":

@@ -54,11 +54,11 @@ size_t Distance(absl::string_view from, absl::string_view to) {
 
 absl::Status UnknownName(const std::string& place, absl::string_view name,
                          const std::vector<std::string>& known) {
-  const auto nearest = std::min_element(
-      known.begin(), known.end(),
-      [name](const std::string& a, const std::string& b) {
-        return Distance(name, a) < Distance(name, b);
-      });
+  const auto nearest =
+      std::min_element(known.begin(), known.end(),
+                       [name](const std::string& a, const std::string& b) {
+                         return Distance(name, a) < Distance(name, b);
+                       });
   return absl::InvalidArgumentError(
       absl::StrCat(place, place.empty() ? "" : ": ", name,
                    " is not known; the nearest name is ", *nearest));
@@ -75,8 +75,7 @@ absl::Status Set(CLI::Option* option, const std::string& place,
     option->add_result(std::move(values));
     option->run_callback();
   } catch (const CLI::Error& error) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(place, ": ", error.what()));
+    return absl::InvalidArgumentError(absl::StrCat(place, ": ", error.what()));
   }
   return absl::OkStatus();
 }

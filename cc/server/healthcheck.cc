@@ -123,9 +123,9 @@ int CheckHealth(const HealthCheckFlags& flags) {
                      server.port, ": ", answer.status().message())));
   }
   if (answer->status != 200) {
-    return Failed(absl::UnavailableError(absl::StrCat(
-        "the server on ", server.host, " port ", server.port,
-        " is not ready: ", answer->status_line)));
+    return Failed(absl::UnavailableError(
+        absl::StrCat("the server on ", server.host, " port ", server.port,
+                     " is not ready: ", answer->status_line)));
   }
   return 0;
 }

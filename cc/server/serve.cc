@@ -281,10 +281,10 @@ class Serving {
         "Log lines lost because nobody read them in time.",
         [] { return static_cast<double>(base::LogLinesDropped()); });
     if (traces_ != nullptr) {
-      registry_.AddReadCounter(
-          "paddle_server_trace_spans_sent_total",
-          "Spans that the collector took.",
-          [this] { return static_cast<double>(traces_->sent()); });
+      registry_.AddReadCounter("paddle_server_trace_spans_sent_total",
+                               "Spans that the collector took.", [this] {
+                                 return static_cast<double>(traces_->sent());
+                               });
       registry_.AddReadCounter(
           "paddle_server_trace_spans_dropped_total",
           "Spans lost because the collector did not take them in time.",

@@ -26,9 +26,10 @@ void Add(CLI::App* app, const std::string& name, int64_t* value, int64_t min,
 }
 
 void AddWhat(ServeFlags* flags, CLI::App* app) {
-  app->add_option("--model_repository", flags->model_repository,
-                  "Directory with NAME/VERSION/model.pdmodel and .pdiparams, or "
-                  "with one model: these files, or VERSION/ with them.");
+  app->add_option(
+      "--model_repository", flags->model_repository,
+      "Directory with NAME/VERSION/model.pdmodel and .pdiparams, or "
+      "with one model: these files, or VERSION/ with them.");
   app->add_option("--model_name", flags->model_name,
                   "Name of the one model of such a directory; without it, the "
                   "directory's.");

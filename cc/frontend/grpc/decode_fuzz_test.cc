@@ -52,8 +52,7 @@ absl::Cord InPieces(absl::string_view text) {
   for (const absl::string_view piece : fuzz::Pieces(text, 0, 16)) {
     auto copy = std::make_shared<std::string>(piece);
     const absl::string_view view = *copy;
-    cord.Append(
-        absl::MakeCordFromExternal(view, [copy = std::move(copy)] {}));
+    cord.Append(absl::MakeCordFromExternal(view, [copy = std::move(copy)] {}));
   }
   return cord;
 }
