@@ -1,9 +1,7 @@
 // A message of the Open Inference Protocol, or what should be one.
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
-#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
@@ -45,16 +43,6 @@ const infer::ModelInfo& Model() {
     return info;
   }();
   return *model;
-}
-
-absl::Cord InPieces(absl::string_view text) {
-  absl::Cord cord;
-  for (const absl::string_view piece : fuzz::Pieces(text, 0, 16)) {
-    auto copy = std::make_shared<std::string>(piece);
-    const absl::string_view view = *copy;
-    cord.Append(absl::MakeCordFromExternal(view, [copy = std::move(copy)] {}));
-  }
-  return cord;
 }
 
 void CheckError(const absl::Status& status) {
@@ -124,7 +112,7 @@ void CheckInfer(absl::string_view text) {
     const auto pool = http::BlockPool::Make(&budget);
     const absl::Cord cord(text);
     const auto whole = Decode(cord, pool.get());
-    const auto pieces = Decode(InPieces(text), pool.get());
+    const auto pieces = Decode(fuzz::CordOfPieces(text, 16), pool.get());
     if (!whole.ok()) {
       CheckError(whole.status());
       fuzz::Check(pieces.status() == whole.status(), "pieces change nothing",

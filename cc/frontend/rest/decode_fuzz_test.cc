@@ -69,16 +69,6 @@ absl::Cord Padded(absl::string_view text) {
   return absl::MakeCordFromExternal(view, [bytes = std::move(bytes)] {});
 }
 
-absl::Cord InPieces(absl::string_view text) {
-  absl::Cord cord;
-  for (const absl::string_view piece : fuzz::Pieces(text, 0)) {
-    auto copy = std::make_shared<std::string>(piece);
-    const absl::string_view view = *copy;
-    cord.Append(absl::MakeCordFromExternal(view, [copy = std::move(copy)] {}));
-  }
-  return cord;
-}
-
 void CheckError(const absl::Status& status) {
   fuzz::Check(
       absl::IsInvalidArgument(status) || absl::IsResourceExhausted(status),
@@ -140,7 +130,7 @@ void CheckInfer(absl::string_view text, std::optional<size_t> json_size) {
         DecodeInferRequest(Model(), {true, Padded(text), json_size}, &budget);
     const size_t held = budget.held();
     const auto pieces = DecodeInferRequest(
-        Model(), {false, InPieces(text), json_size}, nullptr);
+        Model(), {false, fuzz::CordOfPieces(text), json_size}, nullptr);
     if (!whole.ok()) {
       CheckError(whole.status());
       // Of several faults, simdjson looks for another first where "}" follows
