@@ -3,14 +3,11 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -18,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "cc/base/log.h"
+#include "cc/base/thread.h"
 
 namespace base {
 namespace {
@@ -151,19 +149,11 @@ void LogWriter::State::Run() {
 
 LogWriter::LogWriter(int fd, size_t limit)
     : state_(std::make_shared<State>(fd, limit)) {
-  // Signals are for other threads; SIGPIPE, which only a write of this thread
-  // could cause, is then an error of the write.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    std::thread([state = state_] { state->Run(); }).detach();
-    running_ = true;
-  } catch (const std::system_error&) {
-    // The limit of processes: the caller sees it by running().
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  // SIGPIPE, which only a write of this thread could cause, is blocked there and
+  // then an error of the write.
+  std::thread thread = StartThread([state = state_] { state->Run(); });
+  running_ = thread.joinable();
+  if (running_) thread.detach();
 }
 
 LogWriter::~LogWriter() { Stop(absl::ZeroDuration()); }

@@ -1,13 +1,9 @@
 #include "cc/telemetry/trace_exporter.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <atomic>
 #include <deque>
 #include <new>
-#include <system_error>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
@@ -17,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "cc/base/log.h"
+#include "cc/base/thread.h"
 #include "cc/telemetry/traced_request.h"
 
 namespace telemetry {
@@ -200,18 +197,9 @@ void TraceExporter::State::Run() {
 
 TraceExporter::TraceExporter(TraceOptions options)
     : state_(std::make_shared<State>(std::move(options))) {
-  // Signals are for other threads.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    std::thread([state = state_] { state->Run(); }).detach();
-    running_ = true;
-  } catch (const std::system_error&) {
-    // The limit of processes: the caller sees it by running().
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  std::thread thread = base::StartThread([state = state_] { state->Run(); });
+  running_ = thread.joinable();
+  if (running_) thread.detach();
 }
 
 TraceExporter::~TraceExporter() { Stop(Clock::duration::zero()); }
