@@ -44,8 +44,8 @@ struct Exchange : std::enable_shared_from_this<Exchange> {
   Exchange(infer::Core* core, coding::Coders* coders,
            const http::Request& request, http::Headers headers);
 
-  // Takes what the headers say of who asks.
-  void ReadCaller(const http::Request& request);
+  // Takes what the headers say of who asks, and which codings they take.
+  void ReadHeaders(const http::Request& request);
   // The answer, which is logged and counted; compressed, if the client asks for
   // that and it is worth it.
   void Send(http::Response response);
@@ -64,7 +64,7 @@ struct Exchange : std::enable_shared_from_this<Exchange> {
   base::Caller caller;
   Route route;
   coding::Coding coding = coding::Coding::kIdentity;  // of the body
-  const coding::Coding accepted;                      // of the answer
+  coding::Coding accepted = coding::Coding::kIdentity;  // of the answer
   const http::Headers headers;                        // of any answer
   std::optional<http::Response> preflight;            // to what is one
   size_t bytes_in = 0;
@@ -85,6 +85,7 @@ struct Exchange : std::enable_shared_from_this<Exchange> {
  private:
   void SendAsItIs(http::Response response);
   void Compress(http::Response response);
+  void AddHeaders(http::Response* response) const;
 };
 
 }  // namespace rest
