@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "bazel/fuzz/check.h"
-#include "cc/base/text.h"
+#include "cc/base/refusal_check.h"
 #include "cc/engine/model_files.h"
 #include "cc/engine/test_model.h"
 
@@ -58,11 +58,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     fuzz::Check(files->signature.parameters.size() == 3,
                 "all parameters are there");
   } else {
-    fuzz::Check((absl::IsDataLoss(files.status()) ||
-                 absl::IsInvalidArgument(files.status()) ||
-                 absl::IsNotFound(files.status())) &&
-                    base::IsUtf8(files.status().message()),
-                "errors are text", files.status().message());
+    base::CheckRefusal(files.status(), {absl::StatusCode::kDataLoss,
+                                        absl::StatusCode::kInvalidArgument,
+                                        absl::StatusCode::kNotFound});
   }
   return 0;
 }

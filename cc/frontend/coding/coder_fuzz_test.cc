@@ -10,7 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "bazel/fuzz/check.h"
 #include "cc/base/byte_budget.h"
-#include "cc/base/text.h"
+#include "cc/base/refusal_check.h"
 #include "cc/frontend/coding/coder.h"
 #include "cc/frontend/coding/coding.h"
 #include "cc/frontend/http/block.h"
@@ -44,11 +44,8 @@ void CheckInflated(absl::string_view text, Coding coding) {
       fuzz::Check(*plain == *again, "pieces change nothing");
       fuzz::Check(plain->size() <= kMost, "a bomb is none");
     } else {
-      fuzz::Check(absl::IsInvalidArgument(plain.status()) ||
-                      absl::IsOutOfRange(plain.status()),
-                  "what is refused is the client's matter",
-                  plain.status().ToString());
-      fuzz::Check(base::IsUtf8(plain.status().message()), "errors are text");
+      base::CheckRefusal(plain.status(), {absl::StatusCode::kInvalidArgument,
+                                          absl::StatusCode::kOutOfRange});
     }
   }
   fuzz::Check(budget.held() == 0, "all is given back",

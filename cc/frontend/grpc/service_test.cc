@@ -85,8 +85,10 @@ class ServiceTest : public ::testing::Test {
 
   Begun Begin(const std::string& path) {
     Begun begun;
-    begun.exchange =
-        service_->Begin({path, base::Clock::now()}, Reply(begun.kept));
+    Head head;
+    head.path = path;
+    head.start = base::Clock::now();
+    begun.exchange = service_->Begin(head, Reply(begun.kept));
     return begun;
   }
   Begun Infer() { return Begin("/inference.GRPCInferenceService/ModelInfer"); }
