@@ -149,8 +149,8 @@ void LogWriter::State::Run() {
 
 LogWriter::LogWriter(int fd, size_t limit)
     : state_(std::make_shared<State>(fd, limit)) {
-  // SIGPIPE, which only a write of this thread could cause, is blocked there and
-  // then an error of the write.
+  // SIGPIPE, which only a write of this thread could cause, is blocked there
+  // and then an error of the write.
   std::thread thread = StartThread([state = state_] { state->Run(); });
   running_ = thread.joinable();
   if (running_) thread.detach();

@@ -20,9 +20,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!parent) return 0;
   fuzz::Check(parent->valid() && parent->span != 0, "ids are not zero", text);
   const char flags = static_cast<char>(parent->flags);
-  const std::string written = absl::StrCat(
-      "00-", parent->trace.Hex(), "-", base::HexOf(parent->span), "-",
-      absl::BytesToHexString(absl::string_view(&flags, 1)));
+  const std::string written =
+      absl::StrCat("00-", parent->trace.Hex(), "-", base::HexOf(parent->span),
+                   "-", absl::BytesToHexString(absl::string_view(&flags, 1)));
   const auto again = base::ParseTraceParent(written);
   fuzz::Check(again && again->trace.high == parent->trace.high &&
                   again->trace.low == parent->trace.low &&

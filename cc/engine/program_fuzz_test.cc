@@ -46,9 +46,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::StatusOr<engine::Signature> signature =
       engine::ParseProgram(bytes);
   if (!signature.ok()) {
-    base::CheckRefusal(signature.status(),
-                       {absl::StatusCode::kDataLoss,
-                        absl::StatusCode::kInvalidArgument});
+    base::CheckRefusal(
+        signature.status(),
+        {absl::StatusCode::kDataLoss, absl::StatusCode::kInvalidArgument});
     return 0;
   }
   engine::CheckSignature(*signature);

@@ -69,8 +69,7 @@ void CheckRoundTrip(absl::string_view text, Coding coding) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view text = fuzz::Text(data, size);
-  for (const auto coding :
-       {coding::Coding::kGzip, coding::Coding::kDeflate}) {
+  for (const auto coding : {coding::Coding::kGzip, coding::Coding::kDeflate}) {
     coding::CheckInflated(text, coding);
     coding::CheckRoundTrip(text, coding);
   }

@@ -149,8 +149,7 @@ TEST_F(ServiceTest, ErrorsComeWithoutAMessage) {
   const Begun broken = Ask(path, Request(-1));
   model_->RunAll();
   EXPECT_EQ(broken.kept->code(), StatusCode::kInternal);
-  EXPECT_EQ(Ask(path, Request(1, "", "n")).kept->code(),
-            StatusCode::kNotFound);
+  EXPECT_EQ(Ask(path, Request(1, "", "n")).kept->code(), StatusCode::kNotFound);
   EXPECT_EQ(Ask(path, absl::Cord("\x80")).kept->code(),
             StatusCode::kInvalidArgument);
   EXPECT_THAT(broken.kept->messages, IsEmpty());
@@ -344,8 +343,7 @@ TEST_F(ServiceTest, CheckSaysWhetherThereIsSuchAModel) {
   const std::string path = "/grpc.health.v1.Health/Check";
   std::string request;
   Writer(&request).Bytes(1, "n");
-  EXPECT_EQ(Ask(path, absl::Cord(request)).kept->code(),
-            StatusCode::kNotFound);
+  EXPECT_EQ(Ask(path, absl::Cord(request)).kept->code(), StatusCode::kNotFound);
   model_->set_ready(absl::UnavailableError("it starts again"));
   request.clear();
   Writer(&request).Bytes(1, "m");

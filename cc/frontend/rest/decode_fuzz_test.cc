@@ -51,8 +51,8 @@ void CheckSameCall(const infer::Request& a, const infer::Request& b) {
 void CheckRoundTrip(const infer::Request& request, bool binary) {
   const BinaryOutputs form{binary,
                            std::vector<bool>(request.inputs.size(), binary)};
-  const auto answer =
-      EncodeInferResponse(infer::ModelOfEveryType(), request.id, form, request.inputs, nullptr);
+  const auto answer = EncodeInferResponse(infer::ModelOfEveryType(), request.id,
+                                          form, request.inputs, nullptr);
   if (!answer.ok()) {  // NaN, infinities and bytes that are no text
     fuzz::Check(!binary && absl::IsFailedPrecondition(answer.status()),
                 "every tensor can be written", answer.status().ToString());
@@ -82,11 +82,12 @@ void CheckRoundTrip(const infer::Request& request, bool binary) {
 void CheckInfer(absl::string_view text, std::optional<size_t> json_size) {
   base::ByteBudget budget(1 << 20);
   {
-    const auto whole =
-        DecodeInferRequest(infer::ModelOfEveryType(), {true, Padded(text), json_size}, &budget);
+    const auto whole = DecodeInferRequest(
+        infer::ModelOfEveryType(), {true, Padded(text), json_size}, &budget);
     const size_t held = budget.held();
     const auto pieces = DecodeInferRequest(
-        infer::ModelOfEveryType(), {false, fuzz::CordOfPieces(text), json_size}, nullptr);
+        infer::ModelOfEveryType(), {false, fuzz::CordOfPieces(text), json_size},
+        nullptr);
     if (!whole.ok()) {
       CheckError(whole.status());
       // Of several faults, simdjson looks for another first where "}" follows
@@ -107,8 +108,8 @@ void CheckInfer(absl::string_view text, std::optional<size_t> json_size) {
       const size_t binary = json_size ? text.size() - *json_size : 0;
       fuzz::Check(held + binary >= read, "what is read is paid for",
                   absl::StrCat(held, " + ", binary, " for ", read));
-      const absl::Status valid =
-          infer::Validate(infer::ModelOf(whole->request.inputs), whole->request);
+      const absl::Status valid = infer::Validate(
+          infer::ModelOf(whole->request.inputs), whole->request);
       if (!valid.ok()) {
         CheckError(valid);
       } else {

@@ -63,10 +63,10 @@ struct Exchange : std::enable_shared_from_this<Exchange> {
   const std::string path;
   base::Caller caller;
   Route route;
-  coding::Coding coding = coding::Coding::kIdentity;  // of the body
+  coding::Coding coding = coding::Coding::kIdentity;    // of the body
   coding::Coding accepted = coding::Coding::kIdentity;  // of the answer
-  const http::Headers headers;                        // of any answer
-  std::optional<http::Response> preflight;            // to what is one
+  const http::Headers headers;                          // of any answer
+  std::optional<http::Response> preflight;              // to what is one
   size_t bytes_in = 0;
   std::shared_ptr<http::Reply> reply;
   std::shared_ptr<infer::Servable> servable;
