@@ -69,6 +69,7 @@ int Main(int argc, char** argv) {
       AddPredict(&program),
       AddHealthCheck(&program),
       AddGpuCheck(&program),
+      AddTune(&program),
   };
   // After the subcommands, which would take it over.
   program.footer("`server SUBCOMMAND --help` lists the flags of a subcommand.");
