@@ -175,10 +175,9 @@ void ModelDirectory::OnLoaded(const std::string& name, uint64_t number,
 void ModelDirectory::Fail(const ModelOptions& options,
                           const absl::Status& status, Version* version) {
   version->failure = absl::Status(
-      status.code(),
-      absl::StrCat("model \"", options.name, "\" version ", options.version,
-                   " in ", options.directory,
-                   " cannot be loaded: ", status.message()));
+      status.code(), absl::StrCat("model \"", options.name, "\" version ",
+                                  options.version, " in ", options.directory,
+                                  " cannot be loaded: ", status.message()));
   observer_->OnFailed(options, version->failure);
 }
 

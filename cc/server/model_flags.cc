@@ -56,8 +56,7 @@ absl::StatusOr<ModelFlags> ModelFlags::Of(const std::string& directory) const {
   app.option_defaults()->always_capture_default();
   flags.Register(&app);
   config.Register(&app);
-  if (absl::Status status =
-          config.FillFromFile(path, Config::Unknown::kError);
+  if (absl::Status status = config.FillFromFile(path, Config::Unknown::kError);
       !status.ok()) {
     return status;
   }

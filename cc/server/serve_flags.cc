@@ -208,16 +208,16 @@ absl::StatusOr<infer::DirectoryOptions> ServeFlags::Directory() const {
   infer::DirectoryOptions options;
   options.directory = model_repository;
   options.look =
-      [flags =
-           *this](const std::string& directory) -> absl::StatusOr<infer::Found> {
+      [flags = *this](
+          const std::string& directory) -> absl::StatusOr<infer::Found> {
     auto found = infer::Scan(directory, flags.model_name);
     if (!found.ok()) return found;
     for (auto& [name, versions] : found->models) {
       for (auto& [number, version] : versions) {
         const auto own = flags.model.Of(version.directory);
-        version.options = own.ok() ? absl::StatusOr<infer::ModelOptions>(
-                                         flags.Model(*own))
-                                   : own.status();
+        version.options =
+            own.ok() ? absl::StatusOr<infer::ModelOptions>(flags.Model(*own))
+                     : own.status();
       }
     }
     return found;

@@ -11,7 +11,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -141,7 +140,11 @@ absl::StatusOr<ModelFlags> PresentFlags(const std::string& config_file,
   Config config;
   flags.Register(&app);
   config.Register(&app);
-  if (!config_file.empty()) app.parse({absl::StrCat("--config=", config_file)});
+  std::vector<std::string> arguments;
+  if (!config_file.empty()) {
+    arguments.push_back(absl::StrCat("--config=", config_file));
+  }
+  app.parse(arguments);
   if (absl::Status status =
           config.Fill(EnvironmentOf("self"), Config::Unknown::kIgnored);
       !status.ok()) {
@@ -150,7 +153,8 @@ absl::StatusOr<ModelFlags> PresentFlags(const std::string& config_file,
   return flags.Of(directory);
 }
 
-absl::StatusOr<tune::Shapes> ParseShapes(const std::vector<std::string>& texts) {
+absl::StatusOr<tune::Shapes> ParseShapes(
+    const std::vector<std::string>& texts) {
   tune::Shapes shapes;
   for (const std::string& text : texts) {
     const std::pair<std::string, std::string> parts =
@@ -229,10 +233,9 @@ std::string FileText(const tune::Result& result, const tune::Result& present) {
       "# By `server tune` on %d CPUs: %.2f x the inferences of before; answers "
       "%s.\n",
       base::AvailableCpus(), result.Gain(present),
-      result.Keeps(present) ? "have the same bits"
-                            : result.difference().bits
-                                  ? result.difference().Words()
-                                  : "may have other bits in other batches");
+      result.Keeps(present)      ? "have the same bits"
+      : result.difference().bits ? result.difference().Words()
+                                 : "may have other bits in other batches");
   absl::StrAppend(&text, "onednn: ", setting.compute.onednn ? 1 : 0, "\n");
   absl::StrAppend(&text, "threads: ", setting.compute.threads, "\n");
   absl::StrAppend(&text, "instances: ", setting.compute.instances, "\n");
@@ -254,26 +257,26 @@ absl::Status Tell(const TuneFlags& flags, const std::string& directory,
                   const std::vector<tune::Result>& results) {
   const tune::Result& present = results.front();
   const tune::Verdict verdict = tune::Judge(results);
-  std::string text = tune::Table(
-      results, verdict, flags.rows.empty() ? std::vector<int64_t>{1} : flags.rows);
+  std::string text =
+      tune::Table(results, verdict,
+                  flags.rows.empty() ? std::vector<int64_t>{1} : flags.rows);
   absl::StrAppend(&text, "\nnow: ", tune::Words(present.setting), "\n");
   if (verdict.kept == &present) {
     absl::StrAppend(&text,
                     "fastest with the same bits: what there is now; no other "
                     "setting is 5 % faster\n");
   } else {
-    absl::StrAppend(
-        &text, Line("fastest with the same bits", *verdict.kept, present));
+    absl::StrAppend(&text,
+                    Line("fastest with the same bits", *verdict.kept, present));
   }
   if (verdict.other != nullptr) {
     const tune::Difference difference = verdict.other->difference();
     absl::StrAppend(
-        &text,
-        Line(absl::StrCat("faster, but answers ",
-                          difference.bits
-                              ? difference.Words()
-                              : "may have other bits in other batches"),
-             *verdict.other, present));
+        &text, Line(absl::StrCat("faster, but answers ",
+                                 difference.bits
+                                     ? difference.Words()
+                                     : "may have other bits in other batches"),
+                    *verdict.other, present));
   }
   absl::Status written;
   if (flags.write) {
@@ -286,8 +289,8 @@ absl::Status Tell(const TuneFlags& flags, const std::string& directory,
                       tune::Words(chosen.setting), "\n");
     }
   } else {
-    absl::StrAppend(&text, "nothing was written: --write would, to ",
-                    directory, "/", kModelFile, "\n");
+    absl::StrAppend(&text, "nothing was written: --write would, to ", directory,
+                    "/", kModelFile, "\n");
   }
   std::fputs(text.c_str(), stdout);
   return written;
@@ -318,8 +321,8 @@ absl::Status Tune(const TuneFlags& flags) {
   options.concurrency = static_cast<int>(
       flags.concurrency.value_or(std::max(16, 2 * options.cpus)));
   options.seconds = flags.seconds;
-  options.requests = [&](const infer::ModelInfo& model)
-      -> absl::StatusOr<tune::Requests> {
+  options.requests =
+      [&](const infer::ModelInfo& model) -> absl::StatusOr<tune::Requests> {
     const auto given = ReadInput(flags.input, model);
     if (!given.ok()) return given.status();
     return tune::Requests::Make(model, *shapes, *given);

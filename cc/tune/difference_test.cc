@@ -11,9 +11,9 @@ namespace {
 infer::Tensor Floats(const std::vector<float>& values) {
   infer::Tensor tensor{"y", base::DataType::kFloat32, {}, {}, {}};
   tensor.shape = {static_cast<int64_t>(values.size())};
-  tensor.data = absl::Cord(
-      absl::string_view(reinterpret_cast<const char*>(values.data()),
-                        values.size() * sizeof(float)));
+  tensor.data =
+      absl::Cord(absl::string_view(reinterpret_cast<const char*>(values.data()),
+                                   values.size() * sizeof(float)));
   return tensor;
 }
 

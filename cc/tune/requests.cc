@@ -37,12 +37,12 @@ absl::StatusOr<std::vector<int64_t>> Sizes(const base::TensorSpec& spec,
     }
   }
   if (!fits) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--shape=", spec.name, "=", Words(sizes),
-        " does not fit the input's shape ", Words(spec.shape),
-        counts && !sequences
-            ? ": a -1 at its begin stays, as --rows counts there"
-            : ""));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--shape=", spec.name, "=", Words(sizes),
+                     " does not fit the input's shape ", Words(spec.shape),
+                     counts && !sequences
+                         ? ": a -1 at its begin stays, as --rows counts there"
+                         : ""));
   }
   if (open) {
     std::vector<int64_t> example = spec.shape;
@@ -133,9 +133,9 @@ absl::StatusOr<Requests> Requests::Make(
   }
   if (absl::Status status = infer::Validate(model, requests.Of(0, 1));
       !status.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "made-up values do not fit: ", status.message(),
-        "; give a request with --input"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("made-up values do not fit: ", status.message(),
+                     "; give a request with --input"));
   }
   return requests;
 }

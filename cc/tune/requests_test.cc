@@ -26,9 +26,11 @@ bool Says(const absl::Status& status, absl::string_view words) {
 }
 
 TEST(Requests, HaveRowsWithinTheRanges) {
-  const infer::ModelInfo model =
-      Model({{"ids", base::DataType::kInt64, {-1, 3}, 0,
-              base::ValueRange{5, 9, ""}}});
+  const infer::ModelInfo model = Model({{"ids",
+                                         base::DataType::kInt64,
+                                         {-1, 3},
+                                         0,
+                                         base::ValueRange{5, 9, ""}}});
   const auto requests = Requests::Make(model, {}, std::nullopt);
   ASSERT_TRUE(requests.ok()) << requests.status();
   EXPECT_TRUE(requests->divides());
@@ -63,7 +65,8 @@ TEST(Requests, HaveSequencesOfOneLength) {
       Model({{"words", base::DataType::kInt64, {-1, 1}, 1}});
   const auto open = Requests::Make(model, {}, std::nullopt);
   EXPECT_TRUE(Says(open.status(), "--shape=words=16,1")) << open.status();
-  const auto requests = Requests::Make(model, {{"words", {5, 1}}}, std::nullopt);
+  const auto requests =
+      Requests::Make(model, {{"words", {5, 1}}}, std::nullopt);
   ASSERT_TRUE(requests.ok()) << requests.status();
   EXPECT_TRUE(requests->counts());
   EXPECT_FALSE(requests->divides());
@@ -87,8 +90,11 @@ TEST(Requests, TakeOneThatIsGivenAsItIsWhereNothingCounts) {
   const infer::ModelInfo model =
       Model({{"words", base::DataType::kUint8, {-1, 1}, 1}});
   infer::Request given;
-  given.inputs = {
-      {"words", base::DataType::kUint8, {3, 1}, absl::Cord("abc"), {{0, 1, 3}}}};
+  given.inputs = {{"words",
+                   base::DataType::kUint8,
+                   {3, 1},
+                   absl::Cord("abc"),
+                   {{0, 1, 3}}}};
   const auto requests = Requests::Make(model, {}, given);
   ASSERT_TRUE(requests.ok()) << requests.status();
   EXPECT_FALSE(requests->counts());

@@ -24,17 +24,15 @@ std::vector<int> PowersOfTwo(int most) {
 bool Same(const Setting& a, bool a_batches, const Setting& b, bool b_batches) {
   return a.compute.onednn == b.compute.onednn &&
          a.compute.threads == b.compute.threads &&
-         a.compute.instances == b.compute.instances &&
-         a_batches == b_batches &&
+         a.compute.instances == b.compute.instances && a_batches == b_batches &&
          (!a_batches || a.max_batch_rows == b.max_batch_rows);
 }
 
 double Median(std::vector<double> numbers) {
   const size_t middle = numbers.size() / 2;
   std::sort(numbers.begin(), numbers.end());
-  return numbers.size() % 2 == 1
-             ? numbers[middle]
-             : (numbers[middle - 1] + numbers[middle]) / 2;
+  return numbers.size() % 2 == 1 ? numbers[middle]
+                                 : (numbers[middle - 1] + numbers[middle]) / 2;
 }
 
 std::string Batching(const Setting& setting) {
@@ -77,15 +75,14 @@ std::vector<Setting> Candidates(const Setting& present, bool counts,
   std::vector<int64_t> sizes = {1};  // of batches; 1: each request by itself
   if (counts) {
     sizes = or_else(choices.max_batch_rows,
-                    std::vector<int64_t>{
-                        1, present.max_batch_rows > 1 ? present.max_batch_rows
-                                                      : Setting().max_batch_rows});
+                    std::vector<int64_t>{1, present.max_batch_rows > 1
+                                                ? present.max_batch_rows
+                                                : Setting().max_batch_rows});
   }
   for (const int onednn : or_else(choices.onednn, std::vector<int>{1, 0})) {
     for (const int threads : or_else(choices.threads, PowersOfTwo(cpus))) {
-      for (const int instances :
-           or_else(choices.instances,
-                   PowersOfTwo(std::max(1, cpus / threads)))) {
+      for (const int instances : or_else(
+               choices.instances, PowersOfTwo(std::max(1, cpus / threads)))) {
         if (threads * instances > cpus) continue;
         for (const int64_t size : sizes) {
           Setting setting;
@@ -145,8 +142,8 @@ Difference Result::difference() const {
 double Result::Gain(const Result& other) const {
   double logarithms = 0;
   for (size_t load = 0; load < samples.size(); ++load) {
-    logarithms += std::log(Of(load).rows_per_second /
-                           other.Of(load).rows_per_second);
+    logarithms +=
+        std::log(Of(load).rows_per_second / other.Of(load).rows_per_second);
   }
   return std::exp(logarithms / static_cast<double>(samples.size()));
 }
@@ -196,26 +193,24 @@ std::string Table(const std::vector<Result>& results, const Verdict& verdict,
     const infer::Compute& compute = result.setting.compute;
     const std::string name = i == 0 ? "now" : absl::StrCat(++number);
     for (size_t load = 0; load < rows.size(); ++load) {
-      std::vector<std::string>& line = lines.emplace_back(
-          std::vector<std::string>{name, absl::StrCat(compute.onednn ? 1 : 0),
-                                   absl::StrCat(compute.threads),
-                                   absl::StrCat(compute.instances),
-                                   Batching(result.setting),
-                                   absl::StrCat(rows[load])});
+      std::vector<std::string>& line =
+          lines.emplace_back(std::vector<std::string>{
+              name, absl::StrCat(compute.onednn ? 1 : 0),
+              absl::StrCat(compute.threads), absl::StrCat(compute.instances),
+              Batching(result.setting), absl::StrCat(rows[load])});
       if (!result.status.ok()) {
         line.insert(line.end(), {"-", "-", "-", "-", "-", "-"});
         line.push_back(absl::StrCat("failed: ", result.status.message()));
         continue;
       }
       const Sample sample = result.Of(load);
-      line.insert(line.end(),
-                  {absl::StrFormat("%.1f", sample.rows_per_second),
-                   absl::StrFormat("%.2f", sample.p50_ms),
-                   absl::StrFormat("%.2f", sample.p99_ms),
-                   absl::StrFormat("%.0f", sample.cpu_us),
-                   absl::StrFormat("%.0f", sample.memory_mb),
-                   sample.difference.Words(),
-                   result.buckets ? result.buckets->Words() : "-"});
+      line.insert(line.end(), {absl::StrFormat("%.1f", sample.rows_per_second),
+                               absl::StrFormat("%.2f", sample.p50_ms),
+                               absl::StrFormat("%.2f", sample.p99_ms),
+                               absl::StrFormat("%.0f", sample.cpu_us),
+                               absl::StrFormat("%.0f", sample.memory_mb),
+                               sample.difference.Words(),
+                               result.buckets ? result.buckets->Words() : "-"});
     }
   }
   return Aligned(lines);

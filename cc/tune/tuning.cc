@@ -35,10 +35,9 @@ class Tuning {
       for (size_t i = 0; i < results_.size(); ++i) {
         Result& result = results_[i];
         if (!result.status.ok()) continue;
-        options_.progress(absl::StrCat("round ", round + 1, " of ", kRounds,
-                                       ", setting ", i + 1, " of ",
-                                       results_.size(), ": ",
-                                       Words(result.setting)));
+        options_.progress(absl::StrCat(
+            "round ", round + 1, " of ", kRounds, ", setting ", i + 1, " of ",
+            results_.size(), ": ", Words(result.setting)));
         result.status = MeasureOnce(round == 0, &result);
         if (result.status.ok()) continue;
         if (i == 0) return DoesNotRun(result.status);
@@ -50,10 +49,10 @@ class Tuning {
 
  private:
   absl::Status DoesNotRun(const absl::Status& status) const {
-    return absl::Status(status.code(),
-                        absl::StrCat("the model in ", options_.directory,
-                                     " does not run as it is now: ",
-                                     status.message()));
+    return absl::Status(
+        status.code(),
+        absl::StrCat("the model in ", options_.directory,
+                     " does not run as it is now: ", status.message()));
   }
 
   // Finds the settings, and what is answered now.
