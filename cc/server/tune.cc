@@ -226,6 +226,12 @@ absl::Status Write(const std::string& directory, const std::string& text) {
   return CannotWrite(path, why);
 }
 
+// What follows "answers", of a setting that does not keep their bits.
+std::string Apart(const tune::Result& result) {
+  const tune::Difference difference = result.difference();
+  return difference.bits ? difference.Words() : "may have other bits elsewhere";
+}
+
 // The model's file.
 std::string FileText(const tune::Result& result, const tune::Result& present) {
   const tune::Setting& setting = result.setting;
@@ -233,9 +239,7 @@ std::string FileText(const tune::Result& result, const tune::Result& present) {
       "# By `server tune` on %d CPUs: %.2f x the inferences of before; answers "
       "%s.\n",
       base::AvailableCpus(), result.Gain(present),
-      result.Keeps(present)      ? "have the same bits"
-      : result.difference().bits ? result.difference().Words()
-                                 : "may have other bits in other batches");
+      result.Keeps(present) ? "have the same bits" : Apart(result));
   absl::StrAppend(&text, "onednn: ", setting.compute.onednn ? 1 : 0, "\n");
   absl::StrAppend(&text, "threads: ", setting.compute.threads, "\n");
   absl::StrAppend(&text, "instances: ", setting.compute.instances, "\n");
@@ -270,12 +274,8 @@ absl::Status Tell(const TuneFlags& flags, const std::string& directory,
                     Line("fastest with the same bits", *verdict.kept, present));
   }
   if (verdict.other != nullptr) {
-    const tune::Difference difference = verdict.other->difference();
     absl::StrAppend(
-        &text, Line(absl::StrCat("faster, but answers ",
-                                 difference.bits
-                                     ? difference.Words()
-                                     : "may have other bits in other batches"),
+        &text, Line(absl::StrCat("faster, but answers ", Apart(*verdict.other)),
                     *verdict.other, present));
   }
   absl::Status written;

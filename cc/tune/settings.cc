@@ -150,6 +150,10 @@ double Result::Gain(const Result& other) const {
 
 bool Result::Keeps(const Result& present) const {
   if (!status.ok() || difference().bits) return false;
+  if (!reals && (setting.compute.onednn != present.setting.compute.onednn ||
+                 setting.compute.threads != present.setting.compute.threads)) {
+    return false;
+  }
   // What was computed together in a measurement is not all that can be.
   const bool proved = buckets && !buckets->bits;
   return !batches || proved || present.batches;

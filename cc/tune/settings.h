@@ -35,6 +35,9 @@ std::string Words(const Setting& setting);
 struct Result {
   Setting setting;
   bool batches = false;
+  // Whether outputs have real numbers: whole ones (classes, ids) are mostly the
+  // same where what they come from is not.
+  bool reals = true;
   absl::Status status;                       // why it does not run
   std::vector<std::vector<Sample>> samples;  // by load, of each round
   // Rows in batches of all sizes beside the same rows alone; nullopt: outputs
@@ -46,7 +49,8 @@ struct Result {
   Difference difference() const;
   // How many times as fast as another: the geometric mean over the loads.
   double Gain(const Result& other) const;
-  // Whether answers have the bits of the present setting's.
+  // Whether answers have the bits of the present setting's, as far as that can
+  // be told.
   bool Keeps(const Result& present) const;
 };
 

@@ -73,6 +73,17 @@ TEST(Settings, CompanyKeepsBitsWhereBatchesOfAllSizesDo) {
   EXPECT_TRUE(unknown.Keeps(Measured(100, true, true, false)));
 }
 
+TEST(Settings, WholeNumbersDoNotTellOfOtherArithmetic) {
+  const Result present = Measured(100);
+  Result other = Measured(200);
+  other.reals = false;
+  EXPECT_TRUE(other.Keeps(present));
+  other.setting.compute.onednn = false;
+  EXPECT_FALSE(other.Keeps(present));
+  other.reals = true;
+  EXPECT_TRUE(other.Keeps(present));
+}
+
 TEST(Settings, WhatFailedIsLastAndSaysWhy) {
   Result failed = Measured(900);
   failed.status = absl::InternalError("it broke");

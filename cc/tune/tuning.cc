@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "cc/base/data_type.h"
 
 namespace tune {
 namespace {
@@ -85,12 +86,18 @@ class Tuning {
       loads_.push_back(std::move(load));
     }
     batchable_ = info.max_batch_size > 0;
+    const bool reals = std::any_of(
+        info.outputs.begin(), info.outputs.end(), [](const auto& output) {
+          return output.dtype != base::DataType::kBool &&
+                 !base::IsInteger(output.dtype);
+        });
     const std::vector<Setting> settings =
         Candidates(options_.present, batchable_, info.batching, options_.cpus,
                    options_.choices);
     for (const Setting& setting : settings) {
       Result& result = results_.emplace_back();
       result.setting = setting;
+      result.reals = reals;
       result.samples.resize(loads_.size());
       most_rows_ = std::max(most_rows_, setting.max_batch_rows);
     }
