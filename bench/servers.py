@@ -56,6 +56,7 @@ class Server:
 
     name: str
     port: int
+    grpc_port: int
     process: subprocess.Popen[bytes]
     ready_seconds: float
     log: Path
@@ -112,15 +113,22 @@ class Site:
 
     @contextmanager
     def serving(
-        self, name: str, models: Sequence[Model], cores: set[int], instances: int = 1
+        self,
+        name: str,
+        models: Sequence[Model],
+        cores: set[int],
+        instances: int = 1,
+        grpc: bool = False,
     ) -> Iterator[Server]:
-        """A server with these models for the time of a `with`, from when it is ready."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        """A server with these models for the time of a `with`, from when it is ready.
+
+        `grpc`: also where that is not so by itself.
+        """
+        port, grpc_port = _free_ports()
         folder = self.folder / name.replace(", ", "-").replace(" ", "_") / str(port)
         folder.mkdir(parents=True)
         command = self._command(name, folder, port, models, instances)
+        command += self._grpc_flags(name, grpc_port, grpc)
         log = folder / "log"
         # Our server's stdout is its access log.
         stdout = os.devnull if name in self.our_flags else log
@@ -130,7 +138,7 @@ class Site:
             process = context.__enter__()
         try:
             _wait(name, process, port, log)
-            yield Server(name, port, process, time.monotonic() - start, log)
+            yield Server(name, port, grpc_port, process, time.monotonic() - start, log)
             if process.poll() is not None:
                 raise UserError(f"{name} ended while it was measured ({process.poll()}); see {log}")
         finally:
@@ -159,6 +167,22 @@ class Site:
             return _mlserver(folder, port, models)
         raise AssertionError(name)
 
+    def _grpc_flags(self, name: str, port: int, wanted: bool) -> list[str]:
+        if name in self.our_flags:
+            return [f"--grpc_port={port}"]
+        if name not in (TRITON, TRITON_BATCHING):
+            return []
+        if not wanted:
+            return ["--allow-grpc=false"]
+        return ["--allow-grpc=true", "--grpc-address=127.0.0.1", f"--grpc-port={port}"]
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as other:
+        for free in (one, other):
+            free.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
+
 
 def _triton(
     folder: Path, port: int, models: Sequence[Model], instances: int, batching: bool
@@ -186,7 +210,6 @@ def _triton(
         f"--model-repository={repository}",
         f"--backend-directory={backends}",
         "--allow-gpu-metrics=false",
-        "--allow-grpc=false",
         "--allow-metrics=false",
         "--exit-timeout-secs=1",  # it would wait half a minute for connections that are kept
         "--http-address=127.0.0.1",
