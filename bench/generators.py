@@ -21,8 +21,8 @@ from bench.measure import pinned
 from bench.oip import Model, Request
 from bench.servers import Server
 
-# Of a second's requests perf_analyzer looks at three windows.
-_WINDOWS = 3
+# perf_analyzer measures three windows at least, and waits 1.2 times as long for each.
+_WINDOWS = 3 * 1.2
 _GRPC_HEADERS = ("te: trailers", "content-type: application/grpc")
 
 
@@ -75,7 +75,7 @@ def prepare(folder: Path, model: Model, binary: bool) -> Prepared:
 
 @dataclass(frozen=True)
 class Load:
-    """What a generator found; `requests` are those that the server has done in all its time."""
+    """What a generator found; `requests` are all of its time, also those that it did not measure."""
 
     rate: float
     requests: float
@@ -124,7 +124,7 @@ def _perf_analyzer(case: Case, server: Server, prepared: Prepared, seconds: floa
     command = [os.environ["PERF_ANALYZER"], "-m", prepared.model.name, "-u", f"127.0.0.1:{port}"]
     command += ["-i", "grpc" if case.grpc else "http", f"--input-data={prepared.values}"]
     command += [f"--concurrency-range={case.connections}", "-f", str(prepared.told)]
-    # However far windows are apart: rounds tell that.
+    # However far apart its windows are: rounds tell that.
     command += [f"--measurement-interval={seconds / _WINDOWS * 1000:.0f}", "-s", "1000000"]
     _run(command)
     after = _statistics(server, prepared.model)
