@@ -75,7 +75,7 @@ def prepare(folder: Path, model: Model, binary: bool) -> Prepared:
 
 @dataclass(frozen=True)
 class Load:
-    """What a generator found; `requests` are all of its time, also those that it did not measure."""
+    """What a generator found; `requests` are all that it had done, measured or not."""
 
     rate: float
     requests: float
