@@ -56,7 +56,7 @@ class Server:
 
     name: str
     port: int
-    grpc_port: int
+    grpc_port: int  # -1: none
     process: subprocess.Popen[bytes]
     ready_seconds: float
     log: Path
@@ -120,15 +120,13 @@ class Site:
         instances: int = 1,
         grpc: bool = False,
     ) -> Iterator[Server]:
-        """A server with these models for the time of a `with`, from when it is ready.
-
-        `grpc`: also where that is not so by itself.
-        """
+        """A server with these models for the time of a `with`, from when it is ready."""
         port, grpc_port = _free_ports()
+        if not grpc:
+            grpc_port = -1
         folder = self.folder / name.replace(", ", "-").replace(" ", "_") / str(port)
         folder.mkdir(parents=True)
-        command = self._command(name, folder, port, models, instances)
-        command += self._grpc_flags(name, grpc_port, grpc)
+        command = self._command(name, folder, port, grpc_port, models, instances)
         log = folder / "log"
         # Our server's stdout is its access log.
         stdout = os.devnull if name in self.our_flags else log
@@ -145,17 +143,23 @@ class Site:
             context.__exit__(None, None, None)
 
     def _command(
-        self, name: str, folder: Path, port: int, models: Sequence[Model], instances: int
+        self,
+        name: str,
+        folder: Path,
+        port: int,
+        grpc_port: int,
+        models: Sequence[Model],
+        instances: int,
     ) -> list[str]:
         if name in self.our_flags:
             repository = folder / "models"
             for model in models:
                 shutil.copytree(model.folder, repository / model.name / "1")
             command = [*_run("SERVER"), "serve", f"--model_repository={repository}"]
-            command += [f"--port={port}", f"--instances={instances}", *self.our_flags[name]]
-            return command
+            command += [f"--port={port}", f"--grpc_port={grpc_port}", f"--instances={instances}"]
+            return [*command, *self.our_flags[name]]
         if name in (TRITON, TRITON_BATCHING):
-            return _triton(folder, port, models, instances, name == TRITON_BATCHING)
+            return _triton(folder, port, grpc_port, models, instances, name == TRITON_BATCHING)
         if name in (IDEAL, IDEAL_BATCHING):
             (model,) = models
             rows = _MAX_ROWS if name == IDEAL_BATCHING else 1
@@ -167,15 +171,6 @@ class Site:
             return _mlserver(folder, port, models)
         raise AssertionError(name)
 
-    def _grpc_flags(self, name: str, port: int, wanted: bool) -> list[str]:
-        if name in self.our_flags:
-            return [f"--grpc_port={port}"]
-        if name not in (TRITON, TRITON_BATCHING):
-            return []
-        if not wanted:
-            return ["--allow-grpc=false"]
-        return ["--allow-grpc=true", "--grpc-address=127.0.0.1", f"--grpc-port={port}"]
-
 
 def _free_ports() -> tuple[int, int]:
     with socket.socket() as one, socket.socket() as other:
@@ -185,7 +180,12 @@ def _free_ports() -> tuple[int, int]:
 
 
 def _triton(
-    folder: Path, port: int, models: Sequence[Model], instances: int, batching: bool
+    folder: Path,
+    port: int,
+    grpc_port: int,
+    models: Sequence[Model],
+    instances: int,
+    batching: bool,
 ) -> list[str]:
     repository = folder / "models"
     for model in models:
@@ -203,6 +203,9 @@ def _triton(
         )
         (repository / model.name / "config.pbtxt").write_text(config)
     backends = Path(_program("TRITON_BACKEND")).parent.parent
+    grpc_flags = ["--allow-grpc=false"]
+    if grpc_port > 0:
+        grpc_flags = ["--allow-grpc=true", "--grpc-address=127.0.0.1", f"--grpc-port={grpc_port}"]
     program = Path(_program("TRITON_WHEEL")) / "pytriton/tritonserver/bin/tritonserver"
     return [
         _program("RUN"),
@@ -214,6 +217,7 @@ def _triton(
         "--exit-timeout-secs=1",  # it would wait half a minute for connections that are kept
         "--http-address=127.0.0.1",
         f"--http-port={port}",
+        *grpc_flags,
     ]
 
 
@@ -221,7 +225,7 @@ def _mlserver(folder: Path, port: int, models: Sequence[Model]) -> list[str]:
     settings = {
         "host": "127.0.0.1",
         "http_port": port,
-        "grpc_port": port + 1,
+        "grpc_port": 0,  # it needs one; any does
         "metrics_endpoint": None,
         "parallel_workers": 0,
         "debug": False,
