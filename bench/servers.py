@@ -136,9 +136,12 @@ class Site:
             process = context.__enter__()
         try:
             _wait(name, process, port, log)
-            yield Server(name, port, grpc_port, process, time.monotonic() - start, log)
-            if process.poll() is not None:
-                raise UserError(f"{name} ended while it was measured ({process.poll()}); see {log}")
+            server = Server(name, port, grpc_port, process, time.monotonic() - start, log)
+            try:
+                yield server
+            finally:  # whatever went wrong because of it
+                if (code := process.poll()) is not None:
+                    raise UserError(f"{name} ended while it was measured ({code}); see {log}")
         finally:
             context.__exit__(None, None, None)
 
