@@ -3,20 +3,17 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <string>
-#include <system_error>
-#include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "cc/base/detached_thread.h"
 #include "cc/base/log.h"
 
 namespace base {
@@ -151,19 +148,7 @@ void LogWriter::State::Run() {
 
 LogWriter::LogWriter(int fd, size_t limit)
     : state_(std::make_shared<State>(fd, limit)) {
-  // Signals are for other threads; SIGPIPE, which only a write of this thread
-  // could cause, is then an error of the write.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    std::thread([state = state_] { state->Run(); }).detach();
-    running_ = true;
-  } catch (const std::system_error&) {
-    // The limit of processes: the caller sees it by running().
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  running_ = RunDetached([state = state_] { state->Run(); });
 }
 
 LogWriter::~LogWriter() { Stop(absl::ZeroDuration()); }

@@ -165,16 +165,15 @@ AccessSeries& Core::SeriesOf(const Servable* servable) {
 
 void Core::Record(const Access& access) {
   const Clock::duration duration = Clock::now() - access.start;
-  Count(access, duration);
+  const auto trace = base::TraceContext::Of(
+      access.caller != nullptr ? access.caller->Trace() : base::TraceParent());
+  const bool traced = tracer_ != nullptr && Traces(access, trace);
+  Count(access, duration, trace, traced);
   if (access.servable != nullptr && access.endpoint == Endpoint::kInfer) {
     Account(access, duration, &access.servable->statistics_);
   }
-  const auto trace = base::TraceContext::Of(
-      access.caller != nullptr ? access.caller->Trace() : base::TraceParent());
   Write(access, duration, trace);
-  if (tracer_ != nullptr && Traces(access, trace)) {
-    tracer_->OnRequest(access, duration, trace);
-  }
+  if (traced) tracer_->OnRequest(access, duration, trace);
 }
 
 // As OpenTelemetry's ParentBased(TraceIdRatioBased).
@@ -184,7 +183,8 @@ bool Core::Traces(const Access& access, const base::TraceContext& trace) const {
   return !access.routine && traced_.Has(trace.trace);
 }
 
-void Core::Count(const Access& access, Clock::duration duration) {
+void Core::Count(const Access& access, Clock::duration duration,
+                 const base::TraceContext& trace, bool traced) {
   AccessSeries::One& one = SeriesOf(access.servable.get())
                                .of[static_cast<size_t>(access.protocol)]
                                   [static_cast<size_t>(access.endpoint)];
@@ -205,7 +205,10 @@ void Core::Count(const Access& access, Clock::duration duration) {
                   .second.get();
   }
   counter->Add();
-  if (access.endpoint != Endpoint::kRefused) {
+  if (access.endpoint == Endpoint::kRefused) return;
+  if (traced) {
+    one.durations->Observe(base::Seconds(duration), trace.trace);
+  } else {
     one.durations->Observe(base::Seconds(duration));
   }
 }

@@ -140,7 +140,8 @@ class Core {
 
  private:
   AccessSeries& SeriesOf(const Servable* servable);
-  void Count(const Access& access, Clock::duration duration);
+  void Count(const Access& access, Clock::duration duration,
+             const base::TraceContext& trace, bool traced);
   static void Account(const Access& access, Clock::duration duration,
                       Statistics* statistics);
   bool Traces(const Access& access, const base::TraceContext& trace) const;

@@ -37,6 +37,7 @@
 #include "cc/server/device.h"
 #include "cc/server/serve_flags.h"
 #include "cc/server/telemetry.h"
+#include "cc/telemetry/gpu_metrics.h"
 #include "cc/telemetry/trace_exporter.h"
 #include "cc/worker/process.h"
 #include "cc/worker/runner.h"
@@ -289,7 +290,13 @@ class Serving {
           "Spans lost because the collector did not take them in time.",
           [this] { return static_cast<double>(traces_->dropped()); });
     }
-    registry_.AddText([this] { return process_metrics_.Text(); });
+    if (flags_.device.device != "cpu") {
+      gpu_metrics_ = telemetry::GpuMetrics::Start({});
+    }
+    if (gpu_metrics_ != nullptr) {
+      registry_.AddCollector([this] { return gpu_metrics_->Read(); });
+    }
+    registry_.AddCollector([this] { return process_metrics_.Read(); });
   }
 
   const ServeFlags flags_;
@@ -301,6 +308,7 @@ class Serving {
   base::Loop loop_;
   base::Registry registry_;
   base::ProcessMetrics process_metrics_;
+  std::unique_ptr<telemetry::GpuMetrics> gpu_metrics_;  // nullptr: no driver
   Telemetry telemetry_;
   worker::ProcessBackend backend_;
   std::unique_ptr<infer::ModelDirectory> models_;

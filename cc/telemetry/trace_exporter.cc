@@ -1,14 +1,9 @@
 #include "cc/telemetry/trace_exporter.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <atomic>
 #include <deque>
 #include <new>
-#include <system_error>
-#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/ascii.h"
@@ -16,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "cc/base/detached_thread.h"
 #include "cc/base/log.h"
 #include "cc/telemetry/traced_request.h"
 
@@ -198,18 +194,7 @@ void TraceExporter::State::Run() {
 
 TraceExporter::TraceExporter(TraceOptions options)
     : state_(std::make_shared<State>(std::move(options))) {
-  // Signals are for other threads.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    std::thread([state = state_] { state->Run(); }).detach();
-    running_ = true;
-  } catch (const std::system_error&) {
-    // The limit of processes: the caller sees it by running().
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  running_ = base::RunDetached([state = state_] { state->Run(); });
 }
 
 TraceExporter::~TraceExporter() { Stop(Clock::duration::zero()); }

@@ -35,8 +35,8 @@ void Connection::Call::Expand() {
   };
   coded_in_ = std::make_unique<CodedQueue>(
       [this, weak, held](absl::Cord message, CodedQueue::Done done) {
-        const Shared& shared = *connection_->shared_;
-        shared.coders->Inflate(
+        Shared& shared = *connection_->shared_;
+        shared.coders.Inflate(
             coding_, message, shared.limits.message_bytes,
             [weak] {
               const auto call = weak.lock();
