@@ -51,9 +51,9 @@ absl::StatusOr<ModelNames> OneModel(const std::string& directory,
   }
   if (models.empty()) {
     const std::string cure = CureFor(names);
-    return absl::NotFoundError(absl::StrCat(
-        directory, "/model.pdmodel is not there; the directory ", Holds(names),
-        ". ", cure.empty() ? kModelWanted : cure));
+    return absl::NotFoundError(
+        absl::StrCat(directory, "/model.pdmodel is not there; the directory ",
+                     Holds(names), ". ", cure.empty() ? kModelWanted : cure));
   }
   return models[0];
 }

@@ -83,7 +83,8 @@ TEST(Load, NamesTheMissingFile) {
 
 TEST(Load, NamesWhatIsThereInsteadAndTheCure) {
   const std::pair<std::string, std::string> kOthers[] = {
-      {"__model__", "__model__ without __params__ has its parameters in a file each"},
+      {"__model__",
+       "__model__ without __params__ has its parameters in a file each"},
       {"inference.json", "inference.json may be a program of Paddle 3"},
       {"best.pdparams", "best.pdparams holds the weights alone"},
       {"net.onnx", "net.onnx is no model of Paddle"},

@@ -43,11 +43,12 @@ class Input {
       if (!input->file_) error.assign(errno, std::generic_category());
     }
     if (error) {
-      return absl::Status(error == std::errc::permission_denied
-                              ? absl::StatusCode::kPermissionDenied
-                              : absl::StatusCode::kNotFound,
-                          absl::StrCat(path, " cannot be opened: ",
-                                       error.message(), ". ", base::kModelWanted));
+      return absl::Status(
+          error == std::errc::permission_denied
+              ? absl::StatusCode::kPermissionDenied
+              : absl::StatusCode::kNotFound,
+          absl::StrCat(path, " cannot be opened: ", error.message(), ". ",
+                       base::kModelWanted));
     }
     return input;
   }
@@ -218,7 +219,8 @@ absl::StatusOr<ModelFiles> Check(const std::string& directory) {
   const absl::StatusOr<base::ModelNames> names = Names(directory);
   if (!names.ok()) return names.status();
   const std::string program = absl::StrCat(directory, "/", names->program);
-  const std::string parameters = absl::StrCat(directory, "/", names->parameters);
+  const std::string parameters =
+      absl::StrCat(directory, "/", names->parameters);
   const absl::StatusOr<std::string> bytes = ReadProgram(program);
   if (!bytes.ok()) return bytes.status();
   absl::StatusOr<Signature> signature = ParseProgram(*bytes);

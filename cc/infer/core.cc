@@ -63,6 +63,8 @@ absl::string_view NameOf(Endpoint endpoint) {
       return "unload";
     case Endpoint::kMetrics:
       return "metrics";
+    case Endpoint::kPage:
+      return "page";
     case Endpoint::kRefused:
       return "refused";
     case Endpoint::kNone:

@@ -39,9 +39,10 @@ enum class Endpoint {
   kLoad,
   kUnload,
   kMetrics,
+  kPage,     // for people
   kRefused,  // no acceptable request
 };
-inline constexpr size_t kEndpoints = 14;
+inline constexpr size_t kEndpoints = 15;
 
 // "http", "model_ready": as labels of metrics.
 absl::string_view NameOf(Protocol protocol);

@@ -146,10 +146,9 @@ absl::StatusOr<Found> Scan(const std::string& directory,
   }
   if (!kinds.example.empty()) seen.push_back(kinds.example);
   if (seen.size() > 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("more than one meaning of the model repository ",
-                     directory, ", which has models at ",
-                     absl::StrJoin(seen, " and "), "; ", kLayout));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "more than one meaning of the model repository ", directory,
+        ", which has models at ", absl::StrJoin(seen, " and "), "; ", kLayout));
   }
   if (kinds.flat) kinds.versions[1] = VersionIn(directory).first;
   if (!kinds.versions.empty()) {

@@ -48,7 +48,9 @@ class ScanTest : public testing::Test {
   }
 
   std::string Fingerprint() {
-    return Scan(root_.string())->models.begin()->second.begin()
+    return Scan(root_.string())
+        ->models.begin()
+        ->second.begin()
         ->second.fingerprint;
   }
 
@@ -92,9 +94,9 @@ TEST_F(ScanTest, WhatHoldsNoModelIsNoOtherMeaning) {
 TEST_F(ScanTest, MoreThanOneMeaningIsAnError) {
   Put("inference.pdmodel");
   Put("digits/3/model.pdmodel");
-  EXPECT_THAT(Found(), ElementsAre(AllOf(
-                           HasSubstr("more than one meaning"),
-                           HasSubstr("inference.pdmodel and digits/3"))));
+  EXPECT_THAT(Found(),
+              ElementsAre(AllOf(HasSubstr("more than one meaning"),
+                                HasSubstr("inference.pdmodel and digits/3"))));
   fs::remove_all(root_ / "digits");
   Put("2/model.pdmodel");
   EXPECT_THAT(Found(), ElementsAre(HasSubstr("inference.pdmodel and 2/")));
@@ -107,10 +109,9 @@ TEST_F(ScanTest, SaysWhatIsThereInPlaceOfAModel) {
                                          HasSubstr("NAME/VERSION/model."))));
   Put("inference.json");
   fs::create_directories(root_ / "lost+found");
-  EXPECT_THAT(
-      Found(),
-      ElementsAre(AllOf(HasSubstr("which holds: inference.json, lost+found"),
-                        HasSubstr("may be a program of Paddle 3"))));
+  EXPECT_THAT(Found(), ElementsAre(AllOf(
+                           HasSubstr("which holds: inference.json, lost+found"),
+                           HasSubstr("may be a program of Paddle 3"))));
   fs::remove(root_ / "inference.json");
   Put("1/best.pdparams");
   EXPECT_THAT(Found(),

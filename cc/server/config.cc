@@ -1,9 +1,9 @@
 #include "cc/server/config.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -54,11 +54,11 @@ size_t Distance(absl::string_view from, absl::string_view to) {
 
 absl::Status UnknownName(const std::string& place, absl::string_view name,
                          const std::vector<std::string>& known) {
-  const auto nearest = std::min_element(
-      known.begin(), known.end(),
-      [name](const std::string& a, const std::string& b) {
-        return Distance(name, a) < Distance(name, b);
-      });
+  const auto nearest =
+      std::min_element(known.begin(), known.end(),
+                       [name](const std::string& a, const std::string& b) {
+                         return Distance(name, a) < Distance(name, b);
+                       });
   return absl::InvalidArgumentError(
       absl::StrCat(place, place.empty() ? "" : ": ", name,
                    " is not known; the nearest name is ", *nearest));
@@ -75,8 +75,7 @@ absl::Status Set(CLI::Option* option, const std::string& place,
     option->add_result(std::move(values));
     option->run_callback();
   } catch (const CLI::Error& error) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(place, ": ", error.what()));
+    return absl::InvalidArgumentError(absl::StrCat(place, ": ", error.what()));
   }
   return absl::OkStatus();
 }
@@ -110,12 +109,10 @@ Environment ParseEnvironment(absl::string_view block) {
   return environment;
 }
 
-Environment OwnEnvironment() {
-  Environment environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    environment.merge(ParseEnvironment(*entry));
-  }
-  return environment;
+Environment EnvironmentOf(const std::string& process) {
+  std::ifstream file("/proc/" + process + "/environ");
+  return ParseEnvironment(
+      std::string{std::istreambuf_iterator<char>(file), {}});
 }
 
 void Config::Register(CLI::App* app) {

@@ -23,8 +23,9 @@ using Environment = std::map<std::string, std::string>;
 
 // Of NAME=VALUE, each ended by a zero byte, as /proc/PID/environ has it.
 Environment ParseEnvironment(absl::string_view block);
-// This process's.
-Environment OwnEnvironment();
+// That with which a process began: its number, or "self". (`environ` is one of
+// the names that libpaddle.so's libraries would bind to the program.)
+Environment EnvironmentOf(const std::string& process);
 
 class Config {
  public:

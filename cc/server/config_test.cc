@@ -86,8 +86,8 @@ TEST(ConfigTest, TheCommandLineIsBeforeTheEnvironmentAndThatBeforeTheFile) {
 
 TEST(ConfigTest, WhatNobodySetsHasItsDefault) {
   Flags flags;
-  ASSERT_TRUE(flags.Fill("", {{"PATH", "/bin"}, {"PADDLE_SERVER_HOST", ""}})
-                  .ok());
+  ASSERT_TRUE(
+      flags.Fill("", {{"PATH", "/bin"}, {"PADDLE_SERVER_HOST", ""}}).ok());
   EXPECT_EQ(flags.max_queue, 256);
   EXPECT_EQ(flags.host, "127.0.0.1");
   EXPECT_EQ(flags.grpc_port, std::nullopt);
@@ -132,12 +132,11 @@ TEST(ConfigTest, WhatIsNotKnownIsToldWithItsPlaceAndTheNearestName) {
 
 // Of a Service that is called paddle-server.
 TEST(ConfigTest, WhatKubernetesPutsThereIsNobodys) {
-  EXPECT_TRUE(
-      Flags()
-          .Fill("", {{"PADDLE_SERVER_PORT", "tcp://10.0.0.1:80"},
-                     {"PADDLE_SERVER_PORT_80_TCP_ADDR", "10.0.0.1"},
-                     {"PADDLE_SERVER_SERVICE_PORT_HTTP", "80"}})
-          .ok());
+  EXPECT_TRUE(Flags()
+                  .Fill("", {{"PADDLE_SERVER_PORT", "tcp://10.0.0.1:80"},
+                             {"PADDLE_SERVER_PORT_80_TCP_ADDR", "10.0.0.1"},
+                             {"PADDLE_SERVER_SERVICE_PORT_HTTP", "80"}})
+                  .ok());
 }
 
 TEST(ConfigTest, AWrongValueIsToldWithItsPlace) {
@@ -150,9 +149,8 @@ TEST(ConfigTest, AWrongValueIsToldWithItsPlace) {
       AllOf(HasSubstr("PADDLE_SERVER_MAX_QUEUE: "),
             HasSubstr("not in range 1 to 1000000")));
   EXPECT_THAT(
-      std::string(Flags()
-                      .Fill("--config=" + Written("level: loud\n"), {})
-                      .message()),
+      std::string(
+          Flags().Fill("--config=" + Written("level: loud\n"), {}).message()),
       HasSubstr(".yaml:1: "));
   EXPECT_THAT(
       std::string(
@@ -186,12 +184,12 @@ TEST(ConfigTest, AFileThatIsNoneIsToldWithItsLine) {
     EXPECT_THAT(std::string(settings.status().message()),
                 AllOf(HasSubstr(path), HasSubstr(wrong)));
   }
-  EXPECT_THAT(
-      std::string(ReadConfigFile("/nowhere").status().message()),
-      HasSubstr("/nowhere cannot be read: No such file or directory"));
+  EXPECT_THAT(std::string(ReadConfigFile("/nowhere").status().message()),
+              HasSubstr("/nowhere cannot be read: No such file or directory"));
   EXPECT_THAT(std::string(ReadConfigFile("/").status().message()),
               HasSubstr("/ cannot be read: Is a directory"));
-  for (const char* text : {"", "# nothing\n", "---\n", "{}\n", "---\n{}\n...\n"}) {
+  for (const char* text :
+       {"", "# nothing\n", "---\n", "{}\n", "---\n{}\n...\n"}) {
     const auto settings = ReadConfigFile(Written(text));
     ASSERT_TRUE(settings.ok()) << settings.status();
     EXPECT_THAT(*settings, IsEmpty());

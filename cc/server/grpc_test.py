@@ -500,15 +500,6 @@ def test_other_methods_of_triton_are_unimplemented(stub: Any) -> None:
         assert "does not serve" in said
 
 
-def test_compression_that_is_not_served_is_told(stub: Any) -> None:
-    def ask() -> None:
-        stub.ModelInfer(raw(np.zeros((1000, 4), "f4")), compression=grpc.Compression.Gzip)
-
-    code, said = refused(ask)
-    assert code == grpc.StatusCode.UNIMPLEMENTED
-    assert "gzip" in said
-
-
 def test_http_1_on_this_port_is_told_where_it_is(server: Server) -> None:
     status = http_1(server.grpc_port)
     assert status.startswith("HTTP/1.1 400 ")

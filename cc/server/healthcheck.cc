@@ -48,16 +48,11 @@ struct HealthCheckFlags {
   }
 };
 
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 // The flags of `serve` in the command line of a process, if it has one, which
 // may stand behind an init or an emulator, in its environment and its file.
 std::optional<ListenFlags> FlagsOfServer(const std::string& process) {
-  const std::string directory = "/proc/" + process;
-  const std::string line = ReadFile(directory + "/cmdline");
+  std::ifstream file("/proc/" + process + "/cmdline");
+  const std::string line{std::istreambuf_iterator<char>(file), {}};
   const std::vector<std::string> words =
       absl::StrSplit(line, '\0', absl::SkipEmpty());
   for (size_t i = 1; i < words.size(); ++i) {
@@ -82,8 +77,8 @@ std::optional<ListenFlags> FlagsOfServer(const std::string& process) {
       return std::nullopt;  // it will not serve either
     }
     if (!config
-             .Fill(ParseEnvironment(ReadFile(directory + "/environ")),
-                   Config::Unknown::kIgnored, directory + "/cwd")
+             .Fill(EnvironmentOf(process), Config::Unknown::kIgnored,
+                   "/proc/" + process + "/cwd")
              .ok()) {
       return std::nullopt;
     }
@@ -128,9 +123,9 @@ int CheckHealth(const HealthCheckFlags& flags) {
                      server.port, ": ", answer.status().message())));
   }
   if (answer->status != 200) {
-    return Failed(absl::UnavailableError(absl::StrCat(
-        "the server on ", server.host, " port ", server.port,
-        " is not ready: ", answer->status_line)));
+    return Failed(absl::UnavailableError(
+        absl::StrCat("the server on ", server.host, " port ", server.port,
+                     " is not ready: ", answer->status_line)));
   }
   return 0;
 }

@@ -192,6 +192,7 @@ class Serving {
   rest::Options RestOptions() const {
     rest::Options options;
     options.max_json_bytes = static_cast<size_t>(flags_.max_json_bytes);
+    options.cors_origins = flags_.cors_origins;
     options.max_body_bytes = static_cast<size_t>(flags_.max_request_bytes);
     return options;
   }
@@ -281,10 +282,10 @@ class Serving {
         "Log lines lost because nobody read them in time.",
         [] { return static_cast<double>(base::LogLinesDropped()); });
     if (traces_ != nullptr) {
-      registry_.AddReadCounter(
-          "paddle_server_trace_spans_sent_total",
-          "Spans that the collector took.",
-          [this] { return static_cast<double>(traces_->sent()); });
+      registry_.AddReadCounter("paddle_server_trace_spans_sent_total",
+                               "Spans that the collector took.", [this] {
+                                 return static_cast<double>(traces_->sent());
+                               });
       registry_.AddReadCounter(
           "paddle_server_trace_spans_dropped_total",
           "Spans lost because the collector did not take them in time.",
@@ -388,7 +389,7 @@ Command AddServe(CLI::App* program) {
   config->Register(app);
   return {app, [flags, config] {
             const absl::Status filled =
-                config->Fill(OwnEnvironment(), Config::Unknown::kError);
+                config->Fill(EnvironmentOf("self"), Config::Unknown::kError);
             if (!filled.ok()) return WrongUsage(filled, "serve");
             if (config->print()) {
               std::fputs(config->Text().c_str(), stdout);

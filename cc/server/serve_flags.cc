@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "cc/base/cpus.h"
+#include "cc/frontend/rest/cors.h"
 
 namespace server {
 namespace {
@@ -25,9 +26,10 @@ void Add(CLI::App* app, const std::string& name, int64_t* value, int64_t min,
 }
 
 void AddWhat(ServeFlags* flags, CLI::App* app) {
-  app->add_option("--model_repository", flags->model_repository,
-                  "Directory with NAME/VERSION/model.pdmodel and .pdiparams, or "
-                  "with one model: these files, or VERSION/ with them.");
+  app->add_option(
+      "--model_repository", flags->model_repository,
+      "Directory with NAME/VERSION/model.pdmodel and .pdiparams, or "
+      "with one model: these files, or VERSION/ with them.");
   app->add_option("--model_name", flags->model_name,
                   "Name of the one model of such a directory; without it, the "
                   "directory's.");
@@ -120,6 +122,15 @@ void AddClients(ServeFlags* flags, CLI::App* app) {
   Add(app, "--min_bytes_per_second", &flags->min_bytes_per_second, 1,
       1'000'000'000,
       "Least speed of a body and of an answer, see --stall_timeout_ms.");
+  app->add_option("--cors_origins", flags->cors_origins,
+                  "Origins, as https://app.example.com,http://localhost:3000, "
+                  "whose pages a browser lets ask; * is any.")
+      ->delimiter(',')
+      ->take_all()
+      ->check([](const std::string& origin) {
+        return std::string(rest::Cors::CheckOrigin(origin).message());
+      })
+      ->default_str("");
 }
 
 void AddEnd(ServeFlags* flags, CLI::App* app) {

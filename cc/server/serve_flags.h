@@ -56,6 +56,7 @@ struct ServeFlags {
   int64_t head_timeout_ms = 10'000;
   int64_t stall_timeout_ms = 10'000;
   int64_t min_bytes_per_second = 16 << 10;
+  std::vector<std::string> cors_origins;
   // How it ends.
   int64_t drain_delay_ms = 0;
   int64_t drain_timeout_ms = 4000;

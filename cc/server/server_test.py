@@ -148,7 +148,7 @@ def test_malformed_requests(server: Server, body: str | bytes) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("GET", "/nothing", 404),
         ("GET", "/v2/models/other", 404),
         ("POST", "/v2/models/digits/versions/3/infer", 404),
         ("POST", "/v2/models/../../etc/passwd/infer", 404),

@@ -1,4 +1,5 @@
-"""A page in headless Chromium of the lock, as a person would meet it: without a network.
+"""A page in headless Chromium of the lock, as a person would meet it: without a network, unless it
+is served.
 
 Chromium starts itself anew through /proc/self/exe, so it runs under bubblewrap with the browser's
 package set as its root. It is told what to do by the DevTools protocol over a pipe:
@@ -30,15 +31,15 @@ _FLAGS = [
 ]
 
 
-def command(bwrap: Path, root: Path, page: Path) -> list[str]:
-    """Chromium under bubblewrap; the page is /page.html."""
+def command(bwrap: Path, root: Path, page: Path | None) -> list[str]:
+    """Chromium under bubblewrap; the page is /page.html, or None where the machine's servers have it."""
     root = root.resolve()
     words = [str(bwrap), "--unshare-all", "--die-with-parent", "--clearenv"]
     for folder in sorted(root.iterdir()):
         words += ["--ro-bind", str(folder), f"/{folder.name}"]
     words += ["--ro-bind", str(root), str(root)]  # absolute links in it lead there
     words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--setenv", "HOME", "/tmp"]
-    words += ["--ro-bind", str(page.resolve()), "/page.html"]
+    words += ["--ro-bind", str(page.resolve()), "/page.html"] if page else ["--share-net"]
     return [*words, "--", "/usr/lib/chromium/chromium", *_FLAGS]
 
 
@@ -88,19 +89,21 @@ class Browser:
             raise AssertionError(f"{method}: {answer['error']}")
         return dict(answer["result"])
 
-    def open(self, width: int, dark: bool = False) -> None:
-        """Shows the page in a window of a width, in CSS pixels."""
+    def open(self, width: int, dark: bool = False, url: str = "file:///page.html") -> None:
+        """Shows a page in a window of a width, in CSS pixels."""
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         self.call("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self._events.clear()
-        self.call("Page.navigate", url="file:///page.html")
+        self.call("Page.navigate", url=url)
         while not any(e["method"] == "Page.loadEventFired" for e in self._events):
             self._receive()
 
     def evaluate(self, expression: str) -> Any:
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """The value of an expression; of a promise, what it comes to."""
+        how = {"returnByValue": True, "awaitPromise": True}
+        answer = self.call("Runtime.evaluate", expression=expression, **how)
         if "exceptionDetails" in answer:
             raise AssertionError(f"{expression}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
@@ -117,7 +120,7 @@ class Browser:
 
 
 @contextmanager
-def browser(bwrap: Path, root: Path, page: Path, log: Path) -> Iterator[Browser]:
+def browser(bwrap: Path, root: Path, page: Path | None, log: Path) -> Iterator[Browser]:
     """A browser for the time of a `with`; `log` gets what it says on stderr."""
     # Chromium wants its ends as 3 and 4; from 10 on placing one does not close another.
     ends = []

@@ -18,7 +18,7 @@ constexpr size_t kDeflateState = 268 << 10;
 constexpr int kWindowBits = 15;
 constexpr int kMemLevel = 8;
 constexpr int kGzipBits = 16;  // added to those of the window
-// Level 6 takes several times the time for some 10 % less.
+// Of JSON, level 6 makes 40 % in place of 46 %, in six times the time.
 constexpr int kLevel = 1;
 // Of what is read in a step, for each byte that may be written: blocks of a
 // deflate stream can be empty, and take time all the same.

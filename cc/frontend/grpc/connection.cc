@@ -191,7 +191,8 @@ void Connection::OnReadable() {
     feeding_ = nullptr;
     if (!good || size < room.size()) break;
   }
-  // Without calls a connection keeps no memory for what is not there.
+  // Without calls a connection keeps no memory for what is not there; see also
+  // OnStreamClosed.
   if (calls_.empty()) block_.reset();
   if (state_ != State::kClosed) WriteSoon();
 }
@@ -292,7 +293,9 @@ void Connection::OnStreamClosed(int32_t id) {
   calls_.erase(it);
   nghttp2_session_set_stream_user_data(session_, id, nullptr);
   call->OnClosed();
-  if (calls_.empty()) idle_since_ = base::Clock::now();
+  if (!calls_.empty()) return;
+  idle_since_ = base::Clock::now();
+  if (feeding_ == nullptr) block_.reset();
 }
 
 int Connection::OnFrameSent(const nghttp2_frame& frame) {

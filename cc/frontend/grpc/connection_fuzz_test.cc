@@ -29,9 +29,7 @@
 namespace grpc {
 namespace {
 
-constexpr absl::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr uint8_t kTurn = 0x7f;
-constexpr size_t kFrameHead = 9;
 enum FrameType : uint8_t { kData = 0, kHeaders = 1, kReset = 3, kLast = 9 };
 constexpr uint8_t kEndStream = 1;
 
@@ -47,21 +45,11 @@ struct Server {
   infer::FakeRepository repository;
   std::shared_ptr<infer::FakeServable> model =
       std::make_shared<infer::FakeServable>(infer::FakeInfo("m", "1"));
-  infer::Core core{&repository, &registry, &budget, true};
+  infer::Core core{
+      &repository, &registry, &budget, {/*model_control=*/true}};
   Service service{&loop, &core, {"server", "1"}};
   Shared shared{&loop, &budget, {/*message_bytes=*/1 << 20, /*streams=*/8}, {}};
 };
-
-std::string Frame(uint8_t type, uint8_t flags, uint8_t stream,
-                  const std::string& payload) {
-  std::string frame;
-  for (int shift = 16; shift >= 0; shift -= 8) {
-    frame.push_back(static_cast<char>(payload.size() >> shift));
-  }
-  frame.append({static_cast<char>(type), static_cast<char>(flags), 0, 0, 0,
-                static_cast<char>(stream)});
-  return frame + payload;
-}
 
 // What the client gets must be HTTP/2, as far as it has come: whole frames but
 // for the last, and nothing on a stream that has ended.

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -17,6 +18,22 @@
 #include "cc/frontend/grpc/shared.h"
 
 namespace grpc {
+
+inline constexpr absl::string_view kPreface =
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+inline constexpr size_t kFrameHead = 9;
+
+// RFC 9113 4.1.
+inline std::string Frame(uint8_t type, uint8_t flags, uint8_t stream,
+                         const std::string& payload) {
+  std::string frame;
+  for (int shift = 16; shift >= 0; shift -= 8) {
+    frame.push_back(static_cast<char>(payload.size() >> shift));
+  }
+  frame.append({static_cast<char>(type), static_cast<char>(flags), 0, 0, 0,
+                static_cast<char>(stream)});
+  return frame + payload;
+}
 
 // One round: all that has come is served, and all answers that there are then
 // are written.
@@ -78,6 +95,7 @@ class Link {
     fd_ = -1;
   }
 
+  base::Loop* loop() { return shared_->loop; }
   Connection& connection() { return *connection_; }
   // Whether the server has said all, which Read sees.
   bool ended() const { return ended_; }

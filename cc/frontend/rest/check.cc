@@ -62,6 +62,17 @@ std::optional<Refusal> Handler::Check(const http::Request& request,
                    absl::StrCat("unknown path ", base::Quote(exchange->path))};
   }
   const bool post = IsPost(endpoint);
+  const char* const methods = post ? "POST" : "GET, HEAD";
+  if (cors_.IsPreflight(request)) {
+    if (absl::Status status = cors_.Check(request); !status.ok()) {
+      return Refusal{HttpStatus(status), std::string(status.message())};
+    }
+    const std::string* const wanted =
+        request.Header("Access-Control-Request-Headers");
+    exchange->preflight =
+        Cors::Preflight(methods, wanted != nullptr ? *wanted : "");
+    return std::nullopt;
+  }
   const bool allowed =
       post ? request.method == "POST"
            : request.method == "GET" || request.method == "HEAD";
@@ -69,7 +80,7 @@ std::optional<Refusal> Handler::Check(const http::Request& request,
     return Refusal{405,
                    absl::StrCat("method ", base::Clip(request.method, 20),
                                 " is not served here"),
-                   {{"Allow", post ? "POST" : "GET, HEAD"}}};
+                   {{"Allow", methods}}};
   }
   const bool control =
       endpoint == Endpoint::kLoad || endpoint == Endpoint::kUnload;

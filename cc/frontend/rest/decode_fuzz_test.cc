@@ -144,7 +144,11 @@ void CheckInfer(absl::string_view text, std::optional<size_t> json_size) {
         Model(), {false, InPieces(text), json_size}, nullptr);
     if (!whole.ok()) {
       CheckError(whole.status());
-      fuzz::Check(pieces.status() == whole.status(), "pieces change nothing",
+      // Of several faults, simdjson looks for another first where "}" follows
+      // the JSON, as binary data does in a body in one piece.
+      fuzz::Check(json_size ? pieces.status().code() == whole.status().code()
+                            : pieces.status() == whole.status(),
+                  "pieces change nothing",
                   absl::StrCat(pieces.status().ToString(), " but ",
                                whole.status().ToString()));
     } else {

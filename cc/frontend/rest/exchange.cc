@@ -76,12 +76,13 @@ http::Response MakeRefusal(const Refusal& refusal, std::string* told) {
 }
 
 Exchange::Exchange(infer::Core* core, coding::Coders* coders,
-                   const http::Request& request)
+                   const http::Request& request, http::Headers headers)
     : core(core),
       coders(coders),
       method(request.method),
       path(request.path()),
-      accepted(Accepted(request)) {}
+      accepted(Accepted(request)),
+      headers(std::move(headers)) {}
 
 void Exchange::ReadCaller(const http::Request& request) {
   for (const auto& [name, value] : request.headers) {
@@ -120,12 +121,21 @@ void Exchange::Compress(http::Response response) {
 }
 
 void Exchange::SendAsItIs(http::Response response) {
+  response.headers.insert(response.headers.end(), headers.begin(),
+                          headers.end());
   Record(response);
   reply->Send(std::move(response));
 }
 
 void Exchange::Refuse(const Refusal& refusal) {
-  Send(MakeRefusal(refusal, &error));
+  Send(rest::MakeRefusal(refusal, &error));
+}
+
+http::Response Exchange::MakeRefusal(const Refusal& refusal) {
+  http::Response response = rest::MakeRefusal(refusal, &error);
+  response.headers.insert(response.headers.end(), headers.begin(),
+                          headers.end());
+  return response;
 }
 
 void Exchange::Fail(const absl::Status& status) {

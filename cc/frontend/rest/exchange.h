@@ -43,7 +43,7 @@ http::Response MakeRefusal(const Refusal& refusal, std::string* told = nullptr);
 struct Exchange : std::enable_shared_from_this<Exchange> {
   // Core and coders must outlive it, or nothing is to be sent any more.
   Exchange(infer::Core* core, coding::Coders* coders,
-           const http::Request& request);
+           const http::Request& request, http::Headers headers);
 
   // Takes what the headers say of who asks.
   void ReadCaller(const http::Request& request);
@@ -52,6 +52,8 @@ struct Exchange : std::enable_shared_from_this<Exchange> {
   void Send(http::Response response);
   void Refuse(const Refusal& refusal);
   void Fail(const absl::Status& status);
+  // The answer to what is refused, for others to send.
+  http::Response MakeRefusal(const Refusal& refusal);
   // Logs and counts an answer that is sent by others, or not at all.
   void Record(const http::Response& response) const;
 
@@ -65,6 +67,8 @@ struct Exchange : std::enable_shared_from_this<Exchange> {
   base::MetricsFormat metrics_format = base::MetricsFormat::kText;
   coding::Coding coding = coding::Coding::kIdentity;  // of the body
   const coding::Coding accepted;                      // of the answer
+  const http::Headers headers;                        // of any answer
+  std::optional<http::Response> preflight;  // to what is one
   size_t bytes_in = 0;
   std::shared_ptr<http::Reply> reply;
   std::shared_ptr<infer::Servable> servable;

@@ -9,6 +9,7 @@
 #include "cc/frontend/rest/decode.h"
 #include "cc/frontend/rest/encode.h"
 #include "cc/frontend/rest/exchange.h"
+#include "cc/frontend/rest/page.h"
 #include "cc/frontend/rest/triton.h"
 
 namespace rest {
@@ -27,6 +28,7 @@ constexpr int kClientGone = 499;
 Handler::Handler(base::Loop* loop, infer::Core* core, const Options& options)
     : core_(core),
       options_(options),
+      cors_(options.cors_origins),
       coders_(loop, &core->budget()),
       helper_(loop, kMaxWaiting) {}
 
@@ -38,18 +40,19 @@ std::vector<std::string> Handler::SingleHeaders() const {
 
 std::optional<http::Response> Handler::CheckHead(const http::Request& head,
                                                  uint64_t declared_body_bytes) {
-  Exchange exchange(core_, &coders_, head);
+  Exchange exchange(core_, &coders_, head, cors_.Headers(&head));
   const auto refusal = Check(head, declared_body_bytes, &exchange);
   if (!refusal) return std::nullopt;
   exchange.ReadCaller(head);
-  http::Response response = MakeRefusal(*refusal, &exchange.error);
+  http::Response response = exchange.MakeRefusal(*refusal);
   exchange.Record(response);
   return response;
 }
 
 void Handler::Handle(http::Request request,
                      std::shared_ptr<http::Reply> reply) {
-  const auto exchange = std::make_shared<Exchange>(core_, &coders_, request);
+  const auto exchange = std::make_shared<Exchange>(core_, &coders_, request,
+                                                   cors_.Headers(&request));
   exchange->ReadCaller(request);
   exchange->bytes_in = request.body.size();
   exchange->reply = std::move(reply);
@@ -61,6 +64,7 @@ void Handler::Handle(http::Request request,
     const std::string* const accept = request.Header("Accept");
     if (accept != nullptr) exchange->metrics_format = AcceptedMetrics(*accept);
   }
+  if (exchange->preflight) return exchange->Send(*exchange->preflight);
   if (exchange->route.endpoint == Endpoint::kInfer) WatchClient(exchange);
   if (exchange->coding == coding::Coding::kIdentity) {
     Serve(exchange, std::move(request.body));
@@ -170,6 +174,8 @@ void Handler::Answer(const std::shared_ptr<Exchange>& exchange,
       response.content_type = std::string(base::ContentType(format));
       return exchange->Send(std::move(response));
     }
+    case Endpoint::kPage:
+      return exchange->Send(Page());
     case Endpoint::kInfer:
     case Endpoint::kNone:
     case Endpoint::kRefused:
@@ -312,7 +318,7 @@ http::Response Handler::Refuse(const http::Error& error) {
   access.error = error.message;
   access.start = Clock::now();
   core_->Record(access);
-  return MakeRefusal({error.status, error.message});
+  return MakeRefusal({error.status, error.message, cors_.Headers(nullptr)});
 }
 
 }  // namespace rest

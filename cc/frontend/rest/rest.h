@@ -15,6 +15,7 @@
 #include "cc/base/loop.h"
 #include "cc/frontend/coding/coders.h"
 #include "cc/frontend/http/http.h"
+#include "cc/frontend/rest/cors.h"
 #include "cc/frontend/rest/exchange.h"
 #include "cc/infer/core.h"
 
@@ -32,6 +33,8 @@ struct Options {
   size_t small_json_bytes = size_t{256} << 10;
   // Of a body that comes compressed, when it is not any more.
   size_t max_body_bytes = size_t{64} << 20;
+  // See Cors.
+  std::vector<std::string> cors_origins;
 };
 
 // What follows "has ... bytes", where that is too much JSON.
@@ -76,6 +79,7 @@ class Handler : public http::Handler {
 
   infer::Core* const core_;
   const Options options_;
+  const Cors cors_;
   // Whether it is still there, for calls that models finish at their own end.
   const std::shared_ptr<const bool> alive_ = std::make_shared<bool>(true);
   coding::Coders coders_;

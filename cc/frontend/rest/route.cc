@@ -83,6 +83,7 @@ Route ParseControl(absl::string_view path) {
 }  // namespace
 
 Route ParseRoute(absl::string_view path) {
+  if (path == "/") return {Endpoint::kPage, "", ""};
   absl::ConsumeSuffix(&path, "/");
   if (path == "/metrics") return {Endpoint::kMetrics, "", ""};
   if (!absl::ConsumePrefix(&path, "/v2")) return {};
@@ -134,6 +135,8 @@ absl::string_view TemplateOf(const Route& route) {
       return "/v2/repository/models/{model}/unload";
     case Endpoint::kMetrics:
       return "/metrics";
+    case Endpoint::kPage:
+      return "/";
     case Endpoint::kNone:
     case Endpoint::kRefused:
       break;

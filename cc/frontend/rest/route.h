@@ -1,5 +1,6 @@
 // What a path leads to:
 //
+//   /                                       a page for people
 //   /v2                                     server metadata
 //   /v2/health/live, /v2/health/ready
 //   /v2/models/M[/versions/V]               model metadata

@@ -1,0 +1,32 @@
+"""embed_page.py PAGE.html OUT.inc: a page as a C++ array, and its hashes for a policy.
+
+The policy (Content-Security-Policy) allows the page's own style and script by their hashes and
+nothing else: https://www.w3.org/TR/CSP3/#grammardef-hash-source
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import sys
+from pathlib import Path
+
+
+def source(page: str, element: str, directive: str) -> str:
+    """The directive that allows the one element of that name."""
+    (text,) = re.findall(f"<{element}>(.*?)</{element}>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"{directive} 'sha256-{digest}'; "
+
+
+def embed(page: str) -> str:
+    numbers = ",".join(str(byte) for byte in page.encode())
+    hashes = source(page, "style", "style-src") + source(page, "script", "script-src")
+    return (
+        f"constexpr unsigned char kPage[] = {{{numbers}}};\nconstexpr char kHashes[] = \"{hashes}\";\n"
+    )
+
+
+if __name__ == "__main__":
+    Path(sys.argv[2]).write_text(embed(Path(sys.argv[1]).read_text(encoding="utf-8")))
