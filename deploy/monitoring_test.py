@@ -50,7 +50,7 @@ QUERIES = {
 class Prometheus:
     """One that scrapes a server each second."""
 
-    def __init__(self, directory: Path, target: str) -> None:
+    def __init__(self, directory: Path, target: str, *flags: str) -> None:
         rules = directory / "paddle_server.rules.yaml"
         rules.write_text(printed("--rules"))
         config = {
@@ -70,6 +70,7 @@ class Prometheus:
                 f"--config.file={directory}/prometheus.yaml",
                 f"--storage.tsdb.path={directory}/data",
                 f"--web.listen-address=127.0.0.1:{self.port}",
+                *flags,
             ]
         )
         until(self.ready, "Prometheus is ready")
@@ -92,6 +93,11 @@ class Prometheus:
         ]
         return found
 
+    def number(self, query: str) -> float:
+        """The value of one series, once there is one."""
+        (found,) = until(lambda: self.result(query), f"there is something of {query}")
+        return float(found["value"][1])
+
 
 @pytest.fixture(scope="module", name="server")
 def a_server_with_work_and_a_crash_behind_it(
@@ -99,7 +105,9 @@ def a_server_with_work_and_a_crash_behind_it(
 ) -> Iterator[Server]:
     repository = tmp_path_factory.mktemp("models")
     shutil.copytree(os.environ["DIGITS"], repository / "digits" / "1")
-    with serving(f"--model_repository={repository}") as server:
+    # What plays the library of NVIDIA's driver, found by its name as the driver's would be.
+    environment = os.environ | {"LD_PRELOAD": str(Path(os.environ["NVML"]).absolute())}
+    with serving(f"--model_repository={repository}", env=environment) as server:
         yield server
 
 
@@ -162,6 +170,65 @@ def test_a_graph_has_lines(prometheus: Prometheus, title: str) -> None:
     query = query.replace("$job", "inference").replace("$model", ".*")
     assert "$" not in query
     until(lambda: prometheus.result(query), f"there is something of {query}")
+
+
+@pytest.fixture(scope="module", name="native")
+def one_that_takes_native_histograms(
+    server: Server, prometheus: Prometheus, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
+    assert prometheus.result("up")  # the crash is behind the server
+    native = Prometheus(
+        tmp_path_factory.mktemp("native"), server.url, "--enable-feature=native-histograms"
+    )
+    try:
+        yield native
+    finally:
+        native.process.kill()
+        native.process.wait()
+
+
+def test_native_histograms_tell_what_classic_ones_do(
+    server: Server, prometheus: Prometheus, native: Prometheus
+) -> None:
+    labels = '{protocol="http",endpoint="infer",model="digits"}'
+    name = "paddle_server_request_duration_seconds"
+    for _ in range(200):
+        assert ask(server) == 200
+    count = server.metric(f'{name}_count{{protocol="http",endpoint="infer",model="digits",version="1"}}')
+    until(lambda: prometheus.number(f"{name}_count{labels}") == count)
+    until(lambda: native.number(f"histogram_count({name}{labels})") == count)
+    assert native.result(f"{name}_bucket") == []
+    total = prometheus.number(f"{name}_sum{labels}")
+    assert native.number(f"histogram_sum({name}{labels})") == pytest.approx(total)
+
+    buckets = sorted(
+        (float(one["metric"]["le"]), float(one["value"][1]))
+        for one in prometheus.result(f"{name}_bucket{labels}")
+    )
+    step = 2 ** (1 / 8)  # a native bucket's upper bound by its lower one
+    for share in (0.1, 0.5, 0.9, 0.99):
+        above = next(i for i, (_, number) in enumerate(buckets) if number >= share * count)
+        lower = buckets[above - 1][0] if above > 0 else 0
+        found = native.number(f"histogram_quantile({share}, {name}{labels})")
+        assert lower / step <= found <= buckets[above][0] * step
+
+    # Of one value only: exact but for its bucket.
+    rows = 'histogram_quantile(0.5, paddle_server_batch_rows{model="digits"})'
+    assert 1 / step <= native.number(rows) <= 1
+
+
+@pytest.mark.parametrize("title", [title for title, query in QUERIES.items() if " or " in query])
+def test_a_graph_of_native_histograms_has_lines(
+    server: Server, native: Prometheus, title: str
+) -> None:
+    query = QUERIES[title].replace("$__rate_interval", "1m")
+    query = query.replace("$job", "inference").replace("$model", ".*")
+
+    def found() -> list[dict[str, Any]]:
+        assert ask(server) == 200
+        return native.result(query)
+
+    until(found, f"there is something of {query}")
 
 
 def test_alerts_ask_for_metrics_that_there_are(prometheus: Prometheus) -> None:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <type_traits>
 #include <variant>
 
@@ -32,6 +33,7 @@ constexpr double kSteps[kPerOctave] = {
 // Of the bucket that a value above zero lies in: the least i so that it is at
 // most 2^(i/8).
 int NativeIndex(double value) {
+  if (std::isinf(value)) return std::numeric_limits<int>::max() / 2;
   int exponent = 0;
   const double fraction = std::frexp(value, &exponent);
   const auto step = static_cast<int>(

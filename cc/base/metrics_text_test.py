@@ -55,4 +55,4 @@ def test_an_example_tells_of_its_trace() -> None:
     (found,) = (s.exemplar for s in families["h_seconds"].samples if s.exemplar)
     assert found.labels == {"trace_id": f"{1:016x}{2:016x}"}
     assert found.value == 0.02
-    assert found.timestamp > 1.6e9
+    assert float(found.timestamp) > 1.6e9
