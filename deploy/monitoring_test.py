@@ -194,7 +194,9 @@ def test_native_histograms_tell_what_classic_ones_do(
     name = "paddle_server_request_duration_seconds"
     for _ in range(200):
         assert ask(server) == 200
-    count = server.metric(f'{name}_count{{protocol="http",endpoint="infer",model="digits",version="1"}}')
+    count = server.metric(
+        f'{name}_count{{protocol="http",endpoint="infer",model="digits",version="1"}}'
+    )
     until(lambda: prometheus.number(f"{name}_count{labels}") == count)
     until(lambda: native.number(f"histogram_count({name}{labels})") == count)
     assert native.result(f"{name}_bucket") == []

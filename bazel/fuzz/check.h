@@ -31,8 +31,8 @@ inline absl::string_view Text(const unsigned char* data, size_t size) {
 
 // The text in pieces, as sockets cut it: of one size, or (0) of sizes that
 // differ, the same for the same text. The most are `most` bytes large.
-inline std::vector<absl::string_view> Pieces(absl::string_view text, size_t size,
-                                            size_t most = 64) {
+inline std::vector<absl::string_view> Pieces(absl::string_view text,
+                                             size_t size, size_t most = 64) {
   std::minstd_rand random(static_cast<unsigned>(text.size() + 1));
   std::vector<absl::string_view> pieces;
   while (!text.empty()) {

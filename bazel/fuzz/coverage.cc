@@ -1,8 +1,8 @@
 // Coverage by gcc for libFuzzer. gcc's -fsanitize-coverage=trace-pc calls
-// __sanitizer_cov_trace_pc() at each edge, which libFuzzer has dropped in favour
-// of clang's inline counters; those are what it gets here: one byte for each
-// place in the program, by a hash of it. gcc's calls at comparisons (trace-cmp)
-// are clang's, but for two.
+// __sanitizer_cov_trace_pc() at each edge, which libFuzzer has dropped in
+// favour of clang's inline counters; those are what it gets here: one byte for
+// each place in the program, by a hash of it. gcc's calls at comparisons
+// (trace-cmp) are clang's, but for two.
 // https://clang.llvm.org/docs/SanitizerCoverage.html
 #include <cstddef>
 #include <cstdint>

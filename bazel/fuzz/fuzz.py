@@ -142,7 +142,15 @@ def fuzz(target: Target, seconds: int) -> bool:
     new = [path for path in found(target) if path not in before]
     print(f"{target.label}: {'FAILED, ' if new or process.returncode else 'done, '}{line}")
     for path in new:
-        command_line = ["./bazelw", "run", "//cc:fuzz", "--", "--reproduce", str(path), target.label]
+        command_line = [
+            "./bazelw",
+            "run",
+            "//cc:fuzz",
+            "--",
+            "--reproduce",
+            str(path),
+            target.label,
+        ]
         print(f"  {shlex.join(command_line)}")
     if process.returncode and not new:
         print(f"  see {target.out / 'log'}")
@@ -184,7 +192,9 @@ def main() -> int:
         if len(targets) > 1:
             parser.error("--reproduce wants one TARGET: " + ", ".join(t.label for t in targets))
         command = targets[0].command(caller / arguments.reproduce)
-        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
+        done = subprocess.run(
+            command, stderr=subprocess.PIPE, text=True, errors="replace", check=False
+        )
         print(symbolized(done.stderr, targets[0].program), file=sys.stderr)
         return done.returncode
     if arguments.merge:
@@ -192,7 +202,9 @@ def main() -> int:
             merge(target, Path(os.environ["BUILD_WORKSPACE_DIRECTORY"]))
         return 0
     seconds = round(arguments.minutes * 60)
-    print(f"{len(targets)} targets, {arguments.minutes:g} minutes each, into {caller / arguments.out}")
+    print(
+        f"{len(targets)} targets, {arguments.minutes:g} minutes each, into {caller / arguments.out}"
+    )
     with ThreadPoolExecutor(arguments.jobs) as pool:
         good = list(pool.map(lambda target: fuzz(target, seconds), targets))
     return 0 if all(good) else 1

@@ -24,11 +24,7 @@ ARCHIVE = Path("bazel/debian/private/testdata")
 PINS = (
     *(debian_lock.LOCK, security_lock.LOCK),
     *(pypi_lock.LOCK, pypi_lock.WHEELS),
-    *(
-        folder + name
-        for folder in pypi_lock.APART
-        for name in (pypi_lock.LOCK, pypi_lock.WHEELS)
-    ),
+    *(folder + name for folder in pypi_lock.APART for name in (pypi_lock.LOCK, pypi_lock.WHEELS)),
 )
 
 DEBIAN_YAML = """\
@@ -292,9 +288,7 @@ def test_locks_hold_what_repositories_need(run: Run, workspace: Path) -> None:
     assert pypi_lock.spec_digest(locks[pypi_lock.LOCK]) == debian_lock.digest(REQUIREMENTS)
 
 
-def test_what_is_resolved_apart_moves_nothing_else(
-    run: Run, site: Site, workspace: Path
-) -> None:
+def test_what_is_resolved_apart_moves_nothing_else(run: Run, site: Site, workspace: Path) -> None:
     site.add(wheel("core", "0.9"))
     (workspace / pypi_lock.APART[0] / pypi_lock.SPEC).write_text("core<1\n")
     assert run("pypi") == 0

@@ -62,8 +62,8 @@ Histogram::Histogram(std::vector<double> bounds)
                    native_first_ + 1),
       zero_threshold_(std::ldexp(1, FloorLog2(bounds_.front()) - kBelow)),
       buckets_(new std::atomic<uint64_t>[bounds_.size() + 1]()),
-      native_(new std::atomic<uint64_t>[
-          static_cast<size_t>(native_size_) + 1]()) {}
+      native_(
+          new std::atomic<uint64_t>[static_cast<size_t>(native_size_) + 1]()) {}
 
 size_t Histogram::Observe(double value) {
   const size_t i =

@@ -1,4 +1,5 @@
-// Counters, gauges and histograms, for Prometheus (metrics_format.h writes them).
+// Counters, gauges and histograms, for Prometheus (metrics_format.h writes
+// them).
 //
 // A family has a name, a help text and label names. Its series belong to who
 // asks for them: they are resolved once and kept, hot paths count with one

@@ -68,8 +68,8 @@ class TextWriter {
 
  private:
   static std::string Escaped(absl::string_view text) {
-    return absl::StrReplaceAll(
-        text, {{"\\", "\\\\"}, {"\"", "\\\""}, {"\n", "\\n"}});
+    return absl::StrReplaceAll(text,
+                               {{"\\", "\\\\"}, {"\"", "\\\""}, {"\n", "\\n"}});
   }
 
   // name="value",... without braces, so that `le` can follow.
@@ -194,8 +194,8 @@ void AppendHistogram(const HistogramSample& histogram, std::string* out) {
     std::string bucket;
     wire::Writer writer(&bucket);
     writer.Varint(1, count);
-    writer.Double(2, i < histogram.bounds.size() ? histogram.bounds[i]
-                                                 : HUGE_VAL);
+    writer.Double(2,
+                  i < histogram.bounds.size() ? histogram.bounds[i] : HUGE_VAL);
     if (i < histogram.exemplars.size() &&
         !histogram.exemplars[i].trace_id.empty()) {
       AppendExemplar(histogram.exemplars[i], &bucket);
@@ -233,8 +233,8 @@ void AppendProtobuf(const FamilySample& family, std::string* out) {
       wire::Writer(&metric).Message(7, value);
     } else {
       wire::Writer(&value).Double(1, sample.value);
-      wire::Writer(&metric).Message(
-          family.type == MetricType::kGauge ? 2 : 3, value);
+      wire::Writer(&metric).Message(family.type == MetricType::kGauge ? 2 : 3,
+                                    value);
     }
     writer.Message(4, metric);
   }

@@ -26,8 +26,8 @@ struct Exemplar {
 };
 
 struct HistogramSample {
-  std::vector<double> bounds;      // upper ones, without +Inf
-  std::vector<uint64_t> buckets;   // one more than bounds; each by itself
+  std::vector<double> bounds;       // upper ones, without +Inf
+  std::vector<uint64_t> buckets;    // one more than bounds; each by itself
   std::vector<Exemplar> exemplars;  // by bucket; without a trace_id: none
   double sum = 0;
   // The same observations in buckets that grow by 2^(1/8) each (schema 3):

@@ -146,9 +146,8 @@ TEST(Registry, CountsFromManyThreads) {
 double UpperBound(int number) { return std::exp2(number / 8.0); }
 
 TEST(Histogram, CountsEachValueInTheNativeBucketThatHoldsIt) {
-  for (const double value :
-       {1e-6, 0.00001, 0.0001, 0.25, 0.3, 0.5, 0.999, 1.0, 1.001, 1.09, 1.0905,
-        2.0, 7.3, 16.0, 1000.0}) {
+  for (const double value : {1e-6, 0.00001, 0.0001, 0.25, 0.3, 0.5, 0.999, 1.0,
+                             1.001, 1.09, 1.0905, 2.0, 7.3, 16.0, 1000.0}) {
     Histogram histogram(DurationBounds());
     histogram.Observe(value);
     HistogramSample sample;
@@ -190,7 +189,8 @@ TEST(Registry, WritesOpenMetricsWithExamples) {
   histogram->Observe(0.75);
   const std::string text =
       WriteMetrics(MetricsFormat::kOpenMetrics, registry.Read());
-  EXPECT_THAT(text, HasSubstr("# HELP c C \\\"x\\\".\n# TYPE c counter\nc_total 0\n"));
+  EXPECT_THAT(
+      text, HasSubstr("# HELP c C \\\"x\\\".\n# TYPE c counter\nc_total 0\n"));
   EXPECT_THAT(text, HasSubstr("h_bucket{le=\"0.5\"} 1 # {trace_id=\""
                               "00000000000000010000000000000002\"} 0.25 "));
   EXPECT_THAT(text, HasSubstr("h_bucket{le=\"1.0\"} 2\n"));

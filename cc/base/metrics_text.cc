@@ -24,7 +24,7 @@ int main(int argc, char**) {
   seconds->Observe(0.02, base::TraceId{1, 2});
   registry.AddReadCounter("read_total", "Read.", [] { return 1e20; });
   registry.AddCollector([&] { return process.Read(); });
-  const auto format = argc > 1 ? base::MetricsFormat::kOpenMetrics
-                               : base::MetricsFormat::kText;
+  const auto format =
+      argc > 1 ? base::MetricsFormat::kOpenMetrics : base::MetricsFormat::kText;
   std::fputs(base::WriteMetrics(format, registry.Read()).c_str(), stdout);
 }

@@ -90,15 +90,16 @@ FamilySamples ProcessMetrics::Read() {
   Append("process_cpu_seconds_total", MetricType::kCounter,
          "User and system CPU time spent.",
          user && system ? std::optional(*user + *system) : std::nullopt, &out);
-  Append("process_threads", MetricType::kGauge, "Threads of the process.", field(20),
-         &out);
-  Append("process_virtual_memory_bytes", MetricType::kGauge, "Virtual memory size.",
-         field(23), &out);
-  Append("process_resident_memory_bytes", MetricType::kGauge, "Resident memory size.",
-         field(24, page), &out);
-  Append("process_open_fds", MetricType::kGauge, "Open file descriptors.", CountFds(fds_),
-         &out);
-  Append("process_max_fds", MetricType::kGauge, "Limit of open file descriptors.",
+  Append("process_threads", MetricType::kGauge, "Threads of the process.",
+         field(20), &out);
+  Append("process_virtual_memory_bytes", MetricType::kGauge,
+         "Virtual memory size.", field(23), &out);
+  Append("process_resident_memory_bytes", MetricType::kGauge,
+         "Resident memory size.", field(24, page), &out);
+  Append("process_open_fds", MetricType::kGauge, "Open file descriptors.",
+         CountFds(fds_), &out);
+  Append("process_max_fds", MetricType::kGauge,
+         "Limit of open file descriptors.",
          limited ? std::optional(static_cast<double>(limit.rlim_cur))
                  : std::nullopt,
          &out);

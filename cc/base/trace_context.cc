@@ -49,8 +49,7 @@ bool IsKey(absl::string_view key) {
   if (at == key.npos) return is(key, 256) && IsLower(key[0]);
   const absl::string_view system = key.substr(at + 1);
   return is(key.substr(0, at), 241) && key[0] != '_' && key[0] != '-' &&
-         key[0] != '*' && key[0] != '/' && is(system, 14) &&
-         IsLower(system[0]);
+         key[0] != '*' && key[0] != '/' && is(system, 14) && IsLower(system[0]);
 }
 
 // Section 3.3.1.3.2: printable ASCII without ',' and '=', no blank at the end.

@@ -29,17 +29,16 @@ TEST(TraceParent, IsRead) {
   EXPECT_EQ(parent->trace.Hex(), kTrace);
   EXPECT_EQ(HexOf(parent->span), kSpan);
   EXPECT_TRUE(parent->sampled());
-  EXPECT_FALSE(
-      ParseTraceParent(Header("00", kTrace, kSpan, "00"))->sampled());
+  EXPECT_FALSE(ParseTraceParent(Header("00", kTrace, kSpan, "00"))->sampled());
   // Other flags mean nothing in level 1, and are no error.
-  EXPECT_FALSE(
-      ParseTraceParent(Header("00", kTrace, kSpan, "fe"))->sampled());
+  EXPECT_FALSE(ParseTraceParent(Header("00", kTrace, kSpan, "fe"))->sampled());
   EXPECT_TRUE(ParseTraceParent(Header("00", kTrace, kSpan, "03"))->sampled());
 }
 
 TEST(TraceParent, OfALaterVersionMayBeLonger) {
   EXPECT_TRUE(ParseTraceParent(Header("01")).has_value());
-  EXPECT_TRUE(ParseTraceParent(Header("cc") + "-what-the-future-is").has_value());
+  EXPECT_TRUE(
+      ParseTraceParent(Header("cc") + "-what-the-future-is").has_value());
   EXPECT_TRUE(ParseTraceParent(Header("fe") + "-").has_value());
   EXPECT_FALSE(ParseTraceParent(Header("cc") + ".what").has_value());
   EXPECT_FALSE(ParseTraceParent(Header("00") + "-what").has_value());
@@ -87,12 +86,22 @@ TEST(TraceState, IsReadByItsGrammar) {
     EXPECT_TRUE(IsTraceState(header)) << header;
   }
   for (const std::string& header : {
-           std::string(), std::string(" , "), std::string("a"),
-           std::string("a="), std::string("=1"), std::string("A=1"),
-           std::string("0a=1"), std::string("a=1,a=2"), std::string("a=1=2"),
-           std::string("a=\x7f"), std::string("a@=1"), std::string("@b=1"),
-           std::string("a@b@c=1"), std::string("-a@b=1"),
-           "a=" + std::string(257, 'x'), std::string(300, 'a') + "=1",
+           std::string(),
+           std::string(" , "),
+           std::string("a"),
+           std::string("a="),
+           std::string("=1"),
+           std::string("A=1"),
+           std::string("0a=1"),
+           std::string("a=1,a=2"),
+           std::string("a=1=2"),
+           std::string("a=\x7f"),
+           std::string("a@=1"),
+           std::string("@b=1"),
+           std::string("a@b@c=1"),
+           std::string("-a@b=1"),
+           "a=" + std::string(257, 'x'),
+           std::string(300, 'a') + "=1",
            most + ",z=1",
            "a=" + std::string(250, 'x') + ",b=" + std::string(250, 'x') +
                ",c=" + std::string(20, 'x'),
@@ -101,7 +110,8 @@ TEST(TraceState, IsReadByItsGrammar) {
   }
 }
 
-Caller With(std::initializer_list<std::pair<const char*, std::string>> headers) {
+Caller With(
+    std::initializer_list<std::pair<const char*, std::string>> headers) {
   Caller caller;
   for (const auto& [name, value] : headers) caller.OnHeader(name, value);
   return caller;
@@ -123,8 +133,8 @@ TEST(Caller, HasNoTraceWhereTheHeadersAreNotValid) {
   EXPECT_FALSE(With({}).Trace().valid());
   EXPECT_FALSE(
       With({{"traceparent", "00"}, {"tracestate", "a=1"}}).Trace().valid());
-  EXPECT_EQ(
-      With({{"traceparent", "00"}, {"tracestate", "a=1"}}).Trace().state, "");
+  EXPECT_EQ(With({{"traceparent", "00"}, {"tracestate", "a=1"}}).Trace().state,
+            "");
   EXPECT_FALSE(With({{"traceparent", kHeader}, {"traceparent", kHeader}})
                    .Trace()
                    .valid());

@@ -1,4 +1,5 @@
-// Offsets of sequences, and values of elements, held against what a model takes.
+// Offsets of sequences, and values of elements, held against what a model
+// takes.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -20,8 +21,8 @@ namespace base {
 namespace {
 
 void CheckError(const absl::Status& status) {
-  fuzz::Check(status.ok() || (absl::IsInvalidArgument(status) &&
-                              IsUtf8(status.message())),
+  fuzz::Check(status.ok() ||
+                  (absl::IsInvalidArgument(status) && IsUtf8(status.message())),
               "errors are text", status.message());
 }
 
@@ -79,7 +80,8 @@ void CheckElements(Numbers numbers) {
   spec.range = {numbers.Large(), numbers.Large(), "row of a table"};
   absl::string_view data = numbers.rest();
   data = data.substr(0, data.size() / SizeOf(spec.dtype) * SizeOf(spec.dtype));
-  const absl::Status status = CheckValues(spec, std::string_view(data.data(), data.size()));
+  const absl::Status status =
+      CheckValues(spec, std::string_view(data.data(), data.size()));
   CheckError(status);
   absl::Cord cord;
   for (const absl::string_view piece : fuzz::Pieces(data, 3)) {

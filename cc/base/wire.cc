@@ -211,7 +211,8 @@ void Writer::Double(uint32_t number, double value) {
   std::memcpy(&bits, &value, sizeof(bits));
   if (bits == 0) return;
   Raw(uint64_t{number} << 3 | static_cast<uint64_t>(Type::kFixed64));
-  for (int i = 0; i < 8; ++i) out_.push_back(static_cast<char>(bits >> (8 * i)));
+  for (int i = 0; i < 8; ++i)
+    out_.push_back(static_cast<char>(bits >> (8 * i)));
 }
 
 void Writer::Delimited(absl::string_view value) {

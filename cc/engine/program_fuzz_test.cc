@@ -21,8 +21,8 @@ void CheckSignature(const Signature& signature) {
               "of each input it is known whether it can be shared");
   std::vector<base::TensorSpec> specs;
   for (const NamedTensor& input : signature.inputs) {
-    specs.push_back({input.name, base::DataType::kInt64, input.desc.dims,
-                     input.lod_level});
+    specs.push_back(
+        {input.name, base::DataType::kInt64, input.desc.dims, input.lod_level});
   }
   for (const base::ValueCheck& check : signature.checks) {
     fuzz::Check(base::IsMeaningful(check, specs), "checks are of what there is",
@@ -32,9 +32,9 @@ void CheckSignature(const Signature& signature) {
   for (const auto& [name, error] : signature.guarded.errors) {
     fuzz::Check(base::IsUtf8(error), "errors are text", error);
   }
-  fuzz::Check(signature.guarded.program.empty() ==
-                  signature.guarded.errors.empty(),
-              "guards say what they mean");
+  fuzz::Check(
+      signature.guarded.program.empty() == signature.guarded.errors.empty(),
+      "guards say what they mean");
 }
 
 }  // namespace

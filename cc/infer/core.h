@@ -52,9 +52,9 @@ absl::string_view NameOf(Endpoint endpoint);
 struct Access {
   Protocol protocol = Protocol::kHttp;
   Endpoint endpoint = Endpoint::kNone;
-  absl::string_view method;                  // "POST"
-  absl::string_view path;                    // what the client asked for
-  absl::string_view route;  // "/v2/models/{model}/infer"; empty: none known
+  absl::string_view method;  // "POST"
+  absl::string_view path;    // what the client asked for
+  absl::string_view route;   // "/v2/models/{model}/infer"; empty: none known
   std::shared_ptr<const Servable> servable;  // none: no model was found
   int code = 0;                              // the protocol's
   bool failed = false;                       // ours, not the client's
@@ -62,8 +62,8 @@ struct Access {
   size_t bytes_in = 0;
   size_t bytes_out = 0;
   Clock::time_point start;
-  absl::string_view id;                    // of the Open Inference Protocol
-  const base::Caller* caller = nullptr;    // none: what it said was not read
+  absl::string_view id;                  // of the Open Inference Protocol
+  const base::Caller* caller = nullptr;  // none: what it said was not read
   absl::string_view error;
   const Timing* timing = nullptr;  // of inference
 };

@@ -10,7 +10,6 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -93,9 +92,7 @@ def test_tritonclient_by_http(
 
 @pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
 @pytest.mark.parametrize("rows", [ROWS, MANY], ids=["few", "many"])
-def test_tritonclient_by_grpc(
-    server: Server, algorithm: str, rows: NDArray[np.float32]
-) -> None:
+def test_tritonclient_by_grpc(server: Server, algorithm: str, rows: NDArray[np.float32]) -> None:
     tensor = tritonclient.grpc.InferInput("x", list(rows.shape), "FP32")
     tensor.set_data_from_numpy(rows)
     with tritonclient.grpc.InferenceServerClient(server.grpc_url) as client:
@@ -135,9 +132,7 @@ def test_every_form_of_a_coding(server: Server, coding: str) -> None:
     assert post(server, body, Content_Encoding=name.upper()) == (200, DOUBLED)
     # An index may be asked for so, too.
     ready = compress(b'{"ready": true}')
-    status, _, answer = server.call(
-        "POST", "/v2/repository/index", ready, Content_Encoding=name
-    )
+    status, _, answer = server.call("POST", "/v2/repository/index", ready, Content_Encoding=name)
     assert (status, json.loads(answer)[0]["name"]) == (200, "m")
 
 
@@ -355,9 +350,7 @@ def test_a_client_of_grpc_that_goes_meanwhile(server: Server) -> None:
     with grpc.insecure_channel(server.grpc_url) as channel:
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         for _ in range(10):
-            call = stub.ModelInfer.future(
-                message(zeros), compression=grpc.Compression.Gzip
-            )
+            call = stub.ModelInfer.future(message(zeros), compression=grpc.Compression.Gzip)
             call.cancel()
     until(lambda: server.metric(HELD) <= 64 << 10)
     with tritonclient.grpc.InferenceServerClient(server.grpc_url) as asking:

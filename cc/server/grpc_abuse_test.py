@@ -1,9 +1,7 @@
 """What clients of gRPC send too much of, too fast or too slowly hurts nobody but them."""
 
 import contextlib
-import socket
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +11,18 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from cc.server.grpc_raw import (
+    ACK,
+    CONTINUATION,
     DATA,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
     HEADERS,
+    INFER,
+    PING,
     RST_STREAM,
     SETTINGS,
-    PING,
-    GOAWAY,
     WINDOW_UPDATE,
-    CONTINUATION,
-    END_STREAM,
-    END_HEADERS,
-    ACK,
-    INFER,
     Raw,
     frame,
     framed,

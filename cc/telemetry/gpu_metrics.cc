@@ -21,7 +21,7 @@ base::FamilySamples Families(const std::vector<GpuReading>& readings) {
   constexpr struct {
     const char* name;
     const char* help;
-    std::optional<double> GpuReading::*value;
+    std::optional<double> GpuReading::* value;
   } kFamilies[] = {
       {"paddle_server_gpu_utilization_ratio",
        "Share of the last moments in which a GPU computed.",
@@ -45,8 +45,9 @@ base::FamilySamples Families(const std::vector<GpuReading>& readings) {
     family.labels = {"gpu", "uuid", "name"};
     for (const GpuReading& reading : readings) {
       if (!(reading.*value)) continue;
-      family.samples.push_back(
-          {{reading.number, reading.uuid, reading.name}, *(reading.*value), {}});
+      family.samples.push_back({{reading.number, reading.uuid, reading.name},
+                                *(reading.*value),
+                                {}});
     }
   }
   return families;

@@ -129,8 +129,8 @@ absl::StatusOr<Head> ParseHead(absl::string_view text) {
     line = text.substr(0, text.find("\r\n"));
     const size_t colon = std::min(line.find(':'), line.size());
     const absl::string_view name = line.substr(0, colon);
-    const absl::string_view value =
-        absl::StripAsciiWhitespace(line.substr(std::min(colon + 1, line.size())));
+    const absl::string_view value = absl::StripAsciiWhitespace(
+        line.substr(std::min(colon + 1, line.size())));
     uint64_t length = 0;
     if (absl::EqualsIgnoreCase(name, "Content-Length") &&
         absl::SimpleAtoi(value, &length)) {
@@ -180,14 +180,15 @@ absl::StatusOr<HttpAnswer> AskAddress(const addrinfo& address,
 
 absl::StatusOr<Url> ParseUrl(absl::string_view text) {
   const auto wrong = [text](absl::string_view why) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(base::Quote(text), " ", why, "; it should be like ",
-                     "http://127.0.0.1:4318"));
+    return absl::InvalidArgumentError(absl::StrCat(base::Quote(text), " ", why,
+                                                   "; it should be like ",
+                                                   "http://127.0.0.1:4318"));
   };
   absl::string_view rest = text;
   if (absl::StartsWithIgnoreCase(rest, "https://")) {
-    return wrong("asks for TLS, which this program does not speak: send to a "
-                 "collector on the same machine or pod");
+    return wrong(
+        "asks for TLS, which this program does not speak: send to a "
+        "collector on the same machine or pod");
   }
   if (!absl::StartsWithIgnoreCase(rest, "http://")) {
     return wrong("does not begin with http://");
@@ -240,10 +241,11 @@ absl::StatusOr<HttpAnswer> Ask(const Url& url, absl::string_view json,
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found,
                                                                  freeaddrinfo);
   const bool ipv6 = url.host.find(':') != std::string::npos;
-  std::string head = absl::StrCat(
-      json.empty() ? "GET " : "POST ", url.path, " HTTP/1.1\r\nHost: ",
-      ipv6 ? "[" : "", url.host.empty() ? "localhost" : url.host,
-      ipv6 ? "]" : "", ":", url.port, "\r\nConnection: close\r\n");
+  std::string head =
+      absl::StrCat(json.empty() ? "GET " : "POST ", url.path,
+                   " HTTP/1.1\r\nHost: ", ipv6 ? "[" : "",
+                   url.host.empty() ? "localhost" : url.host, ipv6 ? "]" : "",
+                   ":", url.port, "\r\nConnection: close\r\n");
   if (!json.empty()) {
     absl::StrAppend(&head, "Content-Type: application/json\r\nContent-Length: ",
                     json.size(), "\r\n");

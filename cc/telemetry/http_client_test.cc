@@ -86,7 +86,8 @@ TEST(Ask, SendsJsonAndReadsTheAnswer) {
   EXPECT_EQ(answer->retry_after, "7");
   EXPECT_EQ(answer->body, "{}");
   const std::string request = listener.request();
-  EXPECT_THAT(request, StartsWith("POST /v1/traces?x=1 HTTP/1.1\r\nHost: 127.0.0.1:"));
+  EXPECT_THAT(request,
+              StartsWith("POST /v1/traces?x=1 HTTP/1.1\r\nHost: 127.0.0.1:"));
   EXPECT_THAT(request, HasSubstr("\r\nContent-Type: application/json\r\n"
                                  "Content-Length: 7\r\n\r\n{\"a\":1}"));
 }
@@ -97,7 +98,8 @@ TEST(Ask, GetsWhereThereIsNothingToSend) {
   ASSERT_TRUE(answer.ok()) << answer.status();
   EXPECT_EQ(answer->status, 200);
   EXPECT_EQ(answer->body, "whole");
-  EXPECT_THAT(listener.request(), StartsWith("GET /v1/traces?x=1 HTTP/1.1\r\n"));
+  EXPECT_THAT(listener.request(),
+              StartsWith("GET /v1/traces?x=1 HTTP/1.1\r\n"));
 }
 
 TEST(Ask, DoesNotWaitForAConnectionToCloseOrReadWithoutBound) {

@@ -50,9 +50,9 @@ struct Nvml::Functions {
 
   absl::Status Failed(const char* what, int error) const {
     const char* const text = error_string(error);
-    return absl::UnavailableError(absl::StrCat(
-        what, ": ", text != nullptr ? text : "an unknown error", " (", error,
-        ")"));
+    return absl::UnavailableError(
+        absl::StrCat(what, ": ", text != nullptr ? text : "an unknown error",
+                     " (", error, ")"));
   }
 };
 

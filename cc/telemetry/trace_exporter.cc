@@ -43,9 +43,11 @@ uint64_t RejectedSpans(absl::string_view body) {
   const size_t at = body.find(kKey);
   if (at == body.npos) return 0;
   body.remove_prefix(at + kKey.size());
-  body.remove_prefix(std::min(body.find_first_not_of(": \t\r\n\""), body.size()));
+  body.remove_prefix(
+      std::min(body.find_first_not_of(": \t\r\n\""), body.size()));
   uint64_t count = 0;
-  const size_t end = std::min(body.find_first_not_of("0123456789"), body.size());
+  const size_t end =
+      std::min(body.find_first_not_of("0123456789"), body.size());
   return absl::SimpleAtoi(body.substr(0, end), &count) ? count : 0;
 }
 

@@ -122,8 +122,8 @@ TEST(TracedRequest, HasTimesThatNestHoweverTheyWereMeasured) {
                               base::TraceContext::Of({}));
   EXPECT_EQ(request.spans(), 5u);
   EXPECT_EQ(request.end - request.start, 1'000'000'000);
-  for (const int64_t time : {request.arrival, request.begun, request.ended,
-                             request.finished}) {
+  for (const int64_t time :
+       {request.arrival, request.begun, request.ended, request.finished}) {
     EXPECT_GE(time, request.start);
     EXPECT_LE(time, request.end);
   }

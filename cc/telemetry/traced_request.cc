@@ -64,9 +64,9 @@ void Begin(const Ids& ids, absl::string_view name, int kind, int64_t start,
     out->append(",\"traceState\":");
     base::AppendJsonString(ids.trace.parent.state, out);
   }
-  absl::StrAppend(out, ",\"flags\":",
-                  kSampled | kKnowsRemote | (ids.remote ? kRemote : 0),
-                  ",\"name\":");
+  absl::StrAppend(
+      out, ",\"flags\":", kSampled | kKnowsRemote | (ids.remote ? kRemote : 0),
+      ",\"name\":");
   base::AppendJsonString(name, out);
   absl::StrAppend(out, ",\"kind\":", kind, ",\"startTimeUnixNano\":\"", start,
                   "\",\"endTimeUnixNano\":\"", std::max(start, end),
@@ -95,8 +95,8 @@ void AppendHttp(const TracedRequest& request, std::string* out) {
   AppendAttribute("url.path", request.path, out);
   if (!request.route.empty()) AppendAttribute("http.route", request.route, out);
   AppendNumber("http.response.status_code", request.code, out);
-  AppendNumber("http.request.body.size",
-               static_cast<int64_t>(request.bytes_in), out);
+  AppendNumber("http.request.body.size", static_cast<int64_t>(request.bytes_in),
+               out);
   AppendNumber("http.response.body.size",
                static_cast<int64_t>(request.bytes_out), out);
 }
@@ -139,10 +139,10 @@ TracedRequest::TracedRequest(const infer::Access& access,
       bytes_in(access.bytes_in),
       bytes_out(access.bytes_out) {
   using std::chrono::nanoseconds;
-  end = nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+  end =
+      nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
   const auto at = [&](Clock::time_point time) {
-    const int64_t before =
-        nanoseconds(access.start + duration - time).count();
+    const int64_t before = nanoseconds(access.start + duration - time).count();
     return end - std::clamp<int64_t>(before, 0, nanoseconds(duration).count());
   };
   start = at(access.start);
@@ -155,9 +155,10 @@ TracedRequest::TracedRequest(const infer::Access& access,
   if (!computed) return;
   arrival = at(timing->arrival);
   begun = at(timing->arrival + timing->queue);
-  finished = timing->finished == Clock::time_point() ? end : at(timing->finished);
-  ended = std::min(at(timing->arrival + timing->queue + timing->compute),
-                   finished);
+  finished =
+      timing->finished == Clock::time_point() ? end : at(timing->finished);
+  ended =
+      std::min(at(timing->arrival + timing->queue + timing->compute), finished);
   rows = timing->rows;
   batch_rows = timing->batch_rows;
   batch_calls = timing->batch_calls;

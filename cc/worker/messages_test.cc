@@ -13,7 +13,9 @@ namespace {
 
 Ran Answer() {
   Ran ran;
-  ran.results = {{absl::OkStatus(), {{{1, 64, 8}, base::DataType::kInt64, {1}, {{0, 1}}}}, 7}};
+  ran.results = {{absl::OkStatus(),
+                  {{{1, 64, 8}, base::DataType::kInt64, {1}, {{0, 1}}}},
+                  7}};
   ran.segments = {4096};
   return ran;
 }
@@ -28,7 +30,8 @@ TEST(Messages, AreRefusedWhereverTheyAreCut) {
   const std::string whole = Encode(Answer());
   Ran ran;
   for (size_t size = 0; size < whole.size(); ++size) {
-    EXPECT_FALSE(Decode(absl::string_view(whole).substr(0, size), &ran)) << size;
+    EXPECT_FALSE(Decode(absl::string_view(whole).substr(0, size), &ran))
+        << size;
   }
 }
 

@@ -63,7 +63,8 @@ class Reader {
   size_t Count(size_t bytes_each) {
     const int64_t count = Int();
     // Divided: their product may be more than the number can say.
-    if (count < 0 || static_cast<uint64_t>(count) > bytes_.size() / bytes_each) {
+    if (count < 0 ||
+        static_cast<uint64_t>(count) > bytes_.size() / bytes_each) {
       ok_ = false;
       return 0;
     }

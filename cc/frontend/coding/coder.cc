@@ -58,8 +58,7 @@ bool Coder::FillIn(size_t most) {
   if (in_.empty()) return false;
   const absl::string_view chunk = *in_.chunk_begin();
   offered_in_ = std::min(chunk.size(), most);
-  stream_.next_in =
-      reinterpret_cast<Bytef*>(const_cast<char*>(chunk.data()));
+  stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(chunk.data()));
   stream_.avail_in = static_cast<uInt>(offered_in_);
   return true;
 }
@@ -67,9 +66,9 @@ bool Coder::FillIn(size_t most) {
 absl::Status Coder::FillOut(size_t most) {
   if (block_ != nullptr && used_ == block_->capacity) Adopt();
   if (block_ == nullptr) {
-    block_ = pool_->Get(out_.empty() ? first_block_
-                                     : std::clamp(out_.size(), first_block_,
-                                                  kMostBlock));
+    block_ = pool_->Get(
+        out_.empty() ? first_block_
+                     : std::clamp(out_.size(), first_block_, kMostBlock));
     if (block_ == nullptr) return NoMemory();
   }
   offered_out_ = std::min(block_->capacity - used_, most);
@@ -140,9 +139,8 @@ absl::StatusOr<bool> Inflater::Step(size_t bytes) {
         Adopt();
         return true;
       }
-      return absl::InvalidArgumentError(
-          absl::StrCat("the ", NameOf(coding_), " data breaks off after ",
-                       read_, " bytes"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the ", NameOf(coding_), " data breaks off after ", read_, " bytes"));
     }
     if (std::exchange(between_, false)) {
       constexpr Bytef kMember = 0x1f;  // begins with it
@@ -159,8 +157,8 @@ absl::StatusOr<bool> Inflater::Step(size_t bytes) {
     const int result = inflate(&stream_, Z_NO_FLUSH);
     Settle();
     if (written_ > max_bytes_) {
-      return absl::OutOfRangeError(absl::StrCat(
-          "decompressed it has more than ", max_bytes_, " bytes"));
+      return absl::OutOfRangeError(
+          absl::StrCat("decompressed it has more than ", max_bytes_, " bytes"));
     }
     switch (result) {
       case Z_OK:
@@ -194,8 +192,7 @@ Deflater::~Deflater() {
 absl::StatusOr<bool> Deflater::Step(size_t bytes) {
   if (!begun_) {
     if (absl::Status status = TakeState(); !status.ok()) return status;
-    const int bits =
-        kWindowBits + (coding_ == Coding::kGzip ? kGzipBits : 0);
+    const int bits = kWindowBits + (coding_ == Coding::kGzip ? kGzipBits : 0);
     if (deflateInit2(&stream_, kLevel, Z_DEFLATED, bits, kMemLevel,
                      Z_DEFAULT_STRATEGY) != Z_OK) {
       return NoMemory();

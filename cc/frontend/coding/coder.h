@@ -94,8 +94,8 @@ class Inflater : public Coder {
 // Plain bytes -> coded ones.
 class Deflater : public Coder {
  public:
-  Deflater(Coding coding, const absl::Cord& in, std::shared_ptr<http::BlockPool> pool,
-           base::ByteBudget* budget);
+  Deflater(Coding coding, const absl::Cord& in,
+           std::shared_ptr<http::BlockPool> pool, base::ByteBudget* budget);
   ~Deflater() override;
 
   absl::StatusOr<bool> Step(size_t bytes) override;

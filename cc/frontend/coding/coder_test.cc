@@ -115,8 +115,7 @@ TEST_F(CoderTest, WhatFollowsTheEndIsRefused) {
     const Coding coding =
         format == kGzipFormat ? Coding::kGzip : Coding::kDeflate;
     for (const char* more : {"x", "more of it", "\x1f", "\x1f\x8b"}) {
-      const auto result =
-          Inflated(Compressed("plain", format) + more, coding);
+      const auto result = Inflated(Compressed("plain", format) + more, coding);
       EXPECT_TRUE(absl::IsInvalidArgument(result.status())) << more;
     }
   }

@@ -27,12 +27,12 @@ Coders::~Coders() = default;
 
 void Coders::Inflate(Coding coding, const absl::Cord& in, size_t max_bytes,
                      Wanted wanted, Done done) {
-  Start(std::make_unique<Inflater>(coding, in, max_bytes, pool_,
-                                   budget_),
+  Start(std::make_unique<Inflater>(coding, in, max_bytes, pool_, budget_),
         std::move(wanted), std::move(done));
 }
 
-void Coders::Deflate(Coding coding, const absl::Cord& in, Wanted wanted, Done done) {
+void Coders::Deflate(Coding coding, const absl::Cord& in, Wanted wanted,
+                     Done done) {
   Start(std::make_unique<Deflater>(coding, in, pool_, budget_),
         std::move(wanted), std::move(done));
 }

@@ -1,6 +1,6 @@
 // Compresses and decompresses beside the loop: what is small at once, what is
-// larger on a thread of its own, one piece of each in turn, so that nobody waits
-// long for what another one has sent.
+// larger on a thread of its own, one piece of each in turn, so that nobody
+// waits long for what another one has sent.
 #ifndef CC_FRONTEND_CODING_CODERS_H_
 #define CC_FRONTEND_CODING_CODERS_H_
 
@@ -37,8 +37,8 @@ class Coders {
   Coders(base::Loop* loop, base::ByteBudget* budget);
   ~Coders();
 
-  void Inflate(Coding coding, const absl::Cord& in, size_t max_bytes, Wanted wanted,
-               Done done);
+  void Inflate(Coding coding, const absl::Cord& in, size_t max_bytes,
+               Wanted wanted, Done done);
   void Deflate(Coding coding, const absl::Cord& in, Wanted wanted, Done done);
 
  private:
@@ -52,7 +52,7 @@ class Coders {
   base::ByteBudget* const budget_;
   const std::shared_ptr<http::BlockPool> pool_;
   const std::shared_ptr<const bool> alive_ = std::make_shared<bool>(true);
-  size_t active_ = 0;  // tasks of the thread
+  size_t active_ = 0;                         // tasks of the thread
   std::optional<base::HelperThread> helper_;  // from the first one on
 };
 

@@ -104,9 +104,9 @@ TEST_F(CodersTest, TooManyAreRefused) {
 }
 
 TEST_F(CodersTest, TheEndForgetsWhatIsUnderWay) {
-  coders_->Deflate(
-      Coding::kGzip, absl::Cord(std::string(64 << 20, 'x')), always_,
-      [](absl::StatusOr<absl::Cord>) { FAIL() << "it is over"; });
+  coders_->Deflate(Coding::kGzip, absl::Cord(std::string(64 << 20, 'x')),
+                   always_,
+                   [](absl::StatusOr<absl::Cord>) { FAIL() << "it is over"; });
   coders_.reset();
   loop_.Post([this] { loop_.Stop(); });
   loop_.Run();

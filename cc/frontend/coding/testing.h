@@ -18,8 +18,7 @@ inline std::string Compressed(absl::string_view plain, int format) {
   z_stream stream = {};
   deflateInit2(&stream, 9, Z_DEFLATED, format, 9, Z_DEFAULT_STRATEGY);
   std::string out(deflateBound(&stream, plain.size()), '\0');
-  stream.next_in =
-      reinterpret_cast<Bytef*>(const_cast<char*>(plain.data()));
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(plain.data()));
   stream.avail_in = static_cast<uInt>(plain.size());
   stream.next_out = reinterpret_cast<Bytef*>(out.data());
   stream.avail_out = static_cast<uInt>(out.size());
@@ -33,8 +32,7 @@ inline std::string Compressed(absl::string_view plain, int format) {
 inline std::string Decompressed(absl::string_view coded) {
   z_stream stream = {};
   inflateInit2(&stream, 15 + 32);
-  stream.next_in =
-      reinterpret_cast<Bytef*>(const_cast<char*>(coded.data()));
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(coded.data()));
   stream.avail_in = static_cast<uInt>(coded.size());
   std::string out;
   int result = Z_OK;

@@ -199,8 +199,8 @@ void Connection::Call::OnDrain() {
 // So that the client can send as much again, if it need not wait.
 void Connection::Call::ReleaseWindow() {
   if (connection_ == nullptr || window_ == 0) return;
-  bool full = unsent() > kMostUnsent || (!finished_ && coded_in_ != nullptr &&
-                                         !coded_in_->empty());
+  bool full = unsent() > kMostUnsent ||
+              (!finished_ && coded_in_ != nullptr && !coded_in_->empty());
   if (!full && !finished_) {
     WithExchange([&](Exchange& e) { full = e.full(); });
   }

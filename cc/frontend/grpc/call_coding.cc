@@ -60,8 +60,8 @@ void Connection::Call::Expand() {
             },
             // Where it gains nothing, or there is no room for it, the message
             // goes as it is.
-            [message, done = held(std::move(done))](
-                absl::StatusOr<absl::Cord> coded) {
+            [message,
+             done = held(std::move(done))](absl::StatusOr<absl::Cord> coded) {
               const bool gain = coded.ok() && coded->size() < message.size();
               done(gain ? std::move(coded) : message, gain);
             });

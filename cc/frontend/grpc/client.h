@@ -163,17 +163,16 @@ class Client {
   static Client& Self(void* self) { return *static_cast<Client*>(self); }
   static void SetCallbacks(nghttp2_session_callbacks* callbacks) {
     nghttp2_session_callbacks_set_send_callback(
-        callbacks,
-        [](nghttp2_session*, const uint8_t* bytes, size_t size, int,
-           void* self) {
+        callbacks, [](nghttp2_session*, const uint8_t* bytes, size_t size, int,
+                      void* self) {
           Self(self).link_->Write({reinterpret_cast<const char*>(bytes), size});
           return static_cast<ssize_t>(size);
         });
     nghttp2_session_callbacks_set_on_header_callback(
-        callbacks, [](nghttp2_session*, const nghttp2_frame* frame,
-                      const uint8_t* name, size_t name_size,
-                      const uint8_t* value, size_t value_size, uint8_t,
-                      void* self) {
+        callbacks,
+        [](nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name,
+           size_t name_size, const uint8_t* value, size_t value_size, uint8_t,
+           void* self) {
           Self(self).answers_[frame->hd.stream_id].fields[std::string(
               name, name + name_size)] = std::string(value, value + value_size);
           return 0;
@@ -186,14 +185,13 @@ class Client {
           return 0;
         });
     nghttp2_session_callbacks_set_on_stream_close_callback(
-        callbacks,
-        [](nghttp2_session*, int32_t id, uint32_t code, void* self) {
+        callbacks, [](nghttp2_session*, int32_t id, uint32_t code, void* self) {
           Self(self).answers_[id].closed = code;
           return 0;
         });
     nghttp2_session_callbacks_set_on_frame_recv_callback(
-        callbacks, [](nghttp2_session*, const nghttp2_frame* frame,
-                      void* self) {
+        callbacks,
+        [](nghttp2_session*, const nghttp2_frame* frame, void* self) {
           if (frame->hd.type == NGHTTP2_GOAWAY) {
             Self(self).last_stream_ = frame->goaway.last_stream_id;
             Self(self).goaway_error_ = frame->goaway.error_code;
@@ -203,8 +201,8 @@ class Client {
           return 0;
         });
     nghttp2_session_callbacks_set_before_frame_send_callback(
-        callbacks, [](nghttp2_session*, const nghttp2_frame* frame,
-                      void* self) {
+        callbacks,
+        [](nghttp2_session*, const nghttp2_frame* frame, void* self) {
           return frame->hd.type == NGHTTP2_PING && Self(self).hold_pings_
                      ? NGHTTP2_ERR_CANCEL
                      : 0;

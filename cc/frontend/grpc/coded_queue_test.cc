@@ -22,13 +22,14 @@ class CodedQueueTest : public ::testing::Test {
   std::vector<std::string> out_;
   std::vector<CodedQueue::Done> working_;
   bool at_once_ = false;
-  CodedQueue queue_{[this](absl::Cord message, CodedQueue::Done done) {
-                      if (at_once_) return done(std::move(message), true);
-                      working_.push_back(std::move(done));
-                    },
-                    [this](absl::StatusOr<absl::Cord> message, bool compressed) {
-                      Out(std::move(message), compressed);
-                    }};
+  CodedQueue queue_{
+      [this](absl::Cord message, CodedQueue::Done done) {
+        if (at_once_) return done(std::move(message), true);
+        working_.push_back(std::move(done));
+      },
+      [this](absl::StatusOr<absl::Cord> message, bool compressed) {
+        Out(std::move(message), compressed);
+      }};
 };
 
 TEST_F(CodedQueueTest, WhatComesBehindWaits) {

@@ -13,9 +13,9 @@
 namespace grpc {
 namespace {
 
+using std::chrono::milliseconds;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
-using std::chrono::milliseconds;
 
 constexpr int32_t kLastStream = std::numeric_limits<int32_t>::max();
 
@@ -72,8 +72,8 @@ TEST_F(ConnectionTest, ADrainOfAnIdleConnectionEndsItAtOnce) {
   link().connection().Drain();
   client.Pump();
   EXPECT_EQ(client.last_stream(), kLastStream);
-  EXPECT_THAT(client.read(), EndsWith(Frame(NGHTTP2_GOAWAY, 0, 0,
-                                            std::string(8, '\0'))));
+  EXPECT_THAT(client.read(),
+              EndsWith(Frame(NGHTTP2_GOAWAY, 0, 0, std::string(8, '\0'))));
   EXPECT_TRUE(link().ended());
 }
 

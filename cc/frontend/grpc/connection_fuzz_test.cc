@@ -45,8 +45,7 @@ struct Server {
   infer::FakeRepository repository;
   std::shared_ptr<infer::FakeServable> model =
       std::make_shared<infer::FakeServable>(infer::FakeInfo("m", "1"));
-  infer::Core core{
-      &repository, &registry, &budget, {/*model_control=*/true}};
+  infer::Core core{&repository, &registry, &budget, {/*model_control=*/true}};
   Service service{&loop, &core, {"server", "1"}};
   Shared shared{&loop, &budget, {/*message_bytes=*/1 << 20, /*streams=*/8}, {}};
 };
@@ -57,8 +56,8 @@ void CheckAnswer(absl::string_view bytes, bool whole) {
   std::map<uint32_t, bool> ended;
   while (bytes.size() >= kFrameHead && !absl::StartsWith(bytes, "HTTP/1.1")) {
     const auto byte = [&](size_t i) { return static_cast<uint8_t>(bytes[i]); };
-    const size_t size = static_cast<size_t>(byte(0)) << 16 | byte(1) << 8 |
-                        byte(2);
+    const size_t size =
+        static_cast<size_t>(byte(0)) << 16 | byte(1) << 8 | byte(2);
     const uint8_t type = byte(3);
     const uint32_t stream = static_cast<uint32_t>(byte(5) & 0x7f) << 24 |
                             static_cast<uint32_t>(byte(6)) << 16 |

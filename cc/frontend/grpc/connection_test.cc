@@ -63,12 +63,12 @@ TEST_F(ConnectionTest, WithoutCallsItHoldsNoMemory) {
 // Literals without an index: RFC 7541 6.2.2.
 std::string HeaderBlock() {
   std::string block;
-  for (const auto& [name, value] : Client::Fields{
-           {":method", "POST"},
-           {":scheme", "http"},
-           {":path", "/echo"},
-           {":authority", "h"},
-           {"content-type", "application/grpc"}}) {
+  for (const auto& [name, value] :
+       Client::Fields{{":method", "POST"},
+                      {":scheme", "http"},
+                      {":path", "/echo"},
+                      {":authority", "h"},
+                      {"content-type", "application/grpc"}}) {
     absl::StrAppend(&block, std::string(1, '\0'),
                     std::string(1, static_cast<char>(name.size())), name,
                     std::string(1, static_cast<char>(value.size())), value);
@@ -101,8 +101,8 @@ TEST_F(ConnectionTest, PaddingGivesItsWindowBack) {
   Client client(&link());
   const int32_t id = client.Call("/keep");
   link().Write(Frame(NGHTTP2_DATA, NGHTTP2_FLAG_PADDED,
-                    static_cast<uint8_t>(id),
-                    absl::StrCat("\xff", std::string(255, '\0'))));
+                     static_cast<uint8_t>(id),
+                     absl::StrCat("\xff", std::string(255, '\0'))));
   client.Pump();
   EXPECT_FALSE(client[id].closed.has_value());
   client.Send(id, Framed("x"), true);
@@ -337,7 +337,7 @@ TEST_F(ConnectionTest, WhoBreaksTheProtocolOverAndOverIsLetGo) {
   while (!link().closed() && calls < 120) {
     ++calls;
     link().Write(Frame(NGHTTP2_HEADERS, kEndHeaders | kEndStream,
-                      static_cast<uint8_t>(2 * calls - 1), capitals));
+                       static_cast<uint8_t>(2 * calls - 1), capitals));
     link().Read();
   }
   EXPECT_EQ(calls, 101);

@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "cc/base/data_type.h"
 #include "cc/base/text.h"
-#include "cc/frontend/grpc/decode.h"
 #include "cc/base/wire.h"
+#include "cc/frontend/grpc/decode.h"
 #include "cc/infer/validate.h"
 
 namespace grpc {
@@ -142,7 +142,8 @@ class ContentsReader {
     }
     absl::Cord packed;
     if (reader->Read(&packed) &&
-        !wire::ForEachVarint(packed, [this](uint64_t b) { return AddInteger(b); })) {
+        !wire::ForEachVarint(packed,
+                             [this](uint64_t b) { return AddInteger(b); })) {
       reader->Fail(absl::StrCat("\"", kFields[field_], "\" holds no numbers"));
     }
   }

@@ -13,10 +13,10 @@
 #include "cc/base/byte_budget.h"
 #include "cc/base/data_type.h"
 #include "cc/base/text.h"
+#include "cc/base/wire.h"
 #include "cc/frontend/grpc/decode.h"
 #include "cc/frontend/grpc/encode.h"
 #include "cc/frontend/grpc/triton.h"
-#include "cc/base/wire.h"
 #include "cc/frontend/http/block.h"
 #include "cc/infer/validate.h"
 
@@ -52,8 +52,7 @@ absl::Cord InPieces(absl::string_view text) {
   for (const absl::string_view piece : fuzz::Pieces(text, 0, 16)) {
     auto copy = std::make_shared<std::string>(piece);
     const absl::string_view view = *copy;
-    cord.Append(
-        absl::MakeCordFromExternal(view, [copy = std::move(copy)] {}));
+    cord.Append(absl::MakeCordFromExternal(view, [copy = std::move(copy)] {}));
   }
   return cord;
 }

@@ -204,8 +204,8 @@ TEST_F(DecodeTest, ARequest) {
 TEST_F(DecodeTest, ContentsThatComeTwiceAreMerged) {
   std::string half;
   wire::Writer(&half).Message(5,
-                        "\x32\x04"
-                        "1234");
+                              "\x32\x04"
+                              "1234");
   const auto request = Decode(absl::Cord(Request(Input(half + half), "")));
   ASSERT_TRUE(request.ok()) << request.status();
   EXPECT_EQ(request->inputs[0].data, "12341234");
@@ -265,8 +265,8 @@ TEST_F(DecodeTest, TooManyOfAnything) {
 TEST_F(DecodeTest, DamagedBytes) {
   std::string contents;
   wire::Writer(&contents).Message(5,
-                            "\x32\x08"
-                            "12345678");
+                                  "\x32\x08"
+                                  "12345678");
   const std::string good[] = {Request(), Request(Input(contents), "")};
   std::mt19937 random(1);
   for (const std::string& bytes : good) {

@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "cc/base/text.h"
-#include "cc/frontend/grpc/exchanges.h"
 #include "cc/base/wire.h"
+#include "cc/frontend/grpc/exchanges.h"
 
 namespace grpc {
 namespace {

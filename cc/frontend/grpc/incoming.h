@@ -37,8 +37,8 @@ class Incoming {
   // Takes bytes from the front of what came, up to the end of a message, which
   // it gives. They lie in `block` (nullptr: in none), and stay there if they
   // are a whole message or a large part of one; the rest is copied, and taken
-  // of the budget. An error where the message is too large or wrongly compressed,
-  // or there is no memory; after it nothing more is to be fed.
+  // of the budget. An error where the message is too large or wrongly
+  // compressed, or there is no memory; after it nothing more is to be fed.
   absl::StatusOr<std::optional<Message>> Feed(
       absl::string_view* bytes, const std::shared_ptr<http::Block>& block);
 

@@ -6,10 +6,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cc/base/text.h"
+#include "cc/base/wire.h"
 #include "cc/frontend/grpc/encode.h"
 #include "cc/frontend/grpc/exchanges.h"
 #include "cc/frontend/grpc/triton.h"
-#include "cc/base/wire.h"
 
 namespace grpc {
 namespace {

@@ -62,9 +62,8 @@ TEST_F(BrowserTest, PagesOfTheOriginsNamedMayAsk) {
   EXPECT_EQ(answered.header("Access-Control-Allow-Origin"), kOrigin);
   const auto refused =
       Head("POST", "/v2/nothing", 0, {Header("Origin", kOrigin)});
-  EXPECT_THAT(refused->headers,
-              testing::Contains(
-                  Header("Access-Control-Allow-Origin", kOrigin)));
+  EXPECT_THAT(refused->headers, testing::Contains(Header(
+                                    "Access-Control-Allow-Origin", kOrigin)));
 }
 
 TEST_F(BrowserTest, OthersMayNot) {
@@ -115,12 +114,11 @@ TEST_F(BrowserTest, ThePageHasAPolicy) {
   EXPECT_EQ(answered.status(), 200);
   EXPECT_EQ(answered.response->content_type, "text/html; charset=utf-8");
   EXPECT_THAT(answered.body(), HasSubstr("href=\"v2/models/stats\""));
-  EXPECT_THAT(answered.header("Content-Security-Policy"),
-              AllOf(HasSubstr("default-src 'none'"),
-                    HasSubstr("script-src 'sha256-"),
-                    HasSubstr("style-src 'sha256-"),
-                    HasSubstr("frame-ancestors 'none'"),
-                    Not(HasSubstr("unsafe"))));
+  EXPECT_THAT(
+      answered.header("Content-Security-Policy"),
+      AllOf(HasSubstr("default-src 'none'"), HasSubstr("script-src 'sha256-"),
+            HasSubstr("style-src 'sha256-"),
+            HasSubstr("frame-ancestors 'none'"), Not(HasSubstr("unsafe"))));
   EXPECT_EQ(Call("POST", "/").status(), 405);
 }
 

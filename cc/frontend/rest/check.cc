@@ -40,12 +40,11 @@ std::optional<Refusal> CheckCoding(const http::Request& request,
   if (header == nullptr) return std::nullopt;
   const auto found = coding::ContentCoding(*header);
   if (!found) {
-    return Refusal{
-        415,
-        absl::StrCat("Content-Encoding ", base::Quote(*header),
-                     " is not served; one of ", coding::kServed,
-                     " is, or the body as it is"),
-        {{"Accept-Encoding", std::string(coding::kServed)}}};
+    return Refusal{415,
+                   absl::StrCat("Content-Encoding ", base::Quote(*header),
+                                " is not served; one of ", coding::kServed,
+                                " is, or the body as it is"),
+                   {{"Accept-Encoding", std::string(coding::kServed)}}};
   }
   *coding = *found;
   return std::nullopt;
@@ -120,9 +119,8 @@ std::optional<Refusal> Handler::CheckInfer(const http::Request& request,
   const size_t bytes = json_size->value_or(
       exchange->coding == coding::Coding::kIdentity ? body_bytes : 0);
   if (bytes > options_.max_json_bytes) {
-    return Refusal{413,
-                   absl::StrCat("the JSON of the request has ", bytes,
-                                " bytes; ", MostJson(options_))};
+    return Refusal{413, absl::StrCat("the JSON of the request has ", bytes,
+                                     " bytes; ", MostJson(options_))};
   }
   return std::nullopt;
 }

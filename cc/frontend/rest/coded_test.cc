@@ -57,8 +57,8 @@ TEST_F(CodedTest, ABodyMayBeCompressed) {
        {std::pair("gzip", kGzipFormat), std::pair("GZip", kGzipFormat),
         std::pair("identity, gzip", kGzipFormat),
         std::pair("deflate", kZlibFormat), std::pair("deflate", kRawFormat)}) {
-    const Answered answered = Coded(Compressed(kBody, format),
-                                    {Header("Content-Encoding", name)});
+    const Answered answered =
+        Coded(Compressed(kBody, format), {Header("Content-Encoding", name)});
     EXPECT_EQ(answered.status(), 200) << answered.body();
     EXPECT_THAT(answered.body(), HasSubstr("\"data\":[2,4]"));
   }
@@ -69,11 +69,10 @@ TEST_F(CodedTest, LengthsAreThoseOfThePlainBody) {
       R"({"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32",)"
       R"("parameters":{"binary_data_size":8}}],"outputs":[{"name":"y"}]})";
   const std::string floats("\0\0\x80\x3f\0\0\0\x40", 8);
-  Answered answered =
-      Coded(Compressed(json + floats, kGzipFormat),
-            {Header("Content-Encoding", "gzip"),
-             Header("Inference-Header-Content-Length",
-                    absl::StrCat(json.size()))});
+  Answered answered = Coded(
+      Compressed(json + floats, kGzipFormat),
+      {Header("Content-Encoding", "gzip"),
+       Header("Inference-Header-Content-Length", absl::StrCat(json.size()))});
   EXPECT_THAT(answered.body(), HasSubstr("\"data\":[2,4]"));
   answered = Coded(Compressed(floats, kZlibFormat),
                    {Header("Content-Encoding", "deflate"),
@@ -123,11 +122,11 @@ TEST_F(CodedTest, ABombIsRefused) {
 TEST_F(CodedTest, OfWhoGoesNoMoreIsDecompressed) {
   options_.max_body_bytes = 9'000'000;
   rest_.emplace(&loop_, &core_, options_);
-  const auto answered = Start(
-      "POST", "/v2/models/m/infer",
-      Compressed(std::string(9'000'000, '\0'), kGzipFormat),
-      {Header("Content-Encoding", "gzip"),
-       Header("Inference-Header-Content-Length", "0")});
+  const auto answered =
+      Start("POST", "/v2/models/m/infer",
+            Compressed(std::string(9'000'000, '\0'), kGzipFormat),
+            {Header("Content-Encoding", "gzip"),
+             Header("Inference-Header-Content-Length", "0")});
   answered->gone();
   Await([&] { return budget_.held() == 0; });
   EXPECT_EQ(answered->status(), 0);

@@ -20,8 +20,8 @@ constexpr char kMaxAge[] = "600";
 
 Cors::Cors(std::vector<std::string> origins)
     : origins_(std::move(origins)),
-      any_(std::find(origins_.begin(), origins_.end(), "*") !=
-           origins_.end()) {}
+      any_(std::find(origins_.begin(), origins_.end(), "*") != origins_.end()) {
+}
 
 absl::Status Cors::CheckOrigin(absl::string_view origin) {
   if (origin == "*" || origin == "null") return absl::OkStatus();
@@ -43,8 +43,8 @@ absl::Status Cors::CheckOrigin(absl::string_view origin) {
 }
 
 bool Cors::Allows(absl::string_view origin) const {
-  return any_ || std::find(origins_.begin(), origins_.end(), origin) !=
-                     origins_.end();
+  return any_ ||
+         std::find(origins_.begin(), origins_.end(), origin) != origins_.end();
 }
 
 http::Headers Cors::Headers(const http::Request* request) const {
@@ -73,10 +73,9 @@ bool Cors::IsPreflight(const http::Request& request) const {
 absl::Status Cors::Check(const http::Request& request) const {
   const std::string* const origin = request.Header("Origin");
   if (origin != nullptr && Allows(*origin)) return absl::OkStatus();
-  return absl::PermissionDeniedError(
-      absl::StrCat("pages of the origin ",
-                   base::Quote(origin != nullptr ? *origin : ""),
-                   " are not let in (--cors_origins)"));
+  return absl::PermissionDeniedError(absl::StrCat(
+      "pages of the origin ", base::Quote(origin != nullptr ? *origin : ""),
+      " are not let in (--cors_origins)"));
 }
 
 // No header changes what a request may do here, so those that a page wants to
@@ -85,10 +84,9 @@ http::Response Cors::Preflight(std::string methods,
                                std::string wanted_headers) {
   http::Response response;
   response.status = 204;
-  response.headers = {
-      {"Access-Control-Allow-Methods", std::move(methods)},
-      {"Access-Control-Max-Age", kMaxAge},
-      {"Vary", "Access-Control-Request-Headers"}};
+  response.headers = {{"Access-Control-Allow-Methods", std::move(methods)},
+                      {"Access-Control-Max-Age", kMaxAge},
+                      {"Vary", "Access-Control-Request-Headers"}};
   if (!wanted_headers.empty()) {
     response.headers.emplace_back("Access-Control-Allow-Headers",
                                   std::move(wanted_headers));

@@ -74,16 +74,15 @@ absl::Cord InPieces(absl::string_view text) {
   for (const absl::string_view piece : fuzz::Pieces(text, 0)) {
     auto copy = std::make_shared<std::string>(piece);
     const absl::string_view view = *copy;
-    cord.Append(
-        absl::MakeCordFromExternal(view, [copy = std::move(copy)] {}));
+    cord.Append(absl::MakeCordFromExternal(view, [copy = std::move(copy)] {}));
   }
   return cord;
 }
 
 void CheckError(const absl::Status& status) {
-  fuzz::Check(absl::IsInvalidArgument(status) ||
-                  absl::IsResourceExhausted(status),
-              "what is refused is the client's matter", status.ToString());
+  fuzz::Check(
+      absl::IsInvalidArgument(status) || absl::IsResourceExhausted(status),
+      "what is refused is the client's matter", status.ToString());
   fuzz::Check(base::IsUtf8(status.message()) && !status.message().empty(),
               "errors are text", status.message());
 }
@@ -106,8 +105,8 @@ void CheckSame(const infer::Request& a, const infer::Request& b) {
 void CheckRoundTrip(const infer::Request& request, bool binary) {
   const BinaryOutputs form{binary,
                            std::vector<bool>(request.inputs.size(), binary)};
-  const auto answer = EncodeInferResponse(Model(), request.id, form,
-                                          request.inputs, nullptr);
+  const auto answer =
+      EncodeInferResponse(Model(), request.id, form, request.inputs, nullptr);
   if (!answer.ok()) {  // NaN, infinities and bytes that are no text
     fuzz::Check(!binary && absl::IsFailedPrecondition(answer.status()),
                 "every tensor can be written", answer.status().ToString());
@@ -162,8 +161,8 @@ void CheckInfer(absl::string_view text, std::optional<size_t> json_size) {
       const size_t binary = json_size ? text.size() - *json_size : 0;
       fuzz::Check(held + binary >= read, "what is read is paid for",
                   absl::StrCat(held, " + ", binary, " for ", read));
-      const absl::Status valid = infer::Validate(
-          ModelOf(whole->request.inputs), whole->request);
+      const absl::Status valid =
+          infer::Validate(ModelOf(whole->request.inputs), whole->request);
       if (!valid.ok()) {
         CheckError(valid);
       } else {

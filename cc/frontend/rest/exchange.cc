@@ -28,8 +28,8 @@ coding::Coding Accepted(const http::Request& request) {
     }
   }
   if (first == nullptr) return coding::Coding::kIdentity;
-  return coding::AcceptedCoding(
-      joined.empty() ? *first : absl::StrCat(*first, joined));
+  return coding::AcceptedCoding(joined.empty() ? *first
+                                               : absl::StrCat(*first, joined));
 }
 
 }  // namespace
@@ -113,8 +113,8 @@ void Exchange::Compress(http::Response response) {
           absl::StatusOr<absl::Cord> coded) mutable {
         if (coded.ok() && coded->size() < response.body.size()) {
           response.body = *std::move(coded);
-          response.headers.emplace_back(
-              "Content-Encoding", coding::NameOf(self->accepted));
+          response.headers.emplace_back("Content-Encoding",
+                                        coding::NameOf(self->accepted));
         }
         self->SendAsItIs(std::move(response));
       });

@@ -68,7 +68,7 @@ struct Exchange : std::enable_shared_from_this<Exchange> {
   coding::Coding coding = coding::Coding::kIdentity;  // of the body
   const coding::Coding accepted;                      // of the answer
   const http::Headers headers;                        // of any answer
-  std::optional<http::Response> preflight;  // to what is one
+  std::optional<http::Response> preflight;            // to what is one
   size_t bytes_in = 0;
   std::shared_ptr<http::Reply> reply;
   std::shared_ptr<infer::Servable> servable;

@@ -21,7 +21,8 @@ http::Response Page() {
   response.body = absl::MakeCordFromExternal(page, [] {});
   response.headers = {
       {"Content-Security-Policy",
-       std::string("default-src 'none'; connect-src 'self'; img-src data:; ") + kHashes +
+       std::string("default-src 'none'; connect-src 'self'; img-src data:; ") +
+           kHashes +
            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
       {"X-Content-Type-Options", "nosniff"},
       {"Referrer-Policy", "no-referrer"},

@@ -100,8 +100,8 @@ std::string MostJson(const Options& options) {
 void Handler::Inflate(const std::shared_ptr<Exchange>& exchange,
                       absl::Cord body) {
   // All of it is JSON, if no header says how much of it is.
-  const bool json = !exchange->json_size &&
-                    options_.max_json_bytes < options_.max_body_bytes;
+  const bool json =
+      !exchange->json_size && options_.max_json_bytes < options_.max_body_bytes;
   coders_.Inflate(
       exchange->coding, std::move(body),
       json ? options_.max_json_bytes : options_.max_body_bytes,
@@ -116,8 +116,8 @@ void Handler::Inflate(const std::shared_ptr<Exchange>& exchange,
                                       : "no more (--max_request_bytes) are "
                                         "read")});
         }
-        exchange->Fail({status.code(),
-                        absl::StrCat("the body: ", status.message())});
+        exchange->Fail(
+            {status.code(), absl::StrCat("the body: ", status.message())});
       });
 }
 

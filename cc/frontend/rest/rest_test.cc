@@ -1,5 +1,3 @@
-#include "cc/frontend/rest/rest_fixture.h"
-
 #include <functional>
 #include <memory>
 #include <optional>
@@ -11,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "cc/base/copy_counter.h"
 #include "cc/base/log.h"
+#include "cc/frontend/rest/rest_fixture.h"
 #include "cc/infer/fake_servable.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -472,7 +471,8 @@ TEST_F(RestTest, ClientsLoadAndUnloadOnlyWhereTheyMay) {
   EXPECT_THAT(refused.body(), HasSubstr("--model_control=1"));
   EXPECT_EQ(Call("POST", "/v2/repository/models/m/load").status(), 403);
 
-  infer::Core core(&repository_, &registry_, &budget_, {/*model_control=*/true});
+  infer::Core core(&repository_, &registry_, &budget_,
+                   {/*model_control=*/true});
   rest_.emplace(&loop_, &core, options_);
   EXPECT_EQ(Call("GET", "/v2/repository/models/m/load").status(), 405);
   const auto load = Start("POST", "/v2/repository/models/m/load");

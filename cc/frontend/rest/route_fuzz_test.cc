@@ -56,15 +56,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view path = fuzz::Text(data, size);
   const rest::Route route = rest::ParseRoute(path);
   rest::IsPost(route.endpoint);
-  if (!absl::EndsWith(path, "/") &&
-      route.endpoint != infer::Endpoint::kNone) {
+  if (!absl::EndsWith(path, "/") && route.endpoint != infer::Endpoint::kNone) {
     fuzz::Check(rest::Same(rest::ParseRoute(absl::StrCat(path, "/")), route),
                 "a final slash changes nothing", path);
   }
   const char* const tail = rest::Tail(route.endpoint);
-  const bool named = tail != nullptr &&
-                     (route.endpoint != infer::Endpoint::kStatistics ||
-                      !route.model.empty());
+  const bool named =
+      tail != nullptr &&
+      (route.endpoint != infer::Endpoint::kStatistics || !route.model.empty());
   fuzz::Check(named == !route.model.empty(), "a model is named or not", path);
   if (!named) return 0;
   const bool control = route.endpoint == infer::Endpoint::kLoad ||
