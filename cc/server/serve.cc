@@ -324,31 +324,6 @@ class Serving {
   int cut_ = 0;
 };
 
-// nullptr: no traces are wanted, or those of the environment cannot be sent,
-// which is no reason not to serve.
-absl::StatusOr<std::unique_ptr<telemetry::TraceExporter>> StartTraces(
-    const ServeFlags& flags) {
-  const auto options = telemetry::ReadTraceOptions(flags.otlp_endpoint, getenv);
-  if (!options.ok()) {
-    if (!flags.otlp_endpoint.empty()) return options.status();
-    Log(LogLevel::kWarning, "traces are not sent")
-        .With("why", options.status().message());
-    return nullptr;
-  }
-  if (!options->has_value()) return nullptr;
-  auto traces = std::make_unique<telemetry::TraceExporter>(**options);
-  if (!traces->running()) {
-    return absl::ResourceExhaustedError(
-        "the thread that sends traces cannot be started: the limit of "
-        "processes (ulimit -u, pids.max of the container) is reached");
-  }
-  Log(LogLevel::kInfo, "traces are sent")
-      .With("host", (*options)->url.host)
-      .With("port", (*options)->url.port)
-      .With("path", (*options)->url.path);
-  return traces;
-}
-
 int ServeModels(const ServeFlags& flags) {
   const auto signals = PrepareProcess();
   if (!signals.ok()) return CannotServe(signals.status());
@@ -364,7 +339,7 @@ int ServeModels(const ServeFlags& flags) {
   const auto devices =
       ChooseDevices(flags.device.device, engine::BuiltWithCuda());
   if (!devices.ok()) return CannotServe(devices.status());
-  auto traces = StartTraces(flags);
+  auto traces = telemetry::StartTraces(flags.otlp_endpoint, getenv);
   if (!traces.ok()) return CannotServe(traces.status());
   Serving serving(flags, *devices, *std::move(directory), *std::move(spawner),
                   *std::move(traces));
