@@ -44,8 +44,9 @@ def printed(*options: str) -> dict[str, Any]:
 def container(runtime: Mapping[str, Any], name: str) -> dict[str, Any]:
     """That of the pod of an InferenceService of this name.
 
-    As KServe's ReplacePlaceholders makes it (pkg/controller/v1beta1/inferenceservice/utils/utils.go):
-    a template of Go over the container's JSON, to which the service's metadata are given.
+    As KServe's ReplacePlaceholders makes it
+    (pkg/controller/v1beta1/inferenceservice/utils/utils.go): a template of
+    Go over the container's JSON, to which the service's metadata are given.
     """
     (told,) = runtime["spec"]["containers"]
     text = json.dumps(told).replace("{{.Name}}", name)

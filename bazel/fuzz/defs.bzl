@@ -20,7 +20,7 @@ fuzz_run(
 load("@rules_cc//cc:defs.bzl", "cc_binary")
 load("@rules_python//python:defs.bzl", "py_binary")
 
-_Fuzzed = provider(
+_FuzzedInfo = provider(
     "What a fuzz test is made of.",
     fields = {
         "corpus": "list of files: inputs to begin with",
@@ -55,7 +55,7 @@ def _fuzz_target_impl(ctx):
             executable = program,
             runfiles = _runfiles(ctx, ctx.files.corpus + ctx.files.dictionary, ctx.attr.program[0]),
         ),
-        _Fuzzed(
+        _FuzzedInfo(
             corpus = ctx.files.corpus,
             options = ctx.attr.options,
         ),
@@ -80,7 +80,7 @@ def _fuzz_test_impl(ctx):
 
     # libFuzzer's own form; a final newline would be part of a name.
     seeds = ctx.actions.declare_file(ctx.label.name + ".seeds")
-    ctx.actions.write(seeds, ",".join([f.short_path for f in ctx.attr.target[_Fuzzed].corpus]))
+    ctx.actions.write(seeds, ",".join([f.short_path for f in ctx.attr.target[_FuzzedInfo].corpus]))
     return [DefaultInfo(
         executable = test,
         runfiles = _runfiles(ctx, [seeds], ctx.attr.target),
@@ -88,7 +88,7 @@ def _fuzz_test_impl(ctx):
 
 _fuzz_test = rule(
     implementation = _fuzz_test_impl,
-    attrs = {"target": attr.label(cfg = "target", executable = True, mandatory = True, providers = [_Fuzzed])},
+    attrs = {"target": attr.label(cfg = "target", executable = True, mandatory = True, providers = [_FuzzedInfo])},
     test = True,
 )
 
@@ -151,7 +151,7 @@ def _fuzz_list_impl(ctx):
     tests = []
     files = ctx.runfiles([listing])
     for test in ctx.attr.tests:
-        fuzzed = test[_Fuzzed]
+        fuzzed = test[_FuzzedInfo]
         tests.append({
             "corpus": [f.short_path for f in fuzzed.corpus],
             "label": "//%s:%s" % (test.label.package, test.label.name.removesuffix("_target")),
@@ -164,7 +164,7 @@ def _fuzz_list_impl(ctx):
 
 _fuzz_list = rule(
     implementation = _fuzz_list_impl,
-    attrs = {"tests": attr.label_list(providers = [_Fuzzed])},
+    attrs = {"tests": attr.label_list(providers = [_FuzzedInfo])},
 )
 
 def fuzz_run(name, tests, **kwargs):

@@ -5,7 +5,7 @@ those that failed (`crash-`, `oom-`, `timeout-`, `leak-`), `log` what libFuzzer 
 the corpus of the tree a run begins with that of the run before. For example:
 
   ./bazelw run //cc:fuzz -- --minutes 10 parser
-  ./bazelw run //cc:fuzz -- --reproduce fuzz/cc/frontend/http/parser_fuzz_test/crashes/crash-0a1b parser
+  ./bazelw run //cc:fuzz -- --reproduce fuzz/.../parser_fuzz_test/crashes/crash-0a1b parser
   ./bazelw run //cc:fuzz -- --merge parser     # into the tree what reaches more than what is there
 """
 
@@ -130,7 +130,8 @@ def fuzz(target: Target, seconds: int) -> bool:
                     if not (status := _STATUS.match(text)):
                         continue
                     here = int(status[1])
-                    line = f"{runs + here:,} inputs, {status[2]} edges, {status[4]} kept, {status[5]}/s"
+                    line = f"{runs + here:,} inputs, {status[2]} edges, "
+                    line += f"{status[4]} kept, {status[5]}/s"
                     if time.monotonic() - said > 30:
                         said = time.monotonic()
                         print(f"{target.label}: {line}", flush=True)

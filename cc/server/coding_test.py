@@ -177,9 +177,9 @@ def test_bombs_are_refused_and_take_no_memory(server: Server) -> None:
     post(server, gzip.compress(request(ROWS).encode()), Content_Encoding="gzip")
     before = server.status("VmHWM")
     for bomb, name in bombs:
-        for limit, headers in ((8 * MIB, RAW), (MIB, {})):
+        for limit, form in ((8 * MIB, RAW), (MIB, {})):
             for _ in range(4):
-                status, error = post(server, bomb, Content_Encoding=name, **headers)
+                status, error = post(server, bomb, Content_Encoding=name, **form)
                 assert status == 413
                 assert f"more than {limit} bytes" in error
     assert server.status("VmHWM") - before < 32 * MIB
@@ -353,6 +353,8 @@ def test_a_client_of_grpc_that_goes_meanwhile(server: Server) -> None:
             call = stub.ModelInfer.future(message(zeros), compression=grpc.Compression.Gzip)
             call.cancel()
     until(lambda: server.metric(HELD) <= 64 << 10)
-    with tritonclient.grpc.InferenceServerClient(server.grpc_url) as asking:
-        with pytest.raises(InferenceServerException, match="unknown model"):
-            asking.infer("none", [], compression_algorithm="gzip")
+    with (
+        tritonclient.grpc.InferenceServerClient(server.grpc_url) as asking,
+        pytest.raises(InferenceServerException, match="unknown model"),
+    ):
+        asking.infer("none", [], compression_algorithm="gzip")

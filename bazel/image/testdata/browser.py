@@ -32,7 +32,7 @@ _FLAGS = [
 
 
 def command(bwrap: Path, root: Path, page: Path | None) -> list[str]:
-    """Chromium under bubblewrap; the page is /page.html, or None where the machine's servers have it."""
+    """Chromium under bubblewrap; the page is /page.html, or None where a server here has it."""
     root = root.resolve()
     words = [str(bwrap), "--unshare-all", "--die-with-parent", "--clearenv"]
     for folder in sorted(root.iterdir()):

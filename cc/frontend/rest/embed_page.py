@@ -23,7 +23,8 @@ def source(page: str, element: str, directive: str) -> str:
 def embed(page: str) -> str:
     numbers = ",".join(str(byte) for byte in page.encode())
     hashes = source(page, "style", "style-src") + source(page, "script", "script-src")
-    return f'constexpr unsigned char kPage[] = {{{numbers}}};\nconstexpr char kHashes[] = "{hashes}";\n'
+    embedded = f"constexpr unsigned char kPage[] = {{{numbers}}};\n"
+    return embedded + f'constexpr char kHashes[] = "{hashes}";\n'
 
 
 if __name__ == "__main__":
