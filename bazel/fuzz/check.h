@@ -6,9 +6,13 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <random>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 
 namespace fuzz {
@@ -40,6 +44,17 @@ inline std::vector<absl::string_view> Pieces(absl::string_view text,
     text.remove_prefix(pieces.back().size());
   }
   return pieces;
+}
+
+// The same as chunks of a cord, each in memory of its own.
+inline absl::Cord CordOfPieces(absl::string_view text, size_t most = 64) {
+  absl::Cord cord;
+  for (const absl::string_view piece : Pieces(text, 0, most)) {
+    auto copy = std::make_shared<std::string>(piece);
+    const absl::string_view view = *copy;
+    cord.Append(absl::MakeCordFromExternal(view, [copy = std::move(copy)] {}));
+  }
+  return cord;
 }
 
 }  // namespace fuzz

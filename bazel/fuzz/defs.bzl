@@ -196,5 +196,6 @@ def fuzz_run(name, tests, **kwargs):
             "RUN": "$(rootpath //bazel/toolchains:run)",
         },
         main = "//bazel/fuzz:fuzz.py",
+        deps = ["//bazel/image/private:namespaces"],
         **kwargs
     )

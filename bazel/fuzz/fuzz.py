@@ -17,10 +17,14 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from bazel.image.private import processes
+from bazel.image.private.processes import UserError
 
 _FRAME = re.compile(r"\(\S*/ld-linux-x86-64\.so\.2\+(0x[0-9a-f]+)\)")
 _STATUS = re.compile(r"^#(\d+)\t.*cov: (\d+) ft: (\d+) corp: (\d+)/\S+.* exec/s: (\d+)")
@@ -77,7 +81,7 @@ def symbolized(text: str, program: Path) -> str:
     offsets = [match[1] for match in _FRAME.finditer(text)]
     root = Path(os.environ["CC_ROOT"]).absolute()
     library = root / "usr/lib/x86_64-linux-gnu"
-    told = subprocess.run(
+    done = processes.run(
         [
             root / "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
             "--library-path",
@@ -86,11 +90,9 @@ def symbolized(text: str, program: Path) -> str:
             "-Cfp",
             f"--exe={program}",
             *offsets,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.splitlines()
+        ]
+    )
+    told = done.stdout.decode(errors="replace").splitlines()
     if len(told) != len(offsets):
         return text
     lines = iter(told)
@@ -101,7 +103,28 @@ def found(target: Target) -> list[Path]:
     return sorted(path for path in target.crashes.iterdir() if path.is_file())
 
 
-def fuzz(target: Target, seconds: int) -> bool:
+class Runs:
+    """The processes of all threads, which end together."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.over = False
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def add(self, process: subprocess.Popen[bytes]) -> None:
+        with self._lock:
+            self._processes.append(process)
+            if self.over:
+                process.terminate()
+
+    def stop(self) -> None:
+        with self._lock:
+            self.over = True
+            for process in self._processes:
+                processes.stop(process)
+
+
+def fuzz(target: Target, seconds: int, every: Runs) -> bool:
     """Runs it for so long, over what fails too; whether nothing failed."""
     corpus = target.out / "corpus"
     for folder in (corpus, target.crashes):
@@ -121,11 +144,11 @@ def fuzz(target: Target, seconds: int) -> bool:
             )
             said = time.monotonic()
             here = 0
-            with subprocess.Popen(
-                command, stderr=subprocess.PIPE, text=True, errors="replace"
-            ) as process:
+            with processes.running(command, stderr=subprocess.PIPE) as process:
+                every.add(process)
                 assert process.stderr
-                for text in process.stderr:
+                for told in process.stderr:
+                    text = told.decode(errors="replace")
                     log.write(text)
                     if not (status := _STATUS.match(text)):
                         continue
@@ -135,13 +158,15 @@ def fuzz(target: Target, seconds: int) -> bool:
                     if time.monotonic() - said > 30:
                         said = time.monotonic()
                         print(f"{target.label}: {line}", flush=True)
+                process.wait()
             runs += here
             if process.returncode == 0:
                 break
             if len(found(target)) == len(before) or len(found(target)) >= len(before) + 10:
                 break  # it does not start, or there is enough to look at
     new = [path for path in found(target) if path not in before]
-    print(f"{target.label}: {'FAILED, ' if new or process.returncode else 'done, '}{line}")
+    good = not new and (every.over or process.returncode == 0)
+    print(f"{target.label}: {'done' if good else 'FAILED'}, {line}")
     for path in new:
         command_line = [
             "./bazelw",
@@ -153,19 +178,21 @@ def fuzz(target: Target, seconds: int) -> bool:
             target.label,
         ]
         print(f"  {shlex.join(command_line)}")
-    if process.returncode and not new:
+    if not good and not new:
         print(f"  see {target.out / 'log'}")
     sys.stdout.flush()
-    return not new and not process.returncode
+    return good
 
 
 def merge(target: Target, workspace: Path) -> None:
     """Puts into the tree the smallest inputs that reach what its corpus does not."""
     if not target.corpus:
-        sys.exit(f"{target.label} has no corpus in the tree to add to")
+        raise UserError(f"{target.label} has no corpus in the tree to add to")
     folder = workspace / Path(os.path.relpath(target.corpus[0].parent, Path.cwd()))
     before = set(folder.iterdir())
-    subprocess.run(target.command("-merge=1", folder, target.out / "corpus"), check=True)
+    command = target.command("-merge=1", folder, target.out / "corpus")
+    if code := processes.run(command, stdout=None, stderr=None).returncode:
+        raise UserError(f"{target.label}: libFuzzer ended with {code}; its last lines say why")
     print(f"{target.label}: {len(set(folder.iterdir()) - before)} inputs added to {folder}")
 
 
@@ -180,11 +207,11 @@ def main() -> int:
     parser.add_argument("--reproduce", type=Path, metavar="INPUT", help="runs one input")
     parser.add_argument("--merge", action="store_true", help="adds to the corpus of the tree")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="parts of names; all")
-    arguments = parser.parse_args()
-    caller = Path(os.environ["BUILD_WORKING_DIRECTORY"])
+    arguments = parser.parse_intermixed_args()  # as the listing stands first, and targets last
+    out = processes.user_path(arguments.out)
     targets = [
         target
-        for target in read(arguments.listing, caller / arguments.out)
+        for target in read(arguments.listing, out)
         if not arguments.targets or any(part in target.label for part in arguments.targets)
     ]
     if not targets:
@@ -192,27 +219,27 @@ def main() -> int:
     if arguments.reproduce:
         if len(targets) > 1:
             parser.error("--reproduce wants one TARGET: " + ", ".join(t.label for t in targets))
-        command = targets[0].command(caller / arguments.reproduce)
-        done = subprocess.run(
-            command, stderr=subprocess.PIPE, text=True, errors="replace", check=False
-        )
-        print(symbolized(done.stderr, targets[0].program), file=sys.stderr)
+        command = targets[0].command(processes.user_path(arguments.reproduce))
+        done = processes.run(command, stdout=None)
+        said = done.stderr.decode(errors="replace")
+        print(symbolized(said, targets[0].program), file=sys.stderr)
         return done.returncode
     if arguments.merge:
         for target in targets:
             merge(target, Path(os.environ["BUILD_WORKSPACE_DIRECTORY"]))
         return 0
     seconds = round(arguments.minutes * 60)
-    print(
-        f"{len(targets)} targets, {arguments.minutes:g} minutes each, into {caller / arguments.out}"
-    )
+    print(f"{len(targets)} targets, {arguments.minutes:g} minutes each, into {out}", flush=True)
+    every = Runs()
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        good = list(pool.map(lambda target: fuzz(target, seconds), targets))
+        try:
+            good = list(pool.map(lambda target: fuzz(target, seconds, every), targets))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            every.stop()
+            raise
     return 0 if all(good) else 1
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    processes.run_main(main)

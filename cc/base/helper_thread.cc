@@ -1,30 +1,18 @@
 #include "cc/base/helper_thread.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <chrono>
 #include <memory>
 #include <new>
-#include <system_error>
 #include <utility>
+
+#include "cc/base/thread.h"
 
 namespace base {
 
 HelperThread::HelperThread(Loop* loop, size_t max_waiting)
-    : loop_(loop), max_waiting_(max_waiting) {
-  // Signals are for the loop's thread.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    thread_ = std::thread([this] { Serve(); });
-  } catch (const std::system_error&) {
-    // The limit of processes: Run says no.
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-}
+    : loop_(loop),
+      max_waiting_(max_waiting),
+      thread_(StartThread([this] { Serve(); })) {}
 
 HelperThread::~HelperThread() {
   {

@@ -8,13 +8,14 @@
 #include <algorithm>
 #include <atomic>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "cc/base/detached_thread.h"
 #include "cc/base/log.h"
+#include "cc/base/thread.h"
 
 namespace base {
 namespace {
@@ -148,7 +149,11 @@ void LogWriter::State::Run() {
 
 LogWriter::LogWriter(int fd, size_t limit)
     : state_(std::make_shared<State>(fd, limit)) {
-  running_ = RunDetached([state = state_] { state->Run(); });
+  // SIGPIPE, which only a write of this thread could cause, is blocked there
+  // and then an error of the write.
+  std::thread thread = StartThread([state = state_] { state->Run(); });
+  running_ = thread.joinable();
+  if (running_) thread.detach();
 }
 
 LogWriter::~LogWriter() { Stop(absl::ZeroDuration()); }

@@ -1,5 +1,7 @@
 #include "cc/base/text.h"
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -60,6 +62,25 @@ absl::string_view Clip(absl::string_view text, size_t max) {
 std::string Quote(absl::string_view text, size_t max) {
   return absl::StrCat("\"", Clip(text, max),
                       text.size() > max ? "...\"" : "\"");
+}
+
+bool PercentDecode(absl::string_view text, std::string* out) {
+  bool valid = true;
+  for (size_t i = 0; i < text.size(); ++i) {
+    uint32_t byte = 0;
+    if (text[i] != '%') {
+      out->push_back(text[i]);
+    } else if (i + 2 < text.size() && absl::ascii_isxdigit(text[i + 1]) &&
+               absl::ascii_isxdigit(text[i + 2]) &&
+               absl::SimpleHexAtoi(text.substr(i + 1, 2), &byte)) {
+      out->push_back(static_cast<char>(byte));
+      i += 2;
+    } else {
+      out->push_back('%');
+      valid = false;
+    }
+  }
+  return valid;
 }
 
 std::string ShapeText(const std::vector<int64_t>& shape) {

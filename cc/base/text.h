@@ -23,6 +23,11 @@ absl::string_view Clip(absl::string_view text, size_t max);
 // closing quote.
 std::string Quote(absl::string_view text, size_t max = 100);
 
+// Appends the text with each %XX as the byte that it is (RFC 3986,
+// section 2.1). False where a % has no two hexadecimal digits behind it; it
+// stays as it is.
+bool PercentDecode(absl::string_view text, std::string* out);
+
 // "[1,3,32,32]"
 std::string ShapeText(const std::vector<int64_t>& shape);
 

@@ -24,6 +24,20 @@ TEST(Text, QuoteTellsThatThereIsMore) {
   EXPECT_EQ(Quote(std::string(1000, 'x')).size(), 105u);
 }
 
+TEST(Text, PercentDecodeLeavesWhatIsNone) {
+  std::string out = "at ";
+  EXPECT_TRUE(PercentDecode("a%2Fb%e4%BD%A0", &out));
+  EXPECT_EQ(out, "at a/b\xE4\xBD\xA0");
+  for (const char* text : {"%", "100%", "%4", "%+1a", "%zz", "% 41"}) {
+    std::string same;
+    EXPECT_FALSE(PercentDecode(text, &same)) << text;
+    EXPECT_EQ(same, text);
+  }
+  out.clear();
+  EXPECT_FALSE(PercentDecode("%41%%42", &out));
+  EXPECT_EQ(out, "A%B");
+}
+
 TEST(Text, Shapes) {
   EXPECT_EQ(ShapeText({}), "[]");
   EXPECT_EQ(ShapeText({-1, 3}), "[-1,3]");

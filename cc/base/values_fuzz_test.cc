@@ -13,17 +13,17 @@
 #include "absl/strings/string_view.h"
 #include "bazel/fuzz/check.h"
 #include "cc/base/data_type.h"
+#include "cc/base/refusal_check.h"
 #include "cc/base/tensor_spec.h"
-#include "cc/base/text.h"
 #include "cc/base/values.h"
 
 namespace base {
 namespace {
 
 void CheckError(const absl::Status& status) {
-  fuzz::Check(status.ok() ||
-                  (absl::IsInvalidArgument(status) && IsUtf8(status.message())),
-              "errors are text", status.message());
+  if (!status.ok()) {
+    CheckRefusal(status, {absl::StatusCode::kInvalidArgument});
+  }
 }
 
 // Takes numbers from the front of the input; zeros at its end.
@@ -75,8 +75,9 @@ void CheckOffsets(Numbers numbers) {
 }
 
 void CheckElements(Numbers numbers) {
-  TensorSpec spec{"x", static_cast<DataType>(numbers.Small() & 15), {-1}};
-  if (spec.dtype >= DataType::kBytes) return;
+  const auto dtype = static_cast<DataType>(numbers.Small() & 15);
+  if (dtype >= DataType::kBytes) return;
+  TensorSpec spec{"x", dtype, {-1}};
   spec.range = {numbers.Large(), numbers.Large(), "row of a table"};
   absl::string_view data = numbers.rest();
   data = data.substr(0, data.size() / SizeOf(spec.dtype) * SizeOf(spec.dtype));

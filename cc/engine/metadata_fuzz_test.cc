@@ -6,7 +6,7 @@
 
 #include "absl/status/status.h"
 #include "bazel/fuzz/check.h"
-#include "cc/base/text.h"
+#include "cc/base/refusal_check.h"
 #include "cc/engine/metadata.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -22,8 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                   inputs[1].range->min >= 0 && inputs[1].range->max <= 999,
               "a range becomes no wider");
   if (status.ok()) return 0;
-  fuzz::Check((absl::IsDataLoss(status) || absl::IsInvalidArgument(status)) &&
-                  base::IsUtf8(status.message()),
-              "errors are text", status.message());
+  base::CheckRefusal(status, {absl::StatusCode::kDataLoss,
+                              absl::StatusCode::kInvalidArgument});
   return 0;
 }

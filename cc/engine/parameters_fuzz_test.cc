@@ -4,14 +4,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "bazel/fuzz/check.h"
-#include "cc/base/text.h"
+#include "cc/base/refusal_check.h"
 #include "cc/engine/model_files.h"
 #include "cc/engine/test_model.h"
 
@@ -26,11 +28,19 @@ struct Model {
     const char* const temporary = std::getenv("TEST_TMPDIR");
     directory = absl::StrCat(temporary != nullptr ? temporary : "/tmp",
                              "/parameters_fuzz_test.", getpid());
-    std::string program = CopyProgram({{"x", kFp32, {-1, 2}}});
-    for (const char* name : {"a", "b"}) {
-      program += Bytes(1, Bytes(3, TensorVar({name, kFp32, {4}}, true)));
+    const TestTensor x = {"x", kFp32, {-1, 2}};
+    std::vector<std::string> variables = {ListVar("feed", 9),
+                                          ListVar("fetch", 10),
+                                          TensorVar(x, /*persistable=*/false)};
+    for (const TestTensor& parameter :
+         {TestTensor{"a", kFp32, {4}}, TestTensor{"b", kFp32, {4}},
+          TestTensor{"weight", kFp32, {2, 3}}}) {
+      variables.push_back(TensorVar(parameter, /*persistable=*/true));
     }
-    WriteModel(directory, program, "");
+    WriteModel(directory,
+               Program(variables, {Op("feed", "feed", "x", 0),
+                                   Op("fetch", "x", "fetch", 0)}),
+               "");
   }
   ~Model() { std::filesystem::remove_all(directory); }
   std::string directory;
@@ -44,12 +54,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::ofstream(model.directory + "/model.pdiparams", std::ios::binary)
       << fuzz::Text(data, size);
   const auto files = engine::CheckModelFiles(model.directory);
-  if (!files.ok()) {
-    fuzz::Check((absl::IsDataLoss(files.status()) ||
-                 absl::IsInvalidArgument(files.status()) ||
-                 absl::IsNotFound(files.status())) &&
-                    base::IsUtf8(files.status().message()),
-                "errors are text", files.status().message());
+  if (files.ok()) {
+    fuzz::Check(files->signature.parameters.size() == 3,
+                "all parameters are there");
+  } else {
+    base::CheckRefusal(files.status(), {absl::StatusCode::kDataLoss,
+                                        absl::StatusCode::kInvalidArgument,
+                                        absl::StatusCode::kNotFound});
   }
   return 0;
 }

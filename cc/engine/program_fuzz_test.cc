@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "bazel/fuzz/check.h"
+#include "cc/base/refusal_check.h"
 #include "cc/base/text.h"
 #include "cc/base/values.h"
 #include "cc/engine/program.h"
@@ -45,10 +46,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::StatusOr<engine::Signature> signature =
       engine::ParseProgram(bytes);
   if (!signature.ok()) {
-    fuzz::Check((absl::IsDataLoss(signature.status()) ||
-                 absl::IsInvalidArgument(signature.status())) &&
-                    base::IsUtf8(signature.status().message()),
-                "errors are text", signature.status().message());
+    base::CheckRefusal(
+        signature.status(),
+        {absl::StatusCode::kDataLoss, absl::StatusCode::kInvalidArgument});
     return 0;
   }
   engine::CheckSignature(*signature);

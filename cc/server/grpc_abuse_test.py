@@ -274,7 +274,9 @@ def test_slow_clients_are_ended_and_others_served(models: Repository) -> None:
 def test_the_byte_budget_is_shared_and_given_back(models: Repository) -> None:
     # On a busy machine what is held shall be held until somebody asks.
     flags = (f"--max_inflight_bytes={2 << 20}", "--stall_timeout_ms=600000")
-    with serving(models.flag, *flags) as server:
+    # What is refused gives its block back, so that a small request may find room again and again.
+    large = np.ones((32768, 4), "f4")
+    with serving(models.flag, f"--max_batch_size={len(large)}", *flags) as server:
         raws = [Raw(server) for _ in range(40)]
         statuses = []
         for raw in raws:
@@ -285,7 +287,7 @@ def test_the_byte_budget_is_shared_and_given_back(models: Repository) -> None:
                 raw.send(frame(DATA, 0, 2 * i + 1, framed(bytes(30000))[:15000]))
         with grpc.insecure_channel(server.grpc_url) as channel:
             stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-            made = service_pb2.ModelInferRequest.FromString(message())
+            made = service_pb2.ModelInferRequest.FromString(message(large))
             with pytest.raises(grpc.RpcError) as caught:
                 while True:
                     stub.ModelInfer(made, timeout=60)

@@ -4,6 +4,7 @@ import concurrent.futures
 import queue
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,13 +96,20 @@ def test_streams_are_answered_and_ended(models: Repository) -> None:
     with serving(models.flag, "--drain_timeout_ms=60000") as server, connect(server) as channel:
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         asked: queue.Queue[Any] = queue.Queue()
-        answers = stub.ModelStreamInfer(iter(asked.get, None))
+        sent: list[Any] = []
+
+        def requests() -> Iterator[Any]:
+            for made in iter(asked.get, None):
+                yield made
+                sent.append(made)  # the next one is wanted: this one is on its way
+
+        answers = stub.ModelStreamInfer(requests())
         asked.put(request(id="first"))
         assert next(answers).infer_response.id == "first"
         with server.stopped(*server.workers):
             for i in range(10):
                 asked.put(request(id=str(i)))
-            until(lambda: server.metric(RUNNING) == 1)
+            until(lambda: server.metric(RUNNING) == 1 and len(sent) == 11)
             # All have come: the server has answered a later call.
             stub.ServerLive(service_pb2.ServerLiveRequest())
             server.process.send_signal(signal.SIGTERM)

@@ -2,14 +2,15 @@
 
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "cc/base/detached_thread.h"
 #include "cc/base/log.h"
+#include "cc/base/thread.h"
 #include "cc/telemetry/nvml.h"
 
 namespace telemetry {
@@ -103,7 +104,9 @@ std::unique_ptr<GpuMetrics> GpuMetrics::Start(const Options& options) {
   auto nvml = Nvml::Open();
   if (!nvml.ok()) return nullptr;
   const auto state = std::make_shared<State>(*std::move(nvml));
-  if (!base::RunDetached([state] { state->Run(); })) return nullptr;
+  std::thread thread = base::StartThread([state] { state->Run(); });
+  if (!thread.joinable()) return nullptr;
+  thread.detach();
   return std::unique_ptr<GpuMetrics>(new GpuMetrics(options, state));
 }
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <deque>
 #include <new>
+#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/ascii.h"
@@ -11,8 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "cc/base/detached_thread.h"
 #include "cc/base/log.h"
+#include "cc/base/thread.h"
 #include "cc/telemetry/traced_request.h"
 
 namespace telemetry {
@@ -196,7 +197,9 @@ void TraceExporter::State::Run() {
 
 TraceExporter::TraceExporter(TraceOptions options)
     : state_(std::make_shared<State>(std::move(options))) {
-  running_ = base::RunDetached([state = state_] { state->Run(); });
+  std::thread thread = base::StartThread([state = state_] { state->Run(); });
+  running_ = thread.joinable();
+  if (running_) thread.detach();
 }
 
 TraceExporter::~TraceExporter() { Stop(Clock::duration::zero()); }

@@ -5,7 +5,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
@@ -22,20 +21,9 @@ using Resource = std::vector<std::pair<std::string, std::string>>;
 constexpr char kEndpoint[] = "OTEL_EXPORTER_OTLP_ENDPOINT";
 constexpr char kTracesEndpoint[] = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 
-std::string PercentDecode(absl::string_view text) {
+std::string Decoded(absl::string_view text) {
   std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    uint32_t byte = 0;
-    if (text[i] == '%' && i + 2 < text.size() &&
-        absl::ascii_isxdigit(text[i + 1]) &&
-        absl::ascii_isxdigit(text[i + 2]) &&
-        absl::SimpleHexAtoi(text.substr(i + 1, 2), &byte)) {
-      out.push_back(static_cast<char>(byte));
-      i += 2;
-    } else {
-      out.push_back(text[i]);
-    }
-  }
+  base::PercentDecode(absl::StripAsciiWhitespace(text), &out);
   return out;
 }
 
@@ -108,8 +96,7 @@ absl::StatusOr<std::optional<TraceOptions>> ReadTraceOptions(
        absl::StrSplit(read("OTEL_RESOURCE_ATTRIBUTES"), ',')) {
     const size_t equals = pair.find('=');
     if (equals == pair.npos) continue;
-    Set(PercentDecode(absl::StripAsciiWhitespace(pair.substr(0, equals))),
-        PercentDecode(absl::StripAsciiWhitespace(pair.substr(equals + 1))),
+    Set(Decoded(pair.substr(0, equals)), Decoded(pair.substr(equals + 1)),
         &options.resource);
   }
   if (const absl::string_view name = read("OTEL_SERVICE_NAME"); !name.empty()) {

@@ -5,6 +5,8 @@
 // are put before it, and each frame is a byte each for type, flags, stream and
 // length, and so many bytes; from the type's bit 7 on the length is in KiB, the
 // bytes are repeated. A type of 0x7f is a turn of the model, which answers.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -128,7 +130,11 @@ void Serve(absl::string_view text, Server* server) {
     closed = link.closed();
   }
   server->model->RunAll();  // of calls that are gone
-  Turn(&server->loop);
+  // What a thread decompresses for them, it gives up.
+  for (int i = 0; i < 10'000 && server->budget.held() > 0; ++i) {
+    usleep(100);
+    Turn(&server->loop);
+  }
   CheckAnswer(answer, !closed);
   fuzz::Check(server->budget.held() == 0, "all is given back",
               absl::StrCat(server->budget.held()));

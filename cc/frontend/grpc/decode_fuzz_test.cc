@@ -1,9 +1,7 @@
 // A message of the Open Inference Protocol, or what should be one.
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
-#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
@@ -12,58 +10,21 @@
 #include "bazel/fuzz/check.h"
 #include "cc/base/byte_budget.h"
 #include "cc/base/data_type.h"
-#include "cc/base/text.h"
-#include "cc/base/wire.h"
+#include "cc/base/refusal_check.h"
 #include "cc/frontend/grpc/decode.h"
 #include "cc/frontend/grpc/encode.h"
 #include "cc/frontend/grpc/triton.h"
 #include "cc/frontend/http/block.h"
+#include "cc/infer/fuzz_requests.h"
 #include "cc/infer/validate.h"
 
 namespace grpc {
 namespace {
 
-using base::DataType;
-
-// An input of every type, by its name; one with offsets.
-const infer::ModelInfo& Model() {
-  static const auto* const model = [] {
-    auto* info = new infer::ModelInfo;
-    info->name = "m";
-    info->version = "1";
-    for (const DataType type :
-         {DataType::kBool, DataType::kUint8, DataType::kUint16,
-          DataType::kUint32, DataType::kUint64, DataType::kInt8,
-          DataType::kInt16, DataType::kInt32, DataType::kInt64,
-          DataType::kFloat16, DataType::kFloat32, DataType::kFloat64,
-          DataType::kBfloat16, DataType::kBytes}) {
-      info->inputs.push_back({base::NameOf(type), type, {-1, 2}});
-    }
-    info->inputs.push_back({"words", DataType::kInt64, {-1, 1}, 1});
-    info->outputs = info->inputs;
-    info->max_batch_size = 64;
-    return info;
-  }();
-  return *model;
-}
-
-absl::Cord InPieces(absl::string_view text) {
-  absl::Cord cord;
-  for (const absl::string_view piece : fuzz::Pieces(text, 0, 16)) {
-    auto copy = std::make_shared<std::string>(piece);
-    const absl::string_view view = *copy;
-    cord.Append(absl::MakeCordFromExternal(view, [copy = std::move(copy)] {}));
-  }
-  return cord;
-}
-
 void CheckError(const absl::Status& status) {
-  fuzz::Check(absl::IsInvalidArgument(status) ||
-                  absl::IsResourceExhausted(status) ||
-                  absl::IsUnimplemented(status),
-              "what is refused is the client's matter", status.ToString());
-  fuzz::Check(base::IsUtf8(status.message()) && !status.message().empty(),
-              "errors are text", status.message());
+  base::CheckRefusal(status, {absl::StatusCode::kInvalidArgument,
+                              absl::StatusCode::kResourceExhausted,
+                              absl::StatusCode::kUnimplemented});
 }
 
 absl::StatusOr<infer::Request> Decode(const absl::Cord& bytes,
@@ -71,7 +32,7 @@ absl::StatusOr<infer::Request> Decode(const absl::Cord& bytes,
   InferMessage message;
   absl::Status status = ParseInferMessage(bytes, &message);
   if (!status.ok()) return status;
-  return DecodeInferRequest(Model(), message, pool);
+  return DecodeInferRequest(infer::ModelOfEveryType(), message, pool);
 }
 
 // The request again, all its tensors raw.
@@ -105,26 +66,13 @@ std::string Write(const infer::Request& request) {
   return out;
 }
 
-void CheckSame(const infer::Request& a, const infer::Request& b) {
-  fuzz::Check(a.id == b.id && a.outputs == b.outputs &&
-                  a.inputs.size() == b.inputs.size(),
-              "the same request");
-  for (size_t i = 0; i < a.inputs.size(); ++i) {
-    const infer::Tensor& x = a.inputs[i];
-    const infer::Tensor& y = b.inputs[i];
-    fuzz::Check(x.name == y.name && x.dtype == y.dtype && x.shape == y.shape &&
-                    x.lod == y.lod && x.data == y.data,
-                "the same tensor", x.name);
-  }
-}
-
 void CheckInfer(absl::string_view text) {
   base::ByteBudget budget(1 << 20);
   {
     const auto pool = http::BlockPool::Make(&budget);
     const absl::Cord cord(text);
     const auto whole = Decode(cord, pool.get());
-    const auto pieces = Decode(InPieces(text), pool.get());
+    const auto pieces = Decode(fuzz::CordOfPieces(text, 16), pool.get());
     if (!whole.ok()) {
       CheckError(whole.status());
       fuzz::Check(pieces.status() == whole.status(), "pieces change nothing",
@@ -134,7 +82,7 @@ void CheckInfer(absl::string_view text) {
     }
     fuzz::Check(pieces.ok(), "pieces change nothing",
                 pieces.status().ToString());
-    CheckSame(*whole, *pieces);
+    infer::CheckSame(*whole, *pieces);
     // Raw tensors are parts of the message, others are paid for.
     size_t read = 0;
     for (const infer::Tensor& tensor : whole->inputs) {
@@ -142,20 +90,16 @@ void CheckInfer(absl::string_view text) {
     }
     fuzz::Check(read <= text.size() + budget.held(), "what is read is paid for",
                 absl::StrCat(read));
-    infer::ModelInfo model = Model();
-    model.inputs.clear();
-    for (const infer::Tensor& tensor : whole->inputs) {
-      model.inputs.push_back(*infer::Find(Model().inputs, tensor.name));
-    }
-    if (const absl::Status valid = infer::Validate(model, *whole);
+    if (const absl::Status valid =
+            infer::Validate(infer::ModelOf(whole->inputs), *whole);
         !valid.ok()) {
       CheckError(valid);
     }
     const auto again = Decode(absl::Cord(Write(*whole)), pool.get());
     fuzz::Check(again.ok(), "what is written can be read",
                 again.status().ToString());
-    CheckSame(*again, *whole);
-    EncodeInferResponse(Model(), whole->id, whole->inputs);
+    infer::CheckSame(*again, *whole);
+    EncodeInferResponse(infer::ModelOfEveryType(), whole->id, whole->inputs);
   }
   fuzz::Check(budget.held() == 0, "all is given back",
               absl::StrCat(budget.held()));

@@ -17,48 +17,15 @@
 #include "absl/strings/string_view.h"
 #include "bazel/fuzz/check.h"
 #include "cc/base/byte_budget.h"
+#include "cc/base/refusal_check.h"
 #include "cc/base/text.h"
 #include "cc/frontend/rest/decode.h"
 #include "cc/frontend/rest/encode.h"
+#include "cc/infer/fuzz_requests.h"
 #include "cc/infer/validate.h"
 
 namespace rest {
 namespace {
-
-using base::DataType;
-
-// An input of every type, by its name in small letters; two with offsets.
-const infer::ModelInfo& Model() {
-  static const auto* const model = [] {
-    auto* info = new infer::ModelInfo;
-    info->name = "m";
-    info->version = "1";
-    for (const DataType type :
-         {DataType::kBool, DataType::kUint8, DataType::kUint16,
-          DataType::kUint32, DataType::kUint64, DataType::kInt8,
-          DataType::kInt16, DataType::kInt32, DataType::kInt64,
-          DataType::kFloat16, DataType::kFloat32, DataType::kFloat64,
-          DataType::kBfloat16, DataType::kBytes}) {
-      info->inputs.push_back({base::NameOf(type), type, {-1, 2}});
-    }
-    info->inputs.push_back({"words", DataType::kInt64, {-1, 1}, 1});
-    info->inputs.push_back({"nested", DataType::kFloat32, {-1, 1}, 2});
-    info->outputs = info->inputs;
-    info->max_batch_size = 64;
-    return info;
-  }();
-  return *model;
-}
-
-// The same with these inputs alone, in their order.
-infer::ModelInfo ModelOf(const std::vector<infer::Tensor>& tensors) {
-  infer::ModelInfo model = Model();
-  model.inputs.clear();
-  for (const infer::Tensor& tensor : tensors) {
-    model.inputs.push_back(*infer::Find(Model().inputs, tensor.name));
-  }
-  return model;
-}
 
 // In one piece, with what simdjson reads beyond it, and not a byte more.
 absl::Cord Padded(absl::string_view text) {
@@ -69,44 +36,23 @@ absl::Cord Padded(absl::string_view text) {
   return absl::MakeCordFromExternal(view, [bytes = std::move(bytes)] {});
 }
 
-absl::Cord InPieces(absl::string_view text) {
-  absl::Cord cord;
-  for (const absl::string_view piece : fuzz::Pieces(text, 0)) {
-    auto copy = std::make_shared<std::string>(piece);
-    const absl::string_view view = *copy;
-    cord.Append(absl::MakeCordFromExternal(view, [copy = std::move(copy)] {}));
-  }
-  return cord;
-}
-
 void CheckError(const absl::Status& status) {
-  fuzz::Check(
-      absl::IsInvalidArgument(status) || absl::IsResourceExhausted(status),
-      "what is refused is the client's matter", status.ToString());
-  fuzz::Check(base::IsUtf8(status.message()) && !status.message().empty(),
-              "errors are text", status.message());
+  base::CheckRefusal(status, {absl::StatusCode::kInvalidArgument,
+                              absl::StatusCode::kResourceExhausted});
 }
 
-void CheckSame(const infer::Request& a, const infer::Request& b) {
-  fuzz::Check(a.id == b.id && a.outputs == b.outputs &&
-                  a.priority == b.priority && a.timeout == b.timeout &&
-                  a.inputs.size() == b.inputs.size(),
+void CheckSameCall(const infer::Request& a, const infer::Request& b) {
+  fuzz::Check(a.priority == b.priority && a.timeout == b.timeout,
               "the same request");
-  for (size_t i = 0; i < a.inputs.size(); ++i) {
-    const infer::Tensor& x = a.inputs[i];
-    const infer::Tensor& y = b.inputs[i];
-    fuzz::Check(x.name == y.name && x.dtype == y.dtype && x.shape == y.shape &&
-                    x.lod == y.lod && x.data == y.data,
-                "the same tensor", x.name);
-  }
+  infer::CheckSame(a, b);
 }
 
 // Writes a valid request's inputs as an answer, and reads that as a request.
 void CheckRoundTrip(const infer::Request& request, bool binary) {
   const BinaryOutputs form{binary,
                            std::vector<bool>(request.inputs.size(), binary)};
-  const auto answer =
-      EncodeInferResponse(Model(), request.id, form, request.inputs, nullptr);
+  const auto answer = EncodeInferResponse(infer::ModelOfEveryType(), request.id,
+                                          form, request.inputs, nullptr);
   if (!answer.ok()) {  // NaN, infinities and bytes that are no text
     fuzz::Check(!binary && absl::IsFailedPrecondition(answer.status()),
                 "every tensor can be written", answer.status().ToString());
@@ -120,7 +66,7 @@ void CheckRoundTrip(const infer::Request& request, bool binary) {
   fuzz::Check(at < json_size, "an answer has outputs", text);
   text.replace(at, 11, "\"inputs\":[");
   const auto again = DecodeInferRequest(
-      Model(),
+      infer::ModelOfEveryType(),
       {false, absl::Cord(text),
        answer->json_size ? std::optional(*answer->json_size - 1)
                          : std::nullopt},
@@ -130,17 +76,18 @@ void CheckRoundTrip(const infer::Request& request, bool binary) {
   infer::Request plain;
   plain.id = request.id;
   plain.inputs = request.inputs;
-  CheckSame(again->request, plain);
+  CheckSameCall(again->request, plain);
 }
 
 void CheckInfer(absl::string_view text, std::optional<size_t> json_size) {
   base::ByteBudget budget(1 << 20);
   {
-    const auto whole =
-        DecodeInferRequest(Model(), {true, Padded(text), json_size}, &budget);
+    const auto whole = DecodeInferRequest(
+        infer::ModelOfEveryType(), {true, Padded(text), json_size}, &budget);
     const size_t held = budget.held();
     const auto pieces = DecodeInferRequest(
-        Model(), {false, InPieces(text), json_size}, nullptr);
+        infer::ModelOfEveryType(), {false, fuzz::CordOfPieces(text), json_size},
+        nullptr);
     if (!whole.ok()) {
       CheckError(whole.status());
       // Of several faults, simdjson looks for another first where "}" follows
@@ -153,7 +100,7 @@ void CheckInfer(absl::string_view text, std::optional<size_t> json_size) {
     } else {
       fuzz::Check(pieces.ok(), "pieces change nothing",
                   pieces.status().ToString());
-      CheckSame(whole->request, pieces->request);
+      CheckSameCall(whole->request, pieces->request);
       size_t read = 0;
       for (const infer::Tensor& tensor : whole->request.inputs) {
         read += tensor.data.size();
@@ -161,8 +108,8 @@ void CheckInfer(absl::string_view text, std::optional<size_t> json_size) {
       const size_t binary = json_size ? text.size() - *json_size : 0;
       fuzz::Check(held + binary >= read, "what is read is paid for",
                   absl::StrCat(held, " + ", binary, " for ", read));
-      const absl::Status valid =
-          infer::Validate(ModelOf(whole->request.inputs), whole->request);
+      const absl::Status valid = infer::Validate(
+          infer::ModelOf(whole->request.inputs), whole->request);
       if (!valid.ok()) {
         CheckError(valid);
       } else {
@@ -176,7 +123,7 @@ void CheckInfer(absl::string_view text, std::optional<size_t> json_size) {
 }
 
 void CheckRaw(absl::string_view text) {
-  for (const base::TensorSpec& spec : Model().inputs) {
+  for (const base::TensorSpec& spec : infer::ModelOfEveryType().inputs) {
     infer::ModelInfo model;
     model.name = "raw";
     model.inputs = {spec};

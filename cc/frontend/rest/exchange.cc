@@ -15,23 +15,6 @@ using infer::Endpoint;
 // Clients choose names and ids; what they choose is told back up to here.
 constexpr size_t kMaxError = 2000;
 
-// Accept-Encoding is a list, which may stand in several headers.
-coding::Coding Accepted(const http::Request& request) {
-  const std::string* first = nullptr;
-  std::string joined;
-  for (const auto& [name, value] : request.headers) {
-    if (!absl::EqualsIgnoreCase(name, "Accept-Encoding")) continue;
-    if (first == nullptr) {
-      first = &value;
-    } else {
-      absl::StrAppend(&joined, ",", value);
-    }
-  }
-  if (first == nullptr) return coding::Coding::kIdentity;
-  return coding::AcceptedCoding(joined.empty() ? *first
-                                               : absl::StrCat(*first, joined));
-}
-
 }  // namespace
 
 int HttpStatus(const absl::Status& status, const infer::Timing& timing) {
@@ -81,13 +64,17 @@ Exchange::Exchange(infer::Core* core, coding::Coders* coders,
       coders(coders),
       method(request.method),
       path(request.path()),
-      accepted(Accepted(request)),
       headers(std::move(headers)) {}
 
-void Exchange::ReadCaller(const http::Request& request) {
+void Exchange::ReadHeaders(const http::Request& request) {
+  std::string codings;  // a list, which may stand in several headers
   for (const auto& [name, value] : request.headers) {
     caller.OnHeader(name, value);
+    if (absl::EqualsIgnoreCase(name, "Accept-Encoding")) {
+      absl::StrAppend(&codings, ",", value);
+    }
   }
+  accepted = coding::AcceptedCoding(codings);
 }
 
 // Errors go as they are: tritonclient reads them so, whatever it asked for.
@@ -121,8 +108,7 @@ void Exchange::Compress(http::Response response) {
 }
 
 void Exchange::SendAsItIs(http::Response response) {
-  response.headers.insert(response.headers.end(), headers.begin(),
-                          headers.end());
+  AddHeaders(&response);
   Record(response);
   reply->Send(std::move(response));
 }
@@ -133,9 +119,13 @@ void Exchange::Refuse(const Refusal& refusal) {
 
 http::Response Exchange::MakeRefusal(const Refusal& refusal) {
   http::Response response = rest::MakeRefusal(refusal, &error);
-  response.headers.insert(response.headers.end(), headers.begin(),
-                          headers.end());
+  AddHeaders(&response);
   return response;
+}
+
+void Exchange::AddHeaders(http::Response* response) const {
+  response->headers.insert(response->headers.end(), headers.begin(),
+                           headers.end());
 }
 
 void Exchange::Fail(const absl::Status& status) {

@@ -45,8 +45,8 @@ struct Exchange : std::enable_shared_from_this<Exchange> {
   Exchange(infer::Core* core, coding::Coders* coders,
            const http::Request& request, http::Headers headers);
 
-  // Takes what the headers say of who asks.
-  void ReadCaller(const http::Request& request);
+  // Takes what the headers say of who asks, and which codings they take.
+  void ReadHeaders(const http::Request& request);
   // The answer, which is logged and counted; compressed, if the client asks for
   // that and it is worth it.
   void Send(http::Response response);
@@ -65,10 +65,10 @@ struct Exchange : std::enable_shared_from_this<Exchange> {
   base::Caller caller;
   Route route;
   base::MetricsFormat metrics_format = base::MetricsFormat::kText;
-  coding::Coding coding = coding::Coding::kIdentity;  // of the body
-  const coding::Coding accepted;                      // of the answer
-  const http::Headers headers;                        // of any answer
-  std::optional<http::Response> preflight;            // to what is one
+  coding::Coding coding = coding::Coding::kIdentity;    // of the body
+  coding::Coding accepted = coding::Coding::kIdentity;  // of the answer
+  const http::Headers headers;                          // of any answer
+  std::optional<http::Response> preflight;              // to what is one
   size_t bytes_in = 0;
   std::shared_ptr<http::Reply> reply;
   std::shared_ptr<infer::Servable> servable;
@@ -87,6 +87,7 @@ struct Exchange : std::enable_shared_from_this<Exchange> {
  private:
   void SendAsItIs(http::Response response);
   void Compress(http::Response response);
+  void AddHeaders(http::Response* response) const;
 };
 
 }  // namespace rest

@@ -43,7 +43,7 @@ std::optional<http::Response> Handler::CheckHead(const http::Request& head,
   Exchange exchange(core_, &coders_, head, cors_.Headers(&head));
   const auto refusal = Check(head, declared_body_bytes, &exchange);
   if (!refusal) return std::nullopt;
-  exchange.ReadCaller(head);
+  exchange.ReadHeaders(head);
   http::Response response = exchange.MakeRefusal(*refusal);
   exchange.Record(response);
   return response;
@@ -53,7 +53,7 @@ void Handler::Handle(http::Request request,
                      std::shared_ptr<http::Reply> reply) {
   const auto exchange = std::make_shared<Exchange>(core_, &coders_, request,
                                                    cors_.Headers(&request));
-  exchange->ReadCaller(request);
+  exchange->ReadHeaders(request);
   exchange->bytes_in = request.body.size();
   exchange->reply = std::move(reply);
   if (const auto refusal =

@@ -1,59 +1,32 @@
 #include "cc/frontend/rest/route.h"
 
 #include <cstddef>
-#include <cstdint>
-#include <optional>
 #include <utility>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
+#include "cc/base/text.h"
 
 namespace rest {
 namespace {
 
 using infer::Endpoint;
 
-// nullopt where a % is not followed by two hexadecimal digits.
-std::optional<std::string> PercentDecode(absl::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out.push_back(text[i]);
-      continue;
-    }
-    uint32_t value = 0;
-    if (i + 2 >= text.size() || !absl::ascii_isxdigit(text[i + 1]) ||
-        !absl::ascii_isxdigit(text[i + 2]) ||
-        !absl::SimpleHexAtoi(text.substr(i + 1, 2), &value)) {
-      return std::nullopt;
-    }
-    out.push_back(static_cast<char>(value));
-    i += 2;
-  }
-  return out;
-}
-
-// The text before the first slash, which goes with it.
-absl::string_view TakePart(absl::string_view* path) {
+// Takes the text before the first slash, which goes with it. False where that
+// is no name.
+bool TakeName(absl::string_view* path, std::string* name) {
   const size_t slash = path->find('/');
   const absl::string_view part = path->substr(0, slash);
   path->remove_prefix(slash == path->npos ? path->size() : slash + 1);
-  return part;
+  return base::PercentDecode(part, name) && !name->empty();
 }
 
 // What follows /v2/models/; none of it is empty.
 Route ParseModel(absl::string_view path) {
   Route route;
-  std::optional<std::string> name = PercentDecode(TakePart(&path));
-  if (!name.has_value() || name->empty()) return {};
-  route.model = *std::move(name);
+  if (!TakeName(&path, &route.model)) return {};
   if (absl::ConsumePrefix(&path, "versions/")) {
     // A version that is no number is unknown, which the repository will say.
-    std::optional<std::string> version = PercentDecode(TakePart(&path));
-    if (!version.has_value() || version->empty()) return {};
-    route.version = *std::move(version);
+    if (!TakeName(&path, &route.version)) return {};
   }
   if (path.empty()) {
     route.endpoint = Endpoint::kModel;
@@ -73,10 +46,10 @@ Route ParseModel(absl::string_view path) {
 
 // What follows /v2/repository/models/.
 Route ParseControl(absl::string_view path) {
-  std::optional<std::string> name = PercentDecode(TakePart(&path));
-  if (!name.has_value() || name->empty()) return {};
-  if (path == "load") return {Endpoint::kLoad, *std::move(name), ""};
-  if (path == "unload") return {Endpoint::kUnload, *std::move(name), ""};
+  std::string name;
+  if (!TakeName(&path, &name)) return {};
+  if (path == "load") return {Endpoint::kLoad, std::move(name), ""};
+  if (path == "unload") return {Endpoint::kUnload, std::move(name), ""};
   return {};
 }
 
