@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -109,9 +110,9 @@ class TextWriter {
           i < histogram.bounds.size() ? Bound(histogram.bounds[i]) : "+Inf",
           "\"} ", count);
       if (open_metrics_ && i < histogram.exemplars.size() &&
-          !histogram.exemplars[i].trace_id.empty()) {
+          histogram.exemplars[i].trace.valid()) {
         const Exemplar& exemplar = histogram.exemplars[i];
-        absl::StrAppend(&out_, " # {trace_id=\"", exemplar.trace_id, "\"} ");
+        absl::StrAppend(&out_, " # {trace_id=\"", exemplar.trace.Hex(), "\"} ");
         AppendNumber(exemplar.value, &out_);
         absl::StrAppendFormat(&out_, " %.3f", exemplar.time);
       }
@@ -134,7 +135,7 @@ uint64_t ZigZag(int64_t value) {
 void AppendExemplar(const Exemplar& exemplar, std::string* out) {
   std::string label, time, message;
   wire::Writer(&label).Bytes(1, "trace_id");
-  wire::Writer(&label).Bytes(2, exemplar.trace_id);
+  wire::Writer(&label).Bytes(2, exemplar.trace.Hex());
   const double seconds = std::floor(exemplar.time);
   wire::Writer(&time).Varint(1, static_cast<uint64_t>(seconds));
   wire::Writer(&time).Varint(
@@ -187,7 +188,7 @@ void AppendNative(const HistogramSample& histogram, std::string* out) {
 }
 
 void AppendHistogram(const HistogramSample& histogram, std::string* out) {
-  uint64_t count = 0;
+  uint64_t count = 0;  // so far
   std::string buckets;
   for (size_t i = 0; i < histogram.buckets.size(); ++i) {
     count += histogram.buckets[i];
@@ -197,10 +198,16 @@ void AppendHistogram(const HistogramSample& histogram, std::string* out) {
     writer.Double(2,
                   i < histogram.bounds.size() ? histogram.bounds[i] : HUGE_VAL);
     if (i < histogram.exemplars.size() &&
-        !histogram.exemplars[i].trace_id.empty()) {
+        histogram.exemplars[i].trace.valid()) {
       AppendExemplar(histogram.exemplars[i], &bucket);
     }
     wire::Writer(&buckets).Message(3, bucket);
+  }
+  // Prometheus refuses a scrape in which native buckets do not add up to the
+  // count; classic ones may be an observation ahead, made while they were read.
+  if (!histogram.native.empty()) {
+    count = std::accumulate(histogram.native.begin(), histogram.native.end(),
+                            histogram.zero);
   }
   wire::Writer writer(out);
   writer.Varint(1, count);

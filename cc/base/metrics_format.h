@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "cc/base/trace_context.h"
 
 namespace base {
 
@@ -20,7 +21,7 @@ enum class MetricType { kCounter, kGauge, kHistogram };
 
 // An observation and the trace that it was made in.
 struct Exemplar {
-  std::string trace_id;
+  TraceId trace;  // not valid: there is no exemplar
   double value = 0;
   double time = 0;  // seconds since 1970
 };
@@ -28,7 +29,7 @@ struct Exemplar {
 struct HistogramSample {
   std::vector<double> bounds;       // upper ones, without +Inf
   std::vector<uint64_t> buckets;    // one more than bounds; each by itself
-  std::vector<Exemplar> exemplars;  // by bucket; without a trace_id: none
+  std::vector<Exemplar> exemplars;  // by bucket, or none at all
   double sum = 0;
   // The same observations in buckets that grow by 2^(1/8) each (schema 3):
   // native[i] is that up to 2^((native_first + i) / 8).
