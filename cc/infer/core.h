@@ -146,6 +146,8 @@ class Core {
   static void Account(const Access& access, Clock::duration duration,
                       Statistics* statistics);
   bool Traces(const Access& access, const base::TraceContext& trace) const;
+  // Whether it may be written, as far as that is known without its trace.
+  bool Logs(const Access& access) const;
   void Write(const Access& access, Clock::duration duration,
              const base::TraceContext& trace);
 
