@@ -50,7 +50,8 @@ Accepted Parse(absl::string_view element) {
     if (version.empty() || version == "1.0.0") {
       accepted.format = MetricsFormat::kOpenMetrics;
     }
-  } else if (absl::EqualsIgnoreCase(type, "text/plain")) {
+  } else if (absl::EqualsIgnoreCase(type, "text/plain") ||
+             absl::EqualsIgnoreCase(type, "text/*") || type == "*/*") {
     if (version.empty() || version == "0.0.4") {
       accepted.format = MetricsFormat::kText;
     }

@@ -47,6 +47,8 @@ TEST(AcceptedMetrics, WritesNothingThatWasNotAskedFor) {
         "application/openmetrics-text;version=2.0.0",
         "application/openmetrics-text;q=0", "application/openmetrics-text;q=x",
         "application/openmetrics-text;q=0.1,text/plain;q=0.2",
+        "application/openmetrics-text;q=0.1,*/*",
+        "application/openmetrics-text;q=0.1,text/*;q=0.2",
         "text/plain,application/openmetrics-text", ";;,,=;q=,\""}) {
     EXPECT_EQ(AcceptedMetrics(accept), MetricsFormat::kText) << accept;
   }

@@ -172,6 +172,7 @@ void Handler::Answer(const std::shared_ptr<Exchange>& exchange,
       http::Response response =
           Json(base::WriteMetrics(format, core_->registry().Read()));
       response.content_type = std::string(base::ContentType(format));
+      response.headers.emplace_back("Vary", "Accept");
       return exchange->Send(std::move(response));
     }
     case Endpoint::kPage:
