@@ -57,14 +57,14 @@ base::FamilySamples Families(const std::vector<GpuReading>& readings) {
 }  // namespace
 
 struct GpuMetrics::State {
-  explicit State(std::unique_ptr<Nvml> given) : nvml(std::move(given)) {}
+  State(std::unique_ptr<Nvml> nvml, Clock::duration pause)
+      : nvml(std::move(nvml)), pause(pause) {}
 
   const std::unique_ptr<Nvml> nvml;  // of the thread
+  const Clock::duration pause;
 
   absl::Mutex mutex;
   bool stop ABSL_GUARDED_BY(mutex) = false;
-  bool wanted ABSL_GUARDED_BY(mutex) = true;
-  bool reading ABSL_GUARDED_BY(mutex) = false;
   std::vector<GpuReading> last ABSL_GUARDED_BY(mutex);
   std::optional<Clock::time_point> read ABSL_GUARDED_BY(mutex);
 
@@ -74,16 +74,6 @@ struct GpuMetrics::State {
 void GpuMetrics::State::Run() {
   bool failing = false;
   while (true) {
-    {
-      absl::MutexLock lock(&mutex);
-      const auto due = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex) {
-        return stop || wanted;
-      };
-      mutex.Await(absl::Condition(&due));
-      if (stop) return;
-      wanted = false;
-      reading = true;
-    }
     auto readings = nvml->Read();
     if (readings.ok() == failing) {
       failing = !readings.ok();
@@ -93,17 +83,21 @@ void GpuMetrics::State::Run() {
       }
     }
     absl::MutexLock lock(&mutex);
-    reading = false;
-    if (!readings.ok()) continue;
-    last = *std::move(readings);
-    read = Clock::now();
+    if (readings.ok()) {
+      last = *std::move(readings);
+      read = Clock::now();
+    }
+    if (mutex.AwaitWithTimeout(absl::Condition(&stop),
+                               absl::FromChrono(pause))) {
+      return;
+    }
   }
 }
 
 std::unique_ptr<GpuMetrics> GpuMetrics::Start(const Options& options) {
   auto nvml = Nvml::Open();
   if (!nvml.ok()) return nullptr;
-  const auto state = std::make_shared<State>(*std::move(nvml));
+  const auto state = std::make_shared<State>(*std::move(nvml), options.pause);
   std::thread thread = base::StartThread([state] { state->Run(); });
   if (!thread.joinable()) return nullptr;
   thread.detach();
@@ -118,18 +112,9 @@ GpuMetrics::~GpuMetrics() {
   state_->stop = true;
 }
 
-base::FamilySamples GpuMetrics::Read() {
+base::FamilySamples GpuMetrics::Read() const {
   State& state = *state_;
   absl::MutexLock lock(&state.mutex);
-  // Whoever still reads was asked at an earlier time, and may hang.
-  if (!state.reading) {
-    state.wanted = true;
-    const auto done = [&state]() ABSL_SHARED_LOCKS_REQUIRED(state.mutex) {
-      return !state.wanted && !state.reading;
-    };
-    state.mutex.AwaitWithTimeout(absl::Condition(&done),
-                                 absl::FromChrono(options_.wait));
-  }
   if (!state.read || Clock::now() - *state.read > options_.oldest) return {};
   return Families(state.last);
 }

@@ -1,5 +1,5 @@
-// What GPUs do, as metrics. A driver may hang: it is asked on a thread of its
-// own, and whoever asks for metrics gets what it said last.
+// What GPUs do, as metrics. A driver is slow and may hang: it is asked on a
+// thread of its own, and whoever asks for metrics gets what it said last.
 #ifndef CC_TELEMETRY_GPU_METRICS_H_
 #define CC_TELEMETRY_GPU_METRICS_H_
 
@@ -14,22 +14,21 @@ namespace telemetry {
 class GpuMetrics {
  public:
   struct Options {
-    // How long Read waits for a driver that is quick.
-    base::Clock::duration wait = std::chrono::milliseconds(20);
+    // From one reading to the next.
+    base::Clock::duration pause = std::chrono::seconds(5);
     // A reading that is older is not shown any more.
     base::Clock::duration oldest = std::chrono::minutes(1);
   };
 
-  // nullptr: there is no library, or no thread. The driver is asked for a first
-  // time, and nobody waits for it.
+  // nullptr: there is no library, or no thread.
   static std::unique_ptr<GpuMetrics> Start(const Options& options);
   // Does not wait for the driver either.
   ~GpuMetrics();
   GpuMetrics(const GpuMetrics&) = delete;
   GpuMetrics& operator=(const GpuMetrics&) = delete;
 
-  // Asks the driver, and waits a little. No family where it never answered.
-  base::FamilySamples Read();
+  // Waits for nobody. No family where the driver has not answered.
+  base::FamilySamples Read() const;
 
  private:
   struct State;

@@ -25,6 +25,12 @@ void Play(const std::string& what) {
   setenv("FAKE_NVML", path.c_str(), /*overwrite=*/1);
 }
 
+GpuMetrics::Options Often() {
+  GpuMetrics::Options options;
+  options.pause = std::chrono::milliseconds(5);
+  return options;
+}
+
 std::string Text(GpuMetrics* metrics) {
   return base::WriteMetrics(base::MetricsFormat::kText, metrics->Read());
 }
@@ -42,7 +48,7 @@ std::string Await(GpuMetrics* metrics, const std::string& part) {
 
 TEST(GpuMetrics, TellWhatGpusDo) {
   Play("");
-  const auto metrics = GpuMetrics::Start({});
+  const auto metrics = GpuMetrics::Start(Often());
   ASSERT_NE(metrics, nullptr);
   const std::string text = Await(metrics.get(), "utilization");
   const std::string first = "{gpu=\"0\",uuid=\"GPU-0\",name=\"Fake A10\"} ";
@@ -60,7 +66,7 @@ TEST(GpuMetrics, TellWhatGpusDo) {
 
 TEST(GpuMetrics, LeaveOutAGpuThatIsLost) {
   Play("lost");
-  const auto metrics = GpuMetrics::Start({});
+  const auto metrics = GpuMetrics::Start(Often());
   const std::string text = Await(metrics.get(), "utilization");
   EXPECT_THAT(text, HasSubstr("Fake A10"));
   EXPECT_THAT(text, Not(HasSubstr("Fake T4")));
@@ -68,7 +74,7 @@ TEST(GpuMetrics, LeaveOutAGpuThatIsLost) {
 
 TEST(GpuMetrics, AreThereOnceTheDriverIs) {
   Play("no_driver");
-  const auto metrics = GpuMetrics::Start({});
+  const auto metrics = GpuMetrics::Start(Often());
   EXPECT_EQ(Text(metrics.get()), "");
   Play("");
   EXPECT_THAT(Await(metrics.get(), "utilization"), HasSubstr("Fake A10"));
@@ -76,7 +82,7 @@ TEST(GpuMetrics, AreThereOnceTheDriverIs) {
 
 TEST(GpuMetrics, ShowWhatADriverSaidBeforeItHung) {
   Play("");
-  GpuMetrics::Options options;
+  auto options = Often();
   options.oldest = std::chrono::hours(1);
   auto metrics = GpuMetrics::Start(options);
   Await(metrics.get(), "utilization");
@@ -90,7 +96,7 @@ TEST(GpuMetrics, ShowWhatADriverSaidBeforeItHung) {
 
 TEST(GpuMetrics, AreNotShownForever) {
   Play("");
-  GpuMetrics::Options options;
+  auto options = Often();
   options.oldest = std::chrono::milliseconds(100);
   const auto metrics = GpuMetrics::Start(options);
   Await(metrics.get(), "utilization");
