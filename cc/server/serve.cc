@@ -255,7 +255,16 @@ class Serving {
           return static_cast<double>(
               base::copied_tensor_bytes.load(std::memory_order_relaxed));
         });
+    auto& inflight = registry_.AddGauge(
+        "paddle_server_inflight_requests",
+        "Requests of all kinds that have begun to come and are not answered, "
+        "this one included.",
+        {"protocol"});
     gauges_ = {
+        inflight.With({"http"}, [this] { return http_->inflight(); }),
+        inflight.With(
+            {"grpc"},
+            [this] { return grpc_ != nullptr ? grpc_->inflight() : 0; }),
         registry_.AddGauge("paddle_server_connections", "Open connections.", {})
             .With({},
                   [this] {
@@ -291,9 +300,7 @@ class Serving {
           "Spans lost because the collector did not take them in time.",
           [this] { return static_cast<double>(traces_->dropped()); });
     }
-    if (flags_.device.device != "cpu") {
-      gpu_metrics_ = telemetry::GpuMetrics::Start({});
-    }
+    if (!devices_.gpus.empty()) gpu_metrics_ = telemetry::GpuMetrics::Start({});
     if (gpu_metrics_ != nullptr) {
       registry_.AddCollector([this] { return gpu_metrics_->Read(); });
     }
@@ -309,7 +316,7 @@ class Serving {
   base::Loop loop_;
   base::Registry registry_;
   base::ProcessMetrics process_metrics_;
-  std::unique_ptr<telemetry::GpuMetrics> gpu_metrics_;  // nullptr: no driver
+  std::unique_ptr<telemetry::GpuMetrics> gpu_metrics_;  // nullptr: no GPUs
   Telemetry telemetry_;
   worker::ProcessBackend backend_;
   std::unique_ptr<infer::ModelDirectory> models_;
