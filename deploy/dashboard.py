@@ -143,6 +143,12 @@ PANELS = [
         "Cores that the server's own process keeps busy.",
     ),
     Panel(
+        "Requests in flight",
+        "short",
+        {"{{instance}} {{protocol}}": f"paddle_server_inflight_requests{{{_SERVER}}}"},
+        "Of all kinds, those of Prometheus included.",
+    ),
+    Panel(
         "Connections",
         "short",
         {
