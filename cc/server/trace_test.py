@@ -29,7 +29,7 @@ SENT, DROPPED = (f"paddle_server_trace_spans_{what}_total" for what in ("sent", 
 
 
 def _check_by_proto(told: dict[str, Any]) -> None:
-    """By the messages of OTLP. Its JSON differs from theirs in ids, which are hex and not base64."""
+    """By the messages of OTLP. Its JSON differs from theirs in ids: hex, not base64."""
     copy = deepcopy(told)
     for resource_spans in copy["resourceSpans"]:
         for scope_spans in resource_spans["scopeSpans"]:

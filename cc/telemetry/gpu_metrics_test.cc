@@ -94,6 +94,18 @@ TEST(GpuMetrics, ShowWhatADriverSaidBeforeItHung) {
   Play("");         // lets the thread go
 }
 
+// Runs before the others, while there is one thread.
+TEST(GpuMetricsDeathTest, ADriverThatHangsKeepsNoProcessFromItsEnd) {
+  EXPECT_EXIT(
+      {
+        Play("hang");
+        const auto metrics = GpuMetrics::Start(Often());
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        std::exit(metrics != nullptr && metrics->Read().empty() ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
 TEST(GpuMetrics, AreNotShownForever) {
   Play("");
   auto options = Often();
