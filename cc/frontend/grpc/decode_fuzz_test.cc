@@ -11,6 +11,7 @@
 #include "cc/base/byte_budget.h"
 #include "cc/base/data_type.h"
 #include "cc/base/refusal_check.h"
+#include "cc/base/wire.h"
 #include "cc/frontend/grpc/decode.h"
 #include "cc/frontend/grpc/encode.h"
 #include "cc/frontend/grpc/triton.h"
