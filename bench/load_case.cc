@@ -165,6 +165,13 @@ Case ParseCase(const std::string& text) {
   return result;
 }
 
+std::string StatusName(const Case& asked, const Answer& answer) {
+  const std::string number = std::to_string(answer.status);
+  if (asked.protocol == Protocol::kHttp) return number;
+  const bool has_error = IsStreamed(asked) && HasErrorMessage(answer.body);
+  return "grpc " + number + (has_error ? ", error_message" : "");
+}
+
 bool IsRight(const Case& wanted, Answer answer, double tolerance) {
   if (answer.status != wanted.status) return false;
   if (!wanted.has_answer) return true;

@@ -43,6 +43,10 @@ struct Answer {
   std::string message;  // gRPC: the status in words
 };
 
+// The status for people: "200", "grpc 3", "grpc 0, error_message" where a
+// streamed answer has one.
+std::string StatusName(const Case& asked, const Answer& answer);
+
 // Whether that is what the case wants, whichever version of a model gave it.
 // Numbers may be off by the tolerance, where all tensors are FP32.
 bool IsRight(const Case& wanted, Answer answer, double tolerance);

@@ -18,7 +18,7 @@ using Fields = google::protobuf::UnknownFieldSet;
 // of streams Triton's grpc_service.proto.
 constexpr int kModelVersion = 2, kOutputs = 5, kRawOutputs = 6;
 constexpr int kOutputDatatype = 2;
-constexpr int kStreamResponse = 2;
+constexpr int kErrorMessage = 1, kStreamResponse = 2;
 
 constexpr size_t kPrefix = 5;
 
@@ -142,4 +142,19 @@ bool IsNearBody(const std::string& wanted, const std::string& got,
     }
   }
   return left.empty() && right.empty();
+}
+
+bool HasErrorMessage(const std::string& body) {
+  std::string_view left(body), message;
+  while (!left.empty() && TakeMessage(&left, &message)) {
+    Fields fields;
+    if (!fields.ParseFromArray(message.data(),
+                               static_cast<int>(message.size()))) {
+      return false;
+    }
+    for (int i = 0; i < fields.field_count(); ++i) {
+      if (fields.field(i).number() == kErrorMessage) return true;
+    }
+  }
+  return false;
 }

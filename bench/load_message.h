@@ -15,4 +15,7 @@ bool IsNear(double a, double b, double tolerance);
 bool IsNearBody(const std::string& wanted, const std::string& got,
                 bool streamed, double tolerance);
 
+// Whether a message of a streamed body is an error.
+bool HasErrorMessage(const std::string& body);
+
 #endif  // BENCH_LOAD_MESSAGE_H_

@@ -10,11 +10,6 @@ namespace {
 
 constexpr int kMostTold = 5;
 
-std::string Name(Protocol protocol, int status) {
-  const std::string number = std::to_string(status);
-  return protocol == Protocol::kGrpc ? "grpc " + number : number;
-}
-
 // `counts`: pairs of a name and a number.
 template <typename Counts>
 std::string Json(const Counts& counts) {
@@ -32,12 +27,13 @@ void Report::OnAnswer(const Asked& asked, Answer answer) {
   Case& wanted = *asked.what;
   const std::chrono::duration<double> latency = Clock::now() - asked.due;
   latencies_.push_back(latency.count());
-  ++statuses_[{wanted.protocol, answer.status}];
+  ++statuses_[StatusName(wanted, answer)];
   if (IsRight(wanted, answer, tolerance_)) return;
   ++wrong_;
-  ++wanted.unwanted[Name(wanted.protocol, answer.status)];
+  const std::string status = StatusName(wanted, answer);
+  ++wanted.unwanted[status];
   Tell("wrong", wanted,
-       Name(wanted.protocol, answer.status) + ", " +
+       status + ", " +
            (wanted.protocol == Protocol::kGrpc
                 ? answer.message
                 : answer.body.substr(0, answer.json > 0 ? answer.json : 200)));
@@ -65,10 +61,6 @@ void Report::Print(double seconds, const std::deque<Case>& cases) {
     const auto last = static_cast<double>(latencies_.size() - 1);
     return 1000 * latencies_[static_cast<size_t>(std::lround(share * last))];
   };
-  std::map<std::string, size_t> statuses;
-  for (const auto& [key, count] : statuses_) {
-    statuses[Name(key.first, key.second)] = count;
-  }
   std::string unwanted;
   for (const Case& asked : cases) {
     if (asked.unwanted.empty()) continue;
@@ -82,5 +74,5 @@ void Report::Print(double seconds, const std::deque<Case>& cases) {
       "\"max_ms\": %.3f, \"statuses\": %s, \"unwanted\": {%s}}\n",
       seconds, sent_, latencies_.size(), lost_, wrong_, sent_again_,
       static_cast<double>(latencies_.size()) / seconds, at(0.5), at(0.9),
-      at(0.99), at(0.999), at(1), Json(statuses).c_str(), unwanted.c_str());
+      at(0.99), at(0.999), at(1), Json(statuses_).c_str(), unwanted.c_str());
 }

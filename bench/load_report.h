@@ -6,7 +6,6 @@
 #include <deque>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "bench/load_client.h"
@@ -30,7 +29,7 @@ class Report : public Results {
 
   const double tolerance_;
   std::vector<double> latencies_;  // seconds
-  std::map<std::pair<Protocol, int>, size_t> statuses_;
+  std::map<std::string, size_t> statuses_;
   size_t sent_ = 0, sent_again_ = 0, lost_ = 0, wrong_ = 0;
   int told_ = 0;
 };
