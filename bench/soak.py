@@ -35,7 +35,7 @@ from bench.oip import Model
 from bench.soak_requests import Requests
 
 _INTERVAL_SECONDS = 10.0  # of the table, and between two looks at memory
-_SETTLED_MINUTES = 5.0  # or a third of the time, where that is less
+_SETTLED_REQUESTS = 50_000  # or a third of them, where that is less
 # What bench/load says of answers, right ones and those of a worker that was killed.
 _GOOD = ("200", "grpc 0")
 _OF_KILLED = ("500", "503", "grpc 13", "grpc 14", "grpc 0, error_message")
@@ -237,7 +237,7 @@ def _arguments() -> argparse.Namespace:
         type=processes.user_path,
         default=processes.user_path("."),
         metavar="FOLDER",
-        help="for NAME.html, the curves; default: here",
+        help="for NAME.html and NAME.svg, the curves; default: here",
     )
     return parser.parse_args()
 
@@ -261,10 +261,11 @@ def _disturb(
 
 def _growth(done: Sequence[Interval]) -> str:
     """How much more memory there was at most than when it should have settled."""
-    after = min(_SETTLED_MINUTES, done[-1].minutes / 3)
-    later = [part.memory for part in done if part.minutes >= after]
+    answered = list(itertools.accumulate(part.told["answered"] for part in done))
+    after = min(_SETTLED_REQUESTS, answered[-1] // 3)
+    later = [part.memory for part, count in zip(done, answered, strict=True) if count >= after]
     grown = max(later) / later[0]
-    said = f"memory {later[0] / 1e6:.0f} MB after {after:.1f} minutes, at most {grown:.3f} x later"
+    said = f"memory {later[0] / 1e6:.0f} MB after {after:,} requests, at most {grown:.3f} x later"
     return said + (", which is growth" if grown > _GROWTH else "")
 
 
@@ -290,7 +291,9 @@ def _summary(soak: Soak, servers: Service, repository: Repository) -> tuple[str,
     return "\n".join(lines), not (failed or wrong or bad_ends)
 
 
-def _page(soak: Soak, said: str) -> str:
+def _write(soak: Soak, said: str, path: Path) -> None:
+    """PATH.html and PATH.svg."""
+
     def curve(title: str, key: str) -> Curve:
         return Curve(title, [(part.minutes, part.told[key]) for part in soak.done])
 
@@ -300,8 +303,12 @@ def _page(soak: Soak, said: str) -> str:
         curve("p50, ms", "p50_ms"),
         curve("p99, ms", "p99_ms"),
     ]
+    title = "Soak: our servers over time"
     rows = [list(Interval.HEAD), *(part.cells() for part in soak.done)]
-    return curves.render("Soak: our servers over time", said.splitlines(), plots, rows)
+    page = curves.render(title, said.splitlines(), plots, rows)
+    path.with_suffix(".html").write_text(page)
+    path.with_suffix(".svg").write_text(curves.draw(title, plots))
+    say(f"{path}.html and .svg")
 
 
 def main() -> int:
@@ -340,9 +347,7 @@ def main() -> int:
         servers.stop()
         said, well = _summary(soak, servers, repository)
     print(f"\n{said}")
-    page = args.out / f"{args.name}.html"
-    page.write_text(_page(soak, said))
-    say(str(page))
+    _write(soak, said, args.out / args.name)
     return 0 if well else 1
 
 
