@@ -85,12 +85,11 @@ class Load : public Waiter {
       for (double weight : lane.weights) whole += weight;
       shares_.push_back(whole);
       lane.pick = {lane.weights.begin(), lane.weights.end()};
-      lane.client =
-          protocol == Protocol::kGrpc
-              ? GrpcClient(&poller_, &lane.ports, &report_,
-                           options.grpc_connections, options.streams)
-              : HttpClient(&poller_, &lane.ports, &report_,
-                           options.connections);
+      lane.client = protocol == Protocol::kGrpc
+                        ? GrpcClient(&poller_, &lane.ports, &report_,
+                                     options.grpc_connections, options.streams)
+                        : HttpClient(&poller_, &lane.ports, &report_,
+                                     options.connections);
     }
     pick_lane_ = {shares_.begin(), shares_.end()};
     if (options.follow) poller_.Add(STDIN_FILENO, this);

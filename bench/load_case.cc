@@ -66,8 +66,8 @@ void EraseVersion(std::string* body, size_t* json) {
   if (*json > 0) *json -= std::min(*json, end - begin);
 }
 
-bool IsNearHttp(const std::string& expected, const std::string& got, size_t json,
-            double tolerance) {
+bool IsNearHttp(const std::string& expected, const std::string& got,
+                size_t json, double tolerance) {
   if (expected == got) return true;
   if (tolerance == 0) return false;
   if (json == 0) return NearJson(expected, got, tolerance);

@@ -55,9 +55,8 @@ class Poller {
     time.tv_sec = left / 1'000'000'000;
     time.tv_nsec = left % 1'000'000'000;
     std::array<epoll_event, 256> events;
-    const int count =
-        epoll_pwait2(epoll_, events.data(), static_cast<int>(events.size()),
-                     &time, nullptr);
+    const int count = epoll_pwait2(
+        epoll_, events.data(), static_cast<int>(events.size()), &time, nullptr);
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<size_t>(i)];
       static_cast<Waiter*>(event.data.ptr)
@@ -87,7 +86,8 @@ class Ports {
     if (!ports.empty()) ports_ = std::move(ports);
   }
 
-  // A socket; -1, and errno, where nobody takes it. The next one goes elsewhere.
+  // A socket; -1, and errno, where nobody takes it. The next one goes
+  // elsewhere.
   int Connect() {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address = {};

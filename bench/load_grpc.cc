@@ -237,8 +237,8 @@ void Connection::Begin(Call call) {
     if (call->written == request.size()) *flags |= NGHTTP2_DATA_FLAG_EOF;
     return static_cast<ssize_t>(size);
   };
-  const int32_t id = nghttp2_submit_request(
-      session_, nullptr, fields.data(), fields.size(), &source, nullptr);
+  const int32_t id = nghttp2_submit_request(session_, nullptr, fields.data(),
+                                            fields.size(), &source, nullptr);
   if (id < 0) {
     client_.OnLost(call, nghttp2_strerror(id));
     return;
@@ -298,10 +298,9 @@ void Connection::Lose(const std::string& why) {
 
 void Connection::SetCallbacks(nghttp2_session_callbacks* callbacks) {
   nghttp2_session_callbacks_set_on_header_callback(
-      callbacks,
-      [](nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name,
-         size_t name_size, const uint8_t* value, size_t value_size, uint8_t,
-         void* self) {
+      callbacks, [](nghttp2_session*, const nghttp2_frame* frame,
+                    const uint8_t* name, size_t name_size, const uint8_t* value,
+                    size_t value_size, uint8_t, void* self) {
         static_cast<Connection*>(self)->OnHeader(
             frame->hd.stream_id,
             {reinterpret_cast<const char*>(name), name_size},

@@ -3,7 +3,8 @@
 // A connection that the server is to end (GOAWAY) finishes the calls that have
 // begun, and another one takes the next. A call that no server has looked at
 // (REFUSED_STREAM, or above the GOAWAY's last stream) is sent again, as every
-// client of gRPC does, https://github.com/grpc/proposal/blob/master/A6-client-retries.md,
+// client of gRPC does,
+// https://github.com/grpc/proposal/blob/master/A6-client-retries.md,
 // "Transparent Retries".
 #ifndef BENCH_LOAD_GRPC_H_
 #define BENCH_LOAD_GRPC_H_

@@ -22,12 +22,31 @@ constexpr int kErrorMessage = 1, kStreamResponse = 2;
 
 constexpr size_t kPrefix = 5;
 
-bool HasOnlyBytes(const Fields& fields) {
-  for (int i = 0; i < fields.field_count(); ++i) {
-    if (fields.field(i).type() !=
+bool Parse(std::string_view message, Fields* fields) {
+  if (!fields->ParseFromArray(message.data(),
+                              static_cast<int>(message.size()))) {
+    return false;
+  }
+  for (int i = 0; i < fields->field_count(); ++i) {
+    if (fields->field(i).type() !=
         google::protobuf::UnknownField::TYPE_LENGTH_DELIMITED) {
       return false;
     }
+  }
+  return true;
+}
+
+// Whether they have the same fields; what differs is up to
+// may_differ(number, bytes, bytes).
+template <typename F>
+bool AreAlike(const Fields& a, const Fields& b, F may_differ) {
+  if (a.field_count() != b.field_count()) return false;
+  for (int i = 0; i < a.field_count(); ++i) {
+    const int number = a.field(i).number();
+    const std::string& x = a.field(i).length_delimited();
+    const std::string& y = b.field(i).length_delimited();
+    if (number != b.field(i).number()) return false;
+    if (x != y && !may_differ(number, x, y)) return false;
   }
   return true;
 }
@@ -36,9 +55,8 @@ bool IsFp32(const Fields& response) {
   for (int i = 0; i < response.field_count(); ++i) {
     if (response.field(i).number() != kOutputs) continue;
     Fields output;
-    if (!output.ParseFromString(response.field(i).length_delimited())) {
-      return false;
-    }
+    // Its shape is packed, its parameters are messages.
+    if (!Parse(response.field(i).length_delimited(), &output)) return false;
     for (int j = 0; j < output.field_count(); ++j) {
       if (output.field(j).number() == kOutputDatatype &&
           output.field(j).length_delimited() != "FP32") {
@@ -66,48 +84,25 @@ bool IsNearResponse(std::string_view wanted, std::string_view got,
                     double tolerance) {
   if (wanted == got) return true;
   Fields a, b;
-  if (!a.ParseFromArray(wanted.data(), static_cast<int>(wanted.size())) ||
-      !b.ParseFromArray(got.data(), static_cast<int>(got.size())) ||
-      !HasOnlyBytes(a) || !HasOnlyBytes(b)) {
-    return false;
-  }
+  if (!Parse(wanted, &a) || !Parse(got, &b)) return false;
   a.DeleteByNumber(kModelVersion);
   b.DeleteByNumber(kModelVersion);
-  if (a.field_count() != b.field_count()) return false;
   const bool may_be_off = tolerance > 0 && IsFp32(b);
-  for (int i = 0; i < a.field_count(); ++i) {
-    const int number = a.field(i).number();
-    const std::string& x = a.field(i).length_delimited();
-    const std::string& y = b.field(i).length_delimited();
-    if (number != b.field(i).number()) return false;
-    if (x != y && !(may_be_off && number == kRawOutputs &&
-                    AreNear(x, y, tolerance))) {
-      return false;
-    }
-  }
-  return true;
+  return AreAlike(
+      a, b, [&](int number, const std::string& x, const std::string& y) {
+        return may_be_off && number == kRawOutputs && AreNear(x, y, tolerance);
+      });
 }
 
 bool IsNearStreamed(std::string_view wanted, std::string_view got,
                     double tolerance) {
   Fields a, b;
-  if (!a.ParseFromArray(wanted.data(), static_cast<int>(wanted.size())) ||
-      !b.ParseFromArray(got.data(), static_cast<int>(got.size())) ||
-      !HasOnlyBytes(a) || !HasOnlyBytes(b) ||
-      a.field_count() != b.field_count()) {
-    return false;
-  }
-  for (int i = 0; i < a.field_count(); ++i) {
-    const int number = a.field(i).number();
-    const std::string& x = a.field(i).length_delimited();
-    const std::string& y = b.field(i).length_delimited();
-    if (number != b.field(i).number()) return false;
-    if (x != y && !(number == kStreamResponse &&
-                    IsNearResponse(x, y, tolerance))) {
-      return false;
-    }
-  }
-  return true;
+  return Parse(wanted, &a) && Parse(got, &b) &&
+         AreAlike(a, b,
+                  [&](int number, const std::string& x, const std::string& y) {
+                    return number == kStreamResponse &&
+                           IsNearResponse(x, y, tolerance);
+                  });
 }
 
 // Takes the first message of a body, with its prefix. False where it is not
@@ -148,10 +143,7 @@ bool HasErrorMessage(const std::string& body) {
   std::string_view left(body), message;
   while (!left.empty() && TakeMessage(&left, &message)) {
     Fields fields;
-    if (!fields.ParseFromArray(message.data(),
-                               static_cast<int>(message.size()))) {
-      return false;
-    }
+    if (!Parse(message, &fields)) return false;
     for (int i = 0; i < fields.field_count(); ++i) {
       if (fields.field(i).number() == kErrorMessage) return true;
     }

@@ -17,6 +17,7 @@ from bench.soak_requests import PROTOCOLS, Requests, malformed_grpc
 from cc.server.serving import Server, serving, until
 
 MODEL = Model(Path(os.environ["DIGITS"]).absolute())
+ANSWERED = 'paddle_server_batch_requests_sum{model="digits",version="1"}'
 GOOD = {"http": "200", "grpc": "grpc 0"}
 
 
@@ -72,7 +73,7 @@ def test_a_server_that_ends_loses_nothing_of_clients_that_are_told(
         pipe = subprocess.PIPE
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
             assert process.stdin and process.stdout
-            until(lambda: first.metric('paddle_server_batch_requests_sum{model="digits",version="1"}') > 200)
+            until(lambda: first.metric(ANSWERED) > 200)
             process.stdin.write(" ".join(ports(second)) + "\n")
             process.stdin.flush()
             first.process.send_signal(signal.SIGTERM)

@@ -2,7 +2,7 @@
 
     ./bazelw run //bench:soak [-- --minutes 3 --kill-seconds 10 --model DIR --server '--threads=2']
 
-Two servers over one repository answer shapes and sizes of many kinds, binary and JSON, of all
+Two servers over one repository answer shapes and sizes of many kinds, over HTTP and gRPC, of all
 models at once, and some malformed requests; meanwhile models are replaced, and one server after the
 other is ended by SIGTERM and started anew. Every answer is compared with the one that came to the
 same request before, alone. A wrong answer, a failed request or a server that does not end well is
@@ -39,6 +39,7 @@ _SETTLED_REQUESTS = 50_000  # or a third of them, where that is less
 # What bench/load says of answers, right ones and those of a worker that was killed.
 _GOOD = ("200", "grpc 0")
 _OF_KILLED = ("500", "503", "grpc 13", "grpc 14", "grpc 0, error_message")
+_PATIENCE_SECONDS = 45.0  # for late answers; the server's --queue_timeout_ms is 30 s
 _STREAMS = 4  # of a connection of gRPC
 _GROWTH = 1.02  # of memory after that which is told as growth
 
@@ -134,7 +135,9 @@ class Soak:
         grpc_connections = max(1, self._args.connections // _STREAMS)
         command += [f"--connections={self._args.connections}", f"--seconds={seconds}"]
         command += [f"--grpc-connections={grpc_connections}", f"--streams={_STREAMS}"]
-        command += [f"--seed={number}", f"--tolerance={self._args.tolerance}", *self._requests.cases]
+        command += [f"--seed={number}", f"--tolerance={self._args.tolerance}"]
+        command += [f"--patience={_PATIENCE_SECONDS}"]
+        command += self._requests.cases
         pipe = subprocess.PIPE
         with (
             pinned(cores),
