@@ -294,26 +294,20 @@ def test_a_stream_that_is_refused_for_ever_is_lost(tmp_path: Path) -> None:
 
 
 def test_what_has_begun_is_finished_and_the_rest_goes_elsewhere(tmp_path: Path) -> None:
-    """Each connection takes two calls, one of them answered behind its GOAWAY."""
-    answered: Counter[int] = Counter()
-    begun: dict[int, int] = {}
+    """Each connection takes two calls, of the three that come at first."""
+    taken: Counter[int] = Counter()
 
     def answering(connection: Connection, stream: int) -> None:
-        if connection.count == 1:
-            begun[connection.number] = stream
-        elif connection.count == 2:
+        if connection.count == 2:
             connection.go_away(stream)
-            connection.reply(begun[connection.number])
+        if connection.count <= 2:
+            taken[connection.number] += 1
             connection.reply(stream)
-            answered[connection.number] += 2
-        # The third one, of this client at most, is above the last stream.
 
     with frames(answering) as port:
-        told = load(port, tmp_path, "--patience=0.1")
-    assert told["answered"] == answered.total() > 2 * 2
-    # Those that wait for a second call on their connection, at the end.
-    assert told["lost"] <= 2 * 3
-    assert told["wrong"] == 0 and told["sent_again"] > 0
+        told = load(port, tmp_path)
+    assert told["answered"] == told["sent"] == taken.total() > 2 * 2
+    assert told["lost"] == told["wrong"] == 0 and told["sent_again"] >= 2
 
 
 def test_no_call_begins_behind_a_goaway(tmp_path: Path) -> None:
@@ -381,4 +375,4 @@ def test_both_protocols_are_asked_by_their_weights(tmp_path: Path) -> None:
         listener.shutdown(socket.SHUT_RDWR)
     assert told["wrong"] == told["lost"] == 0
     # Of 1000 on average; the seed says how many.
-    assert 650 < told["statuses"]["200"] < 850 and 150 < told["statuses"]["grpc 0"] < 350
+    assert 600 < told["statuses"]["200"] < 900 and 100 < told["statuses"]["grpc 0"] < 400

@@ -65,15 +65,16 @@ def test_each_malformed_call_gets_its_status(tmp_path: Path, flag: str) -> None:
 def test_a_server_that_ends_loses_nothing_of_clients_that_are_told(
     tmp_path: Path, flag: str
 ) -> None:
-    drain = ["--drain_delay_ms=500", "--drain_timeout_ms=60000"]
+    drain = ["--drain_delay_ms=2000", "--drain_timeout_ms=60000"]
     with serving(flag, *drain) as first, serving(flag) as second:
         cases = prepared(tmp_path, first, malformed=0.05)
-        command = [os.environ["LOAD"], "--follow", "--seconds=3", *cases]
+        command = [os.environ["LOAD"], "--follow", "--seconds=5", *cases]
         command += [f"--port={port}" for port in ports(first)]
+        before = first.metric(ANSWERED)
         pipe = subprocess.PIPE
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
             assert process.stdin and process.stdout
-            until(lambda: first.metric(ANSWERED) > 200)
+            until(lambda: first.metric(ANSWERED) > before + 20)
             process.stdin.write(" ".join(ports(second)) + "\n")
             process.stdin.flush()
             first.process.send_signal(signal.SIGTERM)
