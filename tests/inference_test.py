@@ -1,7 +1,7 @@
 """The inference image from push to prediction: what a site does with it, by others' clients.
 
 Pushed to the embedded registry, pulled back by digest with skopeo, run as a
-container engine would, asked by tritonclient.
+container engine would, asked by tritonclient, HTTP and gRPC.
 """
 
 import json
@@ -18,12 +18,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tritonclient.grpc
 import tritonclient.http
 from numpy.typing import NDArray
+from tritonclient.utils import InferenceServerException
 
 from bazel.image.private import runtime
 from bazel.model.private import ways
-from cc.server import serving
+from cc.server import grpc_client, serving
 
 PUSH = Path(os.environ["PUSH"]).absolute()
 DIGEST = Path(os.environ["DIGEST"]).read_text().strip()
@@ -73,9 +75,11 @@ def container(pulled: Path, home: Path) -> Iterator[runtime.Container]:
         yield container
 
 
-@pytest.fixture
-def client(container: runtime.Container) -> Iterator[tritonclient.http.InferenceServerClient]:
-    with tritonclient.http.InferenceServerClient(container.url.removeprefix("http://")) as client:
+@pytest.fixture(params=[8080, 8081], ids=["http", "grpc"])
+def client(container: runtime.Container, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """tritonclient's, by either protocol."""
+    module = {8080: tritonclient.http, 8081: tritonclient.grpc}[request.param]
+    with module.InferenceServerClient(container.address(request.param)) as client:
         yield client
 
 
@@ -88,8 +92,12 @@ def python_logits() -> NDArray[np.float32]:
 def infer(
     container: runtime.Container, binary_in: bool = True, binary_out: bool = True
 ) -> NDArray[np.float32]:
-    url = container.url.removeprefix("http://")
+    url = container.address(8080)
     return serving.infer(url, "digits", {"x": X}, ["logits"], binary_in, binary_out)["logits"]
+
+
+def infer_by_grpc(container: runtime.Container) -> NDArray[np.float32]:
+    return grpc_client.infer(container.address(8081), "digits", {"x": X}, ["logits"])["logits"]
 
 
 def test_a_second_push_gives_the_same_digest_and_uploads_nothing(home: Path) -> None:
@@ -112,11 +120,17 @@ def test_it_is_alive_and_ready(client: Any) -> None:
 
 
 def test_metadata(client: Any) -> None:
-    server = client.get_server_metadata()
-    assert "binary_tensor_data" in server["extensions"]
-    model = client.get_model_metadata("digits")
-    assert model["inputs"] == [{"name": "x", "datatype": "FP32", "shape": [-1, 1, 8, 8]}]
-    assert model["outputs"] == [{"name": "logits", "datatype": "FP32", "shape": [-1, 10]}]
+    options = (
+        {"as_json": True} if isinstance(client, tritonclient.grpc.InferenceServerClient) else {}
+    )
+    server = client.get_server_metadata(**options)
+    assert "model_repository" in server["extensions"]
+    model = client.get_model_metadata("digits", **options)
+    for kind, name, shape in (("inputs", "x", [-1, 1, 8, 8]), ("outputs", "logits", [-1, 10])):
+        (tensor,) = model[kind]
+        # JSON of protobuf has 64-bit numbers as text.
+        told = (tensor["name"], tensor["datatype"], [int(size) for size in tensor["shape"]])
+        assert told == (name, "FP32", shape)
 
 
 @pytest.mark.parametrize("binary_in", [True, False])
@@ -130,6 +144,12 @@ def test_the_bits_are_those_of_python(
     logits = infer(container, binary_in, binary_out)
     assert logits.dtype == np.float32
     assert logits.tobytes() == python_logits.tobytes()
+
+
+def test_the_bits_by_grpc_are_those_of_python(
+    container: runtime.Container, python_logits: NDArray[np.float32]
+) -> None:
+    assert infer_by_grpc(container).tobytes() == python_logits.tobytes()
 
 
 def test_held_out_images_get_the_right_digits(container: runtime.Container) -> None:
@@ -165,19 +185,29 @@ def test_a_bad_request_gets_an_error_and_harms_nobody(
         except (ConnectionError, urllib.error.URLError) as error:
             # The answer to too large a body may meet a client that still sends.
             assert status == 413, error
+    for inputs, model, code in (
+        ({"x": X[:, :, :7]}, "digits", "INVALID_ARGUMENT"),
+        ({"no_such": X}, "digits", "INVALID_ARGUMENT"),
+        ({"x": X}, "absent", "NOT_FOUND"),
+    ):
+        with pytest.raises(InferenceServerException, match=".") as refused:
+            grpc_client.infer(container.address(8081), model, inputs, ["logits"])
+        assert refused.value.status() == f"StatusCode.{code}"
     assert infer(container).tobytes() == python_logits.tobytes()
 
 
 def test_metrics_count_requests(container: runtime.Container) -> None:
-    def count() -> float:
+    def count(protocol: str, code: int) -> float:
         with urllib.request.urlopen(f"{container.url}/metrics", timeout=10) as response:
             text = response.read().decode()
-        lines = re.findall(r'^\w+_requests_total\{.*"infer".*code="200".*\} (\S+)$', text, re.M)
-        return sum(map(float, lines))
+        labels = f'protocol="{protocol}",endpoint="infer",model="digits",version="1",code="{code}"'
+        found = re.search(rf"^paddle_server_requests_total\{{{labels}\}} (\S+)$", text, re.M)
+        return float(found[1]) if found else 0
 
-    before = count()
-    infer(container)
-    assert count() == before + 1
+    for protocol, code, ask in (("http", 200, infer), ("grpc", 0, infer_by_grpc)):
+        before = count(protocol, code)
+        ask(container)
+        serving.until(lambda: count(protocol, code) == before + 1)  # noqa: B023  # called here
 
 
 def test_it_logs_json_lines(container: runtime.Container) -> None:

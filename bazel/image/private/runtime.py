@@ -116,6 +116,13 @@ class Container:
             time.sleep(0.02)
         raise AssertionError(f"the image did not start:\n{self.stdout}{self.stderr}")
 
+    def address(self, port: int) -> str:
+        """127.0.0.1:PORT that leads to a port of the image, once it is unpacked."""
+        _ = self.url  # all are told in one line
+        match = re.search(rf"(127\.0\.0\.1:\d+) leads to its port {port}\b", self.stderr)
+        assert match, self.stderr
+        return match[1]
+
     def wait_ready(self, path: str, seconds: float = SECONDS) -> None:
         """Waits until GET of a path answers 200."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -1,4 +1,4 @@
-"""One model, seven ways to run it, the same bits.
+"""One model, eight ways to run it, the same bits.
 
 See paddle_parity_test in //bazel/model:defs.bzl.
 """
@@ -54,6 +54,7 @@ ENGINES: dict[str, Way] = {
     "C++ engine": ways.cc_engine,
     "Python module": ways.python_module,
     "server, binary": ways.server_binary,
+    "server, gRPC": ways.server_grpc,
 }
 TENSORS = [*METADATA["inputs"], *METADATA["outputs"]]
 if all(t["datatype"] != "FP16" for t in TENSORS):  # JSON has none

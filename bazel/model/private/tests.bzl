@@ -18,9 +18,10 @@ def paddle_parity_test(name, model, tolerance = 1e-5, **kwargs):
 
     - dynamic graph (the trainer's outputs, all rows only) = static graph
       (`paddle.jit.load`) = `paddle.inference` = C++ engine (`server predict`)
-      = `paddle_engine` (the engine's Python module) = HTTP server (`//cc/server`,
-      asked in JSON and in binary tensors), without oneDNN, bit for bit;
-    - `paddle.inference` = C++ engine = `paddle_engine` = HTTP server, with
+      = `paddle_engine` (the engine's Python module) = server (`//cc/server`,
+      asked by HTTP, in JSON and in binary tensors, and by gRPC), without oneDNN,
+      bit for bit;
+    - `paddle.inference` = C++ engine = `paddle_engine` = server, with
       oneDNN as a server runs it, bit for bit; these other kernels may differ
       from the dynamic graph by `tolerance`.
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cc.server import serving
+from cc.server import grpc_client, serving
 from cc.server.serving import Arrays, lod_of, with_lod
 
 Way = Callable[[Path, Arrays, bool], Arrays]
@@ -132,3 +132,8 @@ def server_binary(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
     """Asks the server; all tensors are binary."""
     outputs = output_names(model)
     return serving.infer(_server(model, onednn).url, "model", inputs, outputs, True, True)
+
+
+def server_grpc(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
+    """Asks the server by gRPC; all tensors are raw."""
+    return grpc_client.infer(_server(model, onednn).grpc_url, "model", inputs, output_names(model))

@@ -273,8 +273,10 @@ absl::StatusOr<std::string> Service::ModelAnswer(const absl::Cord& request,
   if (!reader.status().ok()) return reader.status();
   auto found = core_->Find(name, version);
   if (entry->endpoint == Endpoint::kModelReady) {
-    // A model that is being loaded is not ready, which is no error.
-    if (!found.ok() && !absl::IsUnavailable(found.status())) {
+    // One that is being loaded, or that nobody knows, is not ready, which is no
+    // error; InferenceServer::ModelIsReady of Triton tells both so.
+    if (!found.ok() && !absl::IsUnavailable(found.status()) &&
+        !absl::IsNotFound(found.status())) {
       return found.status();
     }
     if (found.ok()) entry->servable = *std::move(found);
