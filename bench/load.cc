@@ -102,11 +102,13 @@ class Load : public Waiter {
                      NameOf(protocol));
         return 2;
       }
-      if (!lane.client->Open()) {
+      // Who follows may come late for one that has just ended.
+      if (!options_.follow && !lane.client->Open()) {
         std::perror("load: cannot connect");
         return 2;
       }
     }
+    poller_.Wait(Clock::now());  // what stdin says already
     const auto start = Clock::now();
     const auto end = start + Within(options_.seconds);
     const auto last = end + Within(options_.patience);

@@ -344,6 +344,10 @@ def main() -> int:
                 enough = sum(part.told["answered"] for part in soak.done) >= args.requests
                 if part.minutes >= args.minutes and enough:
                     break
+        except SystemExit:  # by a signal
+            if not soak.done:
+                raise
+            say("ended early")
         finally:
             beside.stop()
         beside.check()
