@@ -1,4 +1,4 @@
-"""Requests of the Open Inference Protocol over gRPC as HTTP/2 carries them, for generators of load."""
+"""Requests of the Open Inference Protocol over gRPC as HTTP/2 carries them, for load."""
 
 from __future__ import annotations
 
