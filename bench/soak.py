@@ -263,13 +263,20 @@ def _disturb(
 
 
 def _growth(done: Sequence[Interval]) -> str:
-    """How much more memory there was at most than when it should have settled."""
+    """What became of memory after it should have settled, by stretches of as many requests."""
     answered = list(itertools.accumulate(part.told["answered"] for part in done))
-    after = min(_SETTLED_REQUESTS, answered[-1] // 3)
-    later = [part.memory for part, count in zip(done, answered, strict=True) if count >= after]
-    grown = max(later) / later[0]
-    said = f"memory {later[0] / 1e6:.0f} MB after {after:,} requests, at most {grown:.3f} x later"
-    return said + (", which is growth" if grown > _GROWTH else "")
+    length = min(_SETTLED_REQUESTS, answered[-1] // 3)
+    stretches: dict[int, list[int]] = {}
+    for part, count in zip(done, answered, strict=True):
+        stretches.setdefault(count // length, []).append(part.memory)
+    first, *later = (statistics.mean(looks) for number, looks in stretches.items() if number)
+    looks = [part.memory / 1e6 for part, count in zip(done, answered, strict=True) if count > length]
+    grown = max(later, default=first) / first
+    return (
+        f"memory after the first {length:,} requests: {first / 1e6:.1f} MB on average of the next "
+        f"{length:,}, at most {grown:.3f} x in later ones{', which is growth' * (grown > _GROWTH)}; "
+        f"single looks {min(looks):.0f} to {max(looks):.0f} MB"
+    )
 
 
 def _summary(soak: Soak, servers: Service, repository: Repository) -> tuple[str, bool]:
