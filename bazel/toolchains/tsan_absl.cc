@@ -1,10 +1,11 @@
 // What orders threads in absl, for --config=tsan. Debian's archives of absl are
-// not built for the sanitizer, which would see no lock in absl::Mutex and a
-// race in all that one guards; so the calls that this tree makes go through
+// not built for the sanitizer, which would see no lock in absl::Mutex and no count
+// in what absl::Cords share, and a race in all that these guard; so the calls that this tree makes go through
 // here (ld's --wrap, BUILD.bazel).
 
 #include <sanitizer/tsan_interface.h>
 
+#include "absl/strings/cord.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
@@ -17,6 +18,9 @@
 #define AWAIT MUTEX "5AwaitERKNS0_9ConditionE"
 #define AWAIT_FOR MUTEX "16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE"
 #define NOTIFY "_ZN4absl7debian312Notification6NotifyEv"
+#define DESTROY_CORD "_ZN4absl7debian34Cord15DestroyCordSlowEv"
+#define REMOVE_PREFIX "_ZN4absl7debian34Cord12RemovePrefixEm"
+#define DESTROY_REP "_ZN4absl7debian313cord_internal7CordRep7DestroyEPS2_"
 #define WAIT "_ZNK4absl7debian312Notification19WaitForNotificationEv"
 
 extern "C" {
@@ -84,4 +88,29 @@ void WrapWait(const absl::Notification* notification) WRAP(WAIT);
 void WrapWait(const absl::Notification* notification) {
   RealWait(notification);
   __tsan_acquire(const_cast<absl::Notification*>(notification));
+}
+
+// One for all Cords, as what they share is hidden in them: whoever lets go of a
+// part comes before whoever deletes one.
+char cords;
+
+void RealDestroyCord(absl::Cord* cord) REAL(DESTROY_CORD);
+void WrapDestroyCord(absl::Cord* cord) WRAP(DESTROY_CORD);
+void WrapDestroyCord(absl::Cord* cord) {
+  __tsan_release(&cords);
+  RealDestroyCord(cord);
+}
+
+void RealRemovePrefix(absl::Cord* cord, size_t size) REAL(REMOVE_PREFIX);
+void WrapRemovePrefix(absl::Cord* cord, size_t size) WRAP(REMOVE_PREFIX);
+void WrapRemovePrefix(absl::Cord* cord, size_t size) {
+  __tsan_release(&cords);
+  RealRemovePrefix(cord, size);
+}
+
+void RealDestroyRep(absl::cord_internal::CordRep* rep) REAL(DESTROY_REP);
+void WrapDestroyRep(absl::cord_internal::CordRep* rep) WRAP(DESTROY_REP);
+void WrapDestroyRep(absl::cord_internal::CordRep* rep) {
+  __tsan_acquire(&cords);
+  RealDestroyRep(rep);
 }
