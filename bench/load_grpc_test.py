@@ -325,7 +325,7 @@ def test_no_call_begins_behind_a_goaway(tmp_path: Path) -> None:
     with frames(answering) as port:
         told = load(port, tmp_path)
     assert told["answered"] == told["sent"] > 0 and told["lost"] == told["sent_again"] == 0
-    assert len(warned) > 2 and max(behind.values()) <= 3
+    assert len(warned) >= 2 and max(behind.values()) <= 3
 
 
 def test_refused_connections_are_lost_calls(tmp_path: Path) -> None:
@@ -370,9 +370,9 @@ def test_both_protocols_are_asked_by_their_weights(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, library(answer()) as port:
         threading.Thread(target=accept, args=(listener,), daemon=True).start()
         http = listener.getsockname()[1]
-        words = [f"--port={http}", f"--case=http:3:200:{tmp_path}/http", "--rate=1000"]
-        told = load(port, tmp_path, *words, seconds=1)
+        words = [f"--port={http}", f"--case=http:3:200:{tmp_path}/http", "--rate=400"]
+        told = load(port, tmp_path, *words, "--patience=60", seconds=1)
         listener.shutdown(socket.SHUT_RDWR)
     assert told["wrong"] == told["lost"] == 0
-    # Of 1000 on average; the seed says how many.
-    assert 600 < told["statuses"]["200"] < 900 and 100 < told["statuses"]["grpc 0"] < 400
+    # Of 400 on average.
+    assert 200 < told["statuses"]["200"] < 400 and 40 < told["statuses"]["grpc 0"] < 160

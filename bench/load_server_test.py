@@ -38,7 +38,8 @@ def ports(server: Server) -> list[str]:
 
 
 def load(server: Server, *words: str) -> Any:
-    command = [os.environ["LOAD"], *(f"--port={port}" for port in ports(server)), *words]
+    command = [os.environ["LOAD"], "--patience=60", *words]
+    command += [f"--port={port}" for port in ports(server)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
@@ -68,7 +69,7 @@ def test_a_server_that_ends_loses_nothing_of_clients_that_are_told(
     drain = ["--drain_delay_ms=2000", "--drain_timeout_ms=60000"]
     with serving(flag, *drain) as first, serving(flag) as second:
         cases = prepared(tmp_path, first, malformed=0.05)
-        command = [os.environ["LOAD"], "--follow", "--seconds=5", *cases]
+        command = [os.environ["LOAD"], "--follow", "--patience=60", "--seconds=5", *cases]
         command += [f"--port={port}" for port in ports(first)]
         before = first.metric(ANSWERED)
         pipe = subprocess.PIPE
