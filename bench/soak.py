@@ -270,12 +270,14 @@ def _growth(done: Sequence[Interval]) -> str:
     for part, count in zip(done, answered, strict=True):
         stretches.setdefault(count // length, []).append(part.memory)
     first, *later = (statistics.mean(looks) for number, looks in stretches.items() if number)
-    looks = [part.memory / 1e6 for part, count in zip(done, answered, strict=True) if count > length]
+    looks = [
+        part.memory / 1e6 for part, count in zip(done, answered, strict=True) if count > length
+    ]
     grown = max(later, default=first) / first
+    told = f", at most {grown:.3f} x in later ones{', which is growth' * (grown > _GROWTH)}"
     return (
         f"memory after the first {length:,} requests: {first / 1e6:.1f} MB on average of the next "
-        f"{length:,}, at most {grown:.3f} x in later ones{', which is growth' * (grown > _GROWTH)}; "
-        f"single looks {min(looks):.0f} to {max(looks):.0f} MB"
+        f"{length:,}{told}; single looks {min(looks):.0f} to {max(looks):.0f} MB"
     )
 
 
