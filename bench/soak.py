@@ -265,7 +265,7 @@ def _disturb(
 def _growth(done: Sequence[Interval]) -> str:
     """What became of memory after it should have settled, by stretches of as many requests."""
     answered = list(itertools.accumulate(part.told["answered"] for part in done))
-    length = min(_SETTLED_REQUESTS, answered[-1] // 3)
+    length = min(_SETTLED_REQUESTS, max(1, answered[-1] // 3))
     stretches: dict[int, list[int]] = {}
     for part, count in zip(done, answered, strict=True):
         stretches.setdefault(count // length, []).append(part.memory)
@@ -298,7 +298,7 @@ def _summary(soak: Soak, servers: Service, repository: Repository) -> tuple[str,
         f"{f'exit codes {bad_ends}' if bad_ends else 'all with exit code 0'}; "
         f"{len(servers.logged('worker ended'))} workers ended, which cost {killed} requests",
     ]
-    if servers.exit_codes == [0]:
+    if answered and servers.exit_codes == [0]:
         lines.append(_growth(done))
     return "\n".join(lines), not (failed or wrong or bad_ends)
 
