@@ -20,7 +20,7 @@ import hpack
 import pytest
 from tritonclient.grpc import service_pb2
 
-from bench.oip_grpc import STREAM_INFER, Call, framed
+from bench.oip_grpc import STREAM_METHOD, Call, framed
 
 DATA, HEADERS, RST_STREAM, SETTINGS, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 7, 8
 END_STREAM, END_HEADERS, ACK = 1, 4, 1
@@ -152,7 +152,7 @@ def test_numbers_may_be_off_by_the_tolerance(tmp_path: Path, said: Any, wrong: b
 
 
 def test_streams_are_compared_message_by_message(tmp_path: Path) -> None:
-    call = Call(framed(b"body") * 2, STREAM_INFER)
+    call = Call(framed(b"body") * 2, STREAM_METHOD)
     wanted = wire(*[streamed(infer_response=answer(version="1"))] * 2)
     with library(*[streamed(infer_response=answer(version="2"))] * 2) as port:
         told = load(port, tmp_path, call=call, said=wanted)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-DTYPES = {"FP32": np.float32, "FP64": np.float64, "INT32": np.int32, "INT64": np.int64}
+_DTYPES = {"FP32": np.float32, "FP64": np.float64, "INT32": np.int32, "INT64": np.int64}
 _OPEN_SIZES = (16, 64)  # of a dimension that a model leaves open, beside the first
 
 
@@ -53,7 +53,7 @@ class Model:
             if tensor.get("lod_level"):
                 shape[0] = rows * size
                 found[tensor["name"] + ".lod"] = np.arange(0, shape[0] + 1, size)
-            dtype = DTYPES[tensor["datatype"]]
+            dtype = _DTYPES[tensor["datatype"]]
             if np.issubdtype(dtype, np.integer):
                 found[tensor["name"]] = random.randint(0, 2, shape).astype(dtype)
             else:
@@ -96,7 +96,7 @@ def request(model: str, inputs: dict[str, Array], binary: bool) -> Request:
     tensors: list[dict[str, Any]] = []
     arrays = {name: array for name, array in inputs.items() if not name.endswith(".lod")}
     for name, array in arrays.items():
-        datatype = {np.dtype(dtype): known for known, dtype in DTYPES.items()}[array.dtype]
+        datatype = {np.dtype(dtype): known for known, dtype in _DTYPES.items()}[array.dtype]
         tensor: dict[str, Any] = {"name": name, "shape": array.shape, "datatype": datatype}
         parameters: dict[str, Any] = {"binary_data_size": array.nbytes} if binary else {}
         if f"{name}.lod" in inputs:
@@ -130,7 +130,7 @@ class Answer:
         told = json.loads(self.body[: self.head] if self.head else self.body)
         found, at = {}, self.head
         for tensor in told["outputs"]:
-            dtype = np.dtype(DTYPES[tensor["datatype"]])
+            dtype = np.dtype(_DTYPES[tensor["datatype"]])
             size = tensor.get("parameters", {}).get("binary_data_size")
             if size is None:
                 flat = np.array(tensor["data"], dtype)

@@ -56,6 +56,7 @@ class Server:
 
     name: str
     port: int
+    grpc_port: int  # -1: none
     process: subprocess.Popen[bytes]
     ready_seconds: float
     log: Path
@@ -112,15 +113,20 @@ class Site:
 
     @contextmanager
     def serving(
-        self, name: str, models: Sequence[Model], cores: set[int], instances: int = 1
+        self,
+        name: str,
+        models: Sequence[Model],
+        cores: set[int],
+        instances: int = 1,
+        grpc: bool = False,
     ) -> Iterator[Server]:
         """A server with these models for the time of a `with`, from when it is ready."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port, grpc_port = _free_ports()
+        if not grpc:
+            grpc_port = -1
         folder = self.folder / name.replace(", ", "-").replace(" ", "_") / str(port)
         folder.mkdir(parents=True)
-        command = self._command(name, folder, port, models, instances)
+        command = self._command(name, folder, port, grpc_port, models, instances)
         log = folder / "log"
         # Our server's stdout is its access log.
         stdout = os.devnull if name in self.our_flags else log
@@ -130,24 +136,33 @@ class Site:
             process = context.__enter__()
         try:
             _wait(name, process, port, log)
-            yield Server(name, port, process, time.monotonic() - start, log)
-            if process.poll() is not None:
-                raise UserError(f"{name} ended while it was measured ({process.poll()}); see {log}")
+            server = Server(name, port, grpc_port, process, time.monotonic() - start, log)
+            try:
+                yield server
+            finally:  # whatever went wrong because of it
+                if (code := process.poll()) is not None:
+                    raise UserError(f"{name} ended while it was measured ({code}); see {log}")
         finally:
             context.__exit__(None, None, None)
 
     def _command(
-        self, name: str, folder: Path, port: int, models: Sequence[Model], instances: int
+        self,
+        name: str,
+        folder: Path,
+        port: int,
+        grpc_port: int,
+        models: Sequence[Model],
+        instances: int,
     ) -> list[str]:
         if name in self.our_flags:
             repository = folder / "models"
             for model in models:
                 shutil.copytree(model.folder, repository / model.name / "1")
             command = [*_run("SERVER"), "serve", f"--model_repository={repository}"]
-            command += [f"--port={port}", f"--instances={instances}", *self.our_flags[name]]
-            return command
+            command += [f"--port={port}", f"--grpc_port={grpc_port}", f"--instances={instances}"]
+            return [*command, *self.our_flags[name]]
         if name in (TRITON, TRITON_BATCHING):
-            return _triton(folder, port, models, instances, name == TRITON_BATCHING)
+            return _triton(folder, port, grpc_port, models, instances, name == TRITON_BATCHING)
         if name in (IDEAL, IDEAL_BATCHING):
             (model,) = models
             rows = _MAX_ROWS if name == IDEAL_BATCHING else 1
@@ -160,8 +175,20 @@ class Site:
         raise AssertionError(name)
 
 
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as other:
+        for free in (one, other):
+            free.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
+
+
 def _triton(
-    folder: Path, port: int, models: Sequence[Model], instances: int, batching: bool
+    folder: Path,
+    port: int,
+    grpc_port: int,
+    models: Sequence[Model],
+    instances: int,
+    batching: bool,
 ) -> list[str]:
     repository = folder / "models"
     for model in models:
@@ -179,6 +206,9 @@ def _triton(
         )
         (repository / model.name / "config.pbtxt").write_text(config)
     backends = Path(_program("TRITON_BACKEND")).parent.parent
+    grpc_flags = ["--allow-grpc=false"]
+    if grpc_port > 0:
+        grpc_flags = ["--allow-grpc=true", "--grpc-address=127.0.0.1", f"--grpc-port={grpc_port}"]
     program = Path(_program("TRITON_WHEEL")) / "pytriton/tritonserver/bin/tritonserver"
     return [
         _program("RUN"),
@@ -186,11 +216,11 @@ def _triton(
         f"--model-repository={repository}",
         f"--backend-directory={backends}",
         "--allow-gpu-metrics=false",
-        "--allow-grpc=false",
         "--allow-metrics=false",
         "--exit-timeout-secs=1",  # it would wait half a minute for connections that are kept
         "--http-address=127.0.0.1",
         f"--http-port={port}",
+        *grpc_flags,
     ]
 
 
@@ -198,7 +228,7 @@ def _mlserver(folder: Path, port: int, models: Sequence[Model]) -> list[str]:
     settings = {
         "host": "127.0.0.1",
         "http_port": port,
-        "grpc_port": port + 1,
+        "grpc_port": 0,  # it needs one; any does
         "metrics_endpoint": None,
         "parallel_workers": 0,
         "debug": False,

@@ -10,7 +10,6 @@ else meanwhile spoils it.
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
 import os
 import platform
@@ -18,9 +17,8 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,75 +27,20 @@ import numpy as np
 
 from bazel.image.private import processes
 from bazel.image.private.processes import UserError, say
-from bench import oip, page, servers
+from bench import generators, oip, page, servers
+from bench.cases import CASES, Case
+from bench.compare import ask, compare
+from bench.generators import Load, Prepared
 from bench.measure import pinned
-from bench.oip import Model, Request
+from bench.oip import Model
 from bench.results import Result, goal_lines
 from bench.servers import Server, Site
 
 _WARM_SECONDS = 1.0
 _STRACE_SECONDS = 2.0
 _STARTS = 7
-_SIZES = (1, 4, 32)  # rows of requests whose answers are compared
-_TOLERANCE = 1e-3  # of the largest number of an answer; what is off by more is wrong
 
 
-@dataclass(frozen=True)
-class Case:
-    """A load: closed with `connections`, or open at a `rate` per second."""
-
-    name: str
-    title: str
-    model: str
-    servers: tuple[str, ...]  # peers; ours are in every case
-    binary: bool = True
-    connections: int = 64
-    rate: int = 0
-    cores: int = 1
-    sizes: tuple[int, ...] = _SIZES
-
-
-_TRITONS = (servers.TRITON, servers.TRITON_BATCHING)
-_FAST = (*_TRITONS, servers.IDEAL, servers.IDEAL_BATCHING)
-CASES = (
-    *(
-        Case(
-            f"binary-{n}",
-            f"simple_cnn, binary, {n} connections" if n > 1 else "simple_cnn, binary, 1 connection",
-            "SIMPLE_CNN",
-            (*_FAST, servers.FASTAPI),
-            connections=n,
-        )
-        for n in (1, 16, 64)
-    ),
-    Case(
-        "json-16",
-        "simple_cnn, JSON, 16 connections",
-        "SIMPLE_CNN",
-        (*_TRITONS, servers.FASTAPI, servers.MLSERVER),
-        binary=False,
-        connections=16,
-    ),
-    Case(
-        "mobilenet-4",
-        "MobileNetV2 224x224, binary, 4 connections, two cores",
-        "MOBILENET",
-        (*_TRITONS, servers.FASTAPI, servers.ENGINE),
-        connections=4,
-        cores=2,
-        sizes=(1, 4),  # 32 would stay in every server's memory
-    ),
-    *(
-        Case(
-            f"poisson-{rate}",
-            f"simple_cnn, binary, Poisson arrivals at {rate:,}/s, latency from the due time",
-            "SIMPLE_CNN",
-            _FAST,
-            rate=rate,
-        )
-        for rate in (1700, 4000)
-    ),
-)
 MEMORY, START = "memory", "start"
 NAMES = (*(case.name for case in CASES), MEMORY, START)
 
@@ -143,10 +86,12 @@ class Bench:
             for name in names:
                 if name != servers.ENGINE:
                     say(f"  starting {name}")
-                    serving = self._site.serving(name, [model], cores, instances=case.cores)
+                    serving = self._site.serving(
+                        name, [model], cores, instances=case.cores, grpc=case.grpc
+                    )
                     started[name] = stack.enter_context(serving)
-            self._compare(case, model, started)
-            prepared = _prepare(self._folder, model, case.binary)
+            self.told += compare(case, model, started)
+            prepared = generators.prepare(self._folder, model, case.binary)
             for server in started.values():
                 self._load(case, server, prepared, _WARM_SECONDS)
             for number in range(self._args.rounds):
@@ -165,65 +110,22 @@ class Bench:
         # Rows in the order of the table, whichever round was first.
         result.rows.sort(key=lambda row: names.index(row.server))
 
-    def _compare(self, case: Case, model: Model, started: Mapping[str, Server]) -> None:
-        """Has every server answer the same requests, in both forms, and compares the bits."""
-        reference = self._ours[0]
-        for rows in case.sizes:
-            inputs = model.inputs(rows, np.random.RandomState(rows))
-            right: dict[str, oip.Array] = {}
-            for name, server in started.items():
-                for binary in (True, False):
-                    if name in (servers.JSON_ONLY if binary else servers.BINARY_ONLY):
-                        continue
-                    form = f"{'binary' if binary else 'JSON'}, {rows} rows"
-                    wanted = oip.request(model.name, inputs, binary)
-                    outputs = _outputs(server, form, wanted)
-                    right = right or outputs
-                    if difference := _difference(right, outputs):
-                        said = f"{case.name}: {name}, {form}: not the bits of {reference}"
-                        self.told.append(f"{said} (off by {difference:.1e} of the largest)")
-                        say("  " + self.told[-1])
-                        if difference > _TOLERANCE:
-                            raise UserError(f"{name} answers something else: {self.told[-1]}")
-
     def _round(self, case: Case, server: Server, prepared: Prepared) -> dict[str, float]:
         with server.tree.watched():
             before = server.tree.cpu_seconds()
             told = self._load(case, server, prepared, self._args.seconds)
             cpu = server.tree.cpu_seconds() - before
         return {
-            "rate": told["requests"] / told["seconds"],
-            "p50_ms": told["p50_ms"],
-            "p99_ms": told["p99_ms"],
-            "cpu_us": cpu * 1e6 / max(told["requests"], 1),
+            "rate": told.rate,
+            "p50_ms": told.p50_ms,
+            "p99_ms": told.p99_ms,
+            "cpu_us": cpu * 1e6 / max(told.requests, 1),
             "memory_mb": server.tree.peak_memory / 1e6,
-            "errors": told["errors"],
+            "errors": told.errors,
         }
 
-    def _load(
-        self, case: Case, server: Server, prepared: Prepared, seconds: float
-    ) -> dict[str, float]:
-        if case.rate:
-            command = [os.environ["RUN"], os.environ["LOAD"], f"--port={server.port}"]
-            command += [f"--connections={case.connections}", f"--rate={case.rate}"]
-            command += [f"--seconds={seconds}", f"--case=1:200:{prepared.raw}"]
-            told = self._generate(command)
-            errors = told["lost"] + told["wrong"]
-            return told | {"requests": told["answered"], "errors": errors}
-        url = f"http://127.0.0.1:{server.port}{prepared.request.path}"
-        command = [os.environ["WRK"], "-t1", f"-c{case.connections}", f"-d{seconds:.0f}s"]
-        command += ["-s", os.environ["WRK_LUA"], url, "--"]
-        return self._generate([*command, str(prepared.body), str(prepared.request.head)])
-
-    def _generate(self, command: Sequence[str]) -> dict[str, float]:
-        """Runs a generator of load; its last line is JSON."""
-        with pinned(self._generator):
-            done = processes.run(command)
-        lines = done.stdout.decode().strip().splitlines()
-        if done.returncode or not lines:
-            raise UserError(f"{' '.join(command)} failed: {done.stderr.decode().strip()}")
-        told: dict[str, float] = json.loads(lines[-1])
-        return told
+    def _load(self, case: Case, server: Server, prepared: Prepared, seconds: float) -> Load:
+        return generators.load(case, server, prepared, seconds, self._generator)
 
     def _run_engine(self, model: Model, cores: set[int], threads: int) -> dict[str, float]:
         command = [os.environ["RUN"], os.environ["ENGINE"], f"--model={model.folder}", "--rows=1"]
@@ -249,7 +151,7 @@ class Bench:
             time.sleep(0.5)  # it attaches to every thread
             told = self._load(case, server, prepared, _STRACE_SECONDS)
         total = re.search(r"^\s*100\.00\s+\S+\s+\S*\s+(\d+)", summary.read_text(), re.MULTILINE)
-        return int(total[1]) / max(told["requests"], 1) if total else 0.0
+        return int(total[1]) / max(told.requests, 1) if total else 0.0
 
     def _measure_memory(self) -> None:
         """Each server alone: one MobileNetV2 batch of 32, and then nothing."""
@@ -262,7 +164,7 @@ class Bench:
         wanted = oip.request(model.name, model.inputs(32, np.random.RandomState(0)), binary=True)
         for name in self._chosen((servers.TRITON, servers.FASTAPI)):
             with self._site.serving(name, [model], {self._cores[0]}) as server:
-                _outputs(server, "32 rows", wanted)
+                ask(server, "32 rows", wanted)
                 time.sleep(seconds)
                 values = {"memory_mb": server.tree.memory() / 1e6}
             say(f"  {name}: {values['memory_mb']:.0f} MB")
@@ -284,49 +186,6 @@ class Bench:
                 result.row(name).rounds.append(values)
             say(f"  round {number + 1} of {_STARTS}")
         result.rows.sort(key=lambda row: names.index(row.server))
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A request of one row, as generators take it."""
-
-    request: Request
-    body: Path
-    raw: Path
-
-
-def _prepare(folder: Path, model: Model, binary: bool) -> Prepared:
-    request = oip.request(model.name, model.inputs(1, np.random.RandomState(1)), binary)
-    body, raw = folder / "body", folder / "request"
-    body.write_bytes(request.body)
-    raw.write_bytes(request.raw)
-    return Prepared(request, body, raw)
-
-
-def _outputs(server: Server, form: str, wanted: Request) -> dict[str, oip.Array]:
-    try:
-        answer = oip.ask(server.port, wanted.raw)
-    except (OSError, http.client.HTTPException) as error:
-        raise UserError(f"{server.name}, {form}: {error}; see {server.log}") from error
-    if answer.status != 200:
-        text = answer.body[:500].decode(errors="replace")
-        raise UserError(f"{server.name} answers {form} with {answer.status}: {text}")
-    return answer.outputs()
-
-
-def _difference(right: dict[str, oip.Array], outputs: dict[str, oip.Array]) -> float:
-    """How far tensors are apart, beside the largest number; 0 where they are equal bit by bit."""
-    if right.keys() != outputs.keys():
-        return float("inf")
-    worst = 0.0
-    for name, wanted in right.items():
-        got = outputs[name]
-        if got.shape != wanted.shape:
-            return float("inf")
-        if got.tobytes() != wanted.tobytes():
-            scale = float(np.abs(wanted).max()) or 1.0
-            worst = max(worst, float(np.abs(got - wanted).max()) / scale, 1e-30)
-    return worst
 
 
 def _machine() -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tritonclient.grpc import service_pb2
 from bazel.image.private.processes import UserError
 from bench import oip, oip_grpc
 from bench.oip import Array, Model
-from bench.oip_grpc import INFER, SERVICE, STREAM_INFER, Call, framed
+from bench.oip_grpc import METHOD, SERVICE, STREAM_METHOD, Call, framed
 
 PROTOCOLS = ("http", "grpc")
 
@@ -64,7 +64,7 @@ def malformed_http(model: Model) -> list[bytes]:
 def malformed_grpc(model: Model) -> list[tuple[int, Call]]:
     """Calls that no server should answer but with that grpc-status."""
     inputs = model.inputs(2, np.random.RandomState(0))
-    good = oip_grpc.request(model.name, inputs, raw=True).SerializeToString()
+    good = oip_grpc.message(model.name, inputs)
 
     def but(change: Callable[[service_pb2.ModelInferRequest], object]) -> bytes:
         made = oip_grpc.request(model.name, inputs, raw=True)
@@ -92,7 +92,7 @@ def malformed_grpc(model: Model) -> list[tuple[int, Call]]:
         (_INVALID_ARGUMENT, Call(framed(good[:-1]))),
         (_INVALID_ARGUMENT, Call(framed(b"\xff"))),
         (_NOT_FOUND, Call(unknown)),
-        (_OK, Call(unknown, STREAM_INFER)),  # which says so in its place of the stream
+        (_OK, Call(unknown, STREAM_METHOD)),  # which says so in its place of the stream
         (_UNIMPLEMENTED, Call(framed(b""), f"{SERVICE}/NoSuchMethod")),
         (_UNIMPLEMENTED, Call(framed(b""), "/no.such.Service/Method")),
         (_UNIMPLEMENTED, Call(framed(good), headers=(("grpc-encoding", "br"),))),
@@ -134,13 +134,14 @@ class Requests:
 
     def prepare_grpc(self, models: Sequence[Model], port: int) -> None:
         def ask(model: Model, number: int, kind: str) -> tuple[bytes, bytes]:
-            path = STREAM_INFER if kind == "streamed" else INFER
-            messages = [
+            path = STREAM_METHOD if kind == "streamed" else METHOD
+            requests = [
                 oip_grpc.request(model.name, self._inputs(model, at), kind != "typed")
                 for at in range(number, number + (_STREAMED if kind == "streamed" else 1))
             ]
-            body = b"".join(framed(message.SerializeToString()) for message in messages)
-            return Call(body, path).case, oip_grpc.ask(port, path, messages)
+            messages = [request.SerializeToString() for request in requests]
+            body = b"".join(map(framed, messages))
+            return Call(body, path).case, oip_grpc.call(port, path, messages)
 
         self._prepare(models, "grpc", _OK, {"raw": 0.6, "typed": 0.25, "streamed": 0.15}, ask)
         for number, (status, call) in enumerate(bad := malformed_grpc(models[0])):

@@ -190,7 +190,7 @@ def test_a_bad_request_gets_an_error_and_harms_nobody(
         ({"no_such": X}, "digits", "INVALID_ARGUMENT"),
         ({"x": X}, "absent", "NOT_FOUND"),
     ):
-        with pytest.raises(InferenceServerException, match=".") as refused:
+        with pytest.raises(InferenceServerException) as refused:
             grpc_client.infer(container.address(8081), model, inputs, ["logits"])
         assert refused.value.status() == f"StatusCode.{code}"
     assert infer(container).tobytes() == python_logits.tobytes()

@@ -1,7 +1,7 @@
 // What orders threads in absl, for --config=tsan. Debian's archives of absl are
-// not built for the sanitizer, which would see no lock in absl::Mutex and no count
-// in what absl::Cords share, and a race in all that these guard; so the calls that this tree makes go through
-// here (ld's --wrap, BUILD.bazel).
+// not built for the sanitizer, which would see no lock in absl::Mutex and no
+// count in what absl::Cords share, and a race in all that these guard; so the
+// calls that this tree makes go through here (ld's --wrap, BUILD.bazel).
 
 #include <sanitizer/tsan_interface.h>
 

@@ -3,6 +3,8 @@
 // gathered straight into the engine's input, so its dynamic batching costs one
 // copy, as the request alone does.
 
+#include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -30,6 +32,20 @@ struct Work {
   int64_t rows = 0;
   uint32_t buffers = 0;
 };
+
+// When the steps of a batch began and ended, for Triton's statistics.
+struct Times {
+  uint64_t start = 0;
+  uint64_t run = 0;
+  uint64_t ran = 0;
+  uint64_t end = 0;
+};
+
+uint64_t Now() {
+  return static_cast<uint64_t>(
+      std::chrono::steady_clock::now().time_since_epoch() /
+      std::chrono::nanoseconds(1));
+}
 
 TRITONSERVER_Error* Internal(const std::string& message) {
   return TRITONSERVER_ErrorNew(TRITONSERVER_ERROR_INTERNAL, message.c_str());
@@ -115,7 +131,8 @@ TRITONSERVER_Error* CopyOut(const Work& work, const std::string& name,
 
 // Computes all of them as one batch; an error in one is an error in all, which
 // a benchmark can afford.
-TRITONSERVER_Error* Compute(Instance* instance, std::vector<Work>* batch) {
+TRITONSERVER_Error* Compute(Instance* instance, std::vector<Work>* batch,
+                            Times* times) {
   std::vector<int> shape;
   for (Work& work : *batch) {
     if (auto* error = Open(instance->input_name, &work, &shape)) return error;
@@ -126,7 +143,9 @@ TRITONSERVER_Error* Compute(Instance* instance, std::vector<Work>* batch) {
   for (const Work& work : *batch) {
     if (auto* error = CopyIn(work, &to)) return error;
   }
+  times->run = Now();
   if (!instance->predictor->Run()) return Internal("the model did not run");
+  times->ran = Now();
   for (const auto& output : instance->outputs) {
     const std::vector<int> whole = output->shape();
     paddle_infer::PlaceType place;
@@ -147,9 +166,10 @@ TRITONSERVER_Error* Compute(Instance* instance, std::vector<Work>* batch) {
 }
 
 TRITONSERVER_Error* ComputeWithoutExceptions(Instance* instance,
-                                             std::vector<Work>* batch) {
+                                             std::vector<Work>* batch,
+                                             Times* times) {
   try {
-    return Compute(instance, batch);
+    return Compute(instance, batch, times);
   } catch (const std::exception& error) {
     return Internal(error.what());
   }
@@ -195,6 +215,8 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceExecute(
   if (auto* error = TRITONBACKEND_ModelInstanceState(instance, &state)) {
     return error;
   }
+  Times times;
+  times.start = times.run = times.ran = Now();
   std::vector<Work> batch(count);
   for (uint32_t index = 0; index < count; ++index) {
     batch[index].request = requests[index];
@@ -204,15 +226,25 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceExecute(
     }
   }
   TRITONSERVER_Error* failed =
-      ComputeWithoutExceptions(static_cast<Instance*>(state), &batch);
+      ComputeWithoutExceptions(static_cast<Instance*>(state), &batch, &times);
+  times.end = Now();
+  uint64_t rows = 0;
   for (const Work& work : batch) {
+    rows += static_cast<uint64_t>(work.rows);
     TRITONSERVER_Error* error =
         failed == nullptr ? nullptr : Internal("the batch failed");
     TRITONSERVER_ErrorDelete(TRITONBACKEND_ResponseSend(
         work.response, TRITONSERVER_RESPONSE_COMPLETE_FINAL, error));
     TRITONSERVER_ErrorDelete(error);
+    TRITONSERVER_ErrorDelete(TRITONBACKEND_ModelInstanceReportStatistics(
+        instance, work.request, failed == nullptr, times.start, times.run,
+        times.ran, times.end));
     TRITONSERVER_ErrorDelete(TRITONBACKEND_RequestRelease(
         work.request, TRITONSERVER_REQUEST_RELEASE_ALL));
+  }
+  if (failed == nullptr) {
+    TRITONSERVER_ErrorDelete(TRITONBACKEND_ModelInstanceReportBatchStatistics(
+        instance, rows, times.start, times.run, times.ran, times.end));
   }
   TRITONSERVER_ErrorDelete(failed);
   return nullptr;
