@@ -31,13 +31,23 @@ def _rate(metric: str, labels: str) -> str:
     return f"rate({metric}{{{labels}}}[$__rate_interval])"
 
 
+# A Prometheus that takes native histograms has one series for each histogram, and none of
+# NAME_bucket, NAME_sum and NAME_count; others have these alone.
+
+
 def _quantile(of: float, metric: str, labels: str) -> str:
-    return f"histogram_quantile({of}, sum by (le, model) ({_rate(metric + '_bucket', labels)}))"
+    classic = f"sum by (le, model) ({_rate(metric + '_bucket', labels)})"
+    native = f"sum by (model) ({_rate(metric, labels)})"
+    return f"histogram_quantile({of}, {classic}) or histogram_quantile({of}, {native})"
 
 
 def _mean(metric: str) -> str:
     total, count = (_rate(f"{metric}_{part}", _MODEL) for part in ("sum", "count"))
-    return f"sum by (model) ({total}) / sum by (model) ({count})"
+    native = f"sum by (model) ({_rate(metric, _MODEL)})"
+    return (
+        f"sum by (model) ({total}) / sum by (model) ({count})"
+        f" or histogram_sum({native}) / histogram_count({native})"
+    )
 
 
 PANELS = [
@@ -133,6 +143,12 @@ PANELS = [
         "Cores that the server's own process keeps busy.",
     ),
     Panel(
+        "Requests in flight",
+        "short",
+        {"{{instance}} {{protocol}}": f"paddle_server_inflight_requests{{{_SERVER}}}"},
+        "Of all kinds, those of Prometheus included.",
+    ),
+    Panel(
         "Connections",
         "short",
         {
@@ -140,6 +156,25 @@ PANELS = [
             "{{instance}} turned away": "increase(paddle_server_connections_turned_away_total"
             f"{{{_SERVER}}}[$__rate_interval])",
         },
+    ),
+    Panel(
+        "GPU utilisation",
+        "percentunit",
+        {"{{instance}} {{gpu}} {{name}}": f"paddle_server_gpu_utilization_ratio{{{_SERVER}}}"},
+        "Share of time in which a GPU computed, for whomever.",
+    ),
+    Panel(
+        "GPU memory",
+        "bytes",
+        {
+            "{{instance}} {{gpu}}": f"paddle_server_gpu_memory_used_bytes{{{_SERVER}}}",
+            "{{instance}} {{gpu}} has": f"paddle_server_gpu_memory_max_bytes{{{_SERVER}}}",
+        },
+    ),
+    Panel(
+        "GPU temperature",
+        "celsius",
+        {"{{instance}} {{gpu}}": f"paddle_server_gpu_temperature_celsius{{{_SERVER}}}"},
     ),
 ]
 

@@ -1,6 +1,7 @@
 """Dashboard and alerts speak of metrics that a server really has, as Prometheus reads them."""
 
 import contextlib
+import http.server
 import json
 import math
 import os
@@ -9,6 +10,8 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -48,17 +51,15 @@ QUERIES = {
 
 
 class Prometheus:
-    """One that scrapes a server each second."""
+    """One that scrapes each second."""
 
-    def __init__(self, directory: Path, target: str) -> None:
+    def __init__(self, directory: Path, targets: list[str], *features: str) -> None:
         rules = directory / "paddle_server.rules.yaml"
         rules.write_text(printed("--rules"))
         config = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(rules)],
-            "scrape_configs": [
-                {"job_name": "inference", "static_configs": [{"targets": [target]}]}
-            ],
+            "scrape_configs": [{"job_name": "inference", "static_configs": [{"targets": targets}]}],
         }
         (directory / "prometheus.yaml").write_text(yaml.safe_dump(config))
         promtool("check", "config", str(directory / "prometheus.yaml"))
@@ -70,6 +71,7 @@ class Prometheus:
                 f"--config.file={directory}/prometheus.yaml",
                 f"--storage.tsdb.path={directory}/data",
                 f"--web.listen-address=127.0.0.1:{self.port}",
+                f"--enable-feature={','.join(('exemplar-storage', *features))}",
             ]
         )
         until(self.ready, "Prometheus is ready")
@@ -92,6 +94,43 @@ class Prometheus:
         ]
         return found
 
+    def traces(self, query: str) -> set[str]:
+        """Those that are examples of the series."""
+        span = {"start": "0", "end": str(time.time() + 60)}
+        told = json.loads(self.get("/api/v1/query_exemplars", query=query, **span))["data"]
+        return {example["labels"]["trace_id"] for one in told for example in one["exemplars"]}
+
+    def number(self, query: str) -> float:
+        """The value of one series, once there is one."""
+        (found,) = until(lambda: self.result(query), f"there is something of {query}")
+        return float(found["value"][1])
+
+
+@contextlib.contextmanager
+def answering(body: bytes) -> Iterator[str]:
+    """The HOST:PORT of what answers so to whoever asks."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        thread = threading.Thread(target=listening.serve_forever)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{listening.server_port}"
+        finally:
+            listening.shutdown()
+            thread.join()
+
 
 @pytest.fixture(scope="module", name="server")
 def a_server_with_work_and_a_crash_behind_it(
@@ -99,17 +138,33 @@ def a_server_with_work_and_a_crash_behind_it(
 ) -> Iterator[Server]:
     repository = tmp_path_factory.mktemp("models")
     shutil.copytree(os.environ["DIGITS"], repository / "digits" / "1")
-    with serving(f"--model_repository={repository}") as server:
+    with (
+        answering(b"{}") as collector,
+        serving(
+            f"--model_repository={repository}", f"--otlp_endpoint=http://{collector}"
+        ) as server,
+    ):
         yield server
+
+
+@pytest.fixture(scope="module", name="gpus")
+def what_a_server_of_gpus_tells_of_them() -> Iterator[str]:
+    """Beside the server, whose engine is built for none."""
+    text = subprocess.run(
+        [os.environ["RUN"], os.environ["GPU_METRICS"]], check=True, stdout=subprocess.PIPE
+    ).stdout
+    with answering(text) as address:
+        yield address
 
 
 @pytest.fixture(scope="module", name="prometheus")
 def one_that_has_seen_it(
-    server: Server, tmp_path_factory: pytest.TempPathFactory
+    server: Server, gpus: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prometheus]:
-    prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"), server.url)
+    prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"), [server.url, gpus])
     try:
-        until(lambda: prometheus.result('up{job="inference"} == 1'), "the server is scraped")
+        scraped = 'count(up{job="inference"} == 1) == 2'
+        until(lambda: prometheus.result(scraped), "the server is scraped")
         ask(server)
         (worker,) = server.workers
         os.kill(worker, signal.SIGKILL)
@@ -122,7 +177,7 @@ def one_that_has_seen_it(
         prometheus.process.wait()
 
 
-def ask(server: Server) -> int:
+def ask(server: Server, **headers: str) -> int:
     model = json.loads(server.call("GET", "/v2/models/digits")[2])
     inputs = [
         {
@@ -133,11 +188,15 @@ def ask(server: Server) -> int:
         }
         for told in model["inputs"]
     ]
-    return server.call("POST", "/v2/models/digits/infer", json.dumps({"inputs": inputs}))[0]
+    body = json.dumps({"inputs": inputs})
+    return server.call("POST", "/v2/models/digits/infer", body, **headers)[0]
 
 
-def test_prometheus_finds_nothing_to_mend_in_the_metrics(server: Server) -> None:
+def test_prometheus_finds_nothing_to_mend_in_the_metrics(server: Server, gpus: str) -> None:
     text = server.call("GET", "/metrics")[2].decode()
+    assert "_gpu_" not in text, "of a server that uses none"
+    with urllib.request.urlopen(f"http://{gpus}/metrics", timeout=30) as answer:
+        text += answer.read().decode()
     promtool("check", "metrics", stdin=text)
 
 
@@ -162,6 +221,82 @@ def test_a_graph_has_lines(prometheus: Prometheus, title: str) -> None:
     query = query.replace("$job", "inference").replace("$model", ".*")
     assert "$" not in query
     until(lambda: prometheus.result(query), f"there is something of {query}")
+
+
+@pytest.fixture(scope="module", name="native")
+def one_that_takes_native_histograms(
+    server: Server, prometheus: Prometheus, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
+    assert prometheus.result("up")  # the crash is behind the server
+    native = Prometheus(tmp_path_factory.mktemp("native"), [server.url], "native-histograms")
+    try:
+        yield native
+    finally:
+        native.process.kill()
+        native.process.wait()
+
+
+def test_native_histograms_tell_what_classic_ones_do(
+    server: Server, prometheus: Prometheus, native: Prometheus
+) -> None:
+    labels = '{protocol="http",endpoint="infer",model="digits"}'
+    name = "paddle_server_request_duration_seconds"
+    for _ in range(200):
+        assert ask(server) == 200
+    count = server.metric(
+        f'{name}_count{{protocol="http",endpoint="infer",model="digits",version="1"}}'
+    )
+    until(lambda: prometheus.number(f"{name}_count{labels}") == count)
+    until(lambda: native.number(f"histogram_count({name}{labels})") == count)
+    assert native.result(f"{name}_bucket") == []
+    total = prometheus.number(f"{name}_sum{labels}")
+    assert native.number(f"histogram_sum({name}{labels})") == pytest.approx(total)
+
+    buckets = sorted(
+        (float(one["metric"]["le"]), float(one["value"][1]))
+        for one in prometheus.result(f"{name}_bucket{labels}")
+    )
+    step = 2 ** (1 / 8)  # a native bucket's upper bound by its lower one
+    for share in (0.1, 0.5, 0.9, 0.99):
+        above = next(i for i, (_, number) in enumerate(buckets) if number >= share * count)
+        lower = buckets[above - 1][0] if above > 0 else 0
+        found = native.number(f"histogram_quantile({share}, {name}{labels})")
+        assert lower / step <= found <= buckets[above][0] * step
+
+    # Of one value only: exact but for its bucket.
+    rows = 'histogram_quantile(0.5, paddle_server_batch_rows{model="digits"})'
+    assert 1 / step <= native.number(rows) <= 1
+
+
+@pytest.mark.parametrize("title", [title for title, query in QUERIES.items() if " or " in query])
+def test_a_graph_of_native_histograms_has_lines(
+    server: Server, native: Prometheus, title: str
+) -> None:
+    query = QUERIES[title].replace("$__rate_interval", "1m")
+    query = query.replace("$job", "inference").replace("$model", ".*")
+
+    def found() -> list[dict[str, Any]]:
+        assert ask(server) == 200
+        return native.result(query)
+
+    until(found, f"there is something of {query}")
+
+
+def test_a_duration_leads_to_its_trace(
+    server: Server, prometheus: Prometheus, native: Prometheus
+) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    name = "paddle_server_request_duration_seconds"
+
+    def found() -> bool:
+        assert ask(server, traceparent=f"00-{trace}-00f067aa0ba902b7-01") == 200
+        return trace in prometheus.traces(f'{name}_bucket{{endpoint="infer"}}')
+
+    until(found, "OpenMetrics has it")
+    # Before 2.46 it keeps of a native histogram only the exemplar of the lowest bucket, which is
+    # any trace's: https://github.com/prometheus/prometheus/issues/12553
+    (lowest, *_) = until(lambda: native.traces(f'{name}{{endpoint="infer"}}'), "there is one")
+    assert re.fullmatch("[0-9a-f]{32}", lowest)
 
 
 def test_alerts_ask_for_metrics_that_there_are(prometheus: Prometheus) -> None:

@@ -2,121 +2,121 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <type_traits>
 #include <variant>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
-#include "cc/base/json.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 
 namespace base {
 namespace {
 
-void AppendNumber(double value, std::string* out) {
-  if (AppendJsonNumber(value, out)) return;
-  out->append(std::isnan(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf");
-}
+// Buckets of a native histogram to a power of two (schema 3).
+constexpr int kPerOctave = 8;
+// Native buckets begin and end so many powers of two beyond the bounds.
+constexpr int kBelow = 7;
+constexpr int kAbove = 8;
 
-// "0.0001" and "1048576": bounds are compared as text by those who query.
-std::string BoundText(double bound) {
-  return bound == std::floor(bound) && bound < 1e15
-             ? absl::StrCat(static_cast<int64_t>(bound))
-             : absl::StrCat(bound);
-}
-
-void AppendHead(absl::string_view name, absl::string_view help,
-                absl::string_view type, std::string* out) {
-  absl::StrAppend(out, "# HELP ", name, " ",
-                  absl::StrReplaceAll(help, {{"\\", "\\\\"}, {"\n", "\\n"}}),
-                  "\n# TYPE ", name, " ", type, "\n");
-}
-
-// name="value",... without braces, so that `le` can follow.
-std::string LabelText(const std::vector<std::string>& names,
-                      const LabelValues& values) {
-  std::string out;
-  for (size_t i = 0; i < std::min(names.size(), values.size()); ++i) {
-    absl::StrAppend(
-        &out, i == 0 ? "" : ",", names[i], "=\"",
-        absl::StrReplaceAll(values[i],
-                            {{"\\", "\\\\"}, {"\"", "\\\""}, {"\n", "\\n"}}),
-        "\"");
-  }
-  return out;
-}
-
-void AppendSeries(absl::string_view name, absl::string_view suffix,
-                  absl::string_view labels, std::string* out) {
-  absl::StrAppend(out, name, suffix);
-  if (!labels.empty()) absl::StrAppend(out, "{", labels, "}");
-  out->push_back(' ');
-}
-
-void Append(absl::string_view name, absl::string_view labels,
-            const Counter& counter, std::string* out) {
-  AppendSeries(name, "", labels, out);
-  absl::StrAppend(out, counter.value(), "\n");
-}
-
-void Append(absl::string_view name, absl::string_view labels,
-            const Gauge& gauge, std::string* out) {
-  AppendSeries(name, "", labels, out);
-  AppendNumber(gauge.value(), out);
-  out->push_back('\n');
-}
-
-void Append(absl::string_view name, absl::string_view labels,
-            const Histogram& histogram, std::string* out) {
-  uint64_t count = 0;
-  const size_t bounds = histogram.bounds().size();
-  for (size_t i = 0; i <= bounds; ++i) {
-    count += histogram.bucket(i);
-    absl::StrAppend(out, name, "_bucket{", labels, labels.empty() ? "" : ",",
-                    "le=\"",
-                    i < bounds ? BoundText(histogram.bounds()[i]) : "+Inf",
-                    "\"} ", count, "\n");
-  }
-  AppendSeries(name, "_sum", labels, out);
-  AppendNumber(histogram.sum(), out);
-  out->push_back('\n');
-  AppendSeries(name, "_count", labels, out);
-  absl::StrAppend(out, count, "\n");
-}
-
-template <typename Series>
-constexpr absl::string_view TypeName() {
-  if constexpr (std::is_same_v<Series, Counter>) return "counter";
-  if constexpr (std::is_same_v<Series, Histogram>) return "histogram";
-  return "gauge";
-}
-
-struct ReadCounter {
-  std::string name;
-  std::string help;
-  std::function<double()> read;
+// 2^(i/8) / 2, i from 0: where buckets between a half and one end.
+constexpr double kSteps[kPerOctave] = {
+    0.5,
+    0.5452538663326288,
+    0.5946035575013605,
+    0.6484197773255048,
+    0.7071067811865475,
+    0.7711054127039704,
+    0.8408964152537144,
+    0.9170040432046712,
 };
+
+// Of the bucket that a value above zero lies in: the least i so that it is at
+// most 2^(i/8). By its bits, without a branch that is hard to foresee: frexp
+// and a search take longer than all else of an observation. Infinity is beyond
+// all others.
+int NativeIndex(double value) {
+  constexpr int kMantissaBits = 52;
+  constexpr uint64_t kMantissa = (uint64_t{1} << kMantissaBits) - 1;
+  constexpr uint64_t kHalfExponent = 1022;  // of what is from a half to one
+  uint64_t bits = 0;
+  static_assert(sizeof(bits) == sizeof(value));
+  std::memcpy(&bits, &value, sizeof(bits));
+  const auto exponent =
+      static_cast<int>(bits >> kMantissaBits) - static_cast<int>(kHalfExponent);
+  bits = (bits & kMantissa) | kHalfExponent << kMantissaBits;
+  double fraction = 0;
+  std::memcpy(&fraction, &bits, sizeof(bits));
+  int step = 0;
+  for (const double end : kSteps) step += fraction > end ? 1 : 0;
+  return step + (exponent - 1) * kPerOctave;
+}
+
+int FloorLog2(double value) {
+  int exponent = 0;
+  std::frexp(value, &exponent);
+  return exponent - 1;
+}
+
+HistogramSample SampleOf(const Histogram& histogram) {
+  HistogramSample sample;
+  histogram.Read(&sample);
+  return sample;
+}
 
 }  // namespace
 
-struct Registry::Entry {
-  std::variant<
-      std::unique_ptr<Family<Counter>>, std::unique_ptr<Family<Histogram>>,
-      std::unique_ptr<Family<Gauge>>, ReadCounter, std::function<std::string()>>
-      what;
-};
-
 Histogram::Histogram(std::vector<double> bounds)
     : bounds_(std::move(bounds)),
-      buckets_(new std::atomic<uint64_t>[bounds_.size() + 1]()) {}
+      native_first_((FloorLog2(bounds_.front()) - kBelow) * kPerOctave + 1),
+      native_size_((FloorLog2(bounds_.back()) + kAbove) * kPerOctave -
+                   native_first_ + 1),
+      zero_threshold_(std::ldexp(1, FloorLog2(bounds_.front()) - kBelow)),
+      buckets_(new std::atomic<uint64_t>[bounds_.size() + 1]()),
+      native_(
+          new std::atomic<uint64_t>[static_cast<size_t>(native_size_) + 1]()) {}
 
-void Histogram::Observe(double value) {
-  const size_t i =
-      std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin();
+size_t Histogram::Observe(double value) {
+  // There are few: to look at all is faster than a search, which guesses.
+  size_t i = 0;
+  for (const double bound : bounds_) i += bound < value ? 1 : 0;
   buckets_[i].fetch_add(1, std::memory_order_relaxed);
+  // The first one is that of zero, the last one's that of all beyond it.
+  const int native =
+      value > zero_threshold_
+          ? std::min(NativeIndex(value) - native_first_, native_size_ - 1) + 1
+          : 0;
+  native_[static_cast<size_t>(native)].fetch_add(1, std::memory_order_relaxed);
   double sum = sum_.load(std::memory_order_relaxed);
   while (!sum_.compare_exchange_weak(sum, sum + value,
                                      std::memory_order_relaxed)) {
   }
+  return i;
+}
+
+void Histogram::Observe(double value, const TraceId& trace) {
+  const size_t bucket = Observe(value);
+  const Exemplar exemplar = {
+      trace, value, absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch())};
+  absl::MutexLock lock(&mutex_);
+  exemplars_.resize(bounds_.size() + 1);
+  exemplars_[bucket] = exemplar;
+}
+
+void Histogram::Read(HistogramSample* sample) const {
+  sample->bounds = bounds_;
+  for (size_t i = 0; i <= bounds_.size(); ++i) {
+    sample->buckets.push_back(bucket(i));
+  }
+  sample->sum = sum();
+  sample->zero_threshold = zero_threshold_;
+  sample->zero = native_[0].load(std::memory_order_relaxed);
+  sample->native_first = native_first_;
+  for (int i = 1; i <= native_size_; ++i) {
+    sample->native.push_back(
+        native_[static_cast<size_t>(i)].load(std::memory_order_relaxed));
+  }
+  absl::MutexLock lock(&mutex_);
+  sample->exemplars = exemplars_;
 }
 
 std::vector<double> DurationBounds() {
@@ -130,20 +130,47 @@ std::vector<double> PowersOfTwo(double max) {
   return bounds;
 }
 
+struct Registry::Entry {
+  std::variant<std::unique_ptr<Family<Counter>>,
+               std::unique_ptr<Family<Histogram>>,
+               std::unique_ptr<Family<Gauge>>, Collector>
+      what;
+};
+
 template <typename Series>
-std::vector<std::pair<std::string, std::shared_ptr<Series>>>
+std::vector<std::pair<LabelValues, std::shared_ptr<Series>>>
 Family<Series>::Live() {
-  std::vector<std::pair<std::string, std::shared_ptr<Series>>> live;
+  std::vector<std::pair<LabelValues, std::shared_ptr<Series>>> live;
   absl::MutexLock lock(&mutex_);
   for (auto it = series_.begin(); it != series_.end();) {
     if (auto series = it->second.lock()) {
-      live.emplace_back(LabelText(labels_, it->first), std::move(series));
+      live.emplace_back(it->first, std::move(series));
       ++it;
     } else {
       it = series_.erase(it);
     }
   }
   return live;
+}
+
+template <typename Series>
+FamilySample Family<Series>::Read() {
+  FamilySample family = {name_, help_, MetricType::kGauge, labels_, {}};
+  if constexpr (std::is_same_v<Series, Counter>) {
+    family.type = MetricType::kCounter;
+  } else if constexpr (std::is_same_v<Series, Histogram>) {
+    family.type = MetricType::kHistogram;
+  }
+  for (const auto& [labels, series] : Live()) {
+    Sample& sample = family.samples.emplace_back();
+    sample.labels = labels;
+    if constexpr (std::is_same_v<Series, Histogram>) {
+      sample.histogram = SampleOf(*series);
+    } else {
+      sample.value = static_cast<double>(series->value());
+    }
+  }
+  return family;
 }
 
 Registry::Registry() = default;
@@ -189,51 +216,39 @@ Family<Gauge>& Registry::AddGauge(absl::string_view name,
 
 void Registry::AddReadCounter(absl::string_view name, absl::string_view help,
                               std::function<double()> read) {
-  absl::MutexLock lock(&mutex_);
-  entries_.push_back(std::make_unique<Entry>(Entry{
-      ReadCounter{std::string(name), std::string(help), std::move(read)}}));
+  AddCollector([name = std::string(name), help = std::string(help),
+                read = std::move(read)]() -> FamilySamples {
+    return {{name, help, MetricType::kCounter, {}, {{{}, read(), {}}}}};
+  });
 }
 
-void Registry::AddText(std::function<std::string()> text) {
+void Registry::AddCollector(Collector collect) {
   absl::MutexLock lock(&mutex_);
-  entries_.push_back(std::make_unique<Entry>(Entry{std::move(text)}));
+  entries_.push_back(std::make_unique<Entry>(Entry{std::move(collect)}));
 }
 
-std::string Registry::Text() {
+FamilySamples Registry::Read() {
   std::vector<Entry*> entries;
   {
     absl::MutexLock lock(&mutex_);
     for (const auto& entry : entries_) entries.push_back(entry.get());
   }
-  std::string out;
-  std::string tail;
-  const auto append_family = [&out](auto& family) {
-    using Series = std::decay_t<decltype(*family.Live().front().second)>;
-    const auto live = family.Live();
-    if (live.empty()) return;
-    AppendHead(family.name_, family.help_, TypeName<Series>(), &out);
-    for (const auto& [labels, series] : live) {
-      Append(family.name_, labels, *series, &out);
-    }
-  };
+  FamilySamples families;
   for (Entry* entry : entries) {
-    if (auto* counter = std::get_if<ReadCounter>(&entry->what)) {
-      AppendHead(counter->name, counter->help, "counter", &out);
-      AppendSeries(counter->name, "", "", &out);
-      AppendNumber(counter->read(), &out);
-      out.push_back('\n');
-    } else if (auto* text =
-                   std::get_if<std::function<std::string()>>(&entry->what)) {
-      tail.append((*text)());
-    } else if (auto* counters = std::get_if<0>(&entry->what)) {
-      append_family(**counters);
-    } else if (auto* histograms = std::get_if<1>(&entry->what)) {
-      append_family(**histograms);
-    } else if (auto* gauges = std::get_if<2>(&entry->what)) {
-      append_family(**gauges);
-    }
+    std::visit(
+        [&families](auto& what) {
+          if constexpr (std::is_same_v<std::decay_t<decltype(what)>,
+                                       Collector>) {
+            for (FamilySample& family : what()) {
+              families.push_back(std::move(family));
+            }
+          } else {
+            families.push_back(what->Read());
+          }
+        },
+        entry->what);
   }
-  return out + tail;
+  return families;
 }
 
 }  // namespace base

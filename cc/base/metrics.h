@@ -1,4 +1,5 @@
-// Counters, gauges and histograms, written as Prometheus text (format 0.0.4).
+// Counters, gauges and histograms, for Prometheus (metrics_format.h writes
+// them).
 //
 // A family has a name, a help text and label names. Its series belong to who
 // asks for them: they are resolved once and kept, hot paths count with one
@@ -28,6 +29,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "cc/base/metrics_format.h"
+#include "cc/base/trace_context.h"
 
 namespace base {
 
@@ -40,23 +43,38 @@ class Counter {
   std::atomic<uint64_t> value_{0};
 };
 
+// Counts each value twice: in classic buckets, whose bounds are given, and in
+// the fine ones of a native histogram (schema 3: eight to a power of two),
+// which reach from 1/128 of the first bound to 128 times the last one. What is
+// below is zero to them, what is above in their last one.
 class Histogram {
  public:
-  // Ascending upper bounds of the buckets; above the last one is one more.
+  // Ascending upper bounds of the buckets, above zero; above the last one is
+  // one more.
   explicit Histogram(std::vector<double> bounds);
 
-  void Observe(double value);
+  // Gives the number of the bucket.
+  size_t Observe(double value);
+  // Also keeps it as the example of its bucket; of traces that are recorded.
+  void Observe(double value, const TraceId& trace);
 
   const std::vector<double>& bounds() const { return bounds_; }
   uint64_t bucket(size_t i) const {
     return buckets_[i].load(std::memory_order_relaxed);
   }
   double sum() const { return sum_.load(std::memory_order_relaxed); }
+  void Read(HistogramSample* sample) const;
 
  private:
   const std::vector<double> bounds_;
+  const int native_first_;
+  const int native_size_;
+  const double zero_threshold_;
   const std::unique_ptr<std::atomic<uint64_t>[]> buckets_;
+  const std::unique_ptr<std::atomic<uint64_t>[]> native_;  // zero's first
   std::atomic<double> sum_{0};
+  mutable absl::Mutex mutex_;
+  std::vector<Exemplar> exemplars_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Seconds from 100 us to 10 s.
@@ -64,7 +82,7 @@ std::vector<double> DurationBounds();
 // 1, 2, 4, ... up to `max` or beyond.
 std::vector<double> PowersOfTwo(double max);
 
-// A value that exists elsewhere, read when the text is written.
+// A value that exists elsewhere, read when somebody asks.
 class Gauge {
  public:
   explicit Gauge(std::function<double()> read) : read_(std::move(read)) {}
@@ -113,8 +131,9 @@ class Family {
       return std::make_shared<Series>(std::forward<Args>(args)...);
     }
   }
-  // Those that somebody holds, by their labels as text.
-  std::vector<std::pair<std::string, std::shared_ptr<Series>>> Live();
+  // Those that somebody holds.
+  std::vector<std::pair<LabelValues, std::shared_ptr<Series>>> Live();
+  FamilySample Read();
 
   const std::string name_;
   const std::string help_;
@@ -124,7 +143,7 @@ class Family {
   std::map<LabelValues, std::weak_ptr<Series>> series_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Thread-safe; readers of gauges are called on the thread that calls Text.
+// Thread-safe; readers of gauges are called on the thread that calls Read.
 class Registry {
  public:
   Registry();
@@ -145,10 +164,12 @@ class Registry {
   // A counter that is kept elsewhere; one series, for good.
   void AddReadCounter(absl::string_view name, absl::string_view help,
                       std::function<double()> read);
-  // Text written as it is at the end: whole families made elsewhere.
-  void AddText(std::function<std::string()> text);
+  // Whole families that are made elsewhere when somebody asks.
+  using Collector = std::function<FamilySamples()>;
+  void AddCollector(Collector collect);
 
-  std::string Text();
+  FamilySamples Read();
+  std::string Text() { return WriteMetrics(MetricsFormat::kText, Read()); }
 
  private:
   struct Entry;

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <thread>
 
 #include "absl/strings/numbers.h"
@@ -28,8 +29,11 @@ TEST(Registry, WritesPrometheusText) {
   auto& gauges = registry.AddGauge("g", "Gauge.", {"m"});
   const auto second = gauges.With({"2"}, [] { return 0.0; });
   const auto first = gauges.With({"1"}, [] { return 2.5; });
-  registry.AddText([] { return std::string("tail 1\n"); });
   registry.AddReadCounter("read_total", "Read.", [] { return 7.0; });
+  registry.AddCollector([]() -> FamilySamples {
+    return {{"empty", "Empty.", MetricType::kGauge, {}, {}},
+            {"tail", "Tail.", MetricType::kGauge, {"a"}, {{{"b"}, 1, {}}}}};
+  });
   EXPECT_EQ(registry.Text(),
             "# HELP c_total Line\\nback\\\\slash.\n"
             "# TYPE c_total counter\n"
@@ -44,7 +48,9 @@ TEST(Registry, WritesPrometheusText) {
             "# HELP read_total Read.\n"
             "# TYPE read_total counter\n"
             "read_total 7\n"
-            "tail 1\n");
+            "# HELP tail Tail.\n"
+            "# TYPE tail gauge\n"
+            "tail{a=\"b\"} 1\n");
 }
 
 TEST(Registry, SeriesGoWithTheirLastHolder) {
@@ -136,6 +142,61 @@ TEST(Registry, CountsFromManyThreads) {
   EXPECT_EQ(histogram->sum(), 40'000);
 }
 
+// Ends of a native bucket, by its number.
+double UpperBound(int number) { return std::exp2(number / 8.0); }
+
+TEST(Histogram, CountsEachValueInTheNativeBucketThatHoldsIt) {
+  for (const double value : {1e-6, 0.00001, 0.0001, 0.25, 0.3, 0.5, 0.999, 1.0,
+                             1.001, 1.09, 1.0905, 2.0, 7.3, 16.0, 1000.0}) {
+    Histogram histogram(DurationBounds());
+    histogram.Observe(value);
+    HistogramSample sample;
+    histogram.Read(&sample);
+    int found = 0;
+    for (size_t i = 0; i < sample.native.size(); ++i) {
+      if (sample.native[i] == 0) continue;
+      ++found;
+      const int number = sample.native_first + static_cast<int>(i);
+      EXPECT_LE(value, UpperBound(number) * (1 + 1e-12)) << value;
+      EXPECT_GT(value, UpperBound(number - 1) * (1 - 1e-12)) << value;
+    }
+    EXPECT_EQ(found, 1) << value;
+    EXPECT_EQ(sample.zero, 0u) << value;
+  }
+}
+
+TEST(Histogram, HasBoundedNativeBuckets) {
+  Histogram histogram(DurationBounds());
+  for (const double value : {-1.0, 0.0, 1e-9, 1e9, 1e300, HUGE_VAL}) {
+    histogram.Observe(value);
+  }
+  HistogramSample sample;
+  histogram.Read(&sample);
+  EXPECT_LT(sample.native.size(), 300u);
+  EXPECT_EQ(sample.zero, 3u);
+  EXPECT_GT(sample.zero_threshold, 1e-9);
+  EXPECT_LT(sample.zero_threshold, 1e-6);
+  EXPECT_EQ(sample.native.back(), 3u);
+  EXPECT_EQ(UpperBound(sample.native_first - 1), sample.zero_threshold);
+}
+
+TEST(Registry, WritesOpenMetricsWithExamples) {
+  Registry registry;
+  const auto counter = registry.AddCounter("c_total", "C \"x\".", {}).With({});
+  const auto histogram =
+      registry.AddHistogram("h", "H.", {}, {0.5, 1}).With({});
+  histogram->Observe(0.25, TraceId{1, 2});
+  histogram->Observe(0.75);
+  const std::string text =
+      WriteMetrics(MetricsFormat::kOpenMetrics, registry.Read());
+  EXPECT_THAT(
+      text, HasSubstr("# HELP c C \\\"x\\\".\n# TYPE c counter\nc_total 0\n"));
+  EXPECT_THAT(text, HasSubstr("h_bucket{le=\"0.5\"} 1 # {trace_id=\""
+                              "00000000000000010000000000000002\"} 0.25 "));
+  EXPECT_THAT(text, HasSubstr("h_bucket{le=\"1.0\"} 2\n"));
+  EXPECT_THAT(text, ::testing::EndsWith("\n# EOF\n"));
+}
+
 constexpr const char* kProcessMetrics[] = {"process_cpu_seconds_total",
                                            "process_resident_memory_bytes",
                                            "process_virtual_memory_bytes",
@@ -144,9 +205,13 @@ constexpr const char* kProcessMetrics[] = {"process_cpu_seconds_total",
                                            "process_threads",
                                            "process_start_time_seconds"};
 
+std::string Text(ProcessMetrics* metrics) {
+  return WriteMetrics(MetricsFormat::kText, metrics->Read());
+}
+
 TEST(ProcessMetrics, AreThere) {
   ProcessMetrics metrics;
-  const std::string text = metrics.Text();
+  const std::string text = Text(&metrics);
   for (const char* name : kProcessMetrics) {
     EXPECT_THAT(text, HasSubstr(std::string("\n") + name + " "));
   }
@@ -163,7 +228,7 @@ double Value(const std::string& text, absl::string_view name) {
 
 TEST(ProcessMetrics, AreThereWhenNoFileCanBeOpened) {
   ProcessMetrics metrics;
-  const double before = Value(metrics.Text(), "process_open_fds");
+  const double before = Value(Text(&metrics), "process_open_fds");
   std::vector<int> taken;
   for (int fd = 0; (fd = open("/dev/null", O_RDONLY)) >= 0;) {
     taken.push_back(fd);
@@ -174,9 +239,9 @@ TEST(ProcessMetrics, AreThereWhenNoFileCanBeOpened) {
     }
   }
   ASSERT_EQ(errno, EMFILE);
-  const std::string text = metrics.Text();
+  const std::string text = Text(&metrics);
   ProcessMetrics late;
-  const std::string poor = late.Text();
+  const std::string poor = Text(&late);
   for (const int fd : taken) close(fd);
   for (const char* name : kProcessMetrics) {
     EXPECT_THAT(text, HasSubstr(std::string("\n") + name + " "));

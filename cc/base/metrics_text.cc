@@ -1,11 +1,12 @@
-// Writes a page of all kinds of metrics, for a parser that is not ours.
+// Writes a page of all kinds of metrics, for a parser that is not ours; with an
+// argument as OpenMetrics.
 #include <cstdio>
 #include <limits>
 
 #include "cc/base/metrics.h"
 #include "cc/base/process_metrics.h"
 
-int main() {
+int main(int argc, char**) {
   base::Registry registry;
   base::ProcessMetrics process;
   const auto strange =
@@ -20,7 +21,10 @@ int main() {
       registry.AddHistogram("h_seconds", "Time.", {"m"}, base::DurationBounds())
           .With({"1"});
   for (const double value : {0.00005, 0.3, 100.0}) seconds->Observe(value);
+  seconds->Observe(0.02, base::TraceId{1, 2});
   registry.AddReadCounter("read_total", "Read.", [] { return 1e20; });
-  registry.AddText([&] { return process.Text(); });
-  std::fputs(registry.Text().c_str(), stdout);
+  registry.AddCollector([&] { return process.Read(); });
+  const auto format =
+      argc > 1 ? base::MetricsFormat::kOpenMetrics : base::MetricsFormat::kText;
+  std::fputs(base::WriteMetrics(format, registry.Read()).c_str(), stdout);
 }

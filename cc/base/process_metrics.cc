@@ -10,9 +10,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "cc/base/json.h"
 
 namespace base {
 namespace {
@@ -51,14 +49,11 @@ std::optional<double> CountFds(DIR* directory) {
   return count > 0 ? std::optional(count) : std::nullopt;
 }
 
-void Append(absl::string_view name, absl::string_view type,
-            absl::string_view help, std::optional<double> value,
-            std::string* out) {
+void Append(absl::string_view name, MetricType type, absl::string_view help,
+            std::optional<double> value, FamilySamples* out) {
   if (!value.has_value()) return;
-  absl::StrAppend(out, "# HELP ", name, " ", help, "\n# TYPE ", name, " ", type,
-                  "\n", name, " ");
-  AppendJsonNumber(*value, out);
-  out->push_back('\n');
+  out->push_back(
+      {std::string(name), std::string(help), type, {}, {{{}, *value, {}}}});
 }
 
 }  // namespace
@@ -73,7 +68,7 @@ ProcessMetrics::~ProcessMetrics() {
   if (fds_ != nullptr) closedir(fds_);
 }
 
-std::string ProcessMetrics::Text() {
+FamilySamples ProcessMetrics::Read() {
   // The second field of stat is the program's name in parentheses, which may
   // hold anything; what follows the last ')' starts at field 3.
   const std::string stat = stat_ >= 0 ? ReadAll(stat_) : "";
@@ -91,23 +86,24 @@ std::string ProcessMetrics::Text() {
   rlimit limit{};
   const bool limited = getrlimit(RLIMIT_NOFILE, &limit) == 0;
 
-  std::string out;
-  Append("process_cpu_seconds_total", "counter",
+  FamilySamples out;
+  Append("process_cpu_seconds_total", MetricType::kCounter,
          "User and system CPU time spent.",
          user && system ? std::optional(*user + *system) : std::nullopt, &out);
-  Append("process_threads", "gauge", "Threads of the process.", field(20),
-         &out);
-  Append("process_virtual_memory_bytes", "gauge", "Virtual memory size.",
-         field(23), &out);
-  Append("process_resident_memory_bytes", "gauge", "Resident memory size.",
-         field(24, page), &out);
-  Append("process_open_fds", "gauge", "Open file descriptors.", CountFds(fds_),
-         &out);
-  Append("process_max_fds", "gauge", "Limit of open file descriptors.",
+  Append("process_threads", MetricType::kGauge, "Threads of the process.",
+         field(20), &out);
+  Append("process_virtual_memory_bytes", MetricType::kGauge,
+         "Virtual memory size.", field(23), &out);
+  Append("process_resident_memory_bytes", MetricType::kGauge,
+         "Resident memory size.", field(24, page), &out);
+  Append("process_open_fds", MetricType::kGauge, "Open file descriptors.",
+         CountFds(fds_), &out);
+  Append("process_max_fds", MetricType::kGauge,
+         "Limit of open file descriptors.",
          limited ? std::optional(static_cast<double>(limit.rlim_cur))
                  : std::nullopt,
          &out);
-  Append("process_start_time_seconds", "gauge",
+  Append("process_start_time_seconds", MetricType::kGauge,
          "Start of the process in seconds since the epoch.",
          boot_time_ > 0 ? field(22, tick, boot_time_) : std::nullopt, &out);
   return out;

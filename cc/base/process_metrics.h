@@ -6,7 +6,8 @@
 #include <dirent.h>
 
 #include <memory>
-#include <string>
+
+#include "cc/base/metrics_format.h"
 
 namespace base {
 
@@ -20,7 +21,7 @@ class ProcessMetrics {
   ProcessMetrics& operator=(const ProcessMetrics&) = delete;
 
   // What cannot be read is left out.
-  std::string Text();
+  FamilySamples Read();
 
  private:
   int stat_ = -1;

@@ -65,6 +65,7 @@ class TraceShare {
  public:
   // From 0, none, to 1, all.
   explicit TraceShare(double share);
+  bool none() const { return below_ == 0; }
   bool Has(const TraceId& trace) const {
     // OpenTelemetry's samplers look at the same 63 bits.
     return (trace.low >> 1) < below_;

@@ -1,6 +1,7 @@
 #include "cc/infer/batcher.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -34,6 +35,16 @@ bool HasRows(const Request& request, int64_t rows) {
 }
 
 }  // namespace
+
+std::vector<int64_t> Buckets(int64_t max_rows) {
+  constexpr size_t kMost = 8;
+  std::set<int64_t> buckets = {max_rows};
+  for (int64_t rows = 1; rows < max_rows; rows *= 2) buckets.insert(rows);
+  for (int64_t rows = max_rows; rows > 8 && buckets.size() < kMost; rows /= 2) {
+    buckets.insert(rows * 3 / 4);
+  }
+  return {buckets.begin(), buckets.end()};
+}
 
 int64_t RowsOf(const Request& request) {
   if (request.inputs.empty() || request.inputs[0].shape.empty()) return 1;

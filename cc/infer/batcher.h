@@ -37,6 +37,11 @@ struct Batch {
   int64_t padded_rows = 0;  // >= rows
 };
 
+// Such sizes up to `max_rows`: 1, 2, 4, ... and the largest; between the larger
+// ones 12, 24, ..., as long as there are no more than eight: the engine starts
+// anew after ten shapes.
+std::vector<int64_t> Buckets(int64_t max_rows);
+
 class Batcher {
  public:
   explicit Batcher(const BatchPolicy& policy) : policy_(policy) {}

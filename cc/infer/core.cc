@@ -20,6 +20,17 @@ int64_t Microseconds(Clock::duration duration) {
       .count();
 }
 
+base::LogLevel LevelOf(const Access& access) {
+  if (access.failed) return base::LogLevel::kWarning;
+  // Probes and scrapes come every few seconds and tell nothing.
+  return access.routine ? base::LogLevel::kDebug : base::LogLevel::kInfo;
+}
+
+bool IsError(const Access& access) {
+  return access.failed || !access.error.empty() ||
+         access.endpoint == Endpoint::kRefused;
+}
+
 }  // namespace
 
 // The series of one servable, or of none, by small numbers.
@@ -167,16 +178,20 @@ AccessSeries& Core::SeriesOf(const Servable* servable) {
 
 void Core::Record(const Access& access) {
   const Clock::duration duration = Clock::now() - access.start;
-  Count(access, duration);
+  const bool logs = Logs(access);
+  base::TraceContext trace;
+  if (logs || tracer_ != nullptr) {
+    trace =
+        base::TraceContext::Of(access.caller != nullptr ? access.caller->Trace()
+                                                        : base::TraceParent());
+  }
+  const bool traced = tracer_ != nullptr && Traces(access, trace);
+  Count(access, duration, trace, traced);
   if (access.servable != nullptr && access.endpoint == Endpoint::kInfer) {
     Account(access, duration, &access.servable->statistics_);
   }
-  const auto trace = base::TraceContext::Of(
-      access.caller != nullptr ? access.caller->Trace() : base::TraceParent());
-  Write(access, duration, trace);
-  if (tracer_ != nullptr && Traces(access, trace)) {
-    tracer_->OnRequest(access, duration, trace);
-  }
+  if (logs) Write(access, duration, trace);
+  if (traced) tracer_->OnRequest(access, duration, trace);
 }
 
 // As OpenTelemetry's ParentBased(TraceIdRatioBased).
@@ -186,7 +201,8 @@ bool Core::Traces(const Access& access, const base::TraceContext& trace) const {
   return !access.routine && traced_.Has(trace.trace);
 }
 
-void Core::Count(const Access& access, Clock::duration duration) {
+void Core::Count(const Access& access, Clock::duration duration,
+                 const base::TraceContext& trace, bool traced) {
   AccessSeries::One& one = SeriesOf(access.servable.get())
                                .of[static_cast<size_t>(access.protocol)]
                                   [static_cast<size_t>(access.endpoint)];
@@ -207,7 +223,10 @@ void Core::Count(const Access& access, Clock::duration duration) {
                   .second.get();
   }
   counter->Add();
-  if (access.endpoint != Endpoint::kRefused) {
+  if (access.endpoint == Endpoint::kRefused) return;
+  if (traced) {
+    one.durations->Observe(base::Seconds(duration), trace.trace);
+  } else {
     one.durations->Observe(base::Seconds(duration));
   }
 }
@@ -228,21 +247,21 @@ void Core::Account(const Access& access, Clock::duration duration,
   statistics->encode.Add(access.start + duration - timing->finished);
 }
 
+bool Core::Logs(const Access& access) const {
+  return base::LogEnabled(LevelOf(access)) &&
+         (IsError(access) || !logged_.none());
+}
+
 void Core::Write(const Access& access, Clock::duration duration,
                  const base::TraceContext& trace) {
-  // Probes and scrapes come every few seconds and tell nothing.
-  const base::LogLevel level = access.failed    ? base::LogLevel::kWarning
-                               : access.routine ? base::LogLevel::kDebug
-                                                : base::LogLevel::kInfo;
-  if (!base::LogEnabled(level)) return;
+  const base::LogLevel level = LevelOf(access);
   if (access.endpoint == Endpoint::kRefused) {
     base::Log(level, "refused")
         .With("status", access.code)
         .With("error", access.error, kMaxError);
     return;
   }
-  const bool error = access.failed || !access.error.empty();
-  if (!error && !logged_.Has(trace.trace)) return;
+  if (!IsError(access) && !logged_.Has(trace.trace)) return;
   base::Log line(level, "request");
   line.With("method", access.method, kMaxMethod)
       .With("path", access.path, kMaxLogged)

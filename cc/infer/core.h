@@ -141,10 +141,13 @@ class Core {
 
  private:
   AccessSeries& SeriesOf(const Servable* servable);
-  void Count(const Access& access, Clock::duration duration);
+  void Count(const Access& access, Clock::duration duration,
+             const base::TraceContext& trace, bool traced);
   static void Account(const Access& access, Clock::duration duration,
                       Statistics* statistics);
   bool Traces(const Access& access, const base::TraceContext& trace) const;
+  // Whether it may be written, as far as that is known without its trace.
+  bool Logs(const Access& access) const;
   void Write(const Access& access, Clock::duration duration,
              const base::TraceContext& trace);
 

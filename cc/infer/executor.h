@@ -68,6 +68,14 @@ class Executor {
   virtual void ReleaseMemory(size_t slot) = 0;
 };
 
+// What a model is computed with. Answers may have other bits with other
+// threads, and have without oneDNN.
+struct Compute {
+  int instances = 1;  // runs at the same time; at least one on each GPU
+  int threads = 1;    // of one run
+  bool onednn = true;
+};
+
 // Makes executors.
 class Backend {
  public:
@@ -83,6 +91,7 @@ class Backend {
   // `buckets`: sizes of batches to try whether answers are equal bits in all.
   // `awaited`: requests wait for it; else it gives way to what is served.
   virtual std::unique_ptr<Executor> Start(const std::string& directory,
+                                          const Compute& compute,
                                           const std::vector<int64_t>& buckets,
                                           bool awaited, Events events) = 0;
 };

@@ -32,10 +32,12 @@ class FakeBackend : public Backend {
   };
 
   std::unique_ptr<Executor> Start(const std::string& directory,
+                                  const Compute& compute,
                                   const std::vector<int64_t>& buckets,
                                   bool awaited, Events events) override {
     ++starts;
     last_directory = directory;
+    last_compute = compute;
     last_buckets = buckets;
     last_awaited = awaited;
     this->events[directory] = std::move(events);
@@ -83,6 +85,7 @@ class FakeBackend : public Backend {
   int released = 0;
   int alive = 0;  // executors
   std::string last_directory;
+  Compute last_compute;
   std::vector<int64_t> last_buckets;
   bool last_awaited = false;
 

@@ -30,6 +30,18 @@ bool HasLod(const std::vector<base::TensorSpec>& specs) {
 
 }  // namespace
 
+const char* NameOf(Batching batching) {
+  switch (batching) {
+    case Batching::kOn:
+      return "on";
+    case Batching::kOff:
+      return "off";
+    case Batching::kAuto:
+      break;
+  }
+  return "auto";
+}
+
 std::shared_ptr<Model> Model::Start(
     base::Loop* loop, Backend* backend, const ModelOptions& options,
     std::unique_ptr<ModelObserver> observer,
@@ -64,7 +76,7 @@ void Model::StartExecutor() {
   std::vector<int64_t> buckets;
   if (options_.batching != Batching::kOff) buckets = options_.policy.buckets;
   executor_ =
-      backend_->Start(options_.directory, buckets,
+      backend_->Start(options_.directory, options_.compute, buckets,
                       /*awaited=*/batcher_.has_value(),
                       {[this](absl::Status status, LoadedModel loaded) {
                          OnLoaded(status, std::move(loaded));

@@ -26,10 +26,14 @@ enum class Batching {
   kOff,
 };
 
+// "auto", "on", "off"
+const char* NameOf(Batching batching);
+
 struct ModelOptions {
   std::string name;
   std::string version;
   std::string directory;
+  Compute compute;
   Batching batching = Batching::kAuto;
   // Rows of one request, where the model leaves the first dimension open.
   int64_t max_batch_size = 1024;
@@ -69,6 +73,8 @@ class Model : public Servable, public std::enable_shared_from_this<Model> {
   // UNAVAILABLE: its executor ended, and is not there again.
   absl::Status Ready() const override { return ready_; }
   void Start(std::shared_ptr<Call> call) override;
+
+  const ModelOptions& options() const { return options_; }
 
   size_t queued() const { return batcher_ ? batcher_->size() : 0; }
   size_t running() const;

@@ -118,7 +118,8 @@ void ModelDirectory::SyncModel(const std::string& name,
 
 void ModelDirectory::StartLoad(const std::string& name, uint64_t number,
                                const FoundVersion& found) {
-  ModelOptions options = options_.model;
+  const bool own = found.options && found.options->ok();
+  ModelOptions options = own ? **found.options : options_.model;
   options.name = name;
   options.version = absl::StrCat(number);
   options.directory = found.directory;
@@ -126,6 +127,10 @@ void ModelDirectory::StartLoad(const std::string& name, uint64_t number,
   version.fingerprint = found.fingerprint;
   version.failure = absl::OkStatus();
   version.since = Clock::now();
+  if (found.options && !own) {
+    version.loading = nullptr;
+    return Fail(options, found.options->status(), &version);
+  }
   // The model that loads is known by its weak pointer: a later load may have
   // taken its place when it tells.
   auto loading = std::make_shared<std::weak_ptr<Model>>();
@@ -161,14 +166,19 @@ void ModelDirectory::OnLoaded(const std::string& name, uint64_t number,
     version.serving = loaded;
     observer_->OnLoaded(loaded, base::Seconds(Clock::now() - version.since));
   } else {
-    version.failure = absl::Status(
-        status.code(), absl::StrCat("model \"", name, "\" version ", number,
-                                    " in ", options.directory,
-                                    " cannot be loaded: ", status.message()));
-    observer_->OnFailed(options, version.failure);
+    Fail(options, status, &version);
   }
   Retire(name);
   TellSettled();
+}
+
+void ModelDirectory::Fail(const ModelOptions& options,
+                          const absl::Status& status, Version* version) {
+  version->failure = absl::Status(
+      status.code(), absl::StrCat("model \"", options.name, "\" version ",
+                                  options.version, " in ", options.directory,
+                                  " cannot be loaded: ", status.message()));
+  observer_->OnFailed(options, version->failure);
 }
 
 bool ModelDirectory::Settled(const Versions_& versions) const {

@@ -49,7 +49,9 @@ struct DirectoryOptions {
   std::map<std::string, std::set<uint64_t>> versions;
   // Between two looks; zero: the directory is looked at once, at start.
   std::chrono::milliseconds poll{0};
-  ModelOptions model;  // but for name, version and directory
+  // Of versions that say nothing themselves; but for name, version and
+  // directory.
+  ModelOptions model;
   Scanner::Look look = [](const std::string& path) { return Scan(path); };
 };
 
@@ -100,6 +102,9 @@ class ModelDirectory : public Repository {
   void OnLoaded(const std::string& name, uint64_t number,
                 const std::shared_ptr<Model>& model,
                 const ModelOptions& options, const absl::Status& status);
+  // It cannot be loaded.
+  void Fail(const ModelOptions& options, const absl::Status& status,
+            Version* version);
   // Lets go what is not wanted any more, where something wanted is ready.
   void Retire(const std::string& name);
   bool Settled(const Versions_& versions) const;

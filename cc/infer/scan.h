@@ -6,10 +6,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "cc/infer/model.h"
 
 namespace infer {
 
@@ -17,6 +19,9 @@ struct FoundVersion {
   std::string directory;
   // Differs where the directory was replaced, or a file in it.
   std::string fingerprint;
+  // How it is run, where it says so itself, or why that cannot be; but for
+  // name, version and directory. Scan leaves it to others.
+  std::optional<absl::StatusOr<ModelOptions>> options = std::nullopt;
 };
 
 struct Found {

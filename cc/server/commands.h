@@ -22,6 +22,7 @@ Command AddServe(CLI::App* program);
 Command AddPredict(CLI::App* program);
 Command AddHealthCheck(CLI::App* program);
 Command AddGpuCheck(CLI::App* program);
+Command AddTune(CLI::App* program);
 
 // Says on stderr what failed; returns 1.
 int Failed(const absl::Status& status);

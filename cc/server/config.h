@@ -43,6 +43,9 @@ class Config {
   absl::Status Fill(const Environment& environment, Unknown unknown,
                     const std::string& directory = "");
 
+  // Sets those that a file names and nothing before it did.
+  absl::Status FillFromFile(const std::string& path, Unknown unknown);
+
   bool print() const { return print_; }
   // The options with their values as such a file, which sets no default.
   std::string Text() const;
@@ -50,7 +53,6 @@ class Config {
  private:
   absl::Status FillFromEnvironment(const Environment& environment,
                                    Unknown unknown);
-  absl::Status FillFromFile(const std::string& path, Unknown unknown);
 
   CLI::App* app_ = nullptr;
   std::map<std::string, CLI::Option*> options_;  // by name

@@ -148,7 +148,9 @@ def test_a_signal_to_the_whole_group_means_the_server(models: Repository) -> Non
 def test_a_second_signal_does_not_wait(models: Repository) -> None:
     with serving(models.flag, "--drain_timeout_ms=3600000") as server, connect(server) as never:
         never.sendall(HEAD)
+        # The one that tells it is one of them.
         until(lambda: server.metric("paddle_server_connections") == 2)
+        until(lambda: server.metric('paddle_server_inflight_requests{protocol="http"}') == 2)
         server.process.send_signal(signal.SIGTERM)
         until(lambda: _refused(server))
         assert server.stop() == 1

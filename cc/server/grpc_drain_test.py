@@ -76,6 +76,7 @@ def test_what_was_asked_before_is_answered(models: Repository) -> None:
             calls = [stub.ModelInfer.future(request(ROWS + i)) for i in range(20)]
             until(lambda: server.metric('paddle_server_queue_depth{model="m",version="1"}') > 0)
             until(lambda: server.metric(RUNNING) == 1)
+            until(lambda: server.metric('paddle_server_inflight_requests{protocol="grpc"}') == 20)
             server.process.send_signal(signal.SIGTERM)
             until(lambda: _refused(server))
         for i, call in enumerate(calls):

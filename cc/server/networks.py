@@ -111,6 +111,8 @@ NETWORKS: dict[str, tuple[nn.Layer, InputSpec]] = {
     # As much memory as it is told.
     "fill": (Function(lambda w, n: paddle.full([n], 1.0).sum()), rows("int64", [1])),
     "softmax": (Softmax(), rows()),
+    # Only its requests say how wide it is.
+    "wide": (Softmax(), rows(shape=[None, None])),
     **{
         f"same_{dtype}": (Same(), rows(dtype))
         for dtype in ("int8", "uint8", "int16", "int32", "int64", "bool", "float16", "float64")

@@ -26,6 +26,7 @@
 #include "cc/infer/validate.h"
 #include "cc/server/commands.h"
 #include "cc/server/device.h"
+#include "cc/server/model_flags.h"
 
 namespace server {
 namespace {
@@ -35,8 +36,8 @@ struct PredictFlags {
   std::vector<std::string> inputs;
   std::vector<std::string> outputs;
   std::string format;
-  int64_t threads = 1;
-  int64_t onednn = 1;
+  std::optional<int64_t> threads;
+  std::optional<int64_t> onednn;
   DeviceFlags device;
 
   void Register(CLI::App* app) {
@@ -62,11 +63,14 @@ struct PredictFlags {
                     "json (bodies of the Open Inference Protocol) or npy; by "
                     "default npy if an input's name ends in .npy.")
         ->check(CLI::IsMember({"json", "npy"}));
-    app->add_option("--threads", threads, "Threads to compute with.")
+    app->add_option("--threads", threads,
+                    absl::StrCat("Threads to compute with; without it as ",
+                                 kModelFile, " beside the model says, or 1."))
         ->check(CLI::Range(1, 1024));
     app->add_option("--onednn", onednn,
                     "1 computes with oneDNN; 0 without, slower, but with the "
-                    "very bits of the dynamic graph.")
+                    "very bits of the dynamic graph. Without it as that file "
+                    "says, or 1.")
         ->check(CLI::Range(0, 1));
     device.Register(app);
   }
@@ -218,8 +222,10 @@ absl::Status PredictOnce(const PredictFlags& flags) {
       (flags.format.empty() && absl::EndsWith(flags.inputs[0], ".npy"));
   engine::Options options;
   options.model_dir = flags.model;
-  options.threads = static_cast<int>(flags.threads);
-  options.onednn = flags.onednn != 0;
+  const auto own = ModelFlags().Of(flags.model);
+  if (!own.ok()) return own.status();
+  options.threads = static_cast<int>(flags.threads.value_or(own->threads));
+  options.onednn = flags.onednn.value_or(own->onednn) != 0;
   auto devices = ChooseDevices(flags.device.device, engine::BuiltWithCuda());
   if (!devices.ok()) return devices.status();
   if (!devices->gpus.empty()) options.gpu = devices->gpus[0];

@@ -37,6 +37,7 @@
 #include "cc/server/device.h"
 #include "cc/server/serve_flags.h"
 #include "cc/server/telemetry.h"
+#include "cc/telemetry/gpu_metrics.h"
 #include "cc/telemetry/trace_exporter.h"
 #include "cc/worker/process.h"
 #include "cc/worker/runner.h"
@@ -254,7 +255,16 @@ class Serving {
           return static_cast<double>(
               base::copied_tensor_bytes.load(std::memory_order_relaxed));
         });
+    auto& inflight = registry_.AddGauge(
+        "paddle_server_inflight_requests",
+        "Requests of all kinds that have begun to come and are not answered, "
+        "this one included.",
+        {"protocol"});
     gauges_ = {
+        inflight.With({"http"}, [this] { return http_->inflight(); }),
+        inflight.With(
+            {"grpc"},
+            [this] { return grpc_ != nullptr ? grpc_->inflight() : 0; }),
         registry_.AddGauge("paddle_server_connections", "Open connections.", {})
             .With({},
                   [this] {
@@ -290,7 +300,11 @@ class Serving {
           "Spans lost because the collector did not take them in time.",
           [this] { return static_cast<double>(traces_->dropped()); });
     }
-    registry_.AddText([this] { return process_metrics_.Text(); });
+    if (!devices_.gpus.empty()) gpu_metrics_ = telemetry::GpuMetrics::Start({});
+    if (gpu_metrics_ != nullptr) {
+      registry_.AddCollector([this] { return gpu_metrics_->Read(); });
+    }
+    registry_.AddCollector([this] { return process_metrics_.Read(); });
   }
 
   const ServeFlags flags_;
@@ -302,6 +316,7 @@ class Serving {
   base::Loop loop_;
   base::Registry registry_;
   base::ProcessMetrics process_metrics_;
+  std::unique_ptr<telemetry::GpuMetrics> gpu_metrics_;  // nullptr: no GPUs
   Telemetry telemetry_;
   worker::ProcessBackend backend_;
   std::unique_ptr<infer::ModelDirectory> models_;
@@ -315,31 +330,6 @@ class Serving {
   int draining_ = 0;  // servers that still have something to answer
   int cut_ = 0;
 };
-
-// nullptr: no traces are wanted, or those of the environment cannot be sent,
-// which is no reason not to serve.
-absl::StatusOr<std::unique_ptr<telemetry::TraceExporter>> StartTraces(
-    const ServeFlags& flags) {
-  const auto options = telemetry::ReadTraceOptions(flags.otlp_endpoint, getenv);
-  if (!options.ok()) {
-    if (!flags.otlp_endpoint.empty()) return options.status();
-    Log(LogLevel::kWarning, "traces are not sent")
-        .With("why", options.status().message());
-    return nullptr;
-  }
-  if (!options->has_value()) return nullptr;
-  auto traces = std::make_unique<telemetry::TraceExporter>(**options);
-  if (!traces->running()) {
-    return absl::ResourceExhaustedError(
-        "the thread that sends traces cannot be started: the limit of "
-        "processes (ulimit -u, pids.max of the container) is reached");
-  }
-  Log(LogLevel::kInfo, "traces are sent")
-      .With("host", (*options)->url.host)
-      .With("port", (*options)->url.port)
-      .With("path", (*options)->url.path);
-  return traces;
-}
 
 int ServeModels(const ServeFlags& flags) {
   const auto signals = PrepareProcess();
@@ -356,7 +346,7 @@ int ServeModels(const ServeFlags& flags) {
   const auto devices =
       ChooseDevices(flags.device.device, engine::BuiltWithCuda());
   if (!devices.ok()) return CannotServe(devices.status());
-  auto traces = StartTraces(flags);
+  auto traces = telemetry::StartTraces(flags.otlp_endpoint, getenv);
   if (!traces.ok()) return CannotServe(traces.status());
   Serving serving(flags, *devices, *std::move(directory), *std::move(spawner),
                   *std::move(traces));

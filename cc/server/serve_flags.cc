@@ -8,7 +8,6 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "cc/base/cpus.h"
 #include "cc/frontend/rest/cors.h"
 
 namespace server {
@@ -52,14 +51,7 @@ void AddWhat(ServeFlags* flags, CLI::App* app) {
 }
 
 void AddCompute(ServeFlags* flags, CLI::App* app) {
-  Add(app, "--instances", &flags->instances, 0, 128,
-      "Runs of each model at the same time; at least one on each GPU. 0: as "
-      "many as there are CPUs for, by affinity and cgroup.");
-  Add(app, "--threads", &flags->threads, 1, 1024,
-      "Threads that one run computes with.");
-  Add(app, "--onednn", &flags->onednn, 0, 1,
-      "1 computes with oneDNN; 0 without, slower, but with the very bits of "
-      "the dynamic graph.");
+  flags->model.Register(app);
   flags->device.Register(app);
   Add(app, "--worker_memory_mb", &flags->worker_memory_mb, 0, 1 << 24,
       "Memory that the worker process of each model may take; 0: no bound.");
@@ -71,20 +63,6 @@ void AddCompute(ServeFlags* flags, CLI::App* app) {
 }
 
 void AddQueue(ServeFlags* flags, CLI::App* app) {
-  app->add_option_function<std::string>(
-         "--batching",
-         [flags](const std::string& text) {
-           flags->batching = text == "on"    ? infer::Batching::kOn
-                             : text == "off" ? infer::Batching::kOff
-                                             : infer::Batching::kAuto;
-         },
-         "Whether requests are computed together: auto (where a model's "
-         "answers are the same bits alone and in company, which is tried at "
-         "load), on or off.")
-      ->check(CLI::IsMember({"auto", "on", "off"}))
-      ->default_str("auto");
-  Add(app, "--max_batch_rows", &flags->max_batch_rows, 1, 512,
-      "Rows that requests are computed together up to.");
   Add(app, "--max_batch_delay_ms", &flags->max_batch_delay_ms, 0, 10'000,
       "How long a request waits for company while an instance is idle.");
   Add(app, "--max_batch_size", &flags->max_batch_size, 1, 0x7fffffff,
@@ -169,18 +147,6 @@ void AddTold(ServeFlags* flags, CLI::App* app) {
       ->check(CLI::Range(0.0, 1.0));
 }
 
-// 1, 2, 4, ... and the largest; between the larger ones 12, 24, ..., as long as
-// there are no more than eight: the engine starts anew after ten shapes.
-std::vector<int64_t> Buckets(int64_t max_rows) {
-  constexpr size_t kMost = 8;
-  std::set<int64_t> buckets = {max_rows};
-  for (int64_t rows = 1; rows < max_rows; rows *= 2) buckets.insert(rows);
-  for (int64_t rows = max_rows; rows > 8 && buckets.size() < kMost; rows /= 2) {
-    buckets.insert(rows * 3 / 4);
-  }
-  return {buckets.begin(), buckets.end()};
-}
-
 // What both protocols have.
 template <typename Options>
 void Fill(const ServeFlags& flags, Options* options) {
@@ -241,8 +207,20 @@ infer::CoreOptions ServeFlags::Core() const {
 absl::StatusOr<infer::DirectoryOptions> ServeFlags::Directory() const {
   infer::DirectoryOptions options;
   options.directory = model_repository;
-  options.look = [name = model_name](const std::string& directory) {
-    return infer::Scan(directory, name);
+  options.look =
+      [flags = *this](
+          const std::string& directory) -> absl::StatusOr<infer::Found> {
+    auto found = infer::Scan(directory, flags.model_name);
+    if (!found.ok()) return found;
+    for (auto& [name, versions] : found->models) {
+      for (auto& [number, version] : versions) {
+        const auto own = flags.model.Of(version.directory);
+        version.options =
+            own.ok() ? absl::StatusOr<infer::ModelOptions>(flags.Model(*own))
+                     : own.status();
+      }
+    }
+    return found;
   };
   options.latest = static_cast<size_t>(latest_versions);
   options.poll = milliseconds(poll_ms);
@@ -260,28 +238,26 @@ absl::StatusOr<infer::DirectoryOptions> ServeFlags::Directory() const {
       versions.insert(number);
     }
   }
-  infer::ModelOptions& model = options.model;
-  model.batching = batching;
-  model.max_batch_size = max_batch_size;
-  model.release_after = milliseconds(release_after_ms);
-  model.policy.max_rows = std::min(max_batch_rows, max_batch_size);
-  model.policy.buckets = Buckets(model.policy.max_rows);
-  model.policy.max_delay = milliseconds(max_batch_delay_ms);
-  model.policy.max_queue = static_cast<size_t>(max_queue);
-  model.policy.max_queue_bytes = static_cast<size_t>(max_queue_bytes);
-  model.policy.queue_timeout = milliseconds(queue_timeout_ms);
+  return options;
+}
+
+infer::ModelOptions ServeFlags::Model(const ModelFlags& own) const {
+  infer::ModelOptions options;
+  options.compute = own.Compute();
+  options.batching = own.batching;
+  options.max_batch_size = max_batch_size;
+  options.release_after = milliseconds(release_after_ms);
+  options.policy.max_rows = std::min(own.max_batch_rows, max_batch_size);
+  options.policy.buckets = infer::Buckets(options.policy.max_rows);
+  options.policy.max_delay = milliseconds(max_batch_delay_ms);
+  options.policy.max_queue = static_cast<size_t>(max_queue);
+  options.policy.max_queue_bytes = static_cast<size_t>(max_queue_bytes);
+  options.policy.queue_timeout = milliseconds(queue_timeout_ms);
   return options;
 }
 
 worker::ProcessOptions ServeFlags::Workers(const Devices& devices) const {
   worker::ProcessOptions options;
-  const int64_t wanted =
-      instances > 0 ? instances
-                    : std::max<int64_t>(1, base::AvailableCpus() / threads);
-  options.load.slots =
-      std::max(static_cast<int>(wanted), static_cast<int>(devices.gpus.size()));
-  options.load.threads = static_cast<int>(threads);
-  options.load.onednn = onednn != 0;
   options.load.gpus = devices.gpus;
   options.load.gpu_memory_mb = static_cast<int>(device.gpu_memory_mb);
   options.run_timeout = milliseconds(run_timeout_ms);

@@ -16,6 +16,7 @@
 #include "cc/infer/model_directory.h"
 #include "cc/server/device.h"
 #include "cc/server/listen_flags.h"
+#include "cc/server/model_flags.h"
 #include "cc/worker/process.h"
 
 namespace server {
@@ -31,17 +32,14 @@ struct ServeFlags {
   bool model_control = false;
   ListenFlags listen;
   std::optional<int64_t> grpc_port;
-  // What computes.
-  int64_t instances = 1;
-  int64_t threads = 1;
-  int64_t onednn = 1;
+  // What computes, and what is computed together, where a model does not say
+  // it itself.
+  ModelFlags model;
   DeviceFlags device;
   int64_t worker_memory_mb = 0;
   int64_t run_timeout_ms = 60'000;
   int64_t release_after_ms = 10'000;
-  // What is computed together, and what waits.
-  infer::Batching batching = infer::Batching::kAuto;
-  int64_t max_batch_rows = 32;
+  // What waits.
   int64_t max_batch_delay_ms = 0;
   int64_t max_batch_size = 1024;
   int64_t max_queue = 256;
@@ -72,6 +70,7 @@ struct ServeFlags {
   // nullopt: gRPC is not served.
   std::optional<grpc::Server::Options> Grpc() const;
   infer::CoreOptions Core() const;
+  infer::ModelOptions Model(const ModelFlags& own) const;
   // INVALID_ARGUMENT: --model_versions.
   absl::StatusOr<infer::DirectoryOptions> Directory() const;
   worker::ProcessOptions Workers(const Devices& devices) const;

@@ -181,6 +181,9 @@ void Telemetry::OnLoaded(const std::shared_ptr<infer::Model>& model,
       .With("model", info.name)
       .With("version", info.version)
       .With("seconds", seconds)
+      .With("onednn", model->options().compute.onednn)
+      .With("threads", model->options().compute.threads)
+      .With("instances", model->options().compute.instances)
       .With("batching", info.batching)
       .With("batching_why", info.batching_reason);
 

@@ -1,5 +1,6 @@
 """What a collector of OpenTelemetry gets of a server, and what one that does not take it costs."""
 
+import base64
 import contextlib
 import http.server
 import json
@@ -9,13 +10,15 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tritonclient.grpc
-import tritonclient.http
+from google.protobuf import json_format
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from cc.server.repository import ROWS, Repository, data, infer, request
 from cc.server.serving import Server, run, serving, until
@@ -23,20 +26,17 @@ from cc.server.serving import Server, run, serving, until
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
 SENT, DROPPED = (f"paddle_server_trace_spans_{what}_total" for what in ("sent", "dropped"))
-# Fields of Span in opentelemetry/proto/trace/v1/trace.proto, as JSON names them.
-FIELDS = {
-    "traceId",
-    "spanId",
-    "parentSpanId",
-    "traceState",
-    "flags",
-    "name",
-    "kind",
-    "startTimeUnixNano",
-    "endTimeUnixNano",
-    "attributes",
-    "status",
-}
+
+
+def _check_by_proto(told: dict[str, Any]) -> None:
+    """By the messages of OTLP. Its JSON differs from theirs in ids: hex, not base64."""
+    copy = deepcopy(told)
+    for resource_spans in copy["resourceSpans"]:
+        for scope_spans in resource_spans["scopeSpans"]:
+            for span in scope_spans["spans"]:
+                for name in {"traceId", "spanId", "parentSpanId"} & span.keys():
+                    span[name] = base64.b64encode(bytes.fromhex(span[name])).decode()
+    json_format.ParseDict(copy, ExportTraceServiceRequest())
 
 
 def _attributes(told: list[dict[str, Any]]) -> dict[str, str | int]:
@@ -55,7 +55,6 @@ class Span:
     """One span, read as strictly as OTLP's JSON is written."""
 
     def __init__(self, told: dict[str, Any]) -> None:
-        assert told.keys() <= FIELDS
         assert re.fullmatch("[0-9a-f]{32}", told["traceId"])
         assert re.fullmatch("[0-9a-f]{16}", told["spanId"])
         for name in ("startTimeUnixNano", "endTimeUnixNano"):
@@ -117,9 +116,8 @@ class Collector:
         self.thread = threading.Thread(target=self.server.serve_forever)
 
     def read(self, told: dict[str, Any]) -> list[Span]:
-        assert told.keys() == {"resourceSpans"}
+        _check_by_proto(told)
         (resource_spans,) = told["resourceSpans"]
-        assert resource_spans.keys() == {"resource", "scopeSpans"}
         self.resource = _attributes(resource_spans["resource"]["attributes"])
         (scope_spans,) = resource_spans["scopeSpans"]
         assert scope_spans["scope"]["name"] == "paddle_server"
@@ -210,6 +208,12 @@ def test_a_request_over_http_as_spans_of_its_callers_trace(models: Repository) -
         until(lambda: server.logged("request", trace_id=TRACE, request_id="r-7"))
         until(lambda: server.metric(SENT) == 5)
         assert server.metric(DROPPED) == 0
+        _, headers, told = server.call(
+            "GET", "/metrics", Accept="application/openmetrics-text;version=1.0.0"
+        )
+        assert headers["Content-Type"].startswith("application/openmetrics-text")
+        (example,) = re.findall(r'^(\S+)\{.*# \{trace_id="(\w+)"\}', told.decode(), re.MULTILINE)
+        assert example == ("paddle_server_request_duration_seconds_bucket", TRACE)
 
 
 def test_a_call_over_grpc(models: Repository) -> None:

@@ -77,6 +77,13 @@ class TraceExporter : public infer::Tracer {
   bool running_ = false;
 };
 
+// Of ReadTraceOptions. nullptr: no traces are wanted, or they cannot be sent
+// where the environment says, which is no reason not to serve and is logged.
+// RESOURCE_EXHAUSTED: there is no thread to be had.
+absl::StatusOr<std::unique_ptr<TraceExporter>> StartTraces(
+    absl::string_view otlp_endpoint,
+    const std::function<const char*(const char*)>& environment);
+
 }  // namespace telemetry
 
 #endif  // CC_TELEMETRY_TRACE_EXPORTER_H_

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "cc/base/log.h"
 #include "cc/base/text.h"
 #include "cc/base/trace_context.h"
 #include "cc/telemetry/trace_exporter.h"
@@ -102,6 +103,30 @@ absl::StatusOr<std::optional<TraceOptions>> ReadTraceOptions(
     Set("service.name", name, &options.resource);
   }
   return options;
+}
+
+absl::StatusOr<std::unique_ptr<TraceExporter>> StartTraces(
+    absl::string_view otlp_endpoint,
+    const std::function<const char*(const char*)>& environment) {
+  const auto options = ReadTraceOptions(otlp_endpoint, environment);
+  if (!options.ok()) {
+    if (!otlp_endpoint.empty()) return options.status();
+    base::Log(base::LogLevel::kWarning, "traces are not sent")
+        .With("why", options.status().message());
+    return nullptr;
+  }
+  if (!options->has_value()) return nullptr;
+  auto traces = std::make_unique<TraceExporter>(**options);
+  if (!traces->running()) {
+    return absl::ResourceExhaustedError(
+        "the thread that sends traces cannot be started: the limit of "
+        "processes (ulimit -u, pids.max of the container) is reached");
+  }
+  base::Log(base::LogLevel::kInfo, "traces are sent")
+      .With("host", (*options)->url.host)
+      .With("port", (*options)->url.port)
+      .With("path", (*options)->url.path);
+  return traces;
 }
 
 }  // namespace telemetry

@@ -1,5 +1,6 @@
 #include "cc/worker/process.h"
 
+#include <algorithm>
 #include <new>
 #include <optional>
 #include <utility>
@@ -175,10 +176,14 @@ class Process : public infer::Executor {
 }  // namespace
 
 std::unique_ptr<infer::Executor> ProcessBackend::Start(
-    const std::string& directory, const std::vector<int64_t>& buckets,
-    bool awaited, Events events) {
+    const std::string& directory, const infer::Compute& compute,
+    const std::vector<int64_t>& buckets, bool awaited, Events events) {
   ProcessOptions options = options_;
   options.load.directory = directory;
+  options.load.slots =
+      std::max(compute.instances, static_cast<int>(options.load.gpus.size()));
+  options.load.threads = compute.threads;
+  options.load.onednn = compute.onednn;
   options.load.buckets = buckets;
   options.load.awaited = awaited;
   auto process =

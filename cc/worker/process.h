@@ -17,7 +17,8 @@
 namespace worker {
 
 struct ProcessOptions {
-  LoadOptions load;  // `directory` and `buckets` come with each model
+  // What each model brings itself is filled in.
+  LoadOptions load;
   // A run that takes longer ends the worker; zero: none does.
   std::chrono::milliseconds run_timeout{0};
   // What answers are charged to until they are sent, which may take a slow
@@ -32,6 +33,7 @@ class ProcessBackend : public infer::Backend {
       : loop_(loop), spawner_(spawner), options_(std::move(options)) {}
 
   std::unique_ptr<infer::Executor> Start(const std::string& directory,
+                                         const infer::Compute& compute,
                                          const std::vector<int64_t>& buckets,
                                          bool awaited, Events events) override;
 

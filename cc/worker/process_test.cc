@@ -124,7 +124,7 @@ class ProcessTest : public testing::Test {
     ProcessOptions options;
     options.run_timeout = std::chrono::milliseconds(run_timeout_ms);
     backend_ = std::make_unique<ProcessBackend>(&loop_, spawner_, options);
-    return backend_->Start(directory, {}, /*awaited=*/false,
+    return backend_->Start(directory, {}, {}, /*awaited=*/false,
                            {[this](absl::Status status, infer::LoadedModel) {
                               loaded_ = std::move(status);
                               loop_.Stop();

@@ -4,17 +4,15 @@
 #include <chrono>
 #include <cstring>
 #include <optional>
-#include <random>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "cc/base/data_type.h"
+#include "cc/base/made_up.h"
 
 namespace worker {
 namespace {
 
-using base::DataType;
 using engine::Tensor;
 using Clock = std::chrono::steady_clock;
 
@@ -44,51 +42,13 @@ std::optional<std::string> Obstacle(
   return std::nullopt;
 }
 
-template <typename T>
-void AppendAs(double value, std::string* out) {
-  const T element = static_cast<T>(value);
-  out->append(reinterpret_cast<const char*>(&element), sizeof(element));
-}
-
 // Row `row` of an input, always the same.
 std::string Row(const engine::TensorSpec& spec, int64_t row) {
   size_t elements = 1;
   for (size_t i = 1; i < spec.shape.size(); ++i) {
     elements *= static_cast<size_t>(spec.shape[i]);
   }
-  std::minstd_rand random(static_cast<unsigned>(row) + 1);
-  const int64_t low = spec.range ? spec.range->min : 0;
-  const int64_t high = spec.range ? spec.range->max : 1;
-  std::string bytes;
-  bytes.reserve(elements * base::SizeOf(spec.dtype));
-  for (size_t i = 0; i < elements; ++i) {
-    // In [-1, 1), of few enough bits to be exact in half precision.
-    const double real = static_cast<double>(random() % 1024) / 512 - 1;
-    const double whole = static_cast<double>(
-        low + static_cast<int64_t>(random()) % (high - low + 1));
-    switch (spec.dtype) {
-      case DataType::kFloat32:
-        AppendAs<float>(real, &bytes);
-        break;
-      case DataType::kFloat64:
-        AppendAs<double>(real, &bytes);
-        break;
-      case DataType::kInt64:
-        AppendAs<int64_t>(whole, &bytes);
-        break;
-      case DataType::kInt32:
-        AppendAs<int32_t>(whole, &bytes);
-        break;
-      case DataType::kUint8:
-      case DataType::kInt8:
-      case DataType::kBool:
-        AppendAs<int8_t>(static_cast<double>(random() % 2), &bytes);
-        break;
-      default:  // half precision: 0 or 1.0
-        AppendAs<uint16_t>(random() % 2 == 0 ? 0 : 0x3c00, &bytes);
-    }
-  }
-  return bytes;
+  return base::MadeUpValues(spec, elements, static_cast<unsigned>(row));
 }
 
 // The outputs for rows [first, first + count).

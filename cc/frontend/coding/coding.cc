@@ -11,25 +11,6 @@
 namespace coding {
 namespace {
 
-// Of "0.5", in thousandths; nullopt where it is no weight (RFC 9110 12.4.2).
-std::optional<int> ParseWeight(absl::string_view text) {
-  if (text.empty() || text.size() > 5 || (text[0] != '0' && text[0] != '1') ||
-      (text.size() > 1 && text[1] != '.')) {
-    return std::nullopt;
-  }
-  int weight = text[0] == '1' ? 1000 : 0;
-  int unit = 100;
-  for (const char c : text.substr(std::min<size_t>(2, text.size()))) {
-    if (!absl::ascii_isdigit(static_cast<unsigned char>(c))) {
-      return std::nullopt;
-    }
-    weight += unit * (c - '0');
-    unit /= 10;
-  }
-  if (weight > 1000) return std::nullopt;
-  return weight;
-}
-
 // "gzip;q=0.5": the name, and its weight.
 std::optional<std::pair<absl::string_view, int>> ParseAccepted(
     absl::string_view element) {
@@ -48,6 +29,24 @@ std::optional<std::pair<absl::string_view, int>> ParseAccepted(
 }
 
 }  // namespace
+
+std::optional<int> ParseWeight(absl::string_view text) {
+  if (text.empty() || text.size() > 5 || (text[0] != '0' && text[0] != '1') ||
+      (text.size() > 1 && text[1] != '.')) {
+    return std::nullopt;
+  }
+  int weight = text[0] == '1' ? 1000 : 0;
+  int unit = 100;
+  for (const char c : text.substr(std::min<size_t>(2, text.size()))) {
+    if (!absl::ascii_isdigit(static_cast<unsigned char>(c))) {
+      return std::nullopt;
+    }
+    weight += unit * (c - '0');
+    unit /= 10;
+  }
+  if (weight > 1000) return std::nullopt;
+  return weight;
+}
 
 absl::string_view NameOf(Coding coding) {
   switch (coding) {

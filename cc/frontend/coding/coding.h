@@ -29,6 +29,9 @@ std::optional<Coding> CodingOf(absl::string_view name);
 // nullopt where one is not served, or more than one is left.
 std::optional<Coding> ContentCoding(absl::string_view list);
 
+// Of "0.5", in thousandths; nullopt where it is no weight (RFC 9110 12.4.2).
+std::optional<int> ParseWeight(absl::string_view text);
+
 // The coding that a client likes best, by the list in Accept-Encoding and its
 // weights; gzip, where it likes both as much. `identity` where it takes
 // neither, or likes none better. What is malformed counts for nothing.

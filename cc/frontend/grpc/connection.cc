@@ -146,9 +146,10 @@ void Connection::Abandon() {
   for (const auto& [id, call] : std::exchange(calls_, {})) call->Abandon();
 }
 
-bool Connection::busy() const {
-  return std::any_of(calls_.begin(), calls_.end(),
-                     [](const auto& entry) { return entry.second->busy(); });
+int Connection::owed() const {
+  return static_cast<int>(
+      std::count_if(calls_.begin(), calls_.end(),
+                    [](const auto& entry) { return entry.second->busy(); }));
 }
 
 // ---- Reading

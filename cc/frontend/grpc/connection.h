@@ -44,7 +44,7 @@ class Connection : public http::Accepted,
   void Drain() override;
   void Close() override;
   void Abandon() override;
-  bool busy() const override;
+  int owed() const override;
 
   // What nghttp2 calls, as C functions.
   static void SetCallbacks(nghttp2_session_callbacks* callbacks);

@@ -54,7 +54,7 @@ TEST_F(ConnectionTest, ADrainAnswersWhatIsOnItsWay) {
   client.Pump();
   EXPECT_EQ(client.last_stream(), second);
   EXPECT_EQ(handler_.calls[0]->drained, 1);
-  EXPECT_TRUE(link().connection().busy());
+  EXPECT_EQ(link().connection().owed(), 1);
   EXPECT_FALSE(link().ended());
   handler_.calls[0]->reply.Finish(absl::OkStatus());
   client.Pump();

@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "cc/base/data_type.h"
 #include "cc/base/text.h"
+#include "cc/base/wire.h"
 #include "cc/frontend/grpc/decode.h"
-#include "cc/frontend/grpc/wire.h"
 #include "cc/infer/validate.h"
 
 namespace grpc {
@@ -108,7 +108,7 @@ class ContentsReader {
       room_ = pool_->Get(elements_ * size_);
       if (room_ == nullptr) return NoRoom(elements_ * size_);
     }
-    Reader reader(contents_);
+    wire::Reader reader(contents_);
     while (status_.ok() && reader.Next()) {
       if (reader.number() == field_) {
         ReadField(&reader);
@@ -132,17 +132,18 @@ class ContentsReader {
            tensor_.dtype == DataType::kFloat64;
   }
 
-  void ReadField(Reader* reader) {
+  void ReadField(wire::Reader* reader) {
     if (tensor_.dtype == DataType::kBytes) return ReadBytes(reader);
     if (IsFloat()) return ReadFloats(reader);
-    if (reader->type() == WireType::kVarint) {
+    if (reader->type() == wire::Type::kVarint) {
       uint64_t bits = 0;
       if (reader->Read(&bits)) AddInteger(bits);
       return;
     }
     absl::Cord packed;
     if (reader->Read(&packed) &&
-        !ForEachVarint(packed, [this](uint64_t b) { return AddInteger(b); })) {
+        !wire::ForEachVarint(packed,
+                             [this](uint64_t b) { return AddInteger(b); })) {
       reader->Fail(absl::StrCat("\"", kFields[field_], "\" holds no numbers"));
     }
   }
@@ -165,14 +166,14 @@ class ContentsReader {
   }
 
   // Packed, they are what a tensor has.
-  void ReadFloats(Reader* reader) {
+  void ReadFloats(wire::Reader* reader) {
     absl::Cord bytes;
-    if (reader->type() == WireType::kBytes) {
+    if (reader->type() == wire::Type::kBytes) {
       if (!reader->Read(&bytes)) return;
     } else {
       const bool as_wanted =
           reader->type() ==
-          (size_ == 4 ? WireType::kFixed32 : WireType::kFixed64);
+          (size_ == 4 ? wire::Type::kFixed32 : wire::Type::kFixed64);
       uint64_t bits = 0;
       if (!as_wanted || !reader->ReadFixed(&bits)) {
         reader->Fail(absl::StrCat("\"", kFields[field_], "\" has elements of ",
@@ -195,7 +196,7 @@ class ContentsReader {
     tensor_.data.Append(std::move(bytes));
   }
 
-  void ReadBytes(Reader* reader) {
+  void ReadBytes(wire::Reader* reader) {
     absl::Cord bytes;
     if (!reader->Read(&bytes)) return;
     if (count_ == elements_) {

@@ -9,7 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "cc/base/text.h"
-#include "cc/frontend/grpc/wire.h"
+#include "cc/base/wire.h"
 #include "cc/infer/validate.h"
 
 namespace grpc {
@@ -39,14 +39,14 @@ struct Parameter {
 };
 
 absl::Status ReadParameter(const absl::Cord& entry, Parameter* result) {
-  Reader reader(entry);
+  wire::Reader reader(entry);
   absl::Cord value;
   while (reader.Next()) {
     if (reader.number() == 1) reader.Read(&result->name);
     if (reader.number() == 2) reader.Read(&value);
   }
   if (!reader.status().ok()) return reader.status();
-  Reader one(value);
+  wire::Reader one(value);
   while (one.Next()) {
     int64_t number = 0;
     switch (one.number()) {
@@ -160,17 +160,17 @@ struct Input {
   bool has_contents = false;
 };
 
-absl::Status ReadShape(Reader* reader, std::vector<int64_t>* shape) {
+absl::Status ReadShape(wire::Reader* reader, std::vector<int64_t>* shape) {
   const auto add = [shape](uint64_t dim) {
     shape->push_back(static_cast<int64_t>(dim));
     return shape->size() <= infer::kMaxRank;
   };
-  if (reader->type() == WireType::kVarint) {
+  if (reader->type() == wire::Type::kVarint) {
     uint64_t dim = 0;
     if (reader->Read(&dim)) add(dim);
   } else {
     absl::Cord packed;
-    if (reader->Read(&packed) && !ForEachVarint(packed, add)) {
+    if (reader->Read(&packed) && !wire::ForEachVarint(packed, add)) {
       reader->Fail("the numbers of \"shape\" are none");
     }
   }
@@ -182,7 +182,7 @@ absl::Status ReadShape(Reader* reader, std::vector<int64_t>* shape) {
 }
 
 absl::Status ReadInput(const absl::Cord& bytes, Input* input) {
-  Reader reader(bytes);
+  wire::Reader reader(bytes);
   absl::Status status;
   while (status.ok() && reader.Next()) {
     absl::Cord part;
@@ -256,7 +256,7 @@ absl::Status DecodeInput(const infer::ModelInfo& model,
 }
 
 absl::Status DecodeOutput(const absl::Cord& bytes, std::string* name) {
-  Reader reader(bytes);
+  wire::Reader reader(bytes);
   absl::Status status;
   while (status.ok() && reader.Next()) {
     absl::Cord part;
@@ -271,7 +271,7 @@ absl::Status DecodeOutput(const absl::Cord& bytes, std::string* name) {
 }  // namespace
 
 absl::Status ParseInferMessage(const absl::Cord& bytes, InferMessage* result) {
-  Reader reader(bytes);
+  wire::Reader reader(bytes);
   absl::Status status;
   const auto add = [&](absl::string_view what, std::vector<absl::Cord>* list) {
     if (list->size() >= kMaxTensors) {

@@ -14,7 +14,6 @@
 #include "cc/frontend/grpc/decode.h"
 #include "cc/frontend/grpc/encode.h"
 #include "cc/frontend/grpc/triton.h"
-#include "cc/frontend/grpc/wire.h"
 #include "cc/frontend/http/block.h"
 #include "cc/infer/fuzz_requests.h"
 #include "cc/infer/validate.h"
@@ -39,26 +38,26 @@ absl::StatusOr<infer::Request> Decode(const absl::Cord& bytes,
 // The request again, all its tensors raw.
 std::string Write(const infer::Request& request) {
   std::string out;
-  Writer writer(&out);
+  wire::Writer writer(&out);
   writer.Bytes(3, request.id);
   for (const infer::Tensor& tensor : request.inputs) {
     std::string input;
-    Writer fields(&input);
+    wire::Writer fields(&input);
     fields.Bytes(1, tensor.name);
     fields.Bytes(2, base::NameOf(tensor.dtype));
     fields.Packed(3, tensor.shape.data(), tensor.shape.size());
     if (!tensor.lod.empty()) {
       std::string value, entry;
-      Writer(&value).Bytes(3, base::LodText(tensor.lod));
-      Writer(&entry).Bytes(1, "lod");
-      Writer(&entry).Message(2, value);
+      wire::Writer(&value).Bytes(3, base::LodText(tensor.lod));
+      wire::Writer(&entry).Bytes(1, "lod");
+      wire::Writer(&entry).Message(2, value);
       fields.Message(4, entry);
     }
     writer.Message(5, input);
   }
   for (const std::string& name : request.outputs) {
     std::string output;
-    Writer(&output).Bytes(1, name);
+    wire::Writer(&output).Bytes(1, name);
     writer.Message(6, output);
   }
   for (const infer::Tensor& tensor : request.inputs) {

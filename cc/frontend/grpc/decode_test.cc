@@ -10,7 +10,7 @@
 
 #include "absl/strings/cord.h"
 #include "cc/base/byte_budget.h"
-#include "cc/frontend/grpc/wire.h"
+#include "cc/base/wire.h"
 #include "cc/infer/fake_servable.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -30,7 +30,7 @@ std::string BytesOf(const std::vector<T>& values) {
 
 std::string Packed(uint32_t number, const std::vector<int64_t>& values) {
   std::string out;
-  Writer(&out).Packed(number, values.data(), values.size());
+  wire::Writer(&out).Packed(number, values.data(), values.size());
   return out;
 }
 
@@ -78,7 +78,7 @@ class DecodeTest : public ::testing::Test {
 // x, FP32 [1,2].
 std::string Input(const std::string& more = "") {
   std::string input;
-  Writer writer(&input);
+  wire::Writer writer(&input);
   writer.Bytes(1, "x");
   writer.Bytes(2, "FP32");
   const int64_t shape[] = {1, 2};
@@ -89,7 +89,7 @@ std::string Input(const std::string& more = "") {
 std::string Request(const std::string& input = Input(),
                     const std::string& raw = std::string(8, '\0')) {
   std::string out;
-  Writer writer(&out);
+  wire::Writer writer(&out);
   writer.Bytes(1, "m");
   writer.Bytes(3, "id");
   writer.Message(5, input);
@@ -99,7 +99,7 @@ std::string Request(const std::string& input = Input(),
 
 std::string ParameterEntry(absl::string_view name, const std::string& value) {
   std::string out;
-  Writer writer(&out);
+  wire::Writer writer(&out);
   writer.Bytes(1, name);
   writer.Message(2, value);
   return out;
@@ -203,9 +203,9 @@ TEST_F(DecodeTest, ARequest) {
 
 TEST_F(DecodeTest, ContentsThatComeTwiceAreMerged) {
   std::string half;
-  Writer(&half).Message(5,
-                        "\x32\x04"
-                        "1234");
+  wire::Writer(&half).Message(5,
+                              "\x32\x04"
+                              "1234");
   const auto request = Decode(absl::Cord(Request(Input(half + half), "")));
   ASSERT_TRUE(request.ok()) << request.status();
   EXPECT_EQ(request->inputs[0].data, "12341234");
@@ -214,7 +214,7 @@ TEST_F(DecodeTest, ContentsThatComeTwiceAreMerged) {
 TEST_F(DecodeTest, Parameters) {
   const auto with = [&](absl::string_view name, const std::string& value) {
     std::string bytes = Request();
-    Writer(&bytes).Message(4, ParameterEntry(name, value));
+    wire::Writer(&bytes).Message(4, ParameterEntry(name, value));
     return Decode(absl::Cord(bytes));
   };
   EXPECT_EQ(with("priority", "\x10\x05")->priority, 5u);
@@ -229,8 +229,8 @@ TEST_F(DecodeTest, Parameters) {
 TEST_F(DecodeTest, OffsetsOfSequences) {
   const auto lod = [&](const std::string& text) -> absl::StatusOr<base::Lod> {
     std::string value, parameter;
-    Writer(&value).Bytes(3, text);
-    Writer(&parameter).Message(4, ParameterEntry("lod", value));
+    wire::Writer(&value).Bytes(3, text);
+    wire::Writer(&parameter).Message(4, ParameterEntry("lod", value));
     auto request = Decode(absl::Cord(Request(Input(parameter))));
     if (!request.ok()) return request.status();
     return request->inputs[0].lod;
@@ -251,12 +251,12 @@ TEST_F(DecodeTest, OffsetsOfSequences) {
 
 TEST_F(DecodeTest, TooManyOfAnything) {
   std::string bytes = Request();
-  for (int i = 0; i < 1024; ++i) Writer(&bytes).Message(7, "");
+  for (int i = 0; i < 1024; ++i) wire::Writer(&bytes).Message(7, "");
   EXPECT_THAT(Decode(absl::Cord(bytes)).status().message(),
               HasSubstr("more than 1024 raw_input_contents"));
   std::string shape;
   const std::vector<int64_t> dims(17, 1);
-  Writer(&shape).Packed(3, dims.data(), dims.size());
+  wire::Writer(&shape).Packed(3, dims.data(), dims.size());
   EXPECT_THAT(Decode(absl::Cord(Request(Input(shape)))).status().message(),
               HasSubstr("more than 16 dimensions"));
 }
@@ -264,9 +264,9 @@ TEST_F(DecodeTest, TooManyOfAnything) {
 // Whatever comes is a request or an error, and nothing is kept of it.
 TEST_F(DecodeTest, DamagedBytes) {
   std::string contents;
-  Writer(&contents).Message(5,
-                            "\x32\x08"
-                            "12345678");
+  wire::Writer(&contents).Message(5,
+                                  "\x32\x08"
+                                  "12345678");
   const std::string good[] = {Request(), Request(Input(contents), "")};
   std::mt19937 random(1);
   for (const std::string& bytes : good) {

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "cc/base/text.h"
-#include "cc/frontend/grpc/wire.h"
+#include "cc/base/wire.h"
 
 namespace grpc {
 namespace {
@@ -12,7 +12,7 @@ namespace {
 std::string TensorHead(absl::string_view name, base::DataType type,
                        const std::vector<int64_t>& shape) {
   std::string out;
-  Writer writer(&out);
+  wire::Writer writer(&out);
   writer.Bytes(1, name);
   writer.Bytes(2, base::NameOf(type));
   writer.Packed(3, shape.data(), shape.size());
@@ -23,12 +23,12 @@ std::string OutputTensor(const infer::Tensor& tensor) {
   std::string out = TensorHead(tensor.name, tensor.dtype, tensor.shape);
   if (tensor.lod.empty()) return out;
   std::string value;
-  Writer(&value).Bytes(3, base::LodText(tensor.lod));
+  wire::Writer(&value).Bytes(3, base::LodText(tensor.lod));
   std::string entry;
-  Writer writer(&entry);
+  wire::Writer writer(&entry);
   writer.Bytes(1, "lod");
   writer.Message(2, value);
-  Writer(&out).Message(4, entry);
+  wire::Writer(&out).Message(4, entry);
   return out;
 }
 
@@ -36,7 +36,7 @@ std::string OutputTensor(const infer::Tensor& tensor) {
 std::string InferHead(absl::string_view model, absl::string_view version,
                       absl::string_view id) {
   std::string out;
-  Writer writer(&out);
+  wire::Writer writer(&out);
   writer.Bytes(1, model);
   writer.Bytes(2, version);
   writer.Bytes(3, id);
@@ -50,11 +50,11 @@ absl::Cord EncodeInferResponse(const infer::ModelInfo& model,
                                const std::vector<infer::Tensor>& outputs) {
   std::string head = InferHead(model.name, model.version, id);
   for (const infer::Tensor& output : outputs) {
-    Writer(&head).Message(5, OutputTensor(output));
+    wire::Writer(&head).Message(5, OutputTensor(output));
   }
   absl::Cord message;
   for (const infer::Tensor& output : outputs) {
-    Writer(&head).Head(6, output.data.size());
+    wire::Writer(&head).Head(6, output.data.size());
     message.Append(std::exchange(head, {}));
     message.Append(output.data);
   }
@@ -64,7 +64,7 @@ absl::Cord EncodeInferResponse(const infer::ModelInfo& model,
 
 absl::Cord EncodeStreamResponse(const absl::Cord& infer_response) {
   std::string head;
-  Writer(&head).Head(2, infer_response.size());
+  wire::Writer(&head).Head(2, infer_response.size());
   absl::Cord message(std::move(head));
   message.Append(infer_response);
   return message;
@@ -73,7 +73,7 @@ absl::Cord EncodeStreamResponse(const absl::Cord& infer_response) {
 absl::Cord EncodeStreamError(absl::string_view error, absl::string_view model,
                              absl::string_view version, absl::string_view id) {
   std::string out;
-  Writer writer(&out);
+  wire::Writer writer(&out);
   writer.Bytes(1, error);
   // So that the client knows which of its requests it is.
   writer.Message(2, InferHead(model, version, id));
@@ -82,14 +82,14 @@ absl::Cord EncodeStreamError(absl::string_view error, absl::string_view model,
 
 std::string EncodeFlag(bool value) {
   std::string out;
-  Writer(&out).Varint(1, value ? 1 : 0);
+  wire::Writer(&out).Varint(1, value ? 1 : 0);
   return out;
 }
 
 std::string EncodeServerMetadata(absl::string_view name,
                                  absl::string_view version) {
   std::string out;
-  Writer writer(&out);
+  wire::Writer writer(&out);
   writer.Bytes(1, name);
   writer.Bytes(2, version);
   for (const char* extension :
@@ -102,7 +102,7 @@ std::string EncodeServerMetadata(absl::string_view name,
 std::string EncodeModelMetadata(const infer::ModelInfo& model,
                                 const std::vector<std::string>& versions) {
   std::string out;
-  Writer writer(&out);
+  wire::Writer writer(&out);
   writer.Bytes(1, model.name);
   for (const std::string& version : versions) writer.Message(2, version);
   writer.Bytes(3, model.platform);

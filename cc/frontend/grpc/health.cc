@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "cc/base/text.h"
+#include "cc/base/wire.h"
 #include "cc/frontend/grpc/exchanges.h"
-#include "cc/frontend/grpc/wire.h"
 
 namespace grpc {
 namespace {
@@ -19,7 +19,7 @@ constexpr int kServiceUnknown = 3;
 constexpr std::chrono::milliseconds kLookEvery{500};
 
 absl::Status ReadService(const absl::Cord& request, std::string* service) {
-  Reader reader(request);
+  wire::Reader reader(request);
   while (reader.Next()) {
     if (reader.number() == 1) reader.Read(service);
   }
@@ -28,7 +28,7 @@ absl::Status ReadService(const absl::Cord& request, std::string* service) {
 
 std::string EncodeStatus(int status) {
   std::string out;
-  Writer(&out).Varint(1, static_cast<uint64_t>(status));
+  wire::Writer(&out).Varint(1, static_cast<uint64_t>(status));
   return out;
 }
 

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cc/base/text.h"
-#include "cc/frontend/grpc/wire.h"
+#include "cc/base/wire.h"
 
 namespace grpc {
 namespace {
@@ -17,10 +17,10 @@ constexpr unsigned char kDescriptors[] = {
 // Calls f(number, value) for each field of bytes.
 template <typename F>
 void ForEachBytes(const absl::Cord& message, F f) {
-  Reader reader(message);
+  wire::Reader reader(message);
   while (reader.Next()) {
     absl::Cord value;
-    if (reader.type() == WireType::kBytes && reader.Read(&value)) {
+    if (reader.type() == wire::Type::kBytes && reader.Read(&value)) {
       f(reader.number(), value);
     }
   }
@@ -37,7 +37,7 @@ std::string NameOf(const absl::Cord& descriptor, const std::string& scope) {
 
 std::string Error(absl::StatusCode code, absl::string_view message) {
   std::string out;
-  Writer writer(&out);
+  wire::Writer writer(&out);
   writer.Varint(1, static_cast<uint64_t>(code));
   writer.Bytes(2, message);
   return out;
@@ -93,7 +93,7 @@ void Reflection::AddService(const absl::Cord& service, const std::string& scope,
 absl::StatusOr<absl::Cord> Reflection::Answer(const absl::Cord& request) const {
   std::string host, name;
   uint32_t what = 0;
-  Reader reader(request);
+  wire::Reader reader(request);
   while (reader.Next()) {
     if (reader.number() == 1) reader.Read(&host);
     // Of the others the last one counts, being a oneof. An extension is named
@@ -106,7 +106,7 @@ absl::StatusOr<absl::Cord> Reflection::Answer(const absl::Cord& request) const {
   if (!reader.status().ok()) return reader.status();
 
   std::string out;
-  Writer writer(&out);
+  wire::Writer writer(&out);
   writer.Bytes(1, host);
   writer.Message(2, std::string(request));
   const auto file = [&](const std::map<std::string, size_t>& by) {
@@ -117,7 +117,7 @@ absl::StatusOr<absl::Cord> Reflection::Answer(const absl::Cord& request) const {
       return;
     }
     std::string response;
-    Writer(&response).Message(1, files_[found->second]);
+    wire::Writer(&response).Message(1, files_[found->second]);
     writer.Message(4, response);
   };
   switch (what) {
@@ -131,8 +131,8 @@ absl::StatusOr<absl::Cord> Reflection::Answer(const absl::Cord& request) const {
       std::string list;
       for (const std::string& service : services_) {
         std::string entry;
-        Writer(&entry).Bytes(1, service);
-        Writer(&list).Message(1, entry);
+        wire::Writer(&entry).Bytes(1, service);
+        wire::Writer(&list).Message(1, entry);
       }
       writer.Message(6, list);
       break;

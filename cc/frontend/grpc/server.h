@@ -40,6 +40,8 @@ class Server {
 
   const http::Counts& counts() const;
   int connections() const;
+  // Requests that have begun to come or are being answered.
+  int inflight() const;
   const std::string& host() const;
   int port() const;
 

@@ -6,10 +6,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cc/base/text.h"
+#include "cc/base/wire.h"
 #include "cc/frontend/grpc/encode.h"
 #include "cc/frontend/grpc/exchanges.h"
 #include "cc/frontend/grpc/triton.h"
-#include "cc/frontend/grpc/wire.h"
 
 namespace grpc {
 namespace {
@@ -222,7 +222,7 @@ void Service::Control::OnRequest() {
 
 absl::StatusOr<std::string> Service::StatisticsAnswer(
     const absl::Cord& request) {
-  Reader reader(request);
+  wire::Reader reader(request);
   std::string name, version;
   while (reader.Next()) {
     if (reader.number() == 1) reader.Read(&name);
@@ -264,7 +264,7 @@ absl::StatusOr<std::string> Service::Answer(const absl::Cord& request,
 
 absl::StatusOr<std::string> Service::ModelAnswer(const absl::Cord& request,
                                                  Entry* entry) {
-  Reader reader(request);
+  wire::Reader reader(request);
   std::string name, version;
   while (reader.Next()) {
     if (reader.number() == 1) reader.Read(&name);

@@ -17,8 +17,8 @@
 #include "cc/base/log.h"
 #include "cc/base/loop.h"
 #include "cc/base/metrics.h"
+#include "cc/base/wire.h"
 #include "cc/frontend/grpc/link.h"
-#include "cc/frontend/grpc/wire.h"
 #include "cc/infer/core.h"
 #include "cc/infer/fake_servable.h"
 #include "gmock/gmock.h"
@@ -62,12 +62,12 @@ absl::Cord Request(float first = 1, const std::string& id = "",
                    const std::string& model = "m") {
   std::string input, request;
   const int64_t shape[] = {1, 2};
-  Writer fields(&input);
+  wire::Writer fields(&input);
   fields.Bytes(1, "x");
   fields.Bytes(2, "FP32");
   fields.Packed(3, shape, 2);
   const float values[] = {first, 2};
-  Writer writer(&request);
+  wire::Writer writer(&request);
   writer.Bytes(1, model);
   writer.Bytes(3, id);
   writer.Message(5, input);
@@ -104,7 +104,7 @@ class ServiceTest : public ::testing::Test {
   }
   Begun Watch(const std::string& name = "") {
     std::string request;
-    Writer(&request).Bytes(1, name);
+    wire::Writer(&request).Bytes(1, name);
     return Ask("/grpc.health.v1.Health/Watch", absl::Cord(request));
   }
   // Until a watch has told so many statuses.
@@ -191,7 +191,7 @@ TEST_F(ServiceTest, UnknownMethodsAreToldApart) {
 
 TEST_F(ServiceTest, ModelsAreLoadedForOperatorsOnly) {
   std::string request;
-  Writer(&request).Bytes(2, "m");
+  wire::Writer(&request).Bytes(2, "m");
   const std::string path =
       "/inference.GRPCInferenceService/RepositoryModelLoad";
   EXPECT_EQ(Ask(path, absl::Cord(request)).kept->code(),
@@ -342,11 +342,11 @@ TEST_F(ServiceTest, AWatchWhoseClientIsGoneIsForgotten) {
 TEST_F(ServiceTest, CheckSaysWhetherThereIsSuchAModel) {
   const std::string path = "/grpc.health.v1.Health/Check";
   std::string request;
-  Writer(&request).Bytes(1, "n");
+  wire::Writer(&request).Bytes(1, "n");
   EXPECT_EQ(Ask(path, absl::Cord(request)).kept->code(), StatusCode::kNotFound);
   model_->set_ready(absl::UnavailableError("it starts again"));
   request.clear();
-  Writer(&request).Bytes(1, "m");
+  wire::Writer(&request).Bytes(1, "m");
   EXPECT_THAT(Ask(path, absl::Cord(request)).kept->messages,
               ElementsAre(kNotServing));
   EXPECT_THAT(Ask(path, absl::Cord()).kept->messages, ElementsAre(kServing));

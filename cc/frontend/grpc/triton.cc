@@ -5,7 +5,7 @@
 
 #include "cc/base/data_type.h"
 #include "cc/base/tensor_spec.h"
-#include "cc/frontend/grpc/wire.h"
+#include "cc/base/wire.h"
 #include "cc/infer/statistics.h"
 
 namespace grpc {
@@ -52,7 +52,7 @@ uint64_t ConfigType(DataType type) {
 std::string ConfigTensor(const base::TensorSpec& spec, uint32_t dims,
                          bool batches) {
   std::string out;
-  Writer writer(&out);
+  wire::Writer writer(&out);
   writer.Bytes(1, spec.name);
   writer.Varint(2, ConfigType(spec.dtype));
   const size_t first = batches && !spec.shape.empty() ? 1 : 0;
@@ -63,7 +63,7 @@ std::string ConfigTensor(const base::TensorSpec& spec, uint32_t dims,
 // StatisticDuration.
 std::string Told(const infer::Duration& duration) {
   std::string out;
-  Writer writer(&out);
+  wire::Writer writer(&out);
   writer.Varint(1, duration.count);
   writer.Varint(2, static_cast<uint64_t>(
                        std::chrono::nanoseconds(duration.total).count()));
@@ -75,7 +75,7 @@ std::string StatisticsOf(const infer::Servable& servable) {
   const infer::Statistics& all = servable.statistics();
   std::string parts;
   {
-    Writer writer(&parts);
+    wire::Writer writer(&parts);
     writer.Message(1, Told(all.success));
     writer.Message(2, Told(all.failure));
     writer.Message(3, Told(all.queue));
@@ -84,7 +84,7 @@ std::string StatisticsOf(const infer::Servable& servable) {
     writer.Message(6, Told(all.encode));
   }
   std::string out;
-  Writer writer(&out);
+  wire::Writer writer(&out);
   writer.Bytes(1, servable.info().name);
   writer.Bytes(2, servable.info().version);
   writer.Varint(3, static_cast<uint64_t>(
@@ -96,8 +96,8 @@ std::string StatisticsOf(const infer::Servable& servable) {
   writer.Message(6, parts);
   for (const auto& [rows, compute] : all.batches) {
     std::string batch;
-    Writer(&batch).Varint(1, static_cast<uint64_t>(rows));
-    Writer(&batch).Message(3, Told(compute));
+    wire::Writer(&batch).Varint(1, static_cast<uint64_t>(rows));
+    wire::Writer(&batch).Message(3, Told(compute));
     writer.Message(7, batch);
   }
   return out;
@@ -109,7 +109,7 @@ std::string EncodeModelConfig(const infer::ModelInfo& model) {
   const bool batches = model.max_batch_size > 0;
   std::string config;
   {
-    Writer writer(&config);
+    wire::Writer writer(&config);
     writer.Bytes(1, model.name);
     writer.Bytes(2, model.platform);
     writer.Varint(4, static_cast<uint64_t>(model.max_batch_size));
@@ -123,7 +123,7 @@ std::string EncodeModelConfig(const infer::ModelInfo& model) {
     writer.Bytes(17, "paddle");
   }
   std::string out;
-  Writer(&out).Message(1, config);
+  wire::Writer(&out).Message(1, config);
   return out;
 }
 
@@ -131,13 +131,13 @@ std::string EncodeStatistics(
     const std::vector<std::shared_ptr<infer::Servable>>& models) {
   std::string out;
   for (const auto& model : models) {
-    Writer(&out).Message(1, StatisticsOf(*model));
+    wire::Writer(&out).Message(1, StatisticsOf(*model));
   }
   return out;
 }
 
 absl::StatusOr<bool> DecodeIndexRequest(const absl::Cord& message) {
-  Reader reader(message);
+  wire::Reader reader(message);
   bool ready = false;
   while (reader.Next()) {
     if (reader.number() == 2) reader.Read(&ready);
@@ -152,25 +152,25 @@ std::string EncodeIndex(const std::vector<infer::IndexEntry>& models,
   for (const infer::IndexEntry& model : models) {
     if (ready_only && model.state != infer::State::kReady) continue;
     std::string entry;
-    Writer writer(&entry);
+    wire::Writer writer(&entry);
     writer.Bytes(1, model.name);
     writer.Bytes(2, model.version);
     writer.Bytes(3, infer::NameOf(model.state));
     writer.Bytes(4, model.reason);
-    Writer(&out).Message(1, entry);
+    wire::Writer(&out).Message(1, entry);
   }
   return out;
 }
 
 absl::StatusOr<std::string> DecodeControlRequest(const absl::Cord& message) {
-  Reader reader(message);
+  wire::Reader reader(message);
   std::string name;
   absl::Status parameters;
   while (reader.Next()) {
     if (reader.number() == 2) reader.Read(&name);
     absl::Cord entry;
     if (reader.number() != 3 || !reader.Read(&entry)) continue;
-    Reader field(entry);
+    wire::Reader field(entry);
     std::string key;
     while (field.Next()) {
       if (field.number() == 1) field.Read(&key);

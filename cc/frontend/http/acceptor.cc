@@ -261,10 +261,16 @@ void Acceptor::Cut() {
   CloseListener();
   int cut = 0;
   for (const auto& connection : All()) {
-    if (connection->busy()) ++cut;
+    if (connection->owed() > 0) ++cut;
     connection->Close();
   }
   End(cut);
+}
+
+int Acceptor::owed() const {
+  int owed = 0;
+  for (const auto& [connection, _] : connections_) owed += connection->owed();
+  return owed;
 }
 
 void Acceptor::End(int cut) {

@@ -64,8 +64,8 @@ class Accepted {
   virtual void Close() = 0;
   // Closes at once, and calls nobody, the acceptor included.
   virtual void Abandon() = 0;
-  // Whether it owes an answer.
-  virtual bool busy() const = 0;
+  // Answers that it owes.
+  virtual int owed() const = 0;
 };
 
 // On the loop's thread.
@@ -106,6 +106,8 @@ class Acceptor {
   void OnClosed(Accepted* connection);
 
   int connections() const { return static_cast<int>(connections_.size()); }
+  // Answers that they owe; looks at each.
+  int owed() const;
   const std::string& host() const { return options_.host; }
   int port() const { return port_; }
 

@@ -62,9 +62,11 @@ class Connection : public Accepted,
   void Close() override;
   void Abandon() override;
   // A request has begun to come, or is being answered.
-  bool busy() const override {
+  int owed() const override {
     return state_ == State::kHandling || state_ == State::kSending ||
-           (state_ == State::kReading && parser_.started());
+                   (state_ == State::kReading && parser_.started())
+               ? 1
+               : 0;
   }
 
  private:

@@ -64,6 +64,7 @@ void Server::Drain(std::function<void(int cut)> done) {
 }
 const Counts& Server::counts() const { return impl_->counts(); }
 int Server::connections() const { return impl_->acceptor().connections(); }
+int Server::inflight() const { return impl_->acceptor().owed(); }
 const std::string& Server::host() const { return impl_->acceptor().host(); }
 int Server::port() const { return impl_->acceptor().port(); }
 

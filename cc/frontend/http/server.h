@@ -55,6 +55,8 @@ class Server {
 
   const Counts& counts() const;
   int connections() const;
+  // Requests that have begun to come or are being answered.
+  int inflight() const;
 
   // Where it listens.
   const std::string& host() const;

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "cc/base/caller.h"
+#include "cc/base/metrics_format.h"
 #include "cc/frontend/coding/coders.h"
 #include "cc/frontend/http/http.h"
 #include "cc/frontend/rest/decode.h"
@@ -63,6 +64,7 @@ struct Exchange : std::enable_shared_from_this<Exchange> {
   const std::string path;
   base::Caller caller;
   Route route;
+  base::MetricsFormat metrics_format = base::MetricsFormat::kText;
   coding::Coding coding = coding::Coding::kIdentity;    // of the body
   coding::Coding accepted = coding::Coding::kIdentity;  // of the answer
   const http::Headers headers;                          // of any answer

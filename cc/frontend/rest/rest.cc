@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "cc/frontend/rest/accept.h"
 #include "cc/frontend/rest/decode.h"
 #include "cc/frontend/rest/encode.h"
 #include "cc/frontend/rest/exchange.h"
@@ -58,6 +59,10 @@ void Handler::Handle(http::Request request,
   if (const auto refusal =
           Check(request, request.body.size(), exchange.get())) {
     return exchange->Refuse(*refusal);
+  }
+  if (exchange->route.endpoint == Endpoint::kMetrics) {
+    const std::string* const accept = request.Header("Accept");
+    if (accept != nullptr) exchange->metrics_format = AcceptedMetrics(*accept);
   }
   if (exchange->preflight) return exchange->Send(*exchange->preflight);
   if (exchange->route.endpoint == Endpoint::kInfer) WatchClient(exchange);
@@ -163,8 +168,11 @@ void Handler::Answer(const std::shared_ptr<Exchange>& exchange,
     case Endpoint::kUnload:
       return Control(exchange, body);
     case Endpoint::kMetrics: {
-      http::Response response = Json(core_->registry().Text());
-      response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+      const base::MetricsFormat format = exchange->metrics_format;
+      http::Response response =
+          Json(base::WriteMetrics(format, core_->registry().Read()));
+      response.content_type = std::string(base::ContentType(format));
+      response.headers.emplace_back("Vary", "Accept");
       return exchange->Send(std::move(response));
     }
     case Endpoint::kPage:

@@ -1,11 +1,12 @@
-#include "cc/frontend/grpc/wire.h"
+#include "cc/base/wire.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "cc/base/text.h"
 
-namespace grpc {
+namespace wire {
 namespace {
 
 constexpr int kMostVarintBytes = 10;
@@ -40,7 +41,7 @@ bool Reader::Next() {
     case 1:
     case 2:
     case 5:
-      type_ = static_cast<WireType>(tag & 7);
+      type_ = static_cast<Type>(tag & 7);
       break;
     default:
       return Fail(absl::StrCat("field ", number_, " is of wire type ", tag & 7,
@@ -103,7 +104,7 @@ bool Reader::TakeFixed(size_t size, uint64_t* value) {
   return true;
 }
 
-bool Reader::Want(WireType type, absl::string_view name) {
+bool Reader::Want(Type type, absl::string_view name) {
   if (!unread_) return false;
   if (type_ != type) {
     return Fail(absl::StrCat("field ", number_, " is no ", name));
@@ -113,7 +114,7 @@ bool Reader::Want(WireType type, absl::string_view name) {
 }
 
 bool Reader::Read(uint64_t* value) {
-  return Want(WireType::kVarint, "whole number") && TakeVarint(value);
+  return Want(Type::kVarint, "whole number") && TakeVarint(value);
 }
 
 bool Reader::Read(int64_t* value) {
@@ -131,15 +132,15 @@ bool Reader::Read(bool* value) {
 }
 
 bool Reader::ReadFixed(uint64_t* bits) {
-  if (type_ == WireType::kFixed32) {
-    return Want(WireType::kFixed32, "") && TakeFixed(4, bits);
+  if (type_ == Type::kFixed32) {
+    return Want(Type::kFixed32, "") && TakeFixed(4, bits);
   }
-  return Want(WireType::kFixed64, "number of fixed size") && TakeFixed(8, bits);
+  return Want(Type::kFixed64, "number of fixed size") && TakeFixed(8, bits);
 }
 
 bool Reader::Read(absl::Cord* value) {
   uint64_t size = 0;
-  if (!Want(WireType::kBytes, "bytes") || !TakeVarint(&size)) return false;
+  if (!Want(Type::kBytes, "bytes") || !TakeVarint(&size)) return false;
   if (size > left_) {
     return Fail(absl::StrCat("field ", number_, " says that it has ", size,
                              " bytes, but only ", left_, " follow"));
@@ -151,7 +152,7 @@ bool Reader::Read(absl::Cord* value) {
 
 bool Reader::Read(std::string* value) {
   uint64_t size = 0;
-  if (!Want(WireType::kBytes, "string") || !TakeVarint(&size)) return false;
+  if (!Want(Type::kBytes, "string") || !TakeVarint(&size)) return false;
   if (size > left_) {
     return Fail(absl::StrCat("field ", number_, " says that it has ", size,
                              " bytes, but only ", left_, " follow"));
@@ -176,13 +177,13 @@ bool Reader::Skip() {
   unread_ = false;
   uint64_t value = 0;
   switch (type_) {
-    case WireType::kVarint:
+    case Type::kVarint:
       return TakeVarint(&value);
-    case WireType::kFixed64:
+    case Type::kFixed64:
       return TakeFixed(8, &value);
-    case WireType::kFixed32:
+    case Type::kFixed32:
       return TakeFixed(4, &value);
-    case WireType::kBytes:
+    case Type::kBytes:
       unread_ = true;
       absl::Cord nobody;
       return Read(&nobody);
@@ -204,8 +205,23 @@ void Writer::Varint(uint32_t number, uint64_t value) {
   Raw(value);
 }
 
+void Writer::Double(uint32_t number, double value) {
+  uint64_t bits = 0;
+  static_assert(sizeof(bits) == sizeof(value));
+  std::memcpy(&bits, &value, sizeof(bits));
+  if (bits == 0) return;
+  Raw(uint64_t{number} << 3 | static_cast<uint64_t>(Type::kFixed64));
+  for (int i = 0; i < 8; ++i)
+    out_.push_back(static_cast<char>(bits >> (8 * i)));
+}
+
+void Writer::Delimited(absl::string_view value) {
+  Raw(value.size());
+  out_.append(value.data(), value.size());
+}
+
 void Writer::Head(uint32_t number, size_t size) {
-  Raw(uint64_t{number} << 3 | static_cast<uint64_t>(WireType::kBytes));
+  Raw(uint64_t{number} << 3 | static_cast<uint64_t>(Type::kBytes));
   Raw(size);
 }
 
@@ -228,4 +244,4 @@ void Writer::Packed(uint32_t number, const int64_t* values, size_t count) {
   Message(number, packed);
 }
 
-}  // namespace grpc
+}  // namespace wire

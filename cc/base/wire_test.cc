@@ -1,4 +1,4 @@
-#include "cc/frontend/grpc/wire.h"
+#include "cc/base/wire.h"
 
 #include <cstdint>
 #include <limits>
@@ -9,7 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace grpc {
+namespace wire {
 namespace {
 
 using ::testing::ElementsAre;
@@ -47,7 +47,7 @@ TEST(ReaderTest, ReadsWhatWasWrittenInPartsOfAnySize) {
     std::vector<Field> numbers;
     std::string text, empty = "?";
     while (reader.Next()) {
-      if (reader.type() == WireType::kVarint) {
+      if (reader.type() == Type::kVarint) {
         uint64_t value = 0;
         ASSERT_TRUE(reader.Read(&value));
         numbers.push_back({reader.number(), value});
@@ -183,4 +183,4 @@ TEST(VarintsTest, AreReadAcrossParts) {
 }
 
 }  // namespace
-}  // namespace grpc
+}  // namespace wire

@@ -1,8 +1,8 @@
 // The wire format of Protocol Buffers, as far as the messages here have it:
 // fields read out of a cord and written into a string. Bytes are looked at
 // where they lie; a tensor's are never copied.
-#ifndef CC_FRONTEND_GRPC_WIRE_H_
-#define CC_FRONTEND_GRPC_WIRE_H_
+#ifndef CC_BASE_WIRE_H_
+#define CC_BASE_WIRE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -12,9 +12,9 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 
-namespace grpc {
+namespace wire {
 
-enum class WireType { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
+enum class Type { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
 // Reads a message field by field:
 //
@@ -34,7 +34,7 @@ class Reader {
   // Goes to the next field. False at the end, and after an error.
   bool Next();
   uint32_t number() const { return number_; }
-  WireType type() const { return type_; }
+  Type type() const { return type_; }
 
   // The field's value. False, and an error, where it is of another wire type.
   // Numbers are cut to the bits of the type, as by every reader of the format.
@@ -54,7 +54,7 @@ class Reader {
   bool Fail(absl::string_view what);
 
  private:
-  bool Want(WireType type, absl::string_view name);
+  bool Want(Type type, absl::string_view name);
   bool TakeVarint(uint64_t* value);
   bool TakeFixed(size_t size, uint64_t* value);
   bool TakeByte(uint8_t* byte);
@@ -63,7 +63,7 @@ class Reader {
   absl::Cord::CharIterator at_;
   size_t left_;
   uint32_t number_ = 0;
-  WireType type_ = WireType::kVarint;
+  Type type_ = Type::kVarint;
   bool unread_ = false;  // the value of this field
   absl::Status status_;
 };
@@ -96,10 +96,13 @@ class Writer {
   explicit Writer(std::string* out) : out_(*out) {}
 
   void Varint(uint32_t number, uint64_t value);
+  void Double(uint32_t number, double value);
   void Bytes(uint32_t number, absl::string_view value);
   // A message, a map's entry or an element of a list: also if it is empty.
   void Message(uint32_t number, absl::string_view value);
   void Packed(uint32_t number, const int64_t* values, size_t count);
+  // A message by itself, behind its size.
+  void Delimited(absl::string_view value);
   // What stands before bytes that are not copied here.
   void Head(uint32_t number, size_t size);
 
@@ -109,6 +112,6 @@ class Writer {
   std::string& out_;
 };
 
-}  // namespace grpc
+}  // namespace wire
 
-#endif  // CC_FRONTEND_GRPC_WIRE_H_
+#endif  // CC_BASE_WIRE_H_

@@ -1,0 +1,36 @@
+// The flags of `serve` that a model's own file can have too: how it computes.
+#ifndef CC_SERVER_MODEL_FLAGS_H_
+#define CC_SERVER_MODEL_FLAGS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/statusor.h"
+#include "cc/infer/model.h"
+
+namespace server {
+
+// The file beside model.pdmodel: YAML, flags by their names.
+inline constexpr char kModelFile[] = "serving.yaml";
+
+struct ModelFlags {
+  int64_t instances = 1;
+  int64_t threads = 1;
+  int64_t onednn = 1;
+  infer::Batching batching = infer::Batching::kAuto;
+  int64_t max_batch_rows = 32;
+
+  void Register(CLI::App* app);
+
+  // --instances=0 becomes the number that it stands for.
+  infer::Compute Compute() const;
+
+  // These, and over them what the file in the model's directory says, if there
+  // is one. INVALID_ARGUMENT, NOT_FOUND: where and what is wrong.
+  absl::StatusOr<ModelFlags> Of(const std::string& directory) const;
+};
+
+}  // namespace server
+
+#endif  // CC_SERVER_MODEL_FLAGS_H_
