@@ -146,6 +146,7 @@ class Pod:
         with pinned(cores):
             self.server = Server(*flags, read_log=False, env=os.environ | _ENVIRONMENT)
         self.port = self.server.port
+        self.grpc_port = self.server.grpc_port
         self.tree = Tree(self.server.process.pid)
         self.ready = True
         self._log = folder / f"log-{self.port}"
@@ -200,8 +201,10 @@ class Service:
         for pod in self.pods:
             pod.ready = status_of(pod.port, "/v2/health/ready", timeout=5) == 200
 
-    def ports(self) -> list[int]:
-        return [pod.port for pod in self.pods if pod.ready]
+    def ports(self) -> list[str]:
+        """Of those that are ready, as bench/load takes them."""
+        ready = [pod for pod in self.pods if pod.ready]
+        return [str(pod.port) for pod in ready] + [f"grpc:{pod.grpc_port}" for pod in ready]
 
     def roll(self) -> None:
         """Ends the oldest one as Kubernetes does, and starts another."""

@@ -1,4 +1,4 @@
-"""What changed over time as one HTML page: curves drawn as SVG in it, and a table."""
+"""What changed over time: curves in SVG, alone or as an HTML page with a table."""
 
 from __future__ import annotations
 
@@ -35,3 +35,10 @@ def render(
     """The page; the first of the rows is the table's head."""
     template = page.environment().get_template("curves.html.jinja")
     return str(template.render(title=title, notes=notes, curves=curves, rows=rows))
+
+
+def draw(title: str, curves: Sequence[Curve], columns: int = 2) -> str:
+    """The curves alone, an SVG file that needs nothing but itself."""
+    template = page.environment().get_template("curves.svg.jinja")
+    rows = -(-len(curves) // columns)
+    return str(template.render(title=title, curves=curves, columns=columns, rows=rows))

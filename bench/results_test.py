@@ -1,6 +1,9 @@
 """The tables that //bench:serving prints."""
 
-from bench import page
+from xml.etree import ElementTree
+
+from bench import curves, page
+from bench.curves import Curve
 from bench.results import Goal, Result
 
 
@@ -49,3 +52,13 @@ def test_the_page_needs_nothing_but_itself() -> None:
     assert "&lt;cpu&gt;" in text and "a &lt; b" in text
     assert text.count("<rect") == 4 and 'width="115.0"' in text
     assert "http" not in text and "<script" not in text
+
+
+def test_curves_are_a_file_of_svg_that_needs_nothing_but_itself() -> None:
+    text = curves.draw("a < b", [Curve("memory, MB", [(0.5, 100), (1, 50)])] * 3)
+    drawn = ElementTree.fromstring(text)
+    name = "{http://www.w3.org/2000/svg}"
+    assert drawn.findtext(f"{name}title") == "a < b"
+    points = [line.get("points") for line in drawn.iter(f"{name}polyline")]
+    assert points == ["200.0,0.0 400.0,65.0"] * 3
+    assert "url(" not in text and text.count("http") == 1

@@ -2,7 +2,7 @@
 
     ./bazelw run //bench:soak [-- --minutes 3 --kill-seconds 10 --model DIR --server '--threads=2']
 
-Two servers over one repository answer shapes and sizes of many kinds, binary and JSON, of all
+Two servers over one repository answer shapes and sizes of many kinds, over HTTP and gRPC, of all
 models at once, and some malformed requests; meanwhile models are replaced, and one server after the
 other is ended by SIGTERM and started anew. Every answer is compared with the one that came to the
 same request before, alone. A wrong answer, a failed request or a server that does not end well is
@@ -25,57 +25,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bazel.image.private import processes
 from bazel.image.private.processes import UserError, say
-from bench import curves, oip
+from bench import curves
 from bench.cluster import Beside, Repository, Service, service
 from bench.curves import Curve
 from bench.measure import pinned
 from bench.oip import Model
+from bench.soak_requests import Requests
 
 _INTERVAL_SECONDS = 10.0  # of the table, and between two looks at memory
-_SETTLED_MINUTES = 5.0  # or a third of the time, where that is less
+_SETTLED_REQUESTS = 50_000  # or a third of them, where that is less
+# What bench/load says of answers, right ones and those of a worker that was killed.
+_GOOD = ("200", "grpc 0")
+_OF_KILLED = ("500", "503", "grpc 13", "grpc 14", "grpc 0, error_message")
+_PATIENCE_SECONDS = 45.0  # for late answers; the server's --queue_timeout_ms is 30 s
+_STREAMS = 4  # of a connection of gRPC
 _GROWTH = 1.02  # of memory after that which is told as growth
-_ROWS = (
-    8  # of requests to models that leave a further dimension open; else as many as there are shapes
-)
-_JSON_SHARE = 0.25
-
-
-def _http(line: str, body: bytes = b"", *headers: str) -> bytes:
-    lines = [line, "Host: localhost", *headers, f"Content-Length: {len(body)}", "", ""]
-    return "\r\n".join(lines).encode() + body
-
-
-def malformed(model: Model) -> list[bytes]:
-    """Requests that no server should answer but with an error of the client's."""
-    inputs = model.inputs(2, np.random.RandomState(0))
-    good = oip.request(model.name, inputs, binary=False)
-    binary = oip.request(model.name, inputs, binary=True)
-    post = f"POST {good.path} HTTP/1.1"
-    head = f"Inference-Header-Content-Length: {binary.head}"
-    told = json.loads(good.body)
-    return [
-        _http(post, good.body[:-2]),
-        _http(post, b"[]"),
-        _http(post, b"\x00\xff"),
-        _http(post, json.dumps({"inputs": []}).encode()),
-        _http(post, json.dumps({"inputs": [told["inputs"][0] | {"name": "no_such"}]}).encode()),
-        _http(post, json.dumps({"inputs": [told["inputs"][0] | {"datatype": "FP99"}]}).encode()),
-        _http(post, json.dumps({"inputs": [told["inputs"][0] | {"shape": [2, 3]}]}).encode()),
-        _http(post, json.dumps({"inputs": [told["inputs"][0] | {"data": ["x"]}]}).encode()),
-        _http(post, binary.body[:-1], head),
-        _http(post, binary.body, "Inference-Header-Content-Length: 999999999"),
-        _http(post, good.body, "Content-Encoding: gzip"),
-        _http("POST /v2/models/no_such_model/infer HTTP/1.1", good.body),
-        _http("GET /no/such/path HTTP/1.1"),
-        _http(f"DELETE {good.path} HTTP/1.1"),
-        b"GET / HTTP/1.1\r\n\r\n",  # no Host
-        b"no HTTP at all\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1x\r\n\r\n",
-    ]
 
 
 @dataclass(frozen=True)
@@ -98,6 +64,7 @@ class Interval:
         "failed",
         "wrong",
         "of killed workers",
+        "sent again",
         "p50 ms",
         "p99 ms",
         "memory MB",
@@ -109,6 +76,7 @@ class Interval:
         statuses = ", ".join(f"{code}: {n:,}" for code, n in self.told["statuses"].items())
         cells = [f"{self.minutes:.2f}", f"{self.told['answered']:,}", statuses]
         cells += [str(self.failed), str(self.wrong), str(self.killed)]
+        cells += [str(self.told["sent_again"])]
         cells += [f"{self.told[key]:.1f}" for key in ("p50_ms", "p99_ms")]
         return [*cells, f"{self.memory / 1e6:.0f}", str(self.files), str(self.processes)]
 
@@ -120,49 +88,15 @@ class Soak:
         self, servers: Service, models: Sequence[Model], folder: Path, args: argparse.Namespace
     ) -> None:
         self._servers, self._args, self._folder = servers, args, folder / "requests"
-        self._folder.mkdir()
-        self._cases: list[str] = []
-        self._model_of: dict[str, str] = {}  # by a request's file
+        self._requests = Requests(self._folder, args.shapes, args.malformed)
         self._ends = 0  # of workers, as far as they are accounted for
         self._start = 0.0
         self.done: list[Interval] = []
-        # A model gets as many requests as others in the same time: a slow one would take it all.
-        seconds = {model.name: self._prepare(model) for model in models}
-        whole = sum(1 / one for one in seconds.values())
-        shares = {name: (1 - args.malformed) / one / whole for name, one in seconds.items()}
-        for path, name in self._model_of.items():
-            part = 1 - _JSON_SHARE if path.endswith("binary") else _JSON_SHARE
-            weight = shares[name] * part / args.shapes
-            self._cases.append(f"--case={weight}:200:{path}:{path}.answer")
-        bad = malformed(models[0])
-        for number, request in enumerate(bad):
-            answer = oip.ask(servers.pods[0].port, request)
-            if not 400 <= answer.status < 500:
-                raise UserError(f"a malformed request got {answer.status}: {request[:200]!r}")
-            file = self._folder / f"malformed-{number}"
-            file.write_bytes(request)
-            if args.malformed:
-                self._cases.append(f"--case={args.malformed / len(bad)}:{answer.status}:{file}")
-
-    def _prepare(self, model: Model) -> float:
-        """The mean time of a request."""
-        seconds = 0.0
-        for number in range(self._args.shapes):
-            random = np.random.RandomState(number)
-            rows = 1 + number % (_ROWS if model.has_open_sizes else self._args.shapes)
-            inputs = model.inputs(rows, random)
-            for binary in (True, False):
-                request = oip.request(model.name, inputs, binary)
-                start = time.monotonic()
-                answer = oip.ask(self._servers.pods[0].port, request.raw)
-                seconds += time.monotonic() - start
-                if answer.status != 200:
-                    raise UserError(f"{model.name}: {answer.status}: {answer.body[:500]!r}")
-                path = f"{self._folder}/{model.name}-{number}-{'binary' if binary else 'json'}"
-                Path(path).write_bytes(request.raw)
-                Path(path + ".answer").write_bytes(answer.body)
-                self._model_of[path] = model.name
-        return float(seconds / (2 * self._args.shapes))
+        (first, *_) = servers.pods
+        if "http" in args.protocols:
+            self._requests.prepare_http(models, first.port)
+        if "grpc" in args.protocols:
+            self._requests.prepare_grpc(models, first.grpc_port)
 
     def interval(self, number: int, seconds: float, cores: set[int]) -> Interval:
         """Loads the servers for a while; new connections go to those that are ready."""
@@ -171,13 +105,13 @@ class Soak:
         killed_models = self._ended_workers()
         failed, wrong, killed = int(told["lost"]), 0, 0
         for path, statuses in told["unwanted"].items():
-            name = self._model_of.get(path)
+            name = self._requests.model_of.get(path)
             for status, count in statuses.items():
-                if status in ("500", "503") and name in killed_models:
+                if status in _OF_KILLED and name in killed_models:
                     killed += count
-                elif status == "200" and name:
+                elif status in _GOOD and name:
                     wrong += count
-                elif status != "0":  # which are the lost ones
+                elif status != "lost":  # which are told already
                     failed += count
         trees = [pod.tree for pod in self._servers.pods]
         self.done.append(
@@ -198,8 +132,12 @@ class Soak:
         ports = self._servers.ports()
         command = [os.environ["RUN"], os.environ["LOAD"], "--follow"]
         command += [f"--port={port}" for port in ports]
+        grpc_connections = max(1, self._args.connections // _STREAMS)
         command += [f"--connections={self._args.connections}", f"--seconds={seconds}"]
-        command += [f"--seed={number}", f"--tolerance={self._args.tolerance}", *self._cases]
+        command += [f"--grpc-connections={grpc_connections}", f"--streams={_STREAMS}"]
+        command += [f"--seed={number}", f"--tolerance={self._args.tolerance}"]
+        command += [f"--patience={_PATIENCE_SECONDS}"]
+        command += self._requests.cases
         pipe = subprocess.PIPE
         with (
             pinned(cores),
@@ -210,7 +148,7 @@ class Soak:
             while load.poll() is None:
                 if (now := self._servers.ports()) != ports:
                     ports = now
-                    load.stdin.write(" ".join(map(str, ports)).encode() + b"\n")
+                    load.stdin.write(" ".join(ports).encode() + b"\n")
                     load.stdin.flush()
                 time.sleep(0.02)
             text = load.stdout.read().decode()
@@ -233,7 +171,19 @@ def _arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--minutes", type=float, default=3, help="default: %(default)s")
     add("--requests", type=int, default=0, help="goes on until so many are answered")
-    add("--connections", type=int, default=16, help="default: %(default)s")
+    add(
+        "--protocols",
+        type=lambda text: text.split(","),
+        default="http,grpc",
+        metavar="NAMES",
+        help="default: %(default)s",
+    )
+    add(
+        "--connections",
+        type=int,
+        default=16,
+        help=f"of HTTP; of gRPC as many streams, {_STREAMS} on each; default: %(default)s",
+    )
     add("--shapes", type=int, default=12, help="of each model's requests; default: %(default)s")
     add(
         "--malformed",
@@ -290,7 +240,7 @@ def _arguments() -> argparse.Namespace:
         type=processes.user_path,
         default=processes.user_path("."),
         metavar="FOLDER",
-        help="for NAME.html, the curves; default: here",
+        help="for NAME.html and NAME.svg, the curves; default: here",
     )
     return parser.parse_args()
 
@@ -313,12 +263,22 @@ def _disturb(
 
 
 def _growth(done: Sequence[Interval]) -> str:
-    """How much more memory there was at most than when it should have settled."""
-    after = min(_SETTLED_MINUTES, done[-1].minutes / 3)
-    later = [part.memory for part in done if part.minutes >= after]
-    grown = max(later) / later[0]
-    said = f"memory {later[0] / 1e6:.0f} MB after {after:.1f} minutes, at most {grown:.3f} x later"
-    return said + (", which is growth" if grown > _GROWTH else "")
+    """What became of memory after it should have settled, by stretches of as many requests."""
+    answered = list(itertools.accumulate(part.told["answered"] for part in done))
+    length = min(_SETTLED_REQUESTS, max(1, answered[-1] // 3))
+    stretches: dict[int, list[int]] = {}
+    for part, count in zip(done, answered, strict=True):
+        stretches.setdefault(count // length, []).append(part.memory)
+    first, *later = (statistics.mean(looks) for number, looks in stretches.items() if number)
+    looks = [
+        part.memory / 1e6 for part, count in zip(done, answered, strict=True) if count > length
+    ]
+    grown = max(later, default=first) / first
+    told = f", at most {grown:.3f} x in later ones{', which is growth' * (grown > _GROWTH)}"
+    return (
+        f"memory after the first {length:,} requests: {first / 1e6:.1f} MB on average of the next "
+        f"{length:,}{told}; single looks {min(looks):.0f} to {max(looks):.0f} MB"
+    )
 
 
 def _summary(soak: Soak, servers: Service, repository: Repository) -> tuple[str, bool]:
@@ -338,12 +298,14 @@ def _summary(soak: Soak, servers: Service, repository: Repository) -> tuple[str,
         f"{f'exit codes {bad_ends}' if bad_ends else 'all with exit code 0'}; "
         f"{len(servers.logged('worker ended'))} workers ended, which cost {killed} requests",
     ]
-    if servers.exit_codes == [0]:
+    if answered and servers.exit_codes == [0]:
         lines.append(_growth(done))
     return "\n".join(lines), not (failed or wrong or bad_ends)
 
 
-def _page(soak: Soak, said: str) -> str:
+def _write(soak: Soak, said: str, path: Path) -> None:
+    """PATH.html and PATH.svg."""
+
     def curve(title: str, key: str) -> Curve:
         return Curve(title, [(part.minutes, part.told[key]) for part in soak.done])
 
@@ -353,8 +315,12 @@ def _page(soak: Soak, said: str) -> str:
         curve("p50, ms", "p50_ms"),
         curve("p99, ms", "p99_ms"),
     ]
+    title = "Soak: our servers over time"
     rows = [list(Interval.HEAD), *(part.cells() for part in soak.done)]
-    return curves.render("Soak: our servers over time", said.splitlines(), plots, rows)
+    page = curves.render(title, said.splitlines(), plots, rows)
+    path.with_suffix(".html").write_text(page)
+    path.with_suffix(".svg").write_text(curves.draw(title, plots))
+    say(f"{path}.html and .svg")
 
 
 def main() -> int:
@@ -387,15 +353,17 @@ def main() -> int:
                 enough = sum(part.told["answered"] for part in soak.done) >= args.requests
                 if part.minutes >= args.minutes and enough:
                     break
+        except SystemExit:  # by a signal
+            if not soak.done:
+                raise
+            say("ended early")
         finally:
             beside.stop()
         beside.check()
         servers.stop()
         said, well = _summary(soak, servers, repository)
     print(f"\n{said}")
-    page = args.out / f"{args.name}.html"
-    page.write_text(_page(soak, said))
-    say(str(page))
+    _write(soak, said, args.out / args.name)
     return 0 if well else 1
 
 
