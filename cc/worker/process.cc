@@ -95,6 +95,7 @@ class Process : public infer::Executor {
     specs_ = loaded.outputs;
     watch_->Want(/*read=*/false, /*write=*/false);
     loaded_ = true;
+    over_ = !loaded.status.ok();
     events_.on_loaded(loaded.status,
                       {"paddle_inference", std::move(loaded.inputs),
                        std::move(loaded.outputs), std::move(loaded.checks),
@@ -136,6 +137,7 @@ class Process : public infer::Executor {
 
   void OnExit(const std::string& why) {
     worker_ = 0;
+    if (over_) return;
     const std::string reason = reason_.empty() ? why : reason_;
     if (!loaded_) {
       return events_.on_loaded(
@@ -169,6 +171,7 @@ class Process : public infer::Executor {
   std::vector<base::TensorSpec> specs_;  // of outputs
   int64_t worker_ = 0;
   bool loaded_ = false;
+  bool over_ = false;  // it could not load, which was told; its end is no news
   bool timed_out_ = false;
   std::string reason_;
 };

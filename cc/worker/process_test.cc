@@ -373,6 +373,19 @@ TEST_F(ProcessTest, AModelThatCannotBeLoadedSaysWhy) {
   EXPECT_EQ(loaded_.message(), "model.pdiparams is cut off");
 }
 
+TEST_F(ProcessTest, AModelThatCannotBeLoadedDoesNotEndBesides) {
+  for (int i = 0; i < 10; ++i) {
+    const auto executor = Start("broken");
+    Wait();
+    EXPECT_TRUE(absl::IsDataLoss(loaded_)) << loaded_;
+    // What ends later is heard later.
+    const auto later = Start("crash");
+    Wait();
+    EXPECT_TRUE(absl::IsInternal(loaded_)) << loaded_;
+    EXPECT_EQ(ended_, "");
+  }
+}
+
 TEST_F(ProcessTest, ACrashAmidALoadIsToldAsSuch) {
   const auto executor = Start("crash");
   Wait();
