@@ -32,6 +32,7 @@ class Process : public infer::Executor {
 
   void Start() {
     if (absl::Status status = Spawn(); !status.ok()) {
+      over_ = true;
       // Events come later, and not to whom is gone meanwhile.
       loop_->Defer([alive = std::weak_ptr(alive_), this, status] {
         if (alive.lock()) events_.on_loaded(status, {});
