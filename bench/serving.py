@@ -236,7 +236,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _tell(args: argparse.Namespace, bench: Bench) -> None:
-    """Prints and writes what was measured, of cases that were measured whole."""
+    """Prints and writes what was measured, of cases in which each server had a round."""
     results = [r for r in bench.results if r.rows and all(row.rounds for row in r.rows)]
     told = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
