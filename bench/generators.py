@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import http.client
 import json
 import os
 import time
@@ -210,12 +209,9 @@ class _Statistics:
 
 def _statistics(server: Server, model: Model) -> _Statistics:
     """What became of all requests so far, as the server itself tells."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-    try:
-        connection.request("GET", f"/v2/models/{model.name}/stats")
-        told = json.loads(connection.getresponse().read())["model_stats"]
-    finally:
-        connection.close()
+    line = f"GET /v2/models/{model.name}/stats HTTP/1.1"
+    answer = oip.ask(server.port, f"{line}\r\nHost: localhost\r\n\r\n".encode())
+    told = json.loads(answer.body)["model_stats"]
     counts = [
         sum(int(one["inference_stats"][key]["count"]) for one in told)
         for key in ("success", "fail")

@@ -113,11 +113,11 @@ class Load : public Waiter {
     const auto end = start + Within(options_.seconds);
     const auto last = end + Within(options_.patience);
     next_due_ = start;
-    while (!deserted()) {
+    for (;;) {
       const auto now = Clock::now();
       Arrive(std::min(now, end));
       for (auto& [protocol, lane] : lanes_) Ask(&lane, now, now < end);
-      if (now >= last || (now >= end && idle())) break;
+      if (deserted() || now >= last || (now >= end && idle())) break;
       poller_.Wait(now >= end          ? last
                    : options_.rate > 0 ? std::min(end, next_due_)
                                        : end);

@@ -27,10 +27,10 @@ void Report::OnAnswer(const Asked& asked, Answer answer) {
   Case& wanted = *asked.what;
   const std::chrono::duration<double> latency = Clock::now() - asked.due;
   latencies_.push_back(latency.count());
-  ++statuses_[StatusName(wanted, answer)];
+  const std::string status = StatusName(wanted, answer);
+  ++statuses_[status];
   if (IsRight(wanted, answer, tolerance_)) return;
   ++wrong_;
-  const std::string status = StatusName(wanted, answer);
   ++wanted.unwanted[status];
   Tell("wrong", wanted,
        status + ", " +

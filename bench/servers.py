@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -124,8 +125,10 @@ class Site:
         port, grpc_port = _free_ports()
         if not grpc:
             grpc_port = -1
-        folder = self.folder / name.replace(", ", "-").replace(" ", "_") / str(port)
-        folder.mkdir(parents=True)
+        parent = self.folder / name.replace(", ", "-").replace(" ", "_")
+        parent.mkdir(exist_ok=True)
+        # Ports come again.
+        folder = Path(tempfile.mkdtemp(prefix=f"{port}-", dir=parent))
         command = self._command(name, folder, port, grpc_port, models, instances)
         log = folder / "log"
         # Our server's stdout is its access log.

@@ -235,6 +235,28 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _tell(args: argparse.Namespace, bench: Bench) -> None:
+    """Prints and writes what was measured, of cases in which each server had a round."""
+    results = [r for r in bench.results if r.rows and all(row.rounds for row in r.rows)]
+    told = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": _machine(),
+        "rounds": args.rounds,
+        "seconds": args.seconds,
+        "notes": bench.told,
+        "results": [result.as_json() for result in results],
+        "goals": goal_lines(results),
+    }
+    for result in results:
+        print("\n".join([f"\n{result.title}\n", *result.lines()]))
+    print("\n".join(["", *goal_lines(results)]))
+    for note in bench.told:
+        print(f"\n{note}")
+    (args.out / "serving.json").write_text(json.dumps(told, indent=1) + "\n")
+    (args.out / "serving.html").write_text(page.render(told, results))
+    say(f"{args.out}/serving.html and serving.json")
+
+
 def main() -> int:
     args = _arguments()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -242,24 +264,10 @@ def main() -> int:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     bench = Bench(args, folder)
-    bench.run()
-    told = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": _machine(),
-        "rounds": args.rounds,
-        "seconds": args.seconds,
-        "notes": bench.told,
-        "results": [result.as_json() for result in bench.results],
-        "goals": goal_lines(bench.results),
-    }
-    for result in bench.results:
-        print("\n".join([f"\n{result.title}\n", *result.lines()]))
-    print("\n".join(["", *goal_lines(bench.results)]))
-    for note in bench.told:
-        print(f"\n{note}")
-    (args.out / "serving.json").write_text(json.dumps(told, indent=1) + "\n")
-    (args.out / "serving.html").write_text(page.render(told, bench.results))
-    say(f"{args.out}/serving.html and serving.json")
+    try:
+        bench.run()
+    finally:  # minutes of work, whatever ended it
+        _tell(args, bench)
     failed = [row.server for result in bench.results for row in result.rows if row.errors()]
     if failed:
         say(f"requests failed: {', '.join(sorted(set(failed)))}")

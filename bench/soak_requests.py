@@ -73,11 +73,9 @@ def malformed_grpc(model: Model) -> list[tuple[int, Call]]:
 
     def twisted(**fields: object) -> bytes:
         def change(made: service_pb2.ModelInferRequest) -> None:
-            shape = fields.pop("shape", None)
-            for name, value in fields.items():
-                setattr(made.inputs[0], name, value)
-            if shape:
-                made.inputs[0].shape[:] = shape
+            for name in fields:
+                made.inputs[0].ClearField(name)
+            made.inputs[0].MergeFrom(type(made.inputs[0])(**fields))
 
         return but(change)
 

@@ -57,12 +57,6 @@ int FloorLog2(double value) {
   return exponent - 1;
 }
 
-HistogramSample SampleOf(const Histogram& histogram) {
-  HistogramSample sample;
-  histogram.Read(&sample);
-  return sample;
-}
-
 }  // namespace
 
 Histogram::Histogram(std::vector<double> bounds)
@@ -102,21 +96,23 @@ void Histogram::Observe(double value, const TraceId& trace) {
   exemplars_[bucket] = exemplar;
 }
 
-void Histogram::Read(HistogramSample* sample) const {
-  sample->bounds = bounds_;
+HistogramSample Histogram::Read() const {
+  HistogramSample sample;
+  sample.bounds = bounds_;
   for (size_t i = 0; i <= bounds_.size(); ++i) {
-    sample->buckets.push_back(bucket(i));
+    sample.buckets.push_back(bucket(i));
   }
-  sample->sum = sum();
-  sample->zero_threshold = zero_threshold_;
-  sample->zero = native_[0].load(std::memory_order_relaxed);
-  sample->native_first = native_first_;
+  sample.sum = sum();
+  sample.zero_threshold = zero_threshold_;
+  sample.zero = native_[0].load(std::memory_order_relaxed);
+  sample.native_first = native_first_;
   for (int i = 1; i <= native_size_; ++i) {
-    sample->native.push_back(
+    sample.native.push_back(
         native_[static_cast<size_t>(i)].load(std::memory_order_relaxed));
   }
   absl::MutexLock lock(&mutex_);
-  sample->exemplars = exemplars_;
+  sample.exemplars = exemplars_;
+  return sample;
 }
 
 std::vector<double> DurationBounds() {
@@ -165,7 +161,7 @@ FamilySample Family<Series>::Read() {
     Sample& sample = family.samples.emplace_back();
     sample.labels = labels;
     if constexpr (std::is_same_v<Series, Histogram>) {
-      sample.histogram = SampleOf(*series);
+      sample.histogram = series->Read();
     } else {
       sample.value = static_cast<double>(series->value());
     }

@@ -63,7 +63,7 @@ class Histogram {
     return buckets_[i].load(std::memory_order_relaxed);
   }
   double sum() const { return sum_.load(std::memory_order_relaxed); }
-  void Read(HistogramSample* sample) const;
+  HistogramSample Read() const;
 
  private:
   const std::vector<double> bounds_;

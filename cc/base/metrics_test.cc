@@ -150,8 +150,7 @@ TEST(Histogram, CountsEachValueInTheNativeBucketThatHoldsIt) {
                              1.001, 1.09, 1.0905, 2.0, 7.3, 16.0, 1000.0}) {
     Histogram histogram(DurationBounds());
     histogram.Observe(value);
-    HistogramSample sample;
-    histogram.Read(&sample);
+    const HistogramSample sample = histogram.Read();
     int found = 0;
     for (size_t i = 0; i < sample.native.size(); ++i) {
       if (sample.native[i] == 0) continue;
@@ -170,8 +169,7 @@ TEST(Histogram, HasBoundedNativeBuckets) {
   for (const double value : {-1.0, 0.0, 1e-9, 1e9, 1e300, HUGE_VAL}) {
     histogram.Observe(value);
   }
-  HistogramSample sample;
-  histogram.Read(&sample);
+  const HistogramSample sample = histogram.Read();
   EXPECT_LT(sample.native.size(), 300u);
   EXPECT_EQ(sample.zero, 3u);
   EXPECT_GT(sample.zero_threshold, 1e-9);

@@ -80,8 +80,8 @@ struct Compute {
 class Backend {
  public:
   struct Events {
-    // Once: loaded, or why it cannot be, which is the last that is told: whoever
-    // would hear more may be gone.
+    // Once: loaded, or why it cannot be, which is the last that is told:
+    // whoever would hear more may be gone.
     std::function<void(absl::Status, LoadedModel)> on_loaded;
     // It is gone, by itself; runs under way are answered right after. A
     // sentence without a subject: "was ended by signal 11 (Segmentation

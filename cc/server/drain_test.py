@@ -116,18 +116,10 @@ def test_what_was_asked_before_is_answered_in_its_order(models: Repository) -> N
             connection.sendall(HEAD + BODY)
             until(lambda: server.metric('paddle_server_running{model="m",version="1"}') == 1)
             server.process.send_signal(signal.SIGTERM)
-            until(lambda: _refused(server))
+            until(server.refuses)
         status, kept, body = read_answer(connection) or (0, True, b"{}")
         assert (status, kept, data(body)) == (200, False, DOUBLED)
         assert server.process.wait(timeout=60) == 0
-
-
-def _refused(server: Server) -> bool:
-    try:
-        connect(server).close()
-    except ConnectionRefusedError:
-        return True
-    return False
 
 
 def test_a_signal_to_the_whole_group_means_the_server(models: Repository) -> None:
@@ -137,7 +129,7 @@ def test_a_signal_to_the_whole_group_means_the_server(models: Repository) -> Non
             connection.sendall(HEAD + BODY)
             until(lambda: server.metric('paddle_server_running{model="m",version="1"}') == 1)
             os.killpg(server.process.pid, signal.SIGINT)
-            until(lambda: _refused(server))
+            until(server.refuses)
             for worker in server.workers:
                 os.kill(worker, signal.SIGCONT)
             status, _, body = read_answer(connection) or (0, True, b"{}")
@@ -152,6 +144,6 @@ def test_a_second_signal_does_not_wait(models: Repository) -> None:
         until(lambda: server.metric("paddle_server_connections") == 2)
         until(lambda: server.metric('paddle_server_inflight_requests{protocol="http"}') == 2)
         server.process.send_signal(signal.SIGTERM)
-        until(lambda: _refused(server))
+        until(server.refuses)
         assert server.stop() == 1
     assert server.log[-1]["abandoned"] == 1

@@ -78,19 +78,11 @@ def test_what_was_asked_before_is_answered(models: Repository) -> None:
             until(lambda: server.metric(RUNNING) == 1)
             until(lambda: server.metric('paddle_server_inflight_requests{protocol="grpc"}') == 20)
             server.process.send_signal(signal.SIGTERM)
-            until(lambda: _refused(server))
+            until(server.refuses)
         for i, call in enumerate(calls):
             data = np.frombuffer(call.result(timeout=60).raw_output_contents[0], "f4")
             np.testing.assert_array_equal(data, 2 * (ROWS + i).ravel())
         assert server.process.wait(timeout=60) == 0
-
-
-def _refused(server: Server) -> bool:
-    try:
-        server.call("GET", "/v2/health/live")
-    except ConnectionRefusedError:
-        return True
-    return False
 
 
 def test_streams_are_answered_and_ended(models: Repository) -> None:
@@ -114,7 +106,7 @@ def test_streams_are_answered_and_ended(models: Repository) -> None:
             # All have come: the server has answered a later call.
             stub.ServerLive(service_pb2.ServerLiveRequest())
             server.process.send_signal(signal.SIGTERM)
-            until(lambda: _refused(server))
+            until(server.refuses)
         for i in range(10):
             assert next(answers).infer_response.id == str(i)
         with pytest.raises(grpc.RpcError) as caught:
@@ -158,7 +150,7 @@ def test_a_second_signal_does_not_wait(models: Repository) -> None:
             call = stub.ModelInfer.future(request())
             until(lambda: server.metric(RUNNING) == 1)
             server.process.send_signal(signal.SIGTERM)
-            until(lambda: _refused(server))
+            until(server.refuses)
             assert server.stop() == 1
         assert server.log[-1]["abandoned"] == 1
         assert call.code() == grpc.StatusCode.UNAVAILABLE

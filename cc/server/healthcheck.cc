@@ -4,23 +4,20 @@
 
 #include <errno.h>
 
-#include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "cc/base/clock.h"
+#include "cc/base/processes.h"
 #include "cc/server/commands.h"
 #include "cc/server/config.h"
 #include "cc/server/listen_flags.h"
@@ -90,17 +87,7 @@ std::optional<ListenFlags> FlagsOfServer(const std::string& process) {
 // Where the server that runs here was told to listen; without one, where it
 // would by default.
 ListenFlags RunningServer() {
-  std::vector<int> processes;
-  std::error_code error;
-  for (std::filesystem::directory_iterator it("/proc", error), end;
-       !error && it != end; it.increment(error)) {
-    int number;
-    if (absl::SimpleAtoi(it->path().filename().string(), &number)) {
-      processes.push_back(number);
-    }
-  }
-  std::sort(processes.begin(), processes.end());  // process 1 before others
-  for (const int process : processes) {
+  for (const pid_t process : base::Processes()) {  // 1 before others
     if (auto flags = FlagsOfServer(absl::StrCat(process))) return *flags;
   }
   return {};

@@ -27,6 +27,7 @@
 #include "cc/server/commands.h"
 #include "cc/server/device.h"
 #include "cc/server/model_flags.h"
+#include "cc/server/read_file.h"
 
 namespace server {
 namespace {
@@ -77,16 +78,9 @@ struct PredictFlags {
 };
 
 absl::StatusOr<std::string> ReadAll(const std::string& path) {
+  if (path != "-") return ReadFile(path);
   std::ostringstream bytes;
-  if (path == "-") {
-    bytes << std::cin.rdbuf();
-    return bytes.str();
-  }
-  std::ifstream file(path, std::ios::binary);
-  if (!file || std::filesystem::is_directory(path)) {
-    return absl::NotFoundError(absl::StrCat("cannot read ", path));
-  }
-  bytes << file.rdbuf();
+  bytes << std::cin.rdbuf();
   return bytes.str();
 }
 

@@ -7,6 +7,7 @@ import os
 import re
 import resource
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -218,6 +219,16 @@ class Server:
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
+
+    def refuses(self) -> bool:
+        """Whether it takes no connections any more."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=60).close()
+        except ConnectionRefusedError:
+            return True
+        except ConnectionResetError:
+            pass  # It was waiting at the listener when that was closed.
+        return False
 
     def status(self, name: str) -> int:
         """A number of /proc/PID/status: VmHWM in bytes, Threads."""

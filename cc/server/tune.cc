@@ -13,7 +13,6 @@
 #include <fstream>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +31,7 @@
 #include "cc/server/commands.h"
 #include "cc/server/config.h"
 #include "cc/server/model_flags.h"
+#include "cc/server/read_file.h"
 #include "cc/tune/requests.h"
 #include "cc/tune/settings.h"
 #include "cc/tune/tuning.h"
@@ -174,12 +174,10 @@ absl::StatusOr<tune::Shapes> ParseShapes(
 absl::StatusOr<std::optional<infer::Request>> ReadInput(
     const std::string& path, const infer::ModelInfo& model) {
   if (path.empty()) return std::nullopt;
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream bytes;
-  bytes << file.rdbuf();
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot read ", path));
+  const auto bytes = ReadFile(path);
+  if (!bytes.ok()) return bytes.status();
   rest::Body body;
-  body.bytes = absl::Cord(bytes.str());
+  body.bytes = absl::Cord(*bytes);
   auto decoded = rest::DecodeInferRequest(model, body, /*budget=*/nullptr);
   if (!decoded.ok()) {
     return absl::InvalidArgumentError(

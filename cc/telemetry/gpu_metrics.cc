@@ -57,11 +57,11 @@ base::FamilySamples Families(const std::vector<GpuReading>& readings) {
 }  // namespace
 
 struct GpuMetrics::State {
-  State(std::unique_ptr<Nvml> nvml, Clock::duration pause)
-      : nvml(std::move(nvml)), pause(pause) {}
+  State(std::unique_ptr<Nvml> nvml, const Options& options)
+      : nvml(std::move(nvml)), options(options) {}
 
   const std::unique_ptr<Nvml> nvml;  // of the thread
-  const Clock::duration pause;
+  const Options options;
 
   absl::Mutex mutex;
   bool stop ABSL_GUARDED_BY(mutex) = false;
@@ -88,7 +88,7 @@ void GpuMetrics::State::Run() {
       read = Clock::now();
     }
     if (mutex.AwaitWithTimeout(absl::Condition(&stop),
-                               absl::FromChrono(pause))) {
+                               absl::FromChrono(options.pause))) {
       return;
     }
   }
@@ -97,15 +97,15 @@ void GpuMetrics::State::Run() {
 std::unique_ptr<GpuMetrics> GpuMetrics::Start(const Options& options) {
   auto nvml = Nvml::Open();
   if (!nvml.ok()) return nullptr;
-  const auto state = std::make_shared<State>(*std::move(nvml), options.pause);
+  const auto state = std::make_shared<State>(*std::move(nvml), options);
   std::thread thread = base::StartThread([state] { state->Run(); });
   if (!thread.joinable()) return nullptr;
   thread.detach();
-  return std::unique_ptr<GpuMetrics>(new GpuMetrics(options, state));
+  return std::unique_ptr<GpuMetrics>(new GpuMetrics(state));
 }
 
-GpuMetrics::GpuMetrics(const Options& options, std::shared_ptr<State> state)
-    : options_(options), state_(std::move(state)) {}
+GpuMetrics::GpuMetrics(std::shared_ptr<State> state)
+    : state_(std::move(state)) {}
 
 GpuMetrics::~GpuMetrics() {
   absl::MutexLock lock(&state_->mutex);
@@ -115,7 +115,8 @@ GpuMetrics::~GpuMetrics() {
 base::FamilySamples GpuMetrics::Read() const {
   State& state = *state_;
   absl::MutexLock lock(&state.mutex);
-  if (!state.read || Clock::now() - *state.read > options_.oldest) return {};
+  if (!state.read || Clock::now() - *state.read > state.options.oldest)
+    return {};
   return Families(state.last);
 }
 

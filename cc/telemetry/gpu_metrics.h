@@ -32,9 +32,8 @@ class GpuMetrics {
 
  private:
   struct State;
-  GpuMetrics(const Options& options, std::shared_ptr<State> state);
+  explicit GpuMetrics(std::shared_ptr<State> state);
 
-  const Options options_;
   const std::shared_ptr<State> state_;
 };
 

@@ -4,14 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <fstream>
 #include <map>
 #include <string>
-#include <system_error>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "cc/base/processes.h"
 
 namespace tune {
 namespace {
@@ -26,11 +24,7 @@ std::chrono::nanoseconds Read(clockid_t clock) {
 // Parents of all processes that have not ended.
 std::map<pid_t, pid_t> Parents() {
   std::map<pid_t, pid_t> parents;
-  std::error_code error;
-  for (std::filesystem::directory_iterator it("/proc", error), end;
-       !error && it != end; it.increment(error)) {
-    pid_t pid;
-    if (!absl::SimpleAtoi(it->path().filename().string(), &pid)) continue;
+  for (const pid_t pid : base::Processes()) {
     std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
     std::string line;
     std::getline(file, line);
