@@ -24,8 +24,8 @@ from itertools import count
 from pathlib import Path
 
 from bazel.image.base import processes
-from bazel.image.registry import registry
 from bazel.image.base.processes import UserError, say
+from bazel.image.registry import registry
 from bazel.launcher.site import Site
 from bench.mirror import Mirror, serve
 from bench.peer import Buildah, run

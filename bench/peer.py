@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bazel.image.base import processes
-from bazel.image.run import sandbox
 from bazel.image.base.processes import UserError
+from bazel.image.run import sandbox
 
 _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}\n'
 _PIP = "[global]\nindex-url = {mirror}/simple\ntrusted-host = 127.0.0.1\n"

@@ -12,8 +12,8 @@ import argparse
 import os
 from pathlib import Path
 
-from bazel.image.base import processes
 from bazel.image.attest import signing
+from bazel.image.base import processes
 from bazel.image.base.processes import UserError
 
 

@@ -1,9 +1,9 @@
 """What is told of an image beside it: its bills of materials and its provenance."""
 
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
-load("//bazel/pypi:defs.bzl", "pytest_test")
-load("//bazel/image/layer:layer.bzl", "LayerInfo")
 load("//bazel/image/base:worker.bzl", "run_worker")
+load("//bazel/image/layer:layer.bzl", "LayerInfo")
+load("//bazel/pypi:defs.bzl", "pytest_test")
 
 def _image_sbom_impl(ctx):
     out = ctx.actions.declare_directory(ctx.label.name)

@@ -50,14 +50,12 @@ from spdx_tools.spdx.model import (
 )
 from spdx_tools.spdx.writer.json import json_writer
 
-from bazel.image.attest import contents
-from bazel.image.layer import layer_contents
-from bazel.image.attest import security
-from bazel.image.attest import vex
-from bazel.image.base import worker
+from bazel.image.attest import contents, security, vex
 from bazel.image.attest.contents import Component
-from bazel.image.oci.layout import Image
+from bazel.image.base import worker
 from bazel.image.base.processes import UserError
+from bazel.image.layer import layer_contents
+from bazel.image.oci.layout import Image
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TOOL = "paddle_images"

@@ -33,10 +33,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
-from bazel.image.oci import artifacts
-from bazel.image.oci.layout import Image, Json
 from bazel.image.base.processes import UserError
+from bazel.image.oci import artifacts
 from bazel.image.oci.artifacts import BUNDLE, IN_TOTO, INDEX, MANIFEST, Layout, referrers_tag
+from bazel.image.oci.layout import Image, Json
 
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _CONFIG = "application/vnd.oci.image.config.v1+json"

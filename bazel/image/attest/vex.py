@@ -14,14 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from bazel.image.attest import contents
-from bazel.image.base import terms
 from bazel.image.attest.contents import Component
+from bazel.image.base import terms
 from bazel.image.oci.layout import Image, ImageError, Json
 
 
 def document(image: Image, name: str, file: Path, found: Sequence[Component]) -> Json:
     """The document about an image that is pushed as `name`, by a file's statements."""
-    told = terms.read(file, Path(__file__).with_name("vex.schema.yaml"), "file of statements (see images/inference.vex.yaml)")
+    told = terms.read(
+        file,
+        Path(__file__).with_name("vex.schema.yaml"),
+        "file of statements (see images/inference.vex.yaml)",
+    )
     product = {
         "@id": contents.oci_purl(name, image.digest),
         "hashes": {"sha-256": image.digest.partition(":")[2]},

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bazel.image.attest import sbom
-from bazel.image.attest import vex
+from bazel.image.attest import sbom, vex
 from bazel.image.attest.contents import Component
-from bazel.image.oci.layout import Image, ImageError
 from bazel.image.base.processes import UserError
 from bazel.image.oci.artifacts import MANIFEST, Layout
+from bazel.image.oci.layout import Image, ImageError
 
 STATEMENTS = """\
 author: us

@@ -20,10 +20,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from bazel.image.layer import compress
-from bazel.image.layer import deb
-from bazel.image.layer import layer
-from bazel.image.layer import layer_contents
+from bazel.image.layer import compress, deb, layer, layer_contents
 from bazel.image.layer.entries import CHUNK, LayerError
 from bazel.image.layer.gzip_blocks import BLOCK, GzipWriter
 

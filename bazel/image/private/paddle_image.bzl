@@ -2,12 +2,12 @@
 
 load("@bazel_skylib//rules:write_file.bzl", "write_file")
 load("@rules_oci//oci:defs.bzl", "oci_image", "oci_load", "oci_push")
-load("//bazel/image/run:contract.bzl", "contract_test")
 load("//bazel/image/attest:annotations.bzl", "image_annotations")
-load("//bazel/image/layer:layer.bzl", "layer")
-load(":program.bzl", "image_program")
 load("//bazel/image/attest:sbom.bzl", "image_referrers", "image_sbom", "sbom_test")
+load("//bazel/image/layer:layer.bzl", "layer")
 load("//bazel/image/layer:user_layer.bzl", "user_layer")
+load("//bazel/image/run:contract.bzl", "contract_test")
+load(":program.bzl", "image_program")
 
 USER = 65532
 _HOME = "/home/nonroot"

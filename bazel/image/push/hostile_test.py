@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from bazel.image.attest import contents
-from bazel.image.push import verify
-from bazel.image.oci.layout import CHUNK, Image, ImageError, Json, Limits
 from bazel.image.base.processes import UserError
 from bazel.image.oci.artifacts import MANIFEST, Layout
+from bazel.image.oci.layout import CHUNK, Image, ImageError, Json, Limits
+from bazel.image.push import verify
 
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 SMALL = Limits(unpacked=CHUNK, entries=100, text=1000, texts=5000)

@@ -22,14 +22,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 from oci.skopeo import REFUSED, complaint, split_access
 
+from bazel.image.attest import security, signing
 from bazel.image.base import processes
-from bazel.image.oci import artifacts
-from bazel.image.registry import registry
-from bazel.image.attest import security
-from bazel.image.attest import signing
-from bazel.image.oci.layout import Image
 from bazel.image.base.processes import UserError, say
+from bazel.image.oci import artifacts
 from bazel.image.oci.artifacts import OPENVEX, SPDX, referrers_tag
+from bazel.image.oci.layout import Image
+from bazel.image.registry import registry
 from bazel.image.registry.skopeo import MissingError, Skopeo
 
 

@@ -20,16 +20,14 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bazel.image.attest import contents
+from bazel.image.attest import contents, security, signing
 from bazel.image.base import processes
-from bazel.image.oci import artifacts
-from bazel.image.registry import registry
-from bazel.image.attest import security
-from bazel.image.attest import signing
-from bazel.image.push import summary
-from bazel.image.oci.layout import LIMITS, Image, Json
 from bazel.image.base.processes import UserError
+from bazel.image.oci import artifacts
 from bazel.image.oci.artifacts import BUNDLE, CYCLONEDX, IN_TOTO, OPENVEX, SLSA, SPDX
+from bazel.image.oci.layout import LIMITS, Image, Json
+from bazel.image.push import summary
+from bazel.image.registry import registry
 from bazel.image.registry.skopeo import MissingError, Skopeo, parse
 
 _KINDS = {SPDX: "SPDX", CYCLONEDX: "CycloneDX", IN_TOTO: "provenance"}

@@ -13,9 +13,9 @@ from pathlib import Path
 from oci import skopeo
 from oci.logins import LoginError
 
+from bazel.image.base.processes import UserError
 from bazel.image.oci import artifacts
 from bazel.image.oci.layout import LIMITS, Image, Json
-from bazel.image.base.processes import UserError
 
 # HOST/NAME@DIGEST or HOST/NAME:TAG.
 REFERENCE = re.compile(

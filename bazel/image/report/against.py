@@ -10,12 +10,12 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from bazel.image.report import facts
 from bazel.image.base import processes
-from bazel.image.report.facts import Facts
 from bazel.image.base.processes import UserError, say
 from bazel.image.oci.artifacts import CYCLONEDX, IN_TOTO
 from bazel.image.registry.skopeo import REFERENCE, Skopeo, parse
+from bazel.image.report import facts
+from bazel.image.report.facts import Facts
 
 
 def is_reference(text: str) -> bool:

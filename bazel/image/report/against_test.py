@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bazel.image.report import against
 from bazel.image.base.processes import UserError
+from bazel.image.report import against
 
 _DIGEST = "sha256:" + 64 * "a"
 

@@ -22,17 +22,13 @@ import jinja2
 
 from bazel.debian.private.archive import ArchiveError, Channel, Verifier
 from bazel.debian.private.security import Index, fetch
-from bazel.image.report import against
-from bazel.image.report import changes
-from bazel.image.report import facts
-from bazel.image.base import processes
 from bazel.image.attest import security
-from bazel.image.report import treemap
-from bazel.image.report import updates
-from bazel.image.report.facts import Facts, Layer
-from bazel.image.oci.layout import Image
+from bazel.image.base import processes
 from bazel.image.base.processes import UserError, say
+from bazel.image.oci.layout import Image
 from bazel.image.registry.skopeo import Skopeo
+from bazel.image.report import against, changes, facts, treemap, updates
+from bazel.image.report.facts import Facts, Layer
 from bazel.image.report.treemap import Node
 from bazel.launcher import site
 

@@ -18,13 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bazel.image.run import elf
-from bazel.image.base import namespaces
-from bazel.image.run import run
-from bazel.image.run import runtime
-from bazel.image.base import terms
-from bazel.image.oci.layout import Image, ImageError, resolved
+from bazel.image.base import namespaces, terms
 from bazel.image.base.processes import UserError
+from bazel.image.oci.layout import Image, ImageError, resolved
+from bazel.image.run import elf, run, runtime
 
 STATUS = "var/lib/dpkg/status.d/"
 Json = dict[str, Any]
@@ -229,7 +226,11 @@ def described(term: Json) -> str:
 
 
 def read_terms(path: Path) -> Json:
-    return terms.read(path, Path(__file__).with_name("contract.schema.yaml"), "contract (docs/images.md has its keys)")
+    return terms.read(
+        path,
+        Path(__file__).with_name("contract.schema.yaml"),
+        "contract (docs/images.md has its keys)",
+    )
 
 
 def main(argv: list[str]) -> int:

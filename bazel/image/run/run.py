@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bazel.image.oci import layout
-from bazel.image.base import namespaces
-from bazel.image.base import processes
-from bazel.image.run import sandbox
-from bazel.image.oci.layout import Image
+from bazel.image.base import namespaces, processes
 from bazel.image.base.processes import UserError, say
+from bazel.image.oci import layout
+from bazel.image.oci.layout import Image
+from bazel.image.run import sandbox
 
 _ATTEMPTS = 3  # more than one, since another command may forget the image meanwhile
 

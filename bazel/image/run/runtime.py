@@ -23,8 +23,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from bazel.image.base import processes
-from bazel.image.registry import registry as embedded
 from bazel.image.oci.layout import Image
+from bazel.image.registry import registry as embedded
 
 NAME = "test"  # of images in a cache
 # What takes longer hangs: on a machine with ten times the load that it bears, 60 s were not enough.

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bazel.image.base import processes
-from bazel.image.oci.layout import Image, resolved
 from bazel.image.base.processes import UserError
+from bazel.image.oci.layout import Image, resolved
 
 GRACE_SECONDS = 10
 # A signal to the whole process group comes twice: from the sender, and from

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bazel.image.run import contract
-from bazel.image.run import runtime
 from bazel.image.base.processes import UserError
+from bazel.image.run import contract, runtime
 from bazel.image.tests.users import HERE, SMALL
 
 WRONG = {

@@ -13,14 +13,10 @@ from typing import Any
 
 import pytest
 
-from bazel.image.run import contract
-from bazel.image.run import elf
-from bazel.image.oci import layout
-from bazel.image.run import run
-from bazel.image.run import runtime
-from bazel.image.run import sandbox
-from bazel.image.oci.layout import Image
 from bazel.image.base.processes import UserError
+from bazel.image.oci import layout
+from bazel.image.oci.layout import Image
+from bazel.image.run import contract, elf, run, runtime, sandbox
 from bazel.image.tests.users import SMALL, children
 
 # A path is a folder with a slash at its end; what it holds is text, a link's target, or a mode.

@@ -19,9 +19,6 @@ from pathlib import Path
 
 import pytest
 
-from bazel.image.registry import registry as embedded
-from bazel.image.run import runtime
-from bazel.image.oci.layout import Image, Json
 from bazel.image.oci.artifacts import (
     CYCLONEDX,
     IN_TOTO,
@@ -35,6 +32,9 @@ from bazel.image.oci.artifacts import (
     referrers_tag,
     write,
 )
+from bazel.image.oci.layout import Image, Json
+from bazel.image.registry import registry as embedded
+from bazel.image.run import runtime
 from bazel.image.tests.users import (
     HERE,
     LIMIT,

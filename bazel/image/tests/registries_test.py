@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from bazel.image.base import processes
-from bazel.image.run import runtime
-from bazel.image.registry import registry as embedded
-from bazel.image.oci.layout import Image, Json
 from bazel.image.oci.artifacts import referrers_tag
+from bazel.image.oci.layout import Image, Json
+from bazel.image.registry import registry as embedded
+from bazel.image.run import runtime
 from bazel.image.tests.users import HERE, SMALL, environment, get, program
 
 DIGEST = Image(SMALL).digest

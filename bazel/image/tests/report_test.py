@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from bazel.debian.private.served import url_of
-from bazel.image.report import against
-from bazel.image.report import facts
-from bazel.image.run import runtime
 from bazel.image.attest import security
 from bazel.image.oci.layout import Image
 from bazel.image.registry.skopeo import Skopeo
+from bazel.image.report import against, facts
+from bazel.image.run import runtime
 from bazel.image.tests.users import HERE, SMALL, environment, program
 
 _DATA = Path("bazel/debian/private/testdata")

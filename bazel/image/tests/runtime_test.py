@@ -13,11 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from bazel.image.run import run
-from bazel.image.run import runtime
-from bazel.image.run import sandbox
-from bazel.image.oci.layout import Image
 from bazel.image.base.processes import UserError
+from bazel.image.oci.layout import Image
+from bazel.image.run import run, runtime, sandbox
 from bazel.image.tests.users import (
     HERE,
     LIMIT,

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from bazel.image.run import runtime
 from bazel.image.attest import signing
-from bazel.image.oci.layout import Image, Json
 from bazel.image.base.processes import UserError
 from bazel.image.oci.artifacts import BUNDLE, SPDX, Layout, read, referrers_tag
+from bazel.image.oci.layout import Image, Json
+from bazel.image.run import runtime
 from bazel.image.tests.users import HERE, SMALL, environment, program, push_beside
 
 DIGEST = Image(SMALL).digest

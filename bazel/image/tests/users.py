@@ -11,9 +11,9 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from bazel.image.run import runtime
-from bazel.image.oci.layout import Image, Json
 from bazel.image.oci.artifacts import read, referrers_tag, write
+from bazel.image.oci.layout import Image, Json
+from bazel.image.run import runtime
 
 HERE = Path("bazel/image/tests")
 SMALL = HERE / "small"

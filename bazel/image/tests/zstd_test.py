@@ -3,8 +3,8 @@
 import subprocess
 from pathlib import Path
 
-from bazel.image.run import runtime
 from bazel.image.oci.layout import Image
+from bazel.image.run import runtime
 from bazel.image.tests.users import HERE, environment
 
 
