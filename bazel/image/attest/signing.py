@@ -32,10 +32,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
+from oci.layout import OCI_INDEX, OCI_MANIFEST, dump
 
 from bazel.image.base.processes import UserError
 from bazel.image.oci import artifacts
-from bazel.image.oci.artifacts import BUNDLE, IN_TOTO, INDEX, MANIFEST, Layout, referrers_tag
+from bazel.image.oci.artifacts import BUNDLE, IN_TOTO, Layout, referrers_tag
 from bazel.image.oci.layout import Image, Json
 
 _ECDSA = ec.ECDSA(hashes.SHA256())
@@ -231,7 +232,7 @@ def bundle(key: ec.EllipticCurvePrivateKey, digest: str) -> Json:
         "predicateType": _SIGN,
         "predicate": {},
     }
-    data = artifacts.packed(statement)
+    data = dump(statement)
     public = key.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -281,10 +282,10 @@ def sign_beside(
             "dev.sigstore.bundle.content": "dsse-envelope",
             "dev.sigstore.bundle.predicateType": _SIGN,
         }
-        data = artifacts.packed(bundle(key, image.digest))
+        data = dump(bundle(key, image.digest))
         subject = artifacts.subject_of(image)
         manifests.append(artifacts.artifact(layout, subject, BUNDLE, data, annotations))
-    layout.finish(layout.json(INDEX, artifacts.index_of(manifests)))
+    layout.finish(layout.json(OCI_INDEX, artifacts.index_of(manifests)))
     return out
 
 
@@ -322,9 +323,9 @@ def sign(
     }
     manifest: Json = {
         "schemaVersion": 2,
-        "mediaType": MANIFEST,
+        "mediaType": OCI_MANIFEST,
         "config": layout.json(_CONFIG, config),
         "layers": layers,
     }
-    layout.finish(layout.json(MANIFEST, manifest))
+    layout.finish(layout.json(OCI_MANIFEST, manifest))
     return True

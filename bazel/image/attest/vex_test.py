@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from oci.layout import OCI_MANIFEST
 
 from bazel.image.attest import sbom, vex
 from bazel.image.attest.contents import Component
 from bazel.image.base.processes import UserError
-from bazel.image.oci.artifacts import MANIFEST, Layout
+from bazel.image.oci.artifacts import Layout
 from bazel.image.oci.layout import Image, ImageError
 
 STATEMENTS = """\
@@ -29,7 +30,7 @@ WHEEL = Component("wheel", "box", "1", [], purl="pkg:pypi/box@1")
 @pytest.fixture
 def image(tmp_path: Path) -> Image:
     layout = Layout(tmp_path / "layout")
-    layout.finish(layout.json(MANIFEST, {"layers": []}))
+    layout.finish(layout.json(OCI_MANIFEST, {"layers": []}))
     (tmp_path / "vex.yaml").write_text(STATEMENTS)
     return Image(tmp_path / "layout")
 
@@ -97,7 +98,7 @@ def test_who_builds_reads_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixtu
     """The tool of the build tells mistakes, and no traceback."""
     layout = Layout(tmp_path / "image")
     config = layout.json("application/vnd.oci.image.config.v1+json", {"config": {}})
-    layout.finish(layout.json(MANIFEST, {"config": config, "layers": []}))
+    layout.finish(layout.json(OCI_MANIFEST, {"config": config, "layers": []}))
     (tmp_path / "lock.json").write_text(json.dumps({"packages": [], "wheels": []}))
     (tmp_path / "vex.yaml").write_text(STATEMENTS)
     files = {"layout": "image", "vex": "vex.yaml", "out": "out"}

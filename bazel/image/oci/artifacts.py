@@ -6,16 +6,14 @@ referrers tag schema: clients find it in registries without a referrers API.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 
-from bazel.image.base.processes import UserError
-from bazel.image.oci.layout import Image, Json
+from oci.layout import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Json, dump, sha256
+from oci.layout import Layout as Writer
 
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-INDEX = "application/vnd.oci.image.index.v1+json"
-EMPTY = "application/vnd.oci.empty.v1+json"
+from bazel.image.base.processes import UserError
+from bazel.image.oci.layout import Image
+
 SPDX, CYCLONEDX = "application/spdx+json", "application/vnd.cyclonedx+json"
 IN_TOTO = "application/vnd.in-toto+json"
 OPENVEX = "application/vnd.openvex+json"
@@ -28,22 +26,13 @@ def referrers_tag(digest: str) -> str:
     return digest.replace(":", "-")
 
 
-class Layout:
-    """An OCI layout that is being written."""
-
-    def __init__(self, directory: Path) -> None:
-        self._blobs = directory / "blobs/sha256"
-        self._blobs.mkdir(parents=True)
-        self._directory = directory
+class Layout(Writer):
+    """A layout of artifacts that is being written."""
 
     def blob(self, media_type: str, data: bytes) -> Json:
-        """Writes a blob and gives its descriptor."""
-        digest = hashlib.sha256(data).hexdigest()
-        (self._blobs / digest).write_bytes(data)
-        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
-
-    def json(self, media_type: str, value: Json) -> Json:
-        return self.blob(media_type, packed(value))
+        """Writes a blob and gives its descriptor, in the order of Go's: what is signed keeps it."""
+        written = super().blob(media_type, data)
+        return {key: written[key] for key in ("mediaType", "digest", "size")}
 
     def copy(self, source: Image, entry: Json) -> None:
         """Copies an artifact of another layout."""
@@ -51,15 +40,10 @@ class Layout:
         for blob in (entry, manifest["config"], *manifest["layers"]):
             self.blob(blob["mediaType"], source.blob(blob["digest"]).read_bytes())
 
-    def finish(self, root: Json) -> None:
-        (self._directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}\n')
-        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [root]}
-        (self._directory / "index.json").write_text(json.dumps(index) + "\n")
-
 
 def subject_of(image: Image) -> Json:
     size = image.blob(image.digest).stat().st_size
-    return {"mediaType": MANIFEST, "digest": image.digest, "size": size}
+    return {"mediaType": OCI_MANIFEST, "digest": image.digest, "size": size}
 
 
 def artifact(
@@ -68,27 +52,27 @@ def artifact(
     """Writes one artifact, and gives its entry of an index."""
     manifest = {
         "schemaVersion": 2,
-        "mediaType": MANIFEST,
+        "mediaType": OCI_MANIFEST,
         "artifactType": media_type,
-        "config": layout.blob(EMPTY, b"{}"),
+        "config": layout.blob(OCI_EMPTY, b"{}"),
         "layers": [layout.blob(media_type, data)],
         "subject": subject,
     }
     manifest |= {"annotations": annotations} if annotations else {}
     # Not as `artifactType` too: skopeo 1.9 drops that from an index, and refuses to.
     named = {"annotations": {"org.opencontainers.image.title": media_type}}
-    return layout.json(MANIFEST, manifest) | named
+    return layout.json(OCI_MANIFEST, manifest) | named
 
 
 def index_of(manifests: list[Json]) -> Json:
-    return {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
+    return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests}
 
 
 def write(image: Image, payloads: dict[str, bytes], out: Path) -> None:
     """A layout with one artifact for each payload, by media type."""
     layout, subject = Layout(out), subject_of(image)
     manifests = [artifact(layout, subject, kind, data) for kind, data in payloads.items()]
-    layout.finish(layout.json(INDEX, index_of(manifests)))
+    layout.finish(layout.json(OCI_INDEX, index_of(manifests)))
 
 
 def read(layout: Image, digest: str) -> Json:
@@ -129,8 +113,4 @@ def unsigned(layout: Image) -> str:
         for entry in layout.json(layout.digest)["manifests"]
         if not is_signature(layout, entry)
     ]
-    return f"sha256:{hashlib.sha256(packed(index_of(entries))).hexdigest()}"
-
-
-def packed(value: Json) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+    return sha256(dump(index_of(entries)))

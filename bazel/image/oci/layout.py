@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import os
-import re
 import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, cast
 
 import zstandard
+from oci.layout import (
+    MAX_DOCUMENT,
+    Json,
+    LayoutError,
+    blob_path,
+    read_blob,
+    read_manifest_descriptor,
+)
 
 from bazel.image.base.processes import UserError
 
-Json = dict[str, Any]
 CHUNK = 1 << 20
-_DIGEST = re.compile("[a-z0-9]+:[0-9a-f]+")
 
 
 class ImageError(UserError):
@@ -52,7 +57,7 @@ class Limits:
     depth: int = 100
     text: int = 8 << 20
     texts: int = 512 << 20
-    document: int = 64 << 20
+    document: int = MAX_DOCUMENT
 
 
 LIMITS = Limits()
@@ -111,6 +116,14 @@ def _decompressed(file: IO[bytes], media_type: str) -> IO[bytes]:
     return file
 
 
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except LayoutError as error:
+        raise ImageError(str(error)) from error
+
+
 @dataclass(frozen=True)
 class Image:
     """One image of a layout."""
@@ -118,38 +131,18 @@ class Image:
     layout: Path
 
     def blob(self, digest: str) -> Path:
-        if not _DIGEST.fullmatch(digest):
-            raise ImageError(f"{self.layout} names {digest!r}, which is no digest")
-        algorithm, _, value = digest.partition(":")
-        return self.layout / "blobs" / algorithm / value
+        with _explained():
+            return blob_path(self.layout, digest)
 
     def json(self, digest: str) -> Json:
-        try:
-            with self.blob(digest).open("rb") as file:
-                data = file.read(LIMITS.document + 1)
-        except OSError as error:
-            raise ImageError(f"{self.layout} lacks the blob {digest}: {error.strerror}") from error
-        if len(data) > LIMITS.document:
-            raise ImageError(f"{self.blob(digest)} has more than {LIMITS.document:,} bytes")
-        got = "sha256:" + hashlib.sha256(data).hexdigest()
-        if got != digest:
-            raise ImageError(f"{self.blob(digest)} is damaged: its digest is {got}")
-        try:
-            return cast(Json, json.loads(data))
-        except (RecursionError, ValueError) as error:
-            raise ImageError(f"{self.blob(digest)} is not JSON: {error}") from error
+        with _explained():
+            return read_blob(self.layout, digest)
 
     @cached_property
     def digest(self) -> str:
         """The digest of the manifest, which names the image."""
-        try:
-            index = json.loads((self.layout / "index.json").read_bytes())
-        except (OSError, ValueError) as error:
-            raise ImageError(f"{self.layout} is not an OCI image layout: {error}") from error
-        manifests = index.get("manifests", [])
-        if len(manifests) != 1:
-            raise ImageError(f"{self.layout} names {len(manifests)} manifests, not one")
-        return str(manifests[0]["digest"])
+        with _explained():
+            return str(read_manifest_descriptor(self.layout)["digest"])
 
     @cached_property
     def manifest(self) -> Json:

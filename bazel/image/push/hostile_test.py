@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from oci.layout import OCI_MANIFEST
 
 from bazel.image.attest import contents
 from bazel.image.base.processes import UserError
-from bazel.image.oci.artifacts import MANIFEST, Layout
+from bazel.image.oci.artifacts import Layout
 from bazel.image.oci.layout import CHUNK, Image, ImageError, Json, Limits
 from bazel.image.push import verify
 
@@ -43,7 +44,7 @@ def image(folder: Path, *layers: bytes) -> Image:
     config: Json = {"rootfs": {"type": "layers", "diff_ids": diff_ids}}
     media_type = "application/vnd.oci.image.config.v1+json"
     manifest = {"config": layout.json(media_type, config), "layers": blobs}
-    layout.finish(layout.json(MANIFEST, manifest))
+    layout.finish(layout.json(OCI_MANIFEST, manifest))
     return Image(folder / "image")
 
 
@@ -226,7 +227,7 @@ def test_a_digest_is_no_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", [b"[" * 100_000, b"{", b"\xff"])
 def test_documents_that_are_no_json(tmp_path: Path, text: bytes) -> None:
     layout = Layout(tmp_path / "layout")
-    layout.finish(layout.blob(MANIFEST, text))
+    layout.finish(layout.blob(OCI_MANIFEST, text))
     with pytest.raises(ImageError, match="is not JSON"):
         Image(tmp_path / "layout").manifest  # noqa: B018
 

@@ -13,9 +13,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from oci.layout import dump
 from packageurl import PackageURL
 
-from bazel.image.oci import artifacts
 from bazel.image.oci.layout import Json
 
 _VSA = "https://slsa.dev/verification_summary/v1"
@@ -47,7 +47,7 @@ def statement(
     passed = all(held.values())
     # More than level 1 is said of a builder, and nobody here knows who ran it.
     levels = ["SLSA_BUILD_LEVEL_1", *(level for check, level in _MORE.items() if held.get(check))]
-    asked = artifacts.packed(policy)
+    asked = dump(policy)
     name = repository.rpartition("/")[2]
     resource = PackageURL("oci", None, name, digest, {"repository_url": repository})
     return {

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from oci.layout import dump
 
 from bazel.image.attest import contents, security, signing
 from bazel.image.base import processes
@@ -117,7 +118,7 @@ class Verifier:
             "locks": {path: digest_of(file) for path, file in sorted(self.locks.items())},
         }
         statement = summary.statement(*verdict.image, verdict.held, policy, verdict.inputs)
-        self.summaries.append(artifacts.packed(statement) + b"\n")
+        self.summaries.append(dump(statement) + b"\n")
 
     def check_signature(
         self,

@@ -1,5 +1,5 @@
 """Runs what is in another repository."""
 
-from oci.private import layout  # type: ignore[import-not-found, unused-ignore]
+from oci.private import image  # type: ignore[import-not-found, unused-ignore]
 
-print(layout.__name__)
+print(image.__name__)

@@ -18,12 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from oci.layout import OCI_INDEX, OCI_MANIFEST
 
 from bazel.image.oci.artifacts import (
     CYCLONEDX,
     IN_TOTO,
-    INDEX,
-    MANIFEST,
     SPDX,
     Layout,
     artifact,
@@ -262,11 +261,11 @@ def hostile(folder: Path, links: list[tuple[str, str]]) -> Image:
     }
     manifest = {
         "schemaVersion": 2,
-        "mediaType": MANIFEST,
+        "mediaType": OCI_MANIFEST,
         "config": layout.json("application/vnd.oci.image.config.v1+json", config),
         "layers": [layout.blob("application/vnd.oci.image.layer.v1.tar+gzip", gzip.compress(data))],
     }
-    layout.finish(layout.json(MANIFEST, manifest))
+    layout.finish(layout.json(OCI_MANIFEST, manifest))
     return Image(folder)
 
 
@@ -277,7 +276,7 @@ def put_manifest(port: int, name: str, manifest: Json) -> str:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/v2/{name}/manifests/{digest}",
         data,
-        {"Content-Type": MANIFEST},
+        {"Content-Type": OCI_MANIFEST},
         method="PUT",
     )
     with urllib.request.urlopen(request, timeout=10) as response:
@@ -294,9 +293,9 @@ def copy(source: str, target: str) -> None:
 def write_beside(to: str, digest: str, payloads: dict[str, bytes], folder: Path) -> None:
     """Bills beside a digest that no layout has."""
     layout = Layout(folder)
-    subject = {"mediaType": MANIFEST, "digest": digest, "size": 1}
+    subject = {"mediaType": OCI_MANIFEST, "digest": digest, "size": 1}
     entries = [artifact(layout, subject, kind, data) for kind, data in payloads.items()]
-    layout.finish(layout.json(INDEX, index_of(entries)))
+    layout.finish(layout.json(OCI_INDEX, index_of(entries)))
     copy(f"oci:{folder}", f"docker://{to}:{referrers_tag(digest)}")
 
 

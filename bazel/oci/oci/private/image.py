@@ -1,11 +1,10 @@
-"""Writes OCI image layouts: the build actions of oci_image and oci_image_index.
+"""Writes images: the build actions of oci_image and oci_image_index.
 
-    layout descriptor LAYER OUT        one layer's descriptor and diff id, as JSON
-    layout image      --out DIR ...    an image of layers on an optional base
-    layout index      --out DIR ...    an index of images
+    image descriptor LAYER OUT        one layer's descriptor and diff id, as JSON
+    image image      --out DIR ...    an image of layers on an optional base
+    image index      --out DIR ...    an index of images
 
-A layout is a directory: oci-layout, index.json with exactly one manifest, and
-blobs/sha256/*. Nothing in it depends on a label, a path, the time or the
+Nothing in a layout depends on a label, a path, the time or the
 machine, so equal inputs have equal digests. Blobs that Bazel already holds are
 linked, never copied.
 """
@@ -15,9 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 import zlib
@@ -25,59 +22,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from oci.layout import (
+    DOCKER_CONFIG,
+    DOCKER_LAYER,
+    DOCKER_MANIFEST,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
+    Json,
+    Layout,
+    LayoutError,
+    blob_path,
+    dump,
+    read_blob,
+    read_manifest_descriptor,
+    sha256,
+)
 from oci.processes import running
-
-Json = dict[str, Any]
-
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
-DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 
 EPOCH = "1970-01-01T00:00:00Z"
 CHUNK = 1 << 20
-
-
-class LayoutError(Exception):
-    """What is wrong with the inputs, and what to do about it."""
-
-
-def dump(value: Json) -> bytes:
-    """The one spelling of JSON used in layouts."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def sha256(data: bytes) -> str:
-    return "sha256:" + hashlib.sha256(data).hexdigest()
-
-
-def blob_path(layout: Path, digest: str) -> Path:
-    algorithm, _, value = digest.partition(":")
-    return layout / "blobs" / algorithm / value
-
-
-def read_manifest_descriptor(layout: Path) -> Json:
-    """The descriptor of the only manifest of a layout."""
-    try:
-        index = json.loads((layout / "index.json").read_bytes())
-    except (OSError, ValueError) as error:
-        raise LayoutError(f"{layout} is not an OCI image layout: {error}") from error
-    manifests = index.get("manifests", [])
-    if len(manifests) != 1:
-        raise LayoutError(f"{layout} holds {len(manifests)} manifests in index.json, not one")
-    descriptor: Json = manifests[0]
-    return descriptor
-
-
-def read_blob(layout: Path, digest: str) -> Json:
-    data = blob_path(layout, digest).read_bytes()
-    if sha256(data) != digest:
-        raise LayoutError(f"{layout}: blob {digest} has the digest {sha256(data)}")
-    value: Json = json.loads(data)
-    return value
 
 
 # Layers
@@ -238,35 +203,6 @@ def merge_env(base: list[str], pairs: list[tuple[str, str]]) -> list[str]:
 # Images
 
 
-class Layout:
-    """A layout being written."""
-
-    def __init__(self, out: Path) -> None:
-        self.out = out
-        self.blobs = out / "blobs" / "sha256"
-        self.blobs.mkdir(parents=True, exist_ok=True)
-
-    def add(self, data: bytes, media_type: str) -> Json:
-        digest = sha256(data)
-        blob_path(self.out, digest).write_bytes(data)
-        return {"mediaType": media_type, "size": len(data), "digest": digest}
-
-    def link(self, digest: str, source: Path) -> None:
-        """Links to an output of the build; sources, which may move, are copied."""
-        blob = blob_path(self.out, digest)
-        if blob.is_symlink() or blob.exists():
-            return
-        if source.parts[0] == "bazel-out":
-            blob.symlink_to(os.path.relpath(source, blob.parent))
-        else:
-            shutil.copyfile(source, blob)
-
-    def close(self, descriptor: Json) -> None:
-        (self.out / "oci-layout").write_bytes(dump({"imageLayoutVersion": "1.0.0"}))
-        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [descriptor]}
-        (self.out / "index.json").write_bytes(dump(index))
-
-
 def read_base(base: Path, layout: Layout) -> tuple[Json, Json]:
     """The base's manifest and config; its layers are linked into the layout."""
     manifest = read_blob(base, read_manifest_descriptor(base)["digest"])
@@ -357,7 +293,7 @@ def write_image(args: argparse.Namespace) -> None:
     chains = chain_ids(args.chain_id, image["rootfs"]["diff_ids"])
     if chains:
         image["config"]["Labels"] = (image["config"].get("Labels") or {}) | chains
-    config = layout.add(dump(image), DOCKER_CONFIG if docker else OCI_CONFIG)
+    config = layout.json(DOCKER_CONFIG if docker else OCI_CONFIG, image)
     layers = manifest.pop("layers")
     annotations = manifest.pop("annotations", {})
     if args.annotations:
@@ -365,8 +301,8 @@ def write_image(args: argparse.Namespace) -> None:
     annotations |= chains
     manifest |= {"config": config, "layers": layers}
     manifest |= {"annotations": annotations} if annotations else {}
-    descriptor = layout.add(dump(manifest), manifest.get("mediaType", OCI_MANIFEST))
-    layout.close(descriptor)
+    descriptor = layout.json(manifest.get("mediaType", OCI_MANIFEST), manifest)
+    layout.finish(descriptor)
     args.digest_file.write_text(descriptor["digest"] + "\n")
 
 
@@ -402,13 +338,13 @@ def write_index(args: argparse.Namespace) -> None:
     index: Json = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests}
     if args.annotations:
         index["annotations"] = dict(pairs_of(args.annotations))
-    descriptor = layout.add(dump(index), OCI_INDEX)
-    layout.close(descriptor)
+    descriptor = layout.json(OCI_INDEX, index)
+    layout.finish(descriptor)
     args.digest_file.write_text(descriptor["digest"] + "\n")
 
 
 def parser() -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(prog="layout", description=(__doc__ or "").splitlines()[0])
+    result = argparse.ArgumentParser(prog="image", description=(__doc__ or "").splitlines()[0])
     commands = result.add_subparsers(dest="command", required=True)
 
     descriptor = commands.add_parser("descriptor")

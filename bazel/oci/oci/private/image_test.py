@@ -1,4 +1,4 @@
-"""Tests of the layout tool, through its command line."""
+"""Tests of what writes images, through its command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from oci.private import layout
+from oci import layout
+from oci.private import image
 
 
 class LayoutTest(unittest.TestCase):
@@ -22,7 +23,7 @@ class LayoutTest(unittest.TestCase):
         self.errors = io.StringIO()
 
     def run_tool(self, *args: object) -> int:
-        return layout.main([str(arg) for arg in args], self.errors)
+        return image.main([str(arg) for arg in args], self.errors)
 
     def file(self, name: str, content: str | bytes) -> Path:
         path = self.root / name
@@ -179,10 +180,10 @@ class LayoutTest(unittest.TestCase):
         manifest = {
             "schemaVersion": 2,
             "mediaType": layout.DOCKER_MANIFEST,
-            "config": base.add(layout.dump(image), layout.DOCKER_CONFIG),
+            "config": base.json(layout.DOCKER_CONFIG, image),
             "layers": [],
         }
-        base.close(base.add(layout.dump(manifest), layout.DOCKER_MANIFEST))
+        base.finish(base.json(layout.DOCKER_MANIFEST, manifest))
         layer = self.layer("a", gzip.compress(b"a"))
         manifest, config = self.image("image", *layer, base="docker")
         self.assertEqual(manifest["mediaType"], layout.DOCKER_MANIFEST)
