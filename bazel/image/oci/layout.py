@@ -18,11 +18,13 @@ from typing import IO, Any, cast
 import zstandard
 from oci.layout import (
     MAX_DOCUMENT,
-    Json,
     LayoutError,
     blob_path,
     read_blob,
     read_manifest_descriptor,
+)
+from oci.layout import (
+    Json as Json,
 )
 
 from bazel.image.base.processes import UserError

@@ -21,7 +21,7 @@ import paddle
 from numpy.typing import NDArray
 from paddle.base.proto import framework_pb2
 
-from paddle_images import runtime
+from paddle_training import runtime
 
 PROGRAM, PARAMETERS, METADATA = "model.pdmodel", "model.pdiparams", "metadata.json"
 CARD = "model_card.md"

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from paddle_images import runtime
+from paddle_training import runtime
 
 
 def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -25,7 +25,7 @@ def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_settings_are_made_before_paddle_is_imported() -> None:
     done = run(
         "import os, sys\n"
-        "from paddle_images import runtime\n"
+        "from paddle_training import runtime\n"
         "assert 'paddle' not in sys.modules\n"
         "runtime.start(0)\n"
         "print(os.environ['MKL_CBWR'], os.environ['OMP_NUM_THREADS'], runtime.is_deterministic())"
@@ -34,7 +34,7 @@ def test_settings_are_made_before_paddle_is_imported() -> None:
 
 
 def test_too_late_is_an_error_that_says_what_to_do() -> None:
-    done = run("import paddle\nfrom paddle_images import runtime\nruntime.start(0)")
+    done = run("import paddle\nfrom paddle_training import runtime\nruntime.start(0)")
     assert done.returncode == 1
     assert "MKL_CBWR must be set before paddle is imported" in done.stderr
     assert "call runtime.start first" in done.stderr
@@ -42,7 +42,7 @@ def test_too_late_is_an_error_that_says_what_to_do() -> None:
 
 def test_seeds_make_random_numbers_equal() -> None:
     program = (
-        "from paddle_images import runtime\n"
+        "from paddle_training import runtime\n"
         "runtime.start({seed}, fast={fast})\n"
         "import paddle, numpy, random\n"
         "print(paddle.rand([2]).numpy().tobytes(), numpy.random.rand(), random.random())\n"

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paddle_images import runtime
+from paddle_training import runtime
 
 runtime.start(0)
 import paddle
 
-from paddle_images import checkpoint, export, parameters, weights
+from paddle_training import checkpoint, export, parameters, weights
 
 
 def save(directory: Path, bias: float = 0.0) -> paddle.nn.Layer:

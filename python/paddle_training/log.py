@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from paddle_images import distributed
+from paddle_training import distributed
 
 
 class Log:

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from click.testing import CliRunner
 
-from paddle_images import runtime
+from paddle_training import runtime
 
 runtime.start(0)
 import paddle
 
-from paddle_images import classifier, training
+from paddle_training import classifier, training
 
 
 def test_no_row_is_in_both_parts() -> None:

@@ -26,7 +26,7 @@ from typing import NoReturn
 
 import click
 
-from paddle_images import distributed
+from paddle_training import distributed
 
 PORT = 6070
 # In the environment of the processes that are started here.

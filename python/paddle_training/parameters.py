@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from paddle.base.proto import framework_pb2
 
-from paddle_images.export import PARAMETERS, PROGRAM, ModelError, read_program
+from paddle_training.export import PARAMETERS, PROGRAM, ModelError, read_program
 
 _VAR_TYPE = framework_pb2.VarType
 # By Paddle's names of types.

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paddle_images import runtime
+from paddle_training import runtime
 
 runtime.start(0)
 

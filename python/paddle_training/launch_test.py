@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from paddle_images import launch
+from paddle_training import launch
 
 VOLCANO = {"VC_WORKER_HOSTS": "job-worker-0.job,job-worker-1.job", "VC_WORKER_NUM": "2"}
 

@@ -9,7 +9,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from paddle_images import training
+from paddle_training import training
 
 if TYPE_CHECKING:  # paddle may be imported only after runtime.start
     import paddle
@@ -58,7 +58,7 @@ def train(
     """
     import paddle
 
-    from paddle_images import export
+    from paddle_training import export
 
     inputs, labels = rows
     settings = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from paddle_images import checkpoint
+from paddle_training import checkpoint
 
 if TYPE_CHECKING:  # paddle may be imported only after runtime.start
     import paddle
@@ -37,7 +37,7 @@ def read(path: Path, network: paddle.nn.Layer) -> dict[str, NDArray[Any]]:
             if key.startswith("network/")
         }
     # They import paddle.
-    from paddle_images import export, parameters
+    from paddle_training import export, parameters
 
     try:
         _, exported = parameters.load(path)

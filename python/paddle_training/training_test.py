@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from paddle_images import distributed, runtime, training
-from paddle_images.checkpoint import CheckpointError
+from paddle_training import distributed, runtime, training
+from paddle_training.checkpoint import CheckpointError
 
 runtime.start(0)
 import paddle
@@ -216,7 +216,7 @@ def test_a_module_that_is_not_there_is_told_in_a_sentence(tmp_path: Path, place:
     trainer = tmp_path / "train.py"
     inside = place.startswith(" ")
     trainer.write_text(
-        f"from paddle_images import training\n{'' if inside else place}"
+        f"from paddle_training import training\n{'' if inside else place}"
         "@training.program\n"
         f"def main(run: training.Run) -> None:\n{place if inside else '    pass'}\n"
         "main()\n"

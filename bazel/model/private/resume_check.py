@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from paddle_images.training import Run
+from paddle_training.training import Run
 
 TRAINER = str(Path(os.environ["TRAINER"]).absolute())
 ARGUMENTS = os.environ["TRAINER_ARGS"].split()

@@ -13,7 +13,7 @@ import random
 import sys
 import tempfile
 
-from paddle_images import cpu, distributed
+from paddle_training import cpu, distributed
 
 DETERMINISTIC_ENVIRONMENT = {
     # MKL's SGEMM picks another path, with another order of additions, on each of Intel AVX2, Intel

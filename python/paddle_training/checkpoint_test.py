@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paddle_images.checkpoint import Checkpoint, CheckpointError, Checkpoints
+from paddle_training.checkpoint import Checkpoint, CheckpointError, Checkpoints
 
 STEPS = 4
 

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from paddle_images import paths
+from paddle_training import paths
 
 
 @click.command()

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from paddle_images import distributed, launch, missing, paths, runtime
-from paddle_images.checkpoint import Checkpoint, Checkpoints
-from paddle_images.log import Log
+from paddle_training import distributed, launch, missing, paths, runtime
+from paddle_training.checkpoint import Checkpoint, Checkpoints
+from paddle_training.log import Log
 
 if TYPE_CHECKING:  # paddle may be imported only after runtime.start
     import paddle

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paddle_images import runtime
+from paddle_training import runtime
 
 runtime.start(0)
 import paddle
 from paddle import nn
 from paddle.static import InputSpec
 
-from paddle_images import export
+from paddle_training import export
 
 SPEC = [InputSpec([None, 4], "float32", "x")]
 

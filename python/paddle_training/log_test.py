@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tensorboardX.proto import event_pb2
 
-from paddle_images.log import Log
+from paddle_training.log import Log
 
 
 def events(file: Path) -> Iterator[event_pb2.Event]:

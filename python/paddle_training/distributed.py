@@ -1,8 +1,8 @@
 """Training on several processes: each computes a share of every batch, all keep equal parameters.
 
 Which of them a process is stands in the environment that `paddle.distributed.launch` makes
-(PADDLE_TRAINER_ID, PADDLE_TRAINERS_NUM, ...); `paddle_images.launch` starts that. Without it there
-is one process, and nothing here does anything.
+(PADDLE_TRAINER_ID, PADDLE_TRAINERS_NUM, ...); `paddle_training.launch` starts that. Without it
+there is one process, and nothing here does anything.
 
 Paddle chooses how they talk: NCCL where it computes on GPUs, gloo on CPUs.
 """
