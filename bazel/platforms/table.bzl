@@ -1,0 +1,37 @@
+"""What everything here is built for, and with: a new machine, Debian, CPython or gcc is a line here.
+
+Names that the specs need are in debian.yaml and requirements.in besides: docs/growing.md. Only
+literals: table.py reads this file as Python.
+"""
+
+# Debian's release, as VERSION_ID and VERSION_CODENAME of its os-release have it.
+DEBIAN = {
+    "codename": "bookworm",
+    "glibc": "2.36",
+    "release": "12",
+}
+
+# CPython and gcc of that release, as the names of its packages and folders have them.
+PYTHON = "3.11"
+
+# Where Debian's CPython looks for what Debian did not package.
+DIST_PACKAGES = "usr/local/lib/python%s/dist-packages" % PYTHON
+
+GCC = "12"
+
+# Debian's names of architectures, which are GOARCH, and so OCI's, too.
+MACHINES = {
+    "amd64": {
+        # Of @platforms//cpu, of wheels' tags and of uname.
+        "cpu": "x86_64",
+        # e_machine of its ELF files.
+        "elf": "EM_X86_64",
+        # What the loader is called, which psABIs say: https://gitlab.com/x86-psABIs/x86-64-ABI.
+        "loader": "ld-linux-x86-64.so.2",
+        # Debian's multiarch tuple.
+        "triple": "x86_64-linux-gnu",
+    },
+}
+
+# Where builds run, and what images are for that say nothing else.
+AMD64 = MACHINES["amd64"]

@@ -1,0 +1,27 @@
+"""The table and the specs speak of the same things."""
+
+from pathlib import Path
+
+import yaml
+
+from bazel.platforms.table import DEBIAN, GCC, MACHINES, PYTHON
+
+SPEC = yaml.safe_load(Path("debian.yaml").read_text())
+
+
+def test_debian_yaml_has_its_release_and_machines() -> None:
+    channels = [source["channel"] for source in SPEC["sources"]]
+    assert channels == [f"{DEBIAN['codename']} main"]
+    assert SPEC["security"]["channel"] == f"{DEBIAN['codename']}-security main"
+    assert SPEC["archs"] == sorted(MACHINES)
+
+
+def test_debian_yaml_has_its_compiler_and_interpreter() -> None:
+    assert {f"gcc-{GCC}", f"g++-{GCC}"} <= set(SPEC["sets"]["cc"]["packages"])
+    assert f"libpython{PYTHON}" in SPEC["sets"]["python"]["packages"]
+
+
+def test_ruff_and_mypy_check_for_its_python() -> None:
+    text = Path("pyproject.toml").read_text()
+    assert f'python_version = "{PYTHON}"' in text
+    assert f'target-version = "py{PYTHON.replace(".", "")}"' in text
