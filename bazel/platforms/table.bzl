@@ -12,12 +12,12 @@ DEBIAN = {
 }
 
 # CPython and gcc of that release, as the names of its packages and folders have them.
-PYTHON = "3.11"
+PYTHON_VERSION = "3.11"
 
 # Where Debian's CPython looks for what Debian did not package.
-DIST_PACKAGES = "usr/local/lib/python%s/dist-packages" % PYTHON
+DIST_PACKAGES = "usr/local/lib/python%s/dist-packages" % PYTHON_VERSION
 
-GCC = "12"
+GCC_VERSION = "12"
 
 # Debian's names of architectures, which are GOARCH, and so OCI's, too.
 MACHINES = {

@@ -15,8 +15,8 @@ class Machine(TypedDict):
 
 
 DEBIAN: dict[str, str] = _TABLE["DEBIAN"]
-PYTHON: str = _TABLE["PYTHON"]
+PYTHON_VERSION: str = _TABLE["PYTHON_VERSION"]
 MACHINES: dict[str, Machine] = _TABLE["MACHINES"]
-GCC: str = _TABLE["GCC"]
+GCC_VERSION: str = _TABLE["GCC_VERSION"]
 DIST_PACKAGES: str = _TABLE["DIST_PACKAGES"]
 AMD64: Machine = _TABLE["AMD64"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from bazel.platforms.table import DEBIAN, GCC, MACHINES, PYTHON
+from bazel.platforms.table import DEBIAN, GCC_VERSION, MACHINES, PYTHON_VERSION
 
 SPEC = yaml.safe_load(Path("debian.yaml").read_text())
 
@@ -17,11 +17,11 @@ def test_debian_yaml_has_its_release_and_machines() -> None:
 
 
 def test_debian_yaml_has_its_compiler_and_interpreter() -> None:
-    assert {f"gcc-{GCC}", f"g++-{GCC}"} <= set(SPEC["sets"]["cc"]["packages"])
-    assert f"libpython{PYTHON}" in SPEC["sets"]["python"]["packages"]
+    assert {f"gcc-{GCC_VERSION}", f"g++-{GCC_VERSION}"} <= set(SPEC["sets"]["cc"]["packages"])
+    assert f"libpython{PYTHON_VERSION}" in SPEC["sets"]["python"]["packages"]
 
 
 def test_ruff_and_mypy_check_for_its_python() -> None:
     text = Path("pyproject.toml").read_text()
-    assert f'python_version = "{PYTHON}"' in text
-    assert f'target-version = "py{PYTHON.replace(".", "")}"' in text
+    assert f'python_version = "{PYTHON_VERSION}"' in text
+    assert f'target-version = "py{PYTHON_VERSION.replace(".", "")}"' in text

@@ -4,7 +4,7 @@ Starlark alone fetches and unpacks them (download, ar, tar.xz), so a bare
 machine needs no dpkg. Every byte is checked against the lock's sha256.
 """
 
-load("//bazel/platforms:table.bzl", "AMD64", "PYTHON")
+load("//bazel/platforms:table.bzl", "AMD64", "PYTHON_VERSION")
 
 # Nothing that is built or run reads these.
 _DROPPED = ["usr/share/" + d for d in ["bug", "doc", "doc-base", "info", "lintian", "locale", "man"]]
@@ -200,7 +200,7 @@ def _root_impl(rctx):
             "unchecked-hash",
             "-s",
             "root",
-            "root/usr/lib/python" + PYTHON,
+            "root/usr/lib/python" + PYTHON_VERSION,
         ], environment = {"PYTHONHASHSEED": "0"})
         if result.return_code:
             fail("The standard library does not byte-compile:\n" + result.stdout + result.stderr)

@@ -7,7 +7,7 @@ import pytest
 from oci.layout import OCI_MANIFEST
 
 from bazel.image.attest import sbom, vex
-from bazel.image.attest.contents import Component
+from bazel.image.attest.components import Component
 from bazel.image.base.processes import UserError
 from bazel.image.oci.artifacts import Layout
 from bazel.image.oci.layout import Image, ImageError

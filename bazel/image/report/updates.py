@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from email.parser import HeaderParser
 
 from bazel.debian.private import archive, version
-from bazel.image.attest.contents import STATUS
+from bazel.image.attest.debian import STATUS
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
 """contract_test: holds an image to a YAML file."""
 
 load("@rules_python//python:defs.bzl", "py_test")
-load("//bazel/platforms:table.bzl", "AMD64", "DEBIAN", "GCC", "PYTHON")
+load("//bazel/platforms:table.bzl", "AMD64", "DEBIAN", "GCC_VERSION", "PYTHON_VERSION")
 
 # What every contract may name.
 _VALUES = {
     "debian": DEBIAN["codename"],
-    "gcc": GCC,
-    "python": PYTHON,
+    "gcc": GCC_VERSION,
+    "python": PYTHON_VERSION,
     "triple": AMD64["triple"],
 }
 

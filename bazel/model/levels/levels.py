@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bazel.platforms.table import AMD64, PYTHON
+from bazel.platforms.table import AMD64, PYTHON_VERSION
 
 NATIVE = "native"
 EMULATED = "/qemu"  # ends the name of a CPU that is to be emulated even where trapping is possible
@@ -187,7 +187,7 @@ def run_python(
         "--inhibit-cache",
         *("--library-path", f"{libraries}:{root}/usr/lib/{AMD64['triple']}"),
         *("--argv0", sys.executable),
-        root / f"usr/bin/python{PYTHON}",
+        root / f"usr/bin/python{PYTHON_VERSION}",
         *arguments,
     ]
     python = {

@@ -6,7 +6,7 @@ Each unusual flag has its reason beside it; docs/toolchains.md has the longer st
 load("@bazel_tools//tools/cpp:cc_toolchain_config_lib.bzl", "env_entry", "env_set", "feature", "flag_group", "flag_set", "tool_path", "with_feature_set")
 load("@rules_cc//cc:action_names.bzl", "ACTION_NAMES", "ALL_CC_COMPILE_ACTION_NAMES", "ALL_CC_LINK_ACTION_NAMES")
 load("@rules_cc//cc/common:cc_common.bzl", "cc_common")
-load("//bazel/platforms:table.bzl", "AMD64", "DEBIAN", "GCC")
+load("//bazel/platforms:table.bzl", "AMD64", "DEBIAN", "GCC_VERSION")
 
 _TRIPLE = AMD64["triple"]
 
@@ -81,12 +81,12 @@ def _impl(ctx):
         _on(
             "include_directories",
             _flags(_CXX_COMPILE, ["-std=c++17", "-nostdinc++"] + _isystem(root, [
-                "usr/include/c++/" + GCC,
-                "usr/include/%s/c++/%s" % (_TRIPLE, GCC),
-                "usr/include/c++/%s/backward" % GCC,
+                "usr/include/c++/" + GCC_VERSION,
+                "usr/include/%s/c++/%s" % (_TRIPLE, GCC_VERSION),
+                "usr/include/c++/%s/backward" % GCC_VERSION,
             ])),
             _flags(ALL_CC_COMPILE_ACTION_NAMES, ["-nostdinc"] + _isystem(root, [
-                "usr/lib/gcc/%s/%s/include" % (_TRIPLE, GCC),
+                "usr/lib/gcc/%s/%s/include" % (_TRIPLE, GCC_VERSION),
                 "usr/include/" + _TRIPLE,
                 "usr/include",
             ])),
@@ -129,7 +129,7 @@ def _impl(ctx):
         compiler = "gcc",
         # Relative to the sysroot: headers below it need no declaration as inputs.
         cxx_builtin_include_directories = [
-            "%%sysroot%%/usr/lib/gcc/%s/%s/include" % (_TRIPLE, GCC),
+            "%%sysroot%%/usr/lib/gcc/%s/%s/include" % (_TRIPLE, GCC_VERSION),
             "%sysroot%/usr/include",
         ],
         features = features,
@@ -138,7 +138,7 @@ def _impl(ctx):
         target_libc = "glibc_" + DEBIAN["glibc"],
         target_system_name = "local",
         tool_paths = [tool_path(name = name, path = path) for name, path in tools.items()],
-        toolchain_identifier = "debian%s-gcc%s" % (DEBIAN["release"], GCC),
+        toolchain_identifier = "debian%s-gcc%s" % (DEBIAN["release"], GCC_VERSION),
     )
 
 cc_toolchain_config = rule(
