@@ -25,7 +25,7 @@ from pathlib import Path
 
 from bazel.image.private import processes, registry
 from bazel.image.private.processes import UserError, say
-from bazel.launcher.site import Site
+from bazel.site.settings import Site
 from bench.mirror import Mirror, serve
 from bench.peer import Buildah, run
 from tests.reproduce import copy_checkout

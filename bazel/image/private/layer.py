@@ -24,7 +24,8 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from bazel.image.private import compress, deb, wheel, worker
+from bazel.debian.archive import deb
+from bazel.image.private import compress, wheel, worker
 from bazel.image.private.entries import Hashed, Layer, LayerError, merged, read, target_within, walk
 from bazel.image.private.layer_contents import LayerContents
 from bazel.pypi.private import byte_code

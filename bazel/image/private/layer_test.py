@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 import zstandard
 
-from bazel.image.private import compress, deb, layer, layer_contents
+from bazel.debian.archive import deb
+from bazel.image.private import compress, layer, layer_contents
 from bazel.image.private.entries import CHUNK, LayerError
 from bazel.image.private.gzip_blocks import BLOCK, GzipWriter
 

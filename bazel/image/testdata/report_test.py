@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bazel.debian.private.served import url_of
+from bazel.debian.archive.served import url_of
 from bazel.image.private import against, facts, runtime, security
 from bazel.image.private.layout import Image
 from bazel.image.private.skopeo import Skopeo
 from bazel.image.testdata.users import HERE, SMALL, environment, program
 
-_DATA = Path("bazel/debian/private/testdata")
+_DATA = Path("bazel/debian/archive/testdata")
 
 
 @pytest.fixture
