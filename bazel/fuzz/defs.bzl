@@ -196,6 +196,6 @@ def fuzz_run(name, tests, **kwargs):
             "RUN": "$(rootpath //bazel/toolchains:run)",
         },
         main = "//bazel/fuzz:fuzz.py",
-        deps = ["//bazel/image/private:namespaces"],
+        deps = ["//bazel/image/base:namespaces"],
         **kwargs
     )
