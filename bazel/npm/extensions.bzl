@@ -34,13 +34,13 @@ _npm_repository = repository_rule(
 )
 
 def _extension_impl(mctx):
-    for tag in mctx.modules[0].tags.lock:
+    packages = {}
+    for tag in [tag for module in mctx.modules for tag in module.tags.lock]:
         for package in json.decode(mctx.read(tag.file))["npm"]:
-            _npm_repository(
-                name = "npm_" + package["name"].rpartition("/")[2],
-                lock = tag.file.name,
-                package = json.encode(package),
-            )
+            # Of what several modules lock, the root's counts: its tags come first.
+            packages.setdefault("npm_" + package["name"].rpartition("/")[2], (tag.file.name, package))
+    for name, (lock, package) in packages.items():
+        _npm_repository(name = name, lock = lock, package = json.encode(package))
 
 npm = module_extension(
     doc = "Repositories `npm_NAME` of the npm packages in the locks.",
