@@ -6,7 +6,6 @@ import json
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from email.parser import HeaderParser
 from typing import Any
 
 from boolean.boolean import ParseError
@@ -60,11 +59,10 @@ def below(ordered: Sequence[str], folder: str) -> Sequence[str]:
     return ordered[start:end]  # "0" comes after "/"
 
 
-def fields_of(texts: Mapping[str, str], path: str, *needed: str) -> Any:
-    """What a file of lines like `Name: x` says, some of which it must have."""
-    fields = HeaderParser().parsestr(texts[path])
+def fields_of(fields: Any, path: str, *needed: str) -> Any:
+    """The fields of a file, some of which it must have."""
     for name in needed:
-        if not fields[name]:
+        if not fields.get(name.lower()):
             raise ImageError(f"/{path} of the image says no {name}")
     return fields
 

@@ -7,9 +7,10 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bazel.debian.private import archive
+from bazel.debian.archive import archive
 from bazel.image.attest.components import Component, fields_of, purl_of
 from bazel.image.oci.layout import ImageError
+from bazel.site import deb822
 
 STATUS = "var/lib/dpkg/status.d/"
 _OS_RELEASE = "usr/lib/os-release"
@@ -53,11 +54,11 @@ def packages(texts: Mapping[str, str], lock: Mapping[str, Any]) -> Iterator[Comp
         name = path.removeprefix(STATUS)
         if name == path or name.endswith(".md5sums"):
             continue
-        fields = fields_of(texts, path, "Version", "Architecture")
-        version = fields["Version"]
+        fields = fields_of(next(deb822.stanzas(texts[path]), {}), path, "Version", "Architecture")
+        version = fields["version"]
         sums = texts.get(f"{path}.md5sums", "").splitlines()
         doc = f"usr/share/doc/{name}/copyright"
-        source, source_version = archive.source_of(dict(fields.items()))
+        source, source_version = archive.source_of({"package": name, **fields})
         # Debian's advisories are about source packages.
         upstream = (
             {}
@@ -66,7 +67,7 @@ def packages(texts: Mapping[str, str], lock: Mapping[str, Any]) -> Iterator[Comp
             if source_version == version
             else {"upstream": f"{source}@{source_version}"}
         )
-        qualifiers = {"arch": fields["Architecture"]} | distro | upstream
+        qualifiers = {"arch": fields["architecture"]} | distro | upstream
         yield Component(
             "deb",
             name,
@@ -75,7 +76,7 @@ def packages(texts: Mapping[str, str], lock: Mapping[str, Any]) -> Iterator[Comp
             purl=purl_of("deb", "debian", name, version, **qualifiers),
             built_from=(source, source_version),
             sha256=locked.get((name, version)),
-            supplier=fields["Maintainer"],
+            supplier=fields.get("maintainer"),
             source=doc,
             files=[line.split("  ", 1)[1] for line in sums] + [path, f"{path}.md5sums", doc],
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from email.parser import HeaderParser
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -44,7 +45,7 @@ def wheels_of(
         if not path.endswith(DIST_INFO):
             continue
         site = str(PurePosixPath(path).parents[1])
-        fields = fields_of(texts, path, "Name", "Version")
+        fields = fields_of(HeaderParser().parsestr(texts[path]), path, "Name", "Version")
         name = re.sub(r"[-_.]+", "_", fields["Name"]).lower()
         version = fields["Version"]
         record = texts.get(path.removesuffix("METADATA") + "RECORD", "")

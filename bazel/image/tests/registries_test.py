@@ -247,7 +247,7 @@ def tags(storage: Path) -> set[str]:
 
 @pytest.fixture
 def key(home: dict[str, str]) -> str:
-    made = program("../private/keygen", f"{home['HOME']}/mine", env=home)
+    made = program("../attest/keygen", f"{home['HOME']}/mine", env=home)
     assert made.returncode == 0, made.stderr
     return f"{home['HOME']}/mine.key"
 
@@ -313,7 +313,7 @@ def test_signatures_that_cannot_be_read_stay(
     home: dict[str, str], tmp_path: Path, key: str, status: int, code: str
 ) -> None:
     """Though a text with 404 stands in the answer, and elsewhere."""
-    other = program("../private/keygen", f"{tmp_path}/other", env=home)
+    other = program("../attest/keygen", f"{tmp_path}/other", env=home)
     assert other.returncode == 0, other.stderr
     broken = False
 

@@ -60,7 +60,7 @@ def port(tmp_path: Path) -> Iterator[int]:
 
 
 def keygen(name: str, env: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
-    return program("../private/keygen", *options, name, env=env)
+    return program("../attest/keygen", *options, name, env=env)
 
 
 def push(to: str, env: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
