@@ -1,7 +1,7 @@
 """What everything here is built for, and with: a new machine, Debian, CPython or gcc is a line here.
 
-Names that the specs need are in debian.yaml and requirements.in besides: docs/growing.md. Only
-literals: table.py reads this file as Python.
+Names that the specs need are in debian.yaml and requirements.in besides: docs/growing.md. It is
+Starlark and Python at once: table.py runs it.
 """
 
 # Debian's release, as VERSION_ID and VERSION_CODENAME of its os-release have it.
@@ -12,7 +12,9 @@ DEBIAN = {
 }
 
 # CPython and gcc of that release, as the names of its packages and folders have them.
-PYTHON_VERSION = "3.11"
+PYTHON_FULL_VERSION = "3.11.2"
+
+PYTHON_VERSION = ".".join(PYTHON_FULL_VERSION.split(".")[:2])
 
 # Where Debian's CPython looks for what Debian did not package.
 DIST_PACKAGES = "usr/local/lib/python%s/dist-packages" % PYTHON_VERSION
@@ -28,6 +30,8 @@ MACHINES = {
         "elf": "EM_X86_64",
         # What the loader is called, which psABIs say: https://gitlab.com/x86-psABIs/x86-64-ABI.
         "loader": "ld-linux-x86-64.so.2",
+        # Names of wheels' platforms from before PEP 600.
+        "manylinux": ["manylinux2014", "manylinux2010", "manylinux1"],
         # Debian's multiarch tuple.
         "triple": "x86_64-linux-gnu",
     },

@@ -11,10 +11,12 @@ class Machine(TypedDict):
     cpu: str
     elf: str
     loader: str
+    manylinux: list[str]
     triple: str
 
 
 DEBIAN: dict[str, str] = _TABLE["DEBIAN"]
+PYTHON_FULL_VERSION: str = _TABLE["PYTHON_FULL_VERSION"]
 PYTHON_VERSION: str = _TABLE["PYTHON_VERSION"]
 MACHINES: dict[str, Machine] = _TABLE["MACHINES"]
 GCC_VERSION: str = _TABLE["GCC_VERSION"]
