@@ -76,8 +76,7 @@ class Json {
       static constexpr std::string_view kEscapes = "bfnrt";
       const size_t at = kEscapes.find(escaped);
       if (escaped == 'u') {
-        if (text_.size() < 4) return false;
-        AppendUtf8(text_.substr(0, 4), value);
+        if (!AppendUtf8(text_.substr(0, 4), value)) return false;
         text_.remove_prefix(4);
       } else {
         value->push_back(at == std::string_view::npos ? escaped
@@ -134,13 +133,17 @@ class Json {
   }
 
   // Halves of a pair become U+FFFD each: names that have any match nothing.
-  static void AppendUtf8(std::string_view digits, std::string* value) {
+  // False unless there are four digits.
+  static bool AppendUtf8(std::string_view digits, std::string* value) {
     uint32_t code = 0;
-    if (!absl::SimpleHexAtoi(absl::string_view(digits.data(), digits.size()),
-                             &code) ||
-        (code >= 0xd800 && code < 0xe000)) {
-      code = 0xfffd;
+    // SimpleHexAtoi takes spaces and 0x as well.
+    if (digits.size() != 4 ||
+        !std::all_of(digits.begin(), digits.end(), absl::ascii_isxdigit) ||
+        !absl::SimpleHexAtoi(absl::string_view(digits.data(), digits.size()),
+                             &code)) {
+      return false;
     }
+    if (code >= 0xd800 && code < 0xe000) code = 0xfffd;
     if (code < 0x80) {
       value->push_back(static_cast<char>(code));
     } else if (code < 0x800) {
@@ -151,6 +154,7 @@ class Json {
       value->push_back(static_cast<char>(0x80 | (code >> 6 & 0x3f)));
       value->push_back(static_cast<char>(0x80 | (code & 0x3f)));
     }
+    return true;
   }
 
   std::string_view text_;

@@ -1,8 +1,10 @@
 #include "cc/engine/metadata.h"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -88,6 +90,13 @@ TEST(NarrowRanges, RefusesWhatIsNoJson) {
   }
   EXPECT_EQ(NarrowRanges("{\"a\xff\": 1}", &specs).code(),
             absl::StatusCode::kDataLoss);
+  // No four digits, the last of them half a letter.
+  for (const std::string_view digits : {"006\u00db", "0x41", " 041", "12"}) {
+    EXPECT_EQ(
+        NarrowRanges(absl::StrCat("{\"\\u", digits, "\": 1}"), &specs).code(),
+        absl::StatusCode::kDataLoss)
+        << digits;
+  }
   EXPECT_FALSE(NarrowRanges("[]", &specs).ok());
   EXPECT_FALSE(NarrowRanges("{} {}", &specs).ok());
   EXPECT_FALSE(NarrowRanges(std::string(100000, '['), &specs).ok());

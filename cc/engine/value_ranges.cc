@@ -191,8 +191,10 @@ class Walk {
     if (!need.parts.empty()) return false;
     if (kMoved.count(type) > 0) return Holds(x, need);
     if (type == "concat" || type == "stack") {
+      const auto given = op.inputs.find("X");
+      if (given == op.inputs.end() || given->second.empty()) return false;
       bool all = true;
-      for (size_t i = 0; i < op.inputs.at("X").size(); ++i) {
+      for (size_t i = 0; i < given->second.size(); ++i) {
         all &= Holds(flow_.In(op, block, "X", i), need);
       }
       return all;

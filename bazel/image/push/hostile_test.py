@@ -198,7 +198,7 @@ def test_a_record_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     data = file(f"{folder}METADATA", b"Name: p\nVersion: 1\n")
     data += file(f"{folder}RECORD", b"".join(b"%d,,\n" % n for n in range(20)))
     files, texts = contents.merge(contents.read(image(tmp_path, data)))
-    monkeypatch.setattr(contents, "LIMITS", Limits(texts=2000))
+    monkeypatch.setattr(wheels, "LIMITS", Limits(texts=2000))
     with pytest.raises(ImageError, match=r"what the RECORD beside .* lists is too much"):
         list(wheels.wheels_of(texts, NO_LOCK, files))
 

@@ -134,13 +134,10 @@ absl::StatusOr<bool> Inflater::Step(size_t bytes) {
   const uint64_t last_read = read_ + std::max<size_t>(1, bytes / kReadShare);
   const uint64_t last_written = written_ + bytes;
   while (read_ < last_read && written_ < last_written) {
-    if (!FillIn(last_read - read_)) {
-      if (between_) {
-        Adopt();
-        return true;
-      }
-      return absl::InvalidArgumentError(absl::StrCat(
-          "the ", NameOf(coding_), " data breaks off after ", read_, " bytes"));
+    const bool more = FillIn(last_read - read_);
+    if (between_ && !more) {
+      Adopt();
+      return true;
     }
     if (std::exchange(between_, false)) {
       constexpr Bytef kMember = 0x1f;  // begins with it
@@ -162,8 +159,13 @@ absl::StatusOr<bool> Inflater::Step(size_t bytes) {
     }
     switch (result) {
       case Z_OK:
-      case Z_BUF_ERROR:
         break;
+      case Z_BUF_ERROR:
+        // At the end of what is read, bytes may be left that had no room.
+        if (more) break;
+        return absl::InvalidArgumentError(
+            absl::StrCat("the ", NameOf(coding_), " data breaks off after ",
+                         read_, " bytes"));
       case Z_STREAM_END:
         between_ = true;
         break;

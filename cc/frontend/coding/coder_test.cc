@@ -88,6 +88,22 @@ TEST_F(CoderTest, DeflateMayLackItsHeader) {
   EXPECT_FALSE(Inflated(Compressed(plain, kRawFormat), Coding::kGzip).ok());
 }
 
+// The last bytes of a run may have no room when all has been read: its end may
+// stand in the byte that says how long it is.
+TEST_F(CoderTest, WhatIsReadMayBeWrittenLater) {
+  for (size_t size = 1; size < 600; ++size) {
+    const std::string plain(size, 'a');
+    const std::string coded = Compressed(plain, kRawFormat);
+    for (const size_t step : {1, 4, 16, 100}) {
+      const auto result =
+          Inflated(coded, Coding::kDeflate, kNoLimit, coded.size(), step);
+      ASSERT_TRUE(result.ok())
+          << size << " in steps of " << step << ": " << result.status();
+      EXPECT_EQ(*result, plain);
+    }
+  }
+}
+
 TEST_F(CoderTest, GzipMayBeSeveralMembers) {
   const std::string coded = Compressed("one ", kGzipFormat) +
                             Compressed("", kGzipFormat) +
