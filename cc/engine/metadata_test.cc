@@ -1,7 +1,6 @@
 #include "cc/engine/metadata.h"
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -91,7 +90,7 @@ TEST(NarrowRanges, RefusesWhatIsNoJson) {
   EXPECT_EQ(NarrowRanges("{\"a\xff\": 1}", &specs).code(),
             absl::StatusCode::kDataLoss);
   // No four digits, the last of them half a letter.
-  for (const std::string_view digits : {"006\u00db", "0x41", " 041", "12"}) {
+  for (const char* const digits : {"006\u00db", "0x41", " 041", "12"}) {
     EXPECT_EQ(
         NarrowRanges(absl::StrCat("{\"\\u", digits, "\": 1}"), &specs).code(),
         absl::StatusCode::kDataLoss)
