@@ -33,7 +33,7 @@ _npm_repository = repository_rule(
 )
 
 def _extension_impl(mctx):
-    lock = json.decode(mctx.read(mctx.modules[0].tags.lock[0].file))
+    lock = json.decode(mctx.read([tag for module in mctx.modules for tag in module.tags.lock][0].file))
     for package in lock["npm"]:
         _npm_repository(name = "npm_" + package["name"].rpartition("/")[2], package = json.encode(package))
 
