@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bazel.image.private.processes import UserError
+from bazel.image.base.processes import UserError
 from bench.measure import Tree, pinned
 from bench.oip import Model
 from cc.server.serving import Server

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import grpc
 import numpy as np
 
-from bazel.image.private.processes import UserError, say
+from bazel.image.base.processes import UserError, say
 from bench import oip, oip_grpc, servers
 from bench.cases import Case
 from bench.oip import Array, Model, Request

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bazel.image.private import processes
-from bazel.image.private.processes import UserError
+from bazel.image.base import processes
+from bazel.image.base.processes import UserError
 from bench import oip, oip_grpc
 from bench.cases import Case
 from bench.measure import pinned

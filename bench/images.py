@@ -23,8 +23,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from bazel.image.private import processes, registry
-from bazel.image.private.processes import UserError, say
+from bazel.image.base import processes
+from bazel.image.base.processes import UserError, say
+from bazel.image.registry import registry
 from bazel.launcher.site import Site
 from bench.mirror import Mirror, serve
 from bench.peer import Buildah, run

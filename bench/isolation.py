@@ -24,8 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bazel.image.private import processes
-from bazel.image.private.processes import UserError, say
+from bazel.image.base import processes
+from bazel.image.base.processes import UserError, say
 from bench import oip
 from bench.cluster import Beside, Repository, Service, service
 from bench.measure import pinned

@@ -9,7 +9,7 @@ import paddle
 from paddle import nn
 from paddle.static import InputSpec
 
-from paddle_images import export
+from paddle_training import export
 
 _INPUTS, _OUTPUTS, _BYTES = 16, 4, 4
 

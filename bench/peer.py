@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bazel.image.private import processes, sandbox
-from bazel.image.private.processes import UserError
+from bazel.image.base import processes
+from bazel.image.base.processes import UserError
+from bazel.image.run import sandbox
 
 _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}\n'
 _PIP = "[global]\nindex-url = {mirror}/simple\ntrusted-host = 127.0.0.1\n"

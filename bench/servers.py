@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bazel.image.private import processes
-from bazel.image.private.processes import UserError
+from bazel.image.base import processes
+from bazel.image.base.processes import UserError
 from bench.measure import Tree, pinned
 from bench.oip import Model
 

@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from bazel.image.private import processes
-from bazel.image.private.processes import UserError, say
+from bazel.image.base import processes
+from bazel.image.base.processes import UserError, say
 from bench import generators, oip, page, servers
 from bench.cases import CASES, Case
 from bench.compare import ask, compare

@@ -25,8 +25,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bazel.image.private import processes
-from bazel.image.private.processes import UserError, say
+from bazel.image.base import processes
+from bazel.image.base.processes import UserError, say
 from bench import curves
 from bench.cluster import Beside, Repository, Service, service
 from bench.curves import Curve

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tritonclient.grpc import service_pb2
 
-from bazel.image.private.processes import UserError
+from bazel.image.base.processes import UserError
 from bench import oip, oip_grpc
 from bench.oip import Array, Model
 from bench.oip_grpc import METHOD, SERVICE, STREAM_METHOD, Call, framed

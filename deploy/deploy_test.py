@@ -21,7 +21,7 @@ from kubernetes.client.models.v1_pod_template_spec import V1PodTemplateSpec
 from kubernetes.client.models.v1_service import V1Service
 from kubernetes.client.models.v2_horizontal_pod_autoscaler import V2HorizontalPodAutoscaler
 
-from bazel.image.private import runtime
+from bazel.image.run import runtime
 from deploy import manifest, schemas
 from digits import train
 

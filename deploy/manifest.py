@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import click
 
-from bazel.image.private.processes import UserError
-from bazel.image.private.skopeo import MissingError, Skopeo
+from bazel.image.base.processes import UserError
+from bazel.image.registry.skopeo import MissingError, Skopeo
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 

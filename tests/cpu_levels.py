@@ -22,7 +22,7 @@ import click
 from tqdm import tqdm
 
 from bazel.model.levels import altered, levels
-from paddle_images import parameters
+from paddle_training import parameters
 
 # The best way to show each CPU here, then what trapping alone would miss: other silicon.
 LEVELS = (

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from bazel.image.private import processes
+from bazel.image.base import processes
 
 # A process that takes whatever time of a processor it gets.
 _BUSY = [sys.executable, "-I", "-S", "-c", "while True: pass"]

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bazel.image.private import facts, runtime
-from bazel.image.private.layout import Image
+from bazel.image.oci.layout import Image
+from bazel.image.report import facts
+from bazel.image.run import runtime
 from bazel.paddle.private import gpu_code
 
 IMAGES = {name: Image(Path("images", name)) for name in os.environ["IMAGES"].split()}

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bazel.image.private import facts, runtime
-from bazel.image.private.layout import Image
+from bazel.image.oci.layout import Image
+from bazel.image.report import facts
+from bazel.image.run import runtime
 
 IMAGES = {name: Image(Path("images", name)) for name in os.environ["IMAGES"].split()}
 PYTHON = [name for name in IMAGES if name != "inference"]

@@ -23,7 +23,7 @@ import tritonclient.http
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
-from bazel.image.private import runtime
+from bazel.image.run import runtime
 from bazel.model.private import ways
 from cc.server import grpc_client, serving
 

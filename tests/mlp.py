@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import numpy as np
 
-from paddle_images import classifier, training
+from paddle_training import classifier, training
 
 CLASSES = 10
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import numpy as np
 
-from paddle_images import training
+from paddle_training import training
 
 
 @training.program
@@ -16,7 +16,7 @@ def main(run: training.Run, size: int) -> None:
     """Exports; its help text is this file's."""
     import paddle
 
-    from paddle_images import export
+    from paddle_training import export
 
     net = paddle.vision.models.mobilenet_v2()
     net.eval()

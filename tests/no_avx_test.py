@@ -65,7 +65,7 @@ def test_python_programs_say_so(module: str, arguments: list[str], tmp_path: Pat
 def test_every_other_cpu_is_good_enough(cpu: str) -> None:
     try:
         levels.run_python(
-            ["-c", "from paddle_images import cpu; cpu.need_avx()"], levels.level(cpu)
+            ["-c", "from paddle_training import cpu; cpu.need_avx()"], levels.level(cpu)
         )
     except levels.NotShownError as reason:
         pytest.skip(str(reason))

@@ -17,8 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from bazel.image.private import processes, registry, runtime, sandbox
-from bazel.image.private.layout import Image, Json
+from bazel.image.base import processes
+from bazel.image.oci.layout import Image, Json
+from bazel.image.registry import registry
+from bazel.image.run import runtime, sandbox
 
 IMAGES = {name: Path("images", name).absolute() for name in ("inference", "slim", "train")}
 USER = "65532:65532"

@@ -15,8 +15,8 @@ import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bazel.image.private import processes
-from bazel.image.private.layout import Image
+from bazel.image.base import processes
+from bazel.image.oci.layout import Image
 
 # What a host may have and no build may need.
 HOST_TOOLCHAINS = (

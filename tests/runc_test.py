@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from bazel.image.private import layout, sandbox
+from bazel.image.oci import layout
+from bazel.image.run import sandbox
 
 IMAGE = layout.Image(Path(os.environ["IMAGE"]))
 TOOLS = Path(os.environ["TOOLS_ROOT"]).resolve()

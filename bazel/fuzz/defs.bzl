@@ -199,6 +199,6 @@ def fuzz_run(name, tests, **kwargs):
             "RUN": "$(rootpath %s)" % run,
         },
         main = main,
-        deps = [Label("//bazel/image:namespaces")],
+        deps = [Label("//bazel/image/base:namespaces")],
         **kwargs
     )

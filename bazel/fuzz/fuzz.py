@@ -23,8 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from bazel.image.private import processes
-from bazel.image.private.processes import UserError
+from bazel.image.base import processes
+from bazel.image.base.processes import UserError
 
 _FRAME = re.compile(r"\(\S*/ld-linux-x86-64\.so\.2\+(0x[0-9a-f]+)\)")
 _STATUS = re.compile(r"^#(\d+)\t.*cov: (\d+) ft: (\d+) corp: (\d+)/\S+.* exec/s: (\d+)")

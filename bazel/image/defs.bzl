@@ -9,11 +9,11 @@ load("//bazel/image:defs.bzl", "deb_layer", "file_layer", "paddle_image", "paddl
 ```
 """
 
+load("//bazel/image/layer:layer.bzl", "layer")
+load("//bazel/image/layer:user_layer.bzl", _user_layer = "user_layer")
 load("//bazel/image/private:deploy_manifest.bzl", _deploy_manifest = "deploy_manifest")
-load("//bazel/image/private:layer.bzl", "layer")
 load("//bazel/image/private:paddle_image.bzl", _paddle_image = "paddle_image")
 load("//bazel/image/private:program.bzl", _paddle_registry = "paddle_registry", _paddle_report = "paddle_report", _paddle_verify = "paddle_verify")
-load("//bazel/image/private:user_layer.bzl", _user_layer = "user_layer")
 
 deploy_manifest = _deploy_manifest
 paddle_image = _paddle_image

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bazel.image.private import namespaces
+from bazel.image.base import namespaces
 from bazel.launcher import install
 from bazel.launcher.fake_site import GPGV, PEM, Checkout, Mirror, deb, jar
 

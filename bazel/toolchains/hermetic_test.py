@@ -8,7 +8,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from bazel.image.private import namespaces
+from bazel.image.base import namespaces
 
 BWRAP = Path(os.environ["BWRAP"])
 TOOLS = Path(os.environ["TOOLS_ROOT"]).resolve()

@@ -80,7 +80,7 @@ def _cache() -> Path:
 
 
 def _fetch(urls: list[str], integrity: str, prefix: str, folder: Path) -> None:
-    """Puts the archive's contents into `folder`, which is there afterwards as a whole or not at all."""
+    """Puts the archive into `folder`, which is there afterwards as a whole or not at all."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix="new-", dir=folder.parent))

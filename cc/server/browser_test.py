@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from bazel.image.private import namespaces
-from bazel.image.testdata.browser import Browser, browser
+from bazel.image.base import namespaces
+from bazel.image.tests.browser import Browser, browser
 from cc.server.repository import ROWS, Repository, infer, request
 from cc.server.serving import Server, serving, until
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bazel.image.private import namespaces
+from bazel.image.base import namespaces
 from cc.server.digits import make_repository
 
 UNSHARE = [os.environ["UNSHARE"], "--user", "--map-root-user", "--net", "--pid", "--fork"]

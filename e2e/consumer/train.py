@@ -1,6 +1,6 @@
 """Trains a classifier of Iris flowers, in a second."""
 
-from paddle_images import classifier, training
+from paddle_training import classifier, training
 
 
 @training.program

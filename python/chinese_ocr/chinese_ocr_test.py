@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 
-from paddle_images import runtime, weights
+from paddle_training import runtime, weights
 
 runtime.start(0)
 import paddle

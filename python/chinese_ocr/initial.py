@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chinese_ocr import lines
-from paddle_images import checkpoint, training, weights
+from paddle_training import checkpoint, training, weights
 
 if TYPE_CHECKING:  # paddle may be imported only after runtime.start
     import paddle

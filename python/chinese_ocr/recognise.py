@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from chinese_ocr import ctc, lines
-from paddle_images import paths, runtime
+from paddle_training import paths, runtime
 
 
 @click.command(help=__doc__)
@@ -25,7 +25,7 @@ def main(model: Path, images: tuple[Path, ...]) -> None:
     runtime.start(0)
     import paddle
 
-    from paddle_images import export, parameters
+    from paddle_training import export, parameters
 
     try:
         parameters.load(model)  # a damaged file ends Paddle with a trace of C++

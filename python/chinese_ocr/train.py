@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chinese_ocr import ctc, lines, render
-from paddle_images import distributed, paths, training
+from paddle_training import distributed, paths, training
 
 if TYPE_CHECKING:  # paddle may be imported only after runtime.start
     import paddle
@@ -83,7 +83,7 @@ def main(
     import paddle
 
     from chinese_ocr import initial, network
-    from paddle_images import export
+    from paddle_training import export
 
     if characters_file:
         characters = lines.read_characters(characters_file)

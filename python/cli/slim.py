@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path[:] = [folder for folder in sys.path if Path(folder) != Path(__file__).parent]
 
 from cli.programs import Programs, module, need_home  # noqa: E402
-from paddle_images import cpu  # noqa: E402
+from paddle_training import cpu  # noqa: E402
 
 PROGRAMS = {name: module(f"slim.{name}") for name in ("quantize", "prune", "distill", "qat")}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cli.gpu_check import gpu_check
 from cli.notebook import notebook
 from cli.programs import Programs, in_image, module, need_home
-from paddle_images import cpu
+from paddle_training import cpu
 
 # A program is a module with a click command `main`; another one is a line here and one in BUILD.
 PROGRAMS = {

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bazel.image.private import namespaces
+from bazel.image.base import namespaces
 from digits import train, two_machines
 
 TRAINER = str(Path(os.environ["TRAINER"]).absolute())

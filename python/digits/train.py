@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paddle_images import classifier, training
+from paddle_training import classifier, training
 
 
 @training.program

@@ -17,7 +17,7 @@ import click
 import paddle_engine
 
 from lac.lexicon import Lexicon
-from paddle_images import paths
+from paddle_training import paths
 
 
 class Analyser:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from paddle_images import runtime
+from paddle_training import runtime
 
 runtime.start(0)
 import paddle

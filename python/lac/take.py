@@ -17,7 +17,7 @@ import numpy as np
 
 from lac import sentences
 from lac.lexicon import FILES, Lexicon
-from paddle_images import paths, runtime, training
+from paddle_training import paths, runtime, training
 
 _INT64 = 3  # VarType.INT64
 
@@ -37,7 +37,7 @@ def _convert(model: Path, out: Path) -> None:
     """
     from paddle.base.proto import framework_pb2
 
-    from paddle_images import export, parameters
+    from paddle_training import export, parameters
 
     program = framework_pb2.ProgramDesc()
     program.ParseFromString((model / "__model__").read_bytes())
@@ -58,7 +58,7 @@ def _save_samples(model: Path, lexicon: Lexicon, directory: Path) -> None:
     """Writes sentences and what the model, as the package has it, gives for them."""
     import paddle
 
-    from paddle_images import export
+    from paddle_training import export
 
     _, words, lod = lexicon.batch(list(sentences.TAGGED))
     paddle.enable_static()
@@ -96,7 +96,7 @@ def _save_samples(model: Path, lexicon: Lexicon, directory: Path) -> None:
 def main(out: Path, samples: Path | None) -> None:
     """Takes and converts; its help text is this file's."""
     runtime.start(0)
-    from paddle_images import export
+    from paddle_training import export
 
     package = _package()
     _convert(package / "model", out)

@@ -17,7 +17,7 @@ import click
 import nbformat
 from nbclient import NotebookClient
 
-from paddle_images import paths
+from paddle_training import paths
 
 
 @contextmanager

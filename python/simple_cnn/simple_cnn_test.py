@@ -5,7 +5,7 @@ import json
 import os
 from pathlib import Path
 
-from paddle_images import runtime
+from paddle_training import runtime
 
 runtime.start(0)
 import paddle

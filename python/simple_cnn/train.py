@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from paddle_images import classifier, training
+from paddle_training import classifier, training
 
 NOISE = 2.0  # standard deviation; that of the patterns is 1
 

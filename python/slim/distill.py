@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from paddle_images import training
+from paddle_training import training
 from slim import slimming
 
 

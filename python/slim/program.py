@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from paddle.base import core
 from paddle.base.proto import framework_pb2
 
-from paddle_images import parameters
-from paddle_images.export import PARAMETERS, PROGRAM, ModelError, is_quantised
+from paddle_training import parameters
+from paddle_training.export import PARAMETERS, PROGRAM, ModelError, is_quantised
 
 # The operators that oneDNN runs in int8, and the inputs that are quantised for them.
 INT8_OPERATORS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from paddle_images import training
+from paddle_training import training
 from slim import slimming
 
 

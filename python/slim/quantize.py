@@ -10,7 +10,7 @@ from typing import Any
 import click
 from numpy.typing import NDArray
 
-from paddle_images import training
+from paddle_training import training
 from slim import slimming
 
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from paddle_images import runtime
+from paddle_training import runtime
 
 runtime.start(0)
 import paddle

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 
-from paddle_images import paths, runtime, training
+from paddle_training import paths, runtime, training
 from slim.tasks import TASKS, Arrays, Task
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,7 +39,7 @@ def options(function: F) -> F:
 
 def begin(name: str, directory: Path) -> Task:
     """Looks at the float model and gives the task; a usage error when it is none to make slim."""
-    from paddle_images.export import ModelError
+    from paddle_training.export import ModelError
     from slim.program import Model
 
     try:
@@ -66,7 +66,7 @@ def trained(task: Task, directory: Path) -> Any:
     """The task's network with the parameters of the float model."""
     import paddle
 
-    from paddle_images import weights
+    from paddle_training import weights
 
     with paddle.utils.unique_name.guard():  # names of a process's first network, as the export has
         network = task.network()
@@ -117,7 +117,7 @@ def fit(
 
 def origin(directory: Path) -> str:
     """The digest by which a model's metadata names the float model that it was made of."""
-    from paddle_images.export import PARAMETERS
+    from paddle_training.export import PARAMETERS
 
     return f"sha256:{hashlib.sha256((directory / PARAMETERS).read_bytes()).hexdigest()}"
 
@@ -135,7 +135,7 @@ def finish(
     The metrics are those of the exported graph, run as it stands (int8 computed in float), so that
     they are the same on every CPU. The table, for people, adds what this CPU makes of it.
     """
-    from paddle_images import export
+    from paddle_training import export
     from slim.program import Model, tidy
 
     model = Model.load(raw)
@@ -190,7 +190,7 @@ def finish(
 
 def _inherited(float_model: Path, method: str) -> dict[str, Any]:
     """What the float model's metadata says of it and is true of the slim one as well."""
-    from paddle_images.export import METADATA
+    from paddle_training.export import METADATA
 
     try:
         told = json.loads((float_model / METADATA).read_text(encoding="utf-8"))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paddle_images import training
+from paddle_training import training
 
 Arrays = list[NDArray[Any]]
 

@@ -13,7 +13,7 @@ import numpy as np
 import paddle_engine
 from numpy.typing import NDArray
 
-from paddle_images import paths
+from paddle_training import paths
 from text_cls.vocabulary import Vocabulary
 
 _BATCH = 128

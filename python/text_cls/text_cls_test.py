@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bazel.model.tests.snippet import snippet
 from cc.server import serving
-from paddle_images import runtime
+from paddle_training import runtime
 
 runtime.start(0)
 import paddle

@@ -8,7 +8,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from paddle_images import training
+from paddle_training import training
 
 _WARM_UP = 10  # a tenth of the steps
 SAMPLES = 64  # held-out reviews, the first ones
@@ -40,7 +40,7 @@ def main(
     """Trains, measures, exports; its help text is this file's."""
     import paddle
 
-    from paddle_images import export
+    from paddle_training import export
     from text_cls import data, network
     from text_cls.vocabulary import PAD, Vocabulary
 

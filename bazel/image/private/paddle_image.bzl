@@ -2,12 +2,12 @@
 
 load("@bazel_skylib//rules:write_file.bzl", "write_file")
 load("@rules_oci//oci:defs.bzl", "oci_image", "oci_load", "oci_push")
-load("//bazel/image/private:contract.bzl", "contract_test")
-load(":annotations.bzl", "image_annotations")
-load(":layer.bzl", "layer")
+load("//bazel/image/attest:annotations.bzl", "image_annotations")
+load("//bazel/image/attest:sbom.bzl", "image_referrers", "image_sbom", "sbom_test")
+load("//bazel/image/layer:layer.bzl", "layer")
+load("//bazel/image/layer:user_layer.bzl", "user_layer")
+load("//bazel/image/run:contract.bzl", "contract_test")
 load(":program.bzl", "image_program")
-load(":sbom.bzl", "image_referrers", "image_sbom", "sbom_test")
-load(":user_layer.bzl", "user_layer")
 
 USER = 65532
 _HOME = "/home/nonroot"
@@ -248,7 +248,7 @@ def paddle_image(
             "@debian_tools//:bin/docker-registry": "docker-registry",
             "@debian_tools//:bin/skopeo": "skopeo",
         },
-        program = "//bazel/image/private:push",
+        program = "//bazel/image/push:push",
         tags = tags,
         texts = {
             "default-tags": json.encode([version]),
@@ -260,7 +260,7 @@ def paddle_image(
     oci_load(
         name = name + "_load",
         image = name,
-        loader = "//bazel/image/private:loader",
+        loader = "//bazel/image/push:loader",
         repo_tags = ["%s:%s" % (repository, version)],
         tags = tags,
         visibility = visibility,
@@ -272,7 +272,7 @@ def paddle_image(
             name: "layout",
             "@debian_tools//:bin/bwrap": "bwrap",
         },
-        program = "//bazel/image/private:run",
+        program = "//bazel/image/run:run",
         tags = tags,
         texts = {"name": repository},
         visibility = visibility,

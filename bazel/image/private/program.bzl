@@ -63,7 +63,7 @@ def paddle_registry(name, **kwargs):
         name = name,
         data = ["@debian_tools//:root"],
         files = {"@debian_tools//:bin/docker-registry": "docker-registry"},
-        program = "//bazel/image/private:registry",
+        program = "//bazel/image/registry:registry",
         **kwargs
     )
 
@@ -101,7 +101,7 @@ def paddle_verify(name, images, **kwargs):
             "//bazel/debian:is_patched": {"//:security_lock.json": "lock=security_lock.json"},
             "//conditions:default": {},
         }),
-        program = "//bazel/image/private:verify",
+        program = "//bazel/image/push:verify",
         **kwargs
     )
 
@@ -130,6 +130,6 @@ def paddle_report(name, images, **kwargs):
     image_program(
         name = name,
         files = files,
-        program = "//bazel/image/private:report",
+        program = "//bazel/image/report:report",
         **kwargs
     )

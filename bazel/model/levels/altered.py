@@ -2,7 +2,7 @@
 
     altered.py SETTING[,SETTING...] MAIN [ARGUMENT...]
 
-What is taken away, beside the environment variables of paddle_images.runtime, is what
+What is taken away, beside the environment variables of paddle_training.runtime, is what
 training.refuse_unportable would refuse: the program gets the unportable kind in its place.
 """
 
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from paddle_images import runtime, training
+from paddle_training import runtime, training
 
 UNPORTABLE = {"GroupNorm": "BatchNorm", "Momentum": "Adam", "Lamb": "Adam"}
 SETTINGS = (*runtime.DETERMINISTIC_ENVIRONMENT, *UNPORTABLE)

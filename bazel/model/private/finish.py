@@ -15,7 +15,7 @@ import click
 import paddle_engine
 
 from bazel.model.private import card
-from paddle_images import export
+from paddle_training import export
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from paddle_images import runtime
+from paddle_training import runtime
 
 runtime.start(0)
 import paddle

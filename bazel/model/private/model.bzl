@@ -12,7 +12,7 @@ PaddleModelInfo = provider(
 )
 
 # What a training program's bits may not depend on. MKL_CBWR gives every CPU the
-# same SGEMM, one thread one order of additions; see python/paddle_images/runtime.py,
+# same SGEMM, one thread one order of additions; see python/paddle_training/runtime.py,
 # which sets both as well for those who run a trainer by hand.
 _DETERMINISTIC_ENVIRONMENT = {
     "HOME": "/tmp",  # the sandbox's own; paddle.jit keeps the sources that it makes below it

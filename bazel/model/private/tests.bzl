@@ -46,7 +46,7 @@ def paddle_parity_test(name, model, tolerance = 1e-5, **kwargs):
     samples = model.same_package_label(model.name + ".samples")
     pytest_test(
         name = name,
-        srcs = [Label("//bazel/model/private:parity_test.py")],
+        srcs = [Label("//bazel/model/private:parity_check.py")],
         data = [
             model,
             samples,
@@ -62,7 +62,7 @@ def paddle_parity_test(name, model, tolerance = 1e-5, **kwargs):
         },
         deps = [
             Label("//bazel/model/private:ways"),
-            Label("//python/paddle_images"),
+            Label("//python/paddle_training"),
         ],
         **kwargs
     )
@@ -89,7 +89,7 @@ def paddle_reproducible_test(name, trainer, main, args = [], cpus = _CPUS, **kwa
     """
     pytest_test(
         name = name,
-        srcs = [Label("//bazel/model/private:reproducible_test.py")],
+        srcs = [Label("//bazel/model/private:reproducible_check.py")],
         data = [trainer, main] + LEVELS_DATA,
         env = LEVELS_ENV | {
             "CPUS": " ".join(cpus),
@@ -110,7 +110,7 @@ def paddle_resume_test(name, trainer, module, steps, save_every, args = [], **kw
 
     Kills it by SIGKILL three times, one of them while it writes a checkpoint,
     and compares model and samples with those of a run that nobody kills. The
-    trainer is one of `paddle_images.training`, with `--samples`.
+    trainer is one of `paddle_training.training`, with `--samples`.
 
     Args:
       name: name of the test.
@@ -123,7 +123,7 @@ def paddle_resume_test(name, trainer, module, steps, save_every, args = [], **kw
     """
     pytest_test(
         name = name,
-        srcs = [Label("//bazel/model/private:resume_test.py")],
+        srcs = [Label("//bazel/model/private:resume_check.py")],
         data = [trainer],
         env = {
             "EVERY": str(save_every),

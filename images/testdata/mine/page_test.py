@@ -10,7 +10,7 @@ HERE = Path("images/testdata/mine")
 # What stands elsewhere here: the trainer of docs/training.md, and the rules with one test.
 HERE_INSTEAD = {
     '"//python/mine:train"': '"//bazel/model/tests/mine:train"',
-    '"//bazel/image:defs.bzl"': '"//bazel/image/testdata:one_test.bzl"',
+    '"//bazel/image:defs.bzl"': '"//bazel/image/tests:one_test.bzl"',
 }
 
 

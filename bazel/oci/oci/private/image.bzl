@@ -80,7 +80,7 @@ def _describe(ctx, layer, index):
         args.add("--zstd", toolchain.oci.zstd)
         tools.append(toolchain.oci.files)
     ctx.actions.run(
-        executable = ctx.executable._layout,
+        executable = ctx.executable._image_tool,
         arguments = [args],
         inputs = [layer],
         tools = depset(transitive = tools),
@@ -135,7 +135,7 @@ def _oci_image_impl(ctx):
             inputs.append(file)
 
     ctx.actions.run(
-        executable = ctx.executable._layout,
+        executable = ctx.executable._image_tool,
         arguments = [args],
         # The layers are inputs because those that are source files are copied.
         inputs = depset(inputs + layers, transitive = transitive),
@@ -182,9 +182,9 @@ oci_image = rule(
         "user": attr.string(doc = "USER or UID[:GID] that the program runs as."),
         "variant": attr.string(doc = "Variant of the architecture, like v8."),
         "workdir": attr.string(doc = "The program's working directory."),
-        "_layout": attr.label(
+        "_image_tool": attr.label(
             doc = "Writes layouts.",
-            default = "//oci/private:layout",
+            default = "//oci/private:image",
             cfg = "exec",
             executable = True,
         ),

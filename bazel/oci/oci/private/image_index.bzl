@@ -35,7 +35,7 @@ def _oci_image_index_impl(ctx):
 
     transitive = [layout_inputs(image) for image in images]
     ctx.actions.run(
-        executable = ctx.executable._layout,
+        executable = ctx.executable._image_tool,
         arguments = [args],
         inputs = depset(inputs, transitive = transitive),
         outputs = [layout, digest],
@@ -70,9 +70,9 @@ oci_image_index = rule(
             doc = "Lets the rule change the platform of its images.",
             default = "@bazel_tools//tools/allowlists/function_transition_allowlist",
         ),
-        "_layout": attr.label(
+        "_image_tool": attr.label(
             doc = "Writes layouts.",
-            default = "//oci/private:layout",
+            default = "//oci/private:image",
             cfg = "exec",
             executable = True,
         ),

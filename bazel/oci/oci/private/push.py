@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from oci.private.layout import LayoutError, read_blob, read_manifest_descriptor
+from oci.layout import LayoutError, read_blob, read_manifest_descriptor
 from oci.processes import user_path
 from oci.skopeo import REFUSED, RefusedError, Skopeo, SkopeoError, finish, split_access
 

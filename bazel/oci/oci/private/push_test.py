@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from oci import leftovers
-from oci.private import layout, transfer
+from oci import layout, leftovers
+from oci.private import transfer
 
 HOST = "registry.example.com"
 TO = HOST + "/team/name"
@@ -44,10 +44,10 @@ class PushTest(unittest.TestCase):
         self.addCleanup(temporary.cleanup)
         self.root = Path(temporary.name)
         out = layout.Layout(self.root / "image")
-        config = out.add(layout.dump({"os": "linux"}), layout.OCI_CONFIG)
+        config = out.json(layout.OCI_CONFIG, {"os": "linux"})
         manifest = layout.dump({"schemaVersion": 2, "config": config, "layers": []})
         self.digest = layout.sha256(manifest)
-        out.close(out.add(manifest, layout.OCI_MANIFEST))
+        out.finish(out.blob(layout.OCI_MANIFEST, manifest))
         self.calls = self.root / "calls"
         # For a tag that is called `other` the registry has something else.
         blobs = self.root / "image" / "blobs" / "sha256"
@@ -100,10 +100,10 @@ done
     def large_layer(self) -> None:
         """Another image, of more than a pipe holds."""
         out = layout.Layout(self.root / "large")
-        config = out.add(layout.dump({"os": "linux"}), layout.OCI_CONFIG)
-        layer = out.add(bytes(1 << 20), layout.OCI_LAYER)
+        config = out.json(layout.OCI_CONFIG, {"os": "linux"})
+        layer = out.blob(layout.OCI_LAYER, bytes(1 << 20))
         manifest = {"schemaVersion": 2, "config": config, "layers": [layer]}
-        out.close(out.add(layout.dump(manifest), layout.OCI_MANIFEST))
+        out.finish(out.json(layout.OCI_MANIFEST, manifest))
 
     def logins(self) -> Any:
         """What the last skopeo was given."""

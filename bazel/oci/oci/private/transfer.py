@@ -19,8 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from oci.logins import LoginError
-from oci.private.layout import (
+from oci.layout import (
     OCI_INDEX,
     Json,
     LayoutError,
@@ -29,6 +28,7 @@ from oci.private.layout import (
     read_blob,
     read_manifest_descriptor,
 )
+from oci.logins import LoginError
 from oci.private.push import push
 from oci.processes import exit_on_signals, running
 from oci.skopeo import complaint

@@ -1,0 +1,60 @@
+"""bundled.yaml is true of the wheels that are locked: their bytes say so."""
+
+import json
+import mmap
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bazel.image.attest import contents
+
+LOCK = json.loads(Path(os.environ["LOCK"]).read_text())
+VERSIONS = {wheel["name"].replace("_", "-"): wheel["version"] for wheel in LOCK["wheels"]}
+
+
+def wheels() -> Iterator[tuple[str, Path]]:
+    """Name and folder of each wheel that this test has."""
+    for site in os.environ["WHEELS"].split():
+        for info in Path(site).glob("*.dist-info"):
+            yield info.name.split("-")[0].replace("_", "-"), Path(site)
+
+
+def libraries() -> Iterator[Any]:
+    for wheel, site in wheels():
+        for entry in contents.bundled():
+            if wheel in entry["wheels"]:
+                for library in entry["libraries"]:
+                    yield pytest.param(site, library, id=f"{wheel}: {library['name']}")
+
+
+def test_versions_are_those_of_the_lock() -> None:
+    """Another version of a wheel carries other libraries: see what its bytes say of them."""
+    told = {name: entry["version"] for entry in contents.bundled() for name in entry["wheels"]}
+    assert told == {name: VERSIONS[name] for name in told}
+    assert {name for name, _ in wheels()} <= told.keys()
+
+
+@pytest.mark.parametrize(("site", "library"), list(libraries()))
+def test_the_bytes_say_so(site: Path, library: dict[str, str]) -> None:
+    text = bytes.fromhex(library["code"]) if "code" in library else library["proof"].encode()
+    with (
+        (site / library["file"]).open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        assert data.find(text) >= 0
+
+
+@pytest.mark.parametrize(("site", "library"), [p for p in libraries() if "zlib" in str(p.id)])
+def test_zlib_comes_without_minizip(site: Path, library: dict[str, str]) -> None:
+    """images/inference.vex.yaml says so."""
+    with (
+        (site / library["file"]).open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        assert data.find(library["proof"].encode()) >= 0
+        # Its functions' names, and what its two halves say of themselves.
+        for text in (b"zipOpen", b"unzOpen", b" zip 1.01 Copyright", b" unzip 1.01 Copyright"):
+            assert data.find(text) == -1

@@ -1,0 +1,33 @@
+"""contract_test: holds an image to a YAML file."""
+
+load("@rules_python//python:defs.bzl", "py_test")
+
+def contract_test(name, image, contract, budget = {}, **kwargs):
+    """A test of an image's config, files, libraries, sizes and commands.
+
+    Args:
+      name: of the test.
+      image: an oci_image.
+      contract: YAML file; docs/images.md has its keys.
+      budget: `unpacked_mb`, `compressed_mb`.
+      **kwargs: what all tests have.
+    """
+    kwargs = {"size": "medium"} | kwargs
+    for key in budget:
+        if key not in ["unpacked_mb", "compressed_mb"]:
+            fail("%s: budget has the key %r, known are unpacked_mb and compressed_mb" % (name, key))
+    py_test(
+        name = name,
+        srcs = ["//bazel/image/run:contract.py"],
+        args = [
+            "--layout=$(rootpath %s)" % image,
+            "--contract=$(rootpath %s)" % contract,
+        ] + ["--%s=%d" % (key.replace("_", "-"), value) for key, value in budget.items()],
+        data = [
+            contract,
+            image,
+        ],
+        main = "//bazel/image/run:contract.py",
+        deps = ["//bazel/image/run:contract"],
+        **kwargs
+    )

@@ -1,0 +1,5 @@
+"""Runs what is in another repository."""
+
+from oci.private import image  # type: ignore[import-not-found, unused-ignore]
+
+print(image.__name__)
