@@ -159,6 +159,11 @@ def _below(ordered: Sequence[str], folder: str) -> Sequence[str]:
     return ordered[start:end]  # "0" comes after "/"
 
 
+def locked(locks: Iterable[Path], kind: str) -> dict[str, list[Any]]:
+    """What several locks have, as one: their `packages` or `wheels`."""
+    return {kind: [entry for lock in locks for entry in json.loads(lock.read_text())[kind]]}
+
+
 def components(
     image: Image,
     layers: Iterable[LayerContents],

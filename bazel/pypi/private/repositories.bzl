@@ -94,6 +94,16 @@ alias(name = "{name}", actual = {library})
 alias(name = "site_packages", actual = {site_packages})
 """
 
+_LOCKS_BUILD = """\
+package(default_visibility = ["//visibility:public"])
+
+# The locks that wheels in images come from.
+filegroup(
+    name = "locks",
+    srcs = {locks},
+)
+"""
+
 def _actual(label, large):
     """What an alias stands for: a label, or where large wheels are not fetched the stand-in."""
     return """select({{
@@ -109,7 +119,7 @@ def _hub_impl(rctx):
             library = _actual("@%s//:library" % repository, large),
             site_packages = _actual("@%s//:site_packages" % repository, large),
         ))
-    rctx.file("BUILD.bazel", "")
+    rctx.file("BUILD.bazel", _LOCKS_BUILD.format(locks = rctx.attr.locks.values()))
     rctx.file("locks.bzl", "# Hub -> the lock of its wheels.\nLOCKS = {%s}\n" % ", ".join(
         ["%r: Label(%r)" % item for item in rctx.attr.locks.items()],
     ))

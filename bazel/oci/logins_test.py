@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from oci import logins
+from bazel.oci import logins
 
 HOST = "registry.example.com"
 TO = HOST + "/team/name"

@@ -1,6 +1,6 @@
 """oci_image_rule: an image of layers, as an OCI layout."""
 
-load("//oci:toolchain.bzl", "TOOLCHAIN_TYPE")
+load("//bazel/oci:toolchain.bzl", "TOOLCHAIN_TYPE")
 load(":common.bzl", "layout_inputs", "layout_of")
 
 # ctx.actions.run takes a function, not a number.
@@ -184,7 +184,7 @@ oci_image = rule(
         "workdir": attr.string(doc = "The program's working directory."),
         "_image_tool": attr.label(
             doc = "Writes layouts.",
-            default = "//oci/private:image",
+            default = "//bazel/oci/private:image",
             cfg = "exec",
             executable = True,
         ),

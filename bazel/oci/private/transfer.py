@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from oci.layout import (
+from bazel.oci.layout import (
     OCI_INDEX,
     Json,
     LayoutError,
@@ -28,10 +28,10 @@ from oci.layout import (
     read_blob,
     read_manifest_descriptor,
 )
-from oci.logins import LoginError
-from oci.private.push import push
-from oci.processes import exit_on_signals, running
-from oci.skopeo import complaint
+from bazel.oci.logins import LoginError
+from bazel.oci.private.push import push
+from bazel.oci.processes import exit_on_signals, running
+from bazel.oci.skopeo import complaint
 
 # The time of every entry of a tarball, that of upstream's.
 TARBALL_TIME = 1672560000
@@ -154,7 +154,7 @@ def load(args: argparse.Namespace) -> int:
             process.stdin.close()
         process.wait()
     if process.returncode:
-        print(f"rules_oci: {Path(command[0]).name} could not load the image", file=sys.stderr)
+        print(f"paddle_images: {Path(command[0]).name} could not load the image", file=sys.stderr)
     return process.returncode
 
 

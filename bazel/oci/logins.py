@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from oci.processes import run, user_path
+from bazel.oci.processes import run, user_path
 
 Json = dict[str, Any]
 

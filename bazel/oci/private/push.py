@@ -11,9 +11,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from oci.layout import LayoutError, read_blob, read_manifest_descriptor
-from oci.processes import user_path
-from oci.skopeo import REFUSED, RefusedError, Skopeo, SkopeoError, finish, split_access
+from bazel.oci.layout import LayoutError, read_blob, read_manifest_descriptor
+from bazel.oci.processes import user_path
+from bazel.oci.skopeo import REFUSED, RefusedError, Skopeo, SkopeoError, finish, split_access
 
 # What the OCI distribution specification lets repositories and tags be.
 _COMPONENT = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"

@@ -11,8 +11,8 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from oci import layout
-from oci.private import image
+from bazel.oci import layout
+from bazel.oci.private import image
 
 
 class LayoutTest(unittest.TestCase):

@@ -9,7 +9,7 @@ OciToolchainInfo = provider(
     },
 )
 
-TOOLCHAIN_TYPE = str(Label("//oci:toolchain_type"))
+TOOLCHAIN_TYPE = str(Label("//bazel/oci:toolchain_type"))
 
 def _oci_toolchain_impl(ctx):
     programs = [file for file in [ctx.file.skopeo, ctx.file.zstd] if file]
@@ -34,7 +34,7 @@ oci_toolchain(
 toolchain(
     name = "toolchain",
     toolchain = ":programs",
-    toolchain_type = "@rules_oci//oci:toolchain_type",
+    toolchain_type = "//bazel/oci:toolchain_type",
 )
 ```
 """,

@@ -11,7 +11,7 @@ import unittest
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from oci import leftovers, processes
+from bazel.oci import leftovers, processes
 
 HANGS = ["sleep", "1000"]
 STUBBORN = "trap '' TERM; echo; exec sleep 1000"

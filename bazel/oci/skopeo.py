@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from oci import logins
-from oci.processes import running, user_path
+from bazel.oci import logins
+from bazel.oci.processes import running, user_path
 
 # The exit code of a push whose manifest the registry does not take.
 REFUSED = 3

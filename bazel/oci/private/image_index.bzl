@@ -72,7 +72,7 @@ oci_image_index = rule(
         ),
         "_image_tool": attr.label(
             doc = "Writes layouts.",
-            default = "//oci/private:image",
+            default = "//bazel/oci/private:image",
             cfg = "exec",
             executable = True,
         ),

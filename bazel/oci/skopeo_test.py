@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from oci import logins, skopeo
+from bazel.oci import logins, skopeo
 
 TAG = "sha256-" + "404" * 21 + "0.sig"
 PLACE = f"reading manifest {TAG} in registry.example.com:40404/team/404: "

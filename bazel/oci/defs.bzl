@@ -5,11 +5,11 @@ The macros take lists and dicts where the rules take files.
 
 load("@bazel_skylib//lib:types.bzl", "types")
 load("@bazel_skylib//rules:write_file.bzl", "write_file")
-load("//oci/private:common.bzl", "internal_tags")
-load("//oci/private:image.bzl", _oci_image_rule = "oci_image")
-load("//oci/private:image_index.bzl", _oci_image_index_rule = "oci_image_index")
-load("//oci/private:load.bzl", _oci_load_rule = "oci_load")
-load("//oci/private:push.bzl", _oci_push_rule = "oci_push")
+load("//bazel/oci/private:common.bzl", "internal_tags")
+load("//bazel/oci/private:image.bzl", _oci_image_rule = "oci_image")
+load("//bazel/oci/private:image_index.bzl", _oci_image_index_rule = "oci_image_index")
+load("//bazel/oci/private:load.bzl", _oci_load_rule = "oci_load")
+load("//bazel/oci/private:push.bzl", _oci_push_rule = "oci_push")
 
 oci_image_rule = _oci_image_rule
 oci_image_index_rule = _oci_image_index_rule

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from oci import layout, leftovers
-from oci.private import transfer
+from bazel.oci import layout, leftovers
+from bazel.oci.private import transfer
 
 HOST = "registry.example.com"
 TO = HOST + "/team/name"

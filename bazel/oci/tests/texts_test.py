@@ -6,7 +6,7 @@ import sys
 import unittest
 from pathlib import Path
 
-from oci.layout import read_blob, read_manifest_descriptor
+from bazel.oci.layout import read_blob, read_manifest_descriptor
 
 TEXTS = ["", " ", "a\rb", "c\nd\n", "%5Cn", "e,f", "'\"\\$x", "中文"]
 

@@ -1,6 +1,6 @@
 """oci_push_rule: pushes an image to a registry."""
 
-load("//oci:toolchain.bzl", "TOOLCHAIN_TYPE")
+load("//bazel/oci:toolchain.bzl", "TOOLCHAIN_TYPE")
 load(":common.bzl", "layout_inputs", "layout_of", "runfile", "shell_quote", "write_launcher")
 
 def _oci_push_impl(ctx):
@@ -50,7 +50,7 @@ The user's logins are used, as docker, podman and skopeo keep them; README.md sa
         ),
         "_transfer": attr.label(
             doc = "Pushes.",
-            default = "//oci/private:transfer",
+            default = "//bazel/oci/private:transfer",
             cfg = "exec",
             executable = True,
         ),

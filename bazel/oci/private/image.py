@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from oci.layout import (
+from bazel.oci.layout import (
     DOCKER_CONFIG,
     DOCKER_LAYER,
     DOCKER_MANIFEST,
@@ -39,7 +39,7 @@ from oci.layout import (
     read_manifest_descriptor,
     sha256,
 )
-from oci.processes import running
+from bazel.oci.processes import running
 
 EPOCH = "1970-01-01T00:00:00Z"
 CHUNK = 1 << 20
@@ -383,7 +383,7 @@ def main(argv: list[str], stderr: IO[str] = sys.stderr) -> int:
         else:
             write_index(args)
     except LayoutError as error:
-        print(f"rules_oci: {error}", file=stderr)
+        print(f"paddle_images: {error}", file=stderr)
         return 1
     return 0
 

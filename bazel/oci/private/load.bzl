@@ -65,7 +65,7 @@ The tarball is streamed; it is a file only in the output group `tarball`.
         ),
         "_transfer": attr.label(
             doc = "Writes tarballs and hands them to the loader.",
-            default = "//oci/private:transfer",
+            default = "//bazel/oci/private:transfer",
             cfg = "exec",
             executable = True,
         ),

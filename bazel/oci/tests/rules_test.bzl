@@ -2,7 +2,7 @@
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load("@bazel_skylib//rules:write_file.bzl", "write_file")
-load("//oci:defs.bzl", "oci_image", "oci_image_index", "oci_load", "oci_push_rule")
+load("//bazel/oci:defs.bzl", "oci_image", "oci_image_index", "oci_load", "oci_push_rule")
 
 def _refuses_impl(ctx):
     env = analysistest.begin(ctx)
