@@ -121,7 +121,7 @@ class ProcessesTest(unittest.TestCase):
     def test_a_starter_that_is_killed_takes_all_along(self) -> None:
         for program in (HANGS, ["sh", "-c", STUBBORN]):
             code = (
-                "import os, signal; from oci.processes import start;"
+                "import os, signal; from bazel.oci.processes import start;"
                 f"start({program!r}); os.kill(os.getpid(), signal.SIGKILL)"
             )
             done = subprocess.run([sys.executable, "-c", code], check=False)
