@@ -62,7 +62,8 @@ def _python_sources(ctx, target):
 def _module_of(ctx, target, sources):
     """The module that a py_binary runs: by Bazel's convention NAME.py of its package."""
     repository = target.label.workspace_name
-    main = "%s%s/%s.py" % ("../%s/" % repository if repository else "", target.label.package, target.label.name)
+    folders = (["..", repository] if repository else []) + ([target.label.package] if target.label.package else [])
+    main = "/".join(folders + [target.label.name + ".py"])
     for path, file in sources.items():
         if file.short_path == main:
             inside = path.removeprefix(ctx.attr.program_folder + "/")
