@@ -26,7 +26,7 @@ from pathlib import Path
 from bazel.image.base import processes
 from bazel.image.base.processes import UserError, say
 from bazel.image.registry import registry
-from bazel.launcher.site import Site
+from bazel.site.settings import Site
 from bench.mirror import Mirror, serve
 from bench.peer import Buildah, run
 from tests.reproduce import copy_checkout

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from bazel.launcher import fake_site, startup
-from bazel.launcher.site import Site
+from bazel.site.settings import Site
 
 BAZEL = Path(os.environ["BAZEL"]).resolve()
 BAZELISK = Path(os.environ["BAZELISK"]).resolve()

@@ -10,11 +10,11 @@ import fcntl
 import json
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-Say = Callable[[str, bool], None]  # shows a line; True: a passing one
+from bazel.site.messages import Say
 
 _RECORD = "contents.json"
 

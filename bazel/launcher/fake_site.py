@@ -23,7 +23,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from bazel.launcher import forky, update
+from bazel.launcher import forky
 
 _ROOT = Path(__file__).absolute().parents[2]
 _LIB = "usr/lib/x86_64-linux-gnu"
@@ -182,7 +182,7 @@ class Checkout:
         self.mirror = mirror
         self.folder = folder / "check 出"  # as users have them
         self.cache = folder / "home/.cache/paddle_images/launcher"
-        for package in ("launcher", "debian/private"):
+        for package in ("launcher", "debian/archive", "site"):
             (self.folder / "bazel" / package).mkdir(parents=True)
             for source in (_ROOT / "bazel" / package).glob("*.py"):
                 shutil.copy(source, self.folder / "bazel" / package)
@@ -198,7 +198,12 @@ class Checkout:
             tar.addfile(info, io.BytesIO(_BAZELISK.encode()))
         mirror.files["/npm/@bazel/bazelisk/-/bazelisk-1.28.1.tgz"] = tgz.getvalue()
         digest = base64.b64encode(hashlib.sha512(tgz.getvalue()).digest()).decode()
-        self.npm = {**update.BAZELISK, "integrity": f"sha512-{digest}"}
+        self.npm = {
+            "name": "@bazel/bazelisk",
+            "version": "1.28.1",
+            "file": "bazelisk-linux_amd64",
+            "integrity": f"sha512-{digest}",
+        }
         self.write_lock()
         (folder / "ca.pem").write_text(PEM)
         (folder / "bin").mkdir()

@@ -22,10 +22,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from bazel.debian.private import archive
-from bazel.launcher import contents, fetch, forky, modules
-from bazel.launcher.contents import Say
-from bazel.launcher.site import Problem, Site, without_credentials
+from bazel.debian.archive import archive, deb
+from bazel.launcher import contents, modules, newest
+from bazel.site import fetch
+from bazel.site.messages import Problem, Say
+from bazel.site.settings import Site, without_credentials
 
 _PROJECT = Path(__file__).resolve().parents[2]
 
@@ -143,9 +144,9 @@ def _install(
         shutil.rmtree(build)
         build.mkdir()
         with tempfile.TemporaryDirectory(prefix="new-", dir=build.parent) as folder:
-            own = forky.host_verifier()
+            own = newest.host_verifier()
             verifier = own or _locked_verifier(Path(folder), downloads, site)
-            again = forky.resolve_again(lock["packages"], site, verifier, say, with_bazel)
+            again = newest.resolve_again(lock["packages"], site, verifier, say, with_bazel)
         packages = _chosen(again, with_bazel)
         try:
             _fetch_packages(packages, build, downloads, site, say)
@@ -243,12 +244,12 @@ def _locked_verifier(folder: Path, downloads: Path, site: Site) -> archive.Verif
     return archive.Verifier(str(program), os.environ.get("DEBIAN_KEYRING") or str(folder / keyring))
 
 
-def unpack(deb: Path, root: Path) -> None:
+def unpack(package: Path, root: Path) -> None:
     """Unpacks the used part of a .deb; its bytes are checked already.
 
     Absolute links become relative, so that they stay in `root`.
     """
-    with deb.open("rb") as file, tarfile.open(fileobj=archive.data_tar(file, deb.name)) as tar:
+    with package.open("rb") as file, deb.open_tar(file, "data", package.name) as tar:
         for member in tar:
             name = posixpath.normpath(member.name)
             if not _KEPT.fullmatch(name) or _DROPPED.fullmatch(name):

@@ -9,19 +9,17 @@ import json
 import os
 import resource
 import signal
-import socket
 import struct
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bazel.launcher import forky, launcher, site, startup, update
+from bazel.launcher import forky, launcher, startup
 from bazel.launcher.fake_site import PEM, Checkout, Mirror, deb, jar
+from bazel.site.messages import Problem
 
 
 @pytest.fixture
@@ -416,7 +414,7 @@ def test_trust_store() -> None:
     store = startup.trust_store(PEM + PEM, Path("ca.pem"))
     assert struct.unpack(">III", store[:12]) == (0xFEEDFEED, 2, 1)
     assert store[-23:-20] == b"der"
-    with pytest.raises(site.Problem, match=r"ca\.pem holds no readable certificate"):
+    with pytest.raises(Problem, match=r"ca\.pem holds no readable certificate"):
         startup.trust_store("", Path("ca.pem"))
 
 
@@ -431,55 +429,3 @@ def test_bazelw_passes_everything_on(checkout: Checkout) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (5, "['a b', '', '--c']\n")
-
-
-@pytest.mark.parametrize(
-    ("body", "why"),
-    [
-        (b"<html>", "no npm package that has this version"),
-        (b"[]", "no npm package that has this version"),
-        (b'{"versions": {}}', "no npm package that has this version"),
-        (None, "http://.*bazelisk"),
-    ],
-)
-def test_a_wrong_npm_registry_is_told(
-    mirror: Mirror, monkeypatch: pytest.MonkeyPatch, body: bytes | None, why: str
-) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setenv("NPM_REGISTRY", mirror.url.replace("//", "//user:secret@") + "/npm")
-    if body is not None:
-        mirror.files["/npm/@bazel%2fbazelisk"] = body
-    with pytest.raises(site.Problem, match=why) as error:
-        update._integrity("@bazel/bazelisk", "1.28.1")
-    assert f"cannot be had from {mirror.url}/npm: " in str(error.value)
-    assert "secret" not in str(error.value)
-
-
-def test_a_registry_that_speaks_no_http_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        monkeypatch.setenv("NPM_REGISTRY", f"http://127.0.0.1:{server.getsockname()[1]}")
-
-        def answer() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(1 << 16)
-                connection.sendall(b"SSH-2.0-OpenSSH\r\n")
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        with pytest.raises(site.Problem, match=r"cannot be had from http://127\.0\.0\.1:"):
-            update._integrity("@bazel/bazelisk", "1.28.1")
-        thread.join()
-
-
-def test_diff_of_locks() -> None:
-    def lock(**versions: str) -> dict[str, Any]:
-        return {"packages": [{"name": n, "version": v} for n, v in versions.items()], "npm": []}
-
-    assert update.differences(lock(a="1", b="1"), lock(b="2", c="1")) == [
-        "- a 1",
-        "  b 1 -> 2",
-        "+ c 1",
-    ]
-    assert update.differences(lock(a="1"), lock(a="1")) == []

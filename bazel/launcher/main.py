@@ -18,8 +18,10 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bazel.launcher import contents, mirrors
-from bazel.launcher.site import FOUND, Problem, Site
+from bazel.launcher import contents, forky
+from bazel.site import mirrors
+from bazel.site.messages import Problem
+from bazel.site.settings import FOUND, Site
 
 _HERE = Path(__file__).resolve().parent
 _PROJECT = _HERE.parent.parent
@@ -64,7 +66,7 @@ def _start(arguments: list[str]) -> NoReturn:
     if missing:
         _make(cache)
     given = Site.find(_PROJECT)
-    site = mirrors.complete(given, cache, Reporter().say, anew=missing)
+    site = mirrors.complete(given, forky.SUITE, cache, Reporter().say, anew=missing)
     found = [host for host in site.hosts() if host not in given.hosts()]
     if found:
         os.environ[FOUND] = " ".join(found)

@@ -13,15 +13,16 @@ import urllib.parse
 from pathlib import Path
 
 from bazel.launcher import contents
-from bazel.launcher.fetch import basic
-from bazel.launcher.site import Problem, Site, without_credentials
+from bazel.site.fetch import basic
+from bazel.site.messages import Problem, Say
+from bazel.site.settings import Site, without_credentials
 
 # The hosts that --credential_helper takes: no IPv6, no underscore, no port.
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 
 
-def write(folder: Path, prefix: Path, site: Site, say: contents.Say, with_bazel: bool) -> None:
+def write(folder: Path, prefix: Path, site: Site, say: Say, with_bazel: bool) -> None:
     """Makes `folder`, unless it is there and whole, with a bazelrc and, for the
     installed Bazel, the program `bazel` that bazelisk runs."""
     with contents.exclusive(prefix.parent, say):

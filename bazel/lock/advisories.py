@@ -12,8 +12,9 @@ import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bazel.debian.private import archive, version
-from bazel.launcher import fetch, site
+from bazel.debian.archive import archive, deb, version
+from bazel.site import fetch, settings
+from bazel.site.messages import Problem
 
 # Debian's website, not a mirror of packages: no lock depends on what it says.
 TRACKER = "https://security-tracker.debian.org/tracker/data/json"
@@ -24,9 +25,9 @@ Data = Mapping[str, Any]
 def load(url: str) -> Data:
     """The tracker's data, by source package; Problem where it cannot be had."""
     try:
-        data = json.loads(b"".join(fetch.Client(site.ca_bundle()).get(url, fetch.LARGEST)))
+        data = json.loads(b"".join(fetch.Client(settings.ca_bundle()).get(url, fetch.LARGEST)))
     except (OSError, http.client.HTTPException, fetch.TooLargeError, ValueError) as error:
-        raise site.Problem(f"{url} cannot be read: {error or type(error).__name__}") from error
+        raise Problem(f"{url} cannot be read: {error or type(error).__name__}") from error
     return data if isinstance(data, dict) else {}
 
 
@@ -54,7 +55,7 @@ def in_changelogs(
         for url in archives:
             try:
                 text = _changelog(package, f"{url}/pool/{package.pool}")
-            except (site.Problem, OSError, tarfile.TarError):
+            except (Problem, OSError, tarfile.TarError):
                 continue
             if text:
                 return named(text, old)
@@ -76,7 +77,7 @@ def _changelog(package: archive.Package, url: str) -> str:
     body = archive.Fetcher().get(url, package.size)
     if hashlib.sha256(body).hexdigest() != package.sha256:
         return ""
-    with tarfile.open(fileobj=archive.data_tar(io.BytesIO(body), package.pool)) as data:
+    with deb.open_tar(io.BytesIO(body), "data", package.pool) as data:
         for member in data:
             if re.fullmatch(r"\./usr/share/doc/[^/]+/changelog\.Debian\.gz", member.name):
                 content = data.extractfile(member) if member.isfile() else None

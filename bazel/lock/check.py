@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bazel.debian.private import version
-from bazel.launcher import forky, update
-from bazel.lock import debian_lock, pypi_lock, security_lock
+from bazel.debian.archive import version
+from bazel.launcher import forky
+from bazel.lock import debian_lock, files, launcher_lock, npm_lock, pypi_lock, security_lock
 
-_VERSION, _LAUNCHER = ".bazelversion", str(update.LOCK)
+_VERSION, _LAUNCHER = launcher_lock.VERSION, launcher_lock.LOCK
 FILES = (
     *(debian_lock.SPEC, debian_lock.LOCK, security_lock.LOCK),
     *(pypi_lock.SPEC, pypi_lock.LOCK, pypi_lock.SDISTS, pypi_lock.WHEELS),
@@ -26,7 +26,7 @@ FILES = (
         for folder in pypi_lock.APART
         for name in (pypi_lock.SPEC, pypi_lock.LOCK, pypi_lock.WHEELS)
     ),
-    *(_VERSION, _LAUNCHER),
+    *(_VERSION, _LAUNCHER, npm_lock.LOCK),
 )
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -54,7 +54,7 @@ def problems(workspace: Path, base: Path | None = None) -> list[str]:
             *(line for folder in folders for line in _requirements(texts, folder)),
             *(line for folder in folders for line in _wheels(texts, folder)),
             *(line for folder in folders for line in _like_base(texts, folder, pins)),
-            *(_launcher(texts) if _LAUNCHER in texts else ()),
+            *(_start(texts) if is_own(workspace) else ()),
         ]
     except (KeyError, TypeError, ValueError) as error:
         return [f"a lock is damaged: {type(error).__name__}: {error}"]
@@ -77,15 +77,15 @@ def _files_of(workspace: Path) -> Sequence[str]:
     """The specs and locks that a workspace must have: elsewhere only the locks of its specs."""
     if is_own(workspace):
         return FILES
-    files = []
+    names = []
     if (workspace / debian_lock.SPEC).exists():
-        files += [debian_lock.SPEC, debian_lock.LOCK]
+        names += [debian_lock.SPEC, debian_lock.LOCK]
         spec = debian_lock.Spec.parse((workspace / debian_lock.SPEC).read_text())
-        files += [security_lock.LOCK] if spec.security else []
+        names += [security_lock.LOCK] if spec.security else []
     if (workspace / pypi_lock.SPEC).exists():
-        files += [pypi_lock.SPEC, pypi_lock.LOCK, pypi_lock.WHEELS]
-        files += [pypi_lock.SDISTS] if (workspace / pypi_lock.SDISTS).exists() else []
-    return files
+        names += [pypi_lock.SPEC, pypi_lock.LOCK, pypi_lock.WHEELS]
+        names += [pypi_lock.SDISTS] if (workspace / pypi_lock.SDISTS).exists() else []
+    return names
 
 
 def _like_base(
@@ -101,7 +101,7 @@ def _debian(texts: Mapping[str, str]) -> list[str]:
     spec_name, lock_name = debian_lock.SPEC, debian_lock.LOCK
     spec, lock = debian_lock.Spec.parse(texts[spec_name]), json.loads(texts[lock_name])
     found = []
-    if lock["spec_sha256"] != debian_lock.digest(texts[spec_name]):
+    if lock["spec_sha256"] != files.digest(texts[spec_name]):
         found.append(f"{spec_name} has changed since {lock_name} was made")
     members: dict[str, set[str]] = {name: set() for name in spec.sets}
     for entry in lock["packages"]:
@@ -132,7 +132,7 @@ def _security(texts: Mapping[str, str]) -> list[str]:
     base = {e["name"]: e for e in json.loads(texts[debian_lock.LOCK])["packages"]}
     sets = set(spec.security.sets if spec.security else ())
     found = []
-    if lock["debian_sha256"] != debian_lock.digest(texts[debian_lock.LOCK]):
+    if lock["debian_sha256"] != files.digest(texts[debian_lock.LOCK]):
         found.append(
             f"{debian_lock.LOCK} has changed since {lock_name} was made: `./bazelw run //:lock -- "
             "--security` makes it anew"
@@ -154,7 +154,7 @@ def _requirements(texts: Mapping[str, str], folder: str) -> list[str]:
     spec_name, lock_name = folder + pypi_lock.SPEC, folder + pypi_lock.LOCK
     pins = pypi_lock.parse_pins(texts[lock_name])
     found = []
-    if pypi_lock.spec_digest(texts[lock_name]) != debian_lock.digest(texts[spec_name]):
+    if pypi_lock.spec_digest(texts[lock_name]) != files.digest(texts[spec_name]):
         found.append(f"{spec_name} has changed since {lock_name} was made")
     for requirement, _ in pypi_lock.parse_requirements(texts[spec_name], spec_name):
         pin = pins.get(pypi_lock.normalize(requirement.name))
@@ -180,7 +180,7 @@ def _wheels(texts: Mapping[str, str], folder: str) -> list[str]:
         (lock_name, texts[lock_name], "requirements_sha256"),
         (pypi_lock.SDISTS, sdists_text, "sdists_sha256"),
     ):
-        if wheels[key] != debian_lock.digest(text):
+        if wheels[key] != files.digest(text):
             found.append(f"{source} has changed since {wheels_name} was made")
     entries = {entry["name"]: entry for entry in wheels["wheels"]}
     for name in sorted((pins.keys() | sdists.keys()) ^ entries.keys()):
@@ -206,6 +206,11 @@ def _wheels(texts: Mapping[str, str], folder: str) -> list[str]:
     return found + _form(wheels_name, texts[wheels_name], wheels["wheels"])
 
 
+def _start(texts: Mapping[str, str]) -> list[str]:
+    npm = _npm(npm_lock.LOCK, texts[npm_lock.LOCK], npm_lock.BUILDIFIER)
+    return [*_launcher(texts), *npm]
+
+
 def _launcher(texts: Mapping[str, str]) -> list[str]:
     lock = json.loads(texts[_LAUNCHER])
     found = []
@@ -218,7 +223,13 @@ def _launcher(texts: Mapping[str, str]) -> list[str]:
         for name in forky.WANTED
         if name not in names
     ]
+    found += _npm(_LAUNCHER, texts[_LAUNCHER], launcher_lock.BAZELISK)
     return found + _form(_LAUNCHER, texts[_LAUNCHER], lock["packages"])
+
+
+def _npm(lock_name: str, text: str, wanted: Mapping[str, str]) -> list[str]:
+    has = [{key: entry[key] for key in wanted} for entry in json.loads(text)["npm"]]
+    return [] if has == [wanted] else [f"{lock_name} has {has}, and {wanted} is asked for"]
 
 
 def _form(lock_name: str, text: str, entries: list[Mapping[str, Any]]) -> list[str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
-from bazel.debian.private import archive, resolve
+from bazel.debian.archive import archive, resolve
+from bazel.lock import files
 
 SPEC, LOCK = "debian.yaml", "debian_lock.json"
 
@@ -140,16 +139,4 @@ def update(
     """Resolves the spec; returns the lock's text."""
     chosen, members = closures(resolve.Index(packages), spec.sets, report)
     entries = [{**package.lock_entry(), "sets": members[name]} for name, package in chosen.items()]
-    return to_text({"spec_sha256": digest(spec_text)}, "packages", entries)
-
-
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def to_text(head: Mapping[str, object], key: str, entries: Sequence[Mapping[str, object]]) -> str:
-    """A lock as JSON with one entry a line, so that a diff of it can be read."""
-    lines = ["{", '"version": 1,']
-    lines += [f"{json.dumps(name)}: {json.dumps(value)}," for name, value in head.items()]
-    lines += [f"{json.dumps(key)}: [", ",\n".join(map(json.dumps, entries)), "]", "}", ""]
-    return "\n".join(lines)
+    return files.to_text({"spec_sha256": files.digest(spec_text)}, "packages", entries)

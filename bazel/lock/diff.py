@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bazel.lock import pypi_lock
+from bazel.lock import launcher_lock, pypi_lock
 
 Entries = Mapping[str, Mapping[str, Any]]
 
@@ -15,6 +15,8 @@ def lines(file: str, old: str, new: str) -> list[str]:
     """One line a lock, and below it one for each name that differs."""
     if old == new:
         return [f"{file}: no change"]
+    if file == launcher_lock.VERSION:
+        return [f"{file}: {old.strip()} -> {new.strip()}"]
     before, after = _entries(file, old), _entries(file, new)
     added = [f"  + {name} {_new(after[name])}" for name in sorted(after.keys() - before.keys())]
     gone = [

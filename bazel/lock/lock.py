@@ -1,4 +1,6 @@
-"""`./bazelw run //:lock`: resolves the specs into the locks, here or in a workspace that depends on us.
+"""`./bazelw run //:lock`: resolves the specs into the locks.
+
+It runs here or in a workspace that depends on paddle_images, on the specs that are there.
 
 Everything is resolved before anything is written, so that a run that fails
 changes no file.
@@ -10,18 +12,28 @@ import argparse
 import json
 import os
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pip._internal.models.index import PyPI
 
-from bazel.debian.private import archive, security
-from bazel.launcher import site, update
-from bazel.lock import check, debian_lock, diff, pypi_lock, security_lock, security_report
+from bazel.debian.archive import archive, security
+from bazel.lock import (
+    check,
+    debian_lock,
+    diff,
+    files,
+    launcher_lock,
+    npm_lock,
+    pypi_lock,
+    security_lock,
+    security_report,
+)
+from bazel.site.messages import Problem
+from bazel.site.settings import Site
 
-_PARTS = ("debian", "pypi", "launcher")
+_PARTS = ("debian", "pypi", "npm", "launcher")
 
 
 def main() -> int:
@@ -35,7 +47,7 @@ def main() -> int:
         if arguments.check:
             return _check(Path(workspace), arguments.base)
         return _update(Path(workspace), arguments)
-    except site.Problem as problem:
+    except Problem as problem:
         return _fail(f"{problem}\nNo lock was changed.")
     except OSError as error:
         return _fail(f"{error}.\nNo lock was changed.")
@@ -95,7 +107,7 @@ def _check(workspace: Path, base: Path | None) -> int:
 
 def _update(workspace: Path, arguments: argparse.Namespace) -> int:
     parts = () if arguments.security else arguments.parts or _parts_of(workspace)
-    here = site.Site.find(workspace)
+    here = Site.find(workspace)
     # Absolute, since tools are run in folders of their own.
     verifier = archive.Verifier(
         str(Path(arguments.gpgv).absolute()), str(Path(arguments.keyring).absolute())
@@ -111,18 +123,15 @@ def _update(workspace: Path, arguments: argparse.Namespace) -> int:
             if (workspace / folder / pypi_lock.SPEC).exists():
                 new = _update_pypi(workspace, folder, index, arguments.upgrade, constraints)
                 texts.update(new)
-    # The launcher writes its lock itself; it comes last, so that nothing is written
-    # before everything is resolved.
-    changes = None
+    if "npm" in parts:
+        texts[npm_lock.LOCK] = npm_lock.update()
     if "launcher" in parts:
-        changes = update.update(workspace, verifier, check=False, say=_say).splitlines()
-    before = _read(workspace / security_lock.LOCK)
+        pinned = files.read(workspace / launcher_lock.VERSION)
+        texts.update(launcher_lock.update(pinned, here.debian_mirrors, verifier, _say))
+    before = files.read(workspace / security_lock.LOCK)
     for name, text in texts.items():
-        print("\n".join(diff.lines(name, _read(workspace / name), text)))
-    _write({workspace / name: text for name, text in texts.items()})
-    if changes is not None:
-        print(f"{update.LOCK}: {f'{len(changes)} changes' if changes else 'no change'}")
-        print("".join(f"  {line}\n" for line in changes), end="")
+        print("\n".join(diff.lines(name, files.read(workspace / name), text)))
+    files.write({workspace / name: text for name, text in texts.items()})
     if arguments.security:
         after = texts[security_lock.LOCK]
         archives = here.debian_security_mirrors
@@ -133,34 +142,38 @@ def _update(workspace: Path, arguments: argparse.Namespace) -> int:
 
 def _parts_of(workspace: Path) -> tuple[str, ...]:
     """The parts whose specs the workspace has."""
-    specs = {"debian": debian_lock.SPEC, "pypi": pypi_lock.SPEC, "launcher": update.LOCK}
-    return tuple(part for part in _PARTS if (workspace / specs[part]).exists())
+    if check.is_own(workspace):
+        return _PARTS
+    specs = {"debian": debian_lock.SPEC, "pypi": pypi_lock.SPEC}
+    return tuple(part for part, spec in specs.items() if (workspace / spec).exists())
 
 
 def _update_pypi(
     workspace: Path, folder: str, index: str, upgrade: bool, constraints: str
 ) -> dict[str, str]:
     """The new texts of the locks of one requirements.in."""
-    spec, lock = (_read(workspace / folder / name) for name in (pypi_lock.SPEC, pypi_lock.LOCK))
+    spec, lock = (
+        files.read(workspace / folder / name) for name in (pypi_lock.SPEC, pypi_lock.LOCK)
+    )
     lock = pypi_lock.update_requirements(folder, spec, lock, index, upgrade, constraints, _report)
-    sdists = "" if folder else _read(workspace / pypi_lock.SDISTS)
+    sdists = "" if folder else files.read(workspace / pypi_lock.SDISTS)
     wheels = pypi_lock.update_wheels(lock, sdists, index, _report)
     return {folder + pypi_lock.LOCK: lock, folder + pypi_lock.WHEELS: wheels}
 
 
 def _update_debian(
-    workspace: Path, here: site.Site, verifier: archive.Verifier, renew_base: bool
+    workspace: Path, here: Site, verifier: archive.Verifier, renew_base: bool
 ) -> tuple[dict[str, str], list[archive.Package]]:
     """The new texts of Debian's locks, and all packages that the archives have."""
-    spec_text = _read(workspace / debian_lock.SPEC)
+    spec_text = files.read(workspace / debian_lock.SPEC)
     spec = debian_lock.Spec.parse(spec_text)
     texts = {}
     main = debian_lock.load(spec, here.debian_mirrors, verifier, _report)
     if renew_base:
         texts[debian_lock.LOCK] = debian_lock.update(spec_text, spec, main, _report)
-    base = texts.get(debian_lock.LOCK) or _read(workspace / debian_lock.LOCK)
-    if debian_lock.digest(spec_text) != json.loads(base or "{}").get("spec_sha256"):
-        raise site.Problem(
+    base = texts.get(debian_lock.LOCK) or files.read(workspace / debian_lock.LOCK)
+    if files.digest(spec_text) != json.loads(base or "{}").get("spec_sha256"):
+        raise Problem(
             f"{debian_lock.SPEC} has changed since {debian_lock.LOCK} was made. Renew both locks "
             "of Debian: `./bazelw run //:lock -- debian`."
         )
@@ -170,39 +183,15 @@ def _update_debian(
         try:
             updates = security.fetch(mirrors, channel, verifier, _report).packages
         except archive.ArchiveError as error:
-            raise site.Problem(
+            raise Problem(
                 f"{debian_lock.SPEC}, security: {error} Where there is none, delete `security:` "
                 f"from {debian_lock.SPEC}."
             ) from error
     if not spec.security and not check.is_own(workspace):
         return texts, main
-    old, today = _read(workspace / security_lock.LOCK), datetime.now(UTC).date().isoformat()
+    old, today = files.read(workspace / security_lock.LOCK), datetime.now(UTC).date().isoformat()
     texts[security_lock.LOCK] = security_lock.update(spec, base, main, updates, old, today, _report)
     return texts, [*main, *updates]
-
-
-def _read(path: Path) -> str:
-    """The text of a file; empty for a lock that is not there yet."""
-    return path.read_text("utf-8") if path.exists() else ""
-
-
-def _write(texts: Mapping[Path, str]) -> None:
-    """Replaces the files that differ: each at once, and all written before the first."""
-    written: list[tuple[str, Path]] = []
-    try:
-        for path, text in texts.items():
-            if text != _read(path):
-                descriptor, new = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-                written.append((new, path))
-                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                    file.write(text)
-                Path(new).chmod(path.stat().st_mode if path.exists() else 0o644)
-        while written:
-            Path(written[0][0]).replace(written[0][1])
-            written.pop(0)
-    finally:
-        for new, _ in written:
-            Path(new).unlink(missing_ok=True)
 
 
 def _report(line: str) -> None:

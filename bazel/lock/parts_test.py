@@ -2,13 +2,13 @@
 
 import json
 import sys
-from pathlib import Path
 
 import pytest
 
-from bazel.debian.private import archive
-from bazel.launcher import forky, site, update
-from bazel.lock import debian_lock, diff, lock, pypi_lock
+from bazel.debian.archive import archive
+from bazel.launcher import newest
+from bazel.lock import debian_lock, diff, files, launcher_lock, lock, npm_lock, pypi_lock
+from bazel.site.messages import Problem
 
 SPEC = """\
 version: 1
@@ -72,7 +72,7 @@ def test_usage_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         lock.main()
     assert capsys.readouterr().err == (
         "usage: ./bazelw run //:lock -- [--check] [--security] [--upgrade] [PART ...]\n"
-        "./bazelw run //:lock: error: debain is no part: there are debian, pypi, launcher\n"
+        "./bazelw run //:lock: error: debain is no part: there are debian, pypi, npm, launcher\n"
     )
 
 
@@ -106,29 +106,26 @@ def test_required_refuses_cycles() -> None:
 def test_diff_says_what_differs_at_the_same_version() -> None:
     head: dict[str, object] = {"spec_sha256": "0"}
     base: dict[str, object] = {"name": "a", "version": "1", "sha256": "0", "sets": ["x", "y"]}
-    old = debian_lock.to_text(head, "packages", [base])
-    new = debian_lock.to_text(head, "packages", [{**base, "sha256": "1", "sets": ["y", "z"]}])
+    old = files.to_text(head, "packages", [base])
+    new = files.to_text(head, "packages", [{**base, "sha256": "1", "sets": ["y", "z"]}])
     assert diff.lines("l", old, new) == ["l: 1 changed", "  ~ a 1: new sha256, sets +z -x"]
-    other = debian_lock.to_text({"spec_sha256": "1"}, "packages", [base])
+    other = files.to_text({"spec_sha256": "1"}, "packages", [base])
     assert diff.lines("l", old, other) == ["l: written anew, no entry changed"]
 
 
 def test_a_bazel_of_another_major_version_is_not_locked() -> None:
-    update.expect_major("7.7.2", "7.7.1")
-    with pytest.raises(site.Problem, match=r"Bazel 8\.0\.0, and .* made for 7\.7.* debian pypi`"):
-        update.expect_major("8.0.0", "7.7.1")
+    launcher_lock.expect_major("7.7.2", "7.7.1")
+    with pytest.raises(Problem, match=r"Bazel 8\.0\.0, and .* made for 7\.7.* debian pypi npm`"):
+        launcher_lock.expect_major("8.0.0", "7.7.1")
 
 
-def test_a_newer_bazel_is_pinned_along_with_its_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_newer_bazel_is_pinned_along_with_its_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     package = {"name": "bazel-bootstrap", "version": "7.7.2+ds-1", "sha256": "0" * 64}
-    monkeypatch.setattr(forky, "resolve_packages", lambda *_: [package])
-    monkeypatch.setattr(update, "_integrity", lambda *_: "sha512-")
-    lock_file = tmp_path / update.LOCK
-    lock_file.parent.mkdir(parents=True)
-    (tmp_path / ".bazelversion").write_text("7.7.1\n")
-    told = update.update(tmp_path, archive.Verifier("gpgv", "keyring"), check=False)
-    assert "  .bazelversion 7.7.1 -> 7.7.2" in told.splitlines()
-    assert (tmp_path / ".bazelversion").read_text() == "7.7.2\n"
-    assert json.loads(lock_file.read_text())["bazel"]["version"] == "7.7.2"
+    monkeypatch.setattr(newest, "resolve_packages", lambda *_: [package])
+    monkeypatch.setattr(npm_lock, "_integrity", lambda *_: "sha512-")
+    verifier = archive.Verifier("gpgv", "keyring")
+    texts = launcher_lock.update("7.7.1\n", [], verifier, lambda *_: None)
+    lock = json.loads(texts[launcher_lock.LOCK])
+    assert (lock["bazel"], lock["packages"]) == ({"version": "7.7.2"}, [package])
+    told = diff.lines(launcher_lock.VERSION, "7.7.1\n", texts[launcher_lock.VERSION])
+    assert told == [".bazelversion: 7.7.1 -> 7.7.2"]

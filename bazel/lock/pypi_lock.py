@@ -31,9 +31,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidSdistFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
-from bazel.debian.private import archive
-from bazel.launcher import site
-from bazel.lock import debian_lock
+from bazel.debian.archive import archive
+from bazel.lock import files
+from bazel.site import settings
 
 SPEC, LOCK, WHEELS = "requirements.in", "requirements_lock.txt", "wheels_lock.json"
 SDISTS = "sdists.in"
@@ -211,7 +211,7 @@ def update_requirements(
                 "way run `./bazelw run //:lock -- --upgrade`. pip-compile says:\n"
                 + _last_lines(done.stderr)
             )
-        return f"{_DIGEST_LINE}{debian_lock.digest(spec_text)}\n" + _without_digest(
+        return f"{_DIGEST_LINE}{files.digest(spec_text)}\n" + _without_digest(
             Path(directory, LOCK).read_text()
         )
 
@@ -251,10 +251,10 @@ def update_wheels(lock_text: str, sdists_text: str, index: str, report: archive.
     entries += _find_sdists(sdists, index, report) if sdists else []
     entries.sort(key=lambda entry: str(entry["name"]))
     head = {
-        "requirements_sha256": debian_lock.digest(lock_text),
-        "sdists_sha256": debian_lock.digest(sdists_text),
+        "requirements_sha256": files.digest(lock_text),
+        "sdists_sha256": files.digest(sdists_text),
     }
-    return debian_lock.to_text(head, "wheels", entries)
+    return files.to_text(head, "wheels", entries)
 
 
 def _find_sdists(
@@ -392,7 +392,7 @@ def _environment(index: str) -> dict[str, str]:
             if match and match[1] in _KEPT:
                 value = ast.literal_eval(match[2])
                 environment["PIP_" + match[1].upper().replace("-", "_")] = value
-    bundle = site.ca_bundle()
+    bundle = settings.ca_bundle()
     if bundle:  # the interpreter of the lock knows no CA of its own
         environment.setdefault("PIP_CERT", str(bundle))
     parts = urllib.parse.urlsplit(index)

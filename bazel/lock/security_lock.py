@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bazel.debian.private import archive, resolve
-from bazel.lock import debian_lock
+from bazel.debian.archive import archive, resolve
+from bazel.lock import debian_lock, files
 from bazel.lock.debian_lock import Spec
 
 LOCK = "security_lock.json"
@@ -44,11 +44,11 @@ def update(
     same = before.get("packages") == entries and "date" in before
     channel = spec.security.channel if spec.security else None
     head = {
-        "debian_sha256": debian_lock.digest(debian_text),
+        "debian_sha256": files.digest(debian_text),
         "date": before["date"] if same else today,
         "channel": " ".join((channel.suite, *channel.components)) if channel else "",
     }
-    return debian_lock.to_text(head, "packages", entries)
+    return files.to_text(head, "packages", entries)
 
 
 def read(text: str) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
 """The lock of security updates, made of a signed archive and a signed security suite on loopback.
 
-Both are in testdata of //bazel/debian/private, signed as archive_test.py says.
+Both are in testdata of //bazel/debian/archive, signed as archive_test.py says.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 
-from bazel.debian.private import archive
-from bazel.debian.private.served import url_of
+from bazel.debian.archive import archive
+from bazel.debian.archive.served import url_of
 from bazel.lock import advisories, check, debian_lock, lock, security_lock, security_report
 
-ARCHIVE = Path("bazel/debian/private/testdata")
+ARCHIVE = Path("bazel/debian/archive/testdata")
 
 # What an image is made of, and what only builds use.
 SPEC = """\

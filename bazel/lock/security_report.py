@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bazel.debian.private import archive
-from bazel.launcher import site
+from bazel.debian.archive import archive
 from bazel.lock import advisories, security_lock
 from bazel.lock.security_lock import Entry
+from bazel.site.messages import Problem
 
 # Loads the packages of the images and of their layers, and fetches no wheel for it.
 _QUERY = 'let bills = kind("image_sbom rule", //images/...) in $bills + labels(layers, $bills)'
@@ -39,9 +39,9 @@ def images(workspace: Path) -> Members:
     try:
         done = subprocess.run(command, cwd=workspace, capture_output=True, text=True)
     except OSError as error:
-        raise site.Problem(str(error)) from error
+        raise Problem(str(error)) from error
     if done.returncode:
-        raise site.Problem(done.stderr.strip().rpartition("\n")[2])
+        raise Problem(done.stderr.strip().rpartition("\n")[2])
     return members(map(json.loads, done.stdout.splitlines()))
 
 
@@ -113,7 +113,7 @@ def answered(
     report(f"reading {advisories.TRACKER}")
     try:
         data = advisories.load(advisories.TRACKER)
-    except site.Problem as problem:
+    except Problem as problem:
         report(f"note: {problem}. What changelogs name is told in its place")
         new = {(c.name, c.versions[1]) for c in changed}
         packages = [p for p in known if (p.name, p.version) in new]
@@ -145,7 +145,7 @@ def tell(
     report("asking Bazel which images these are in")
     try:
         inside = images(workspace)
-    except site.Problem as problem:
+    except Problem as problem:
         report(f"note: Bazel cannot tell ({problem}), so what follows is by set of debian.yaml")
         inside = {name: frozenset({name}) for change in changed for name in change.sets}
     release = lock["channel"].partition("-")[0]

@@ -31,9 +31,10 @@ from boolean.boolean import ParseError
 from license_expression import ExpressionError, get_spdx_licensing
 from packageurl import PackageURL
 
-from bazel.debian.private import archive
+from bazel.debian.archive import archive
 from bazel.image.layer.layer_contents import LayerContents, is_text
 from bazel.image.oci.layout import LIMITS, Image, ImageError, Json, Limits
+from bazel.site import deb822
 
 STATUS, DIST_INFO = "var/lib/dpkg/status.d/", ".dist-info/METADATA"
 _OS_RELEASE = "usr/lib/os-release"
@@ -203,11 +204,10 @@ def components(
     return [*found, *_vendored(found, files, texts)]
 
 
-def _fields(texts: Mapping[str, str], path: str, *needed: str) -> Any:
-    """What a file of lines like `Name: x` says, some of which it must have."""
-    fields = HeaderParser().parsestr(texts[path])
+def _told(fields: Any, path: str, *needed: str) -> Any:
+    """The fields of a file, some of which it must have."""
     for name in needed:
-        if not fields[name]:
+        if not fields.get(name.lower()):
             raise ImageError(f"/{path} of the image says no {name}")
     return fields
 
@@ -266,11 +266,11 @@ def _debs(texts: Mapping[str, str], lock: Mapping[str, Any]) -> Iterator[Compone
         name = path.removeprefix(STATUS)
         if name == path or name.endswith(".md5sums"):
             continue
-        fields = _fields(texts, path, "Version", "Architecture")
-        version = fields["Version"]
+        fields = _told(next(deb822.stanzas(texts[path]), {}), path, "Version", "Architecture")
+        version = fields["version"]
         sums = texts.get(f"{path}.md5sums", "").splitlines()
         doc = f"usr/share/doc/{name}/copyright"
-        source, source_version = archive.source_of(dict(fields.items()))
+        source, source_version = archive.source_of({"package": name, **fields})
         # Debian's advisories are about source packages.
         upstream = (
             {}
@@ -279,7 +279,7 @@ def _debs(texts: Mapping[str, str], lock: Mapping[str, Any]) -> Iterator[Compone
             if source_version == version
             else {"upstream": f"{source}@{source_version}"}
         )
-        qualifiers = {"arch": fields["Architecture"]} | distro | upstream
+        qualifiers = {"arch": fields["architecture"]} | distro | upstream
         yield Component(
             "deb",
             name,
@@ -288,7 +288,7 @@ def _debs(texts: Mapping[str, str], lock: Mapping[str, Any]) -> Iterator[Compone
             purl=_purl("deb", "debian", name, version, **qualifiers),
             built_from=(source, source_version),
             sha256=locked.get((name, version)),
-            supplier=fields["Maintainer"],
+            supplier=fields.get("maintainer"),
             source=doc,
             files=[line.split("  ", 1)[1] for line in sums] + [path, f"{path}.md5sums", doc],
         )
@@ -345,7 +345,7 @@ def _wheels(
         if not path.endswith(DIST_INFO):
             continue
         site = str(PurePosixPath(path).parents[1])
-        fields = _fields(texts, path, "Name", "Version")
+        fields = _told(HeaderParser().parsestr(texts[path]), path, "Name", "Version")
         name = re.sub(r"[-_.]+", "_", fields["Name"]).lower()
         version = fields["Version"]
         record = texts.get(path.removesuffix("METADATA") + "RECORD", "")

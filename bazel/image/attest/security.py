@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bazel.debian.private import version
+from bazel.debian.archive import version
 from bazel.image.oci.layout import Image
 
 LABEL = "paddle_images.security"

@@ -24,8 +24,9 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+from bazel.debian.archive import deb
 from bazel.image.base import worker
-from bazel.image.layer import compress, deb, wheel
+from bazel.image.layer import compress, wheel
 from bazel.image.layer.entries import Hashed, Layer, LayerError, merged, read, target_within, walk
 from bazel.image.layer.layer_contents import LayerContents
 from bazel.pypi.private import byte_code

@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 import zstandard
 
-from bazel.image.layer import compress, deb, layer, layer_contents
+from bazel.debian.archive import deb
+from bazel.image.layer import compress, layer, layer_contents
 from bazel.image.layer.entries import CHUNK, LayerError
 from bazel.image.layer.gzip_blocks import BLOCK, GzipWriter
 

@@ -20,8 +20,8 @@ from typing import Any
 
 import jinja2
 
-from bazel.debian.private.archive import ArchiveError, Channel, Verifier
-from bazel.debian.private.security import Index, fetch
+from bazel.debian.archive.archive import ArchiveError, Channel, Verifier
+from bazel.debian.archive.security import Index, fetch
 from bazel.image.attest import security
 from bazel.image.base import processes
 from bazel.image.base.processes import UserError, say
@@ -30,7 +30,7 @@ from bazel.image.registry.skopeo import Skopeo
 from bazel.image.report import against, changes, facts, treemap, updates
 from bazel.image.report.facts import Facts, Layer
 from bazel.image.report.treemap import Node
-from bazel.launcher import site
+from bazel.site.settings import debian_security_mirrors
 
 # Drawings for narrow, middling and wide windows: their labels are read at this scale.
 DRAWINGS = {"narrow": (360, 620), "middling": (740, 480), "wide": (1120, 460)}
@@ -256,7 +256,7 @@ def pending(subjects: Sequence[Subject], args: argparse.Namespace) -> dict[str, 
     verifier = Verifier(str(args.gpgv), str(args.keyring or keyring))
     channel = Channel.parse(lock["channel"])
     try:
-        index = fetch(site.debian_security_mirrors(), channel, verifier, say)
+        index = fetch(debian_security_mirrors(), channel, verifier, say)
     except ArchiveError as error:
         return {"problem": str(error), "rows": []}
     count = sum(len(read.debs) for read in {id(r): r for s in subjects for r in s.surveys}.values())

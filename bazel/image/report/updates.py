@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from email.parser import HeaderParser
 
-from bazel.debian.private import archive, version
+from bazel.debian.archive import archive, version
 from bazel.image.attest.contents import STATUS
+from bazel.site import deb822
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ def is_status(path: str) -> bool:
 
 def installed(status: bytes) -> Installed:
     """The package that a file of /var/lib/dpkg/status.d tells of."""
-    fields = dict(HeaderParser().parsestr(status.decode(errors="replace")).items())
-    return Installed(fields["Package"], fields["Version"], *archive.source_of(fields))
+    fields = next(deb822.stanzas(status.decode(errors="replace")), {})
+    return Installed(fields["package"], fields["version"], *archive.source_of(fields))
 
 
 def _newest(versions: Iterable[tuple[str, str]]) -> dict[str, str]:

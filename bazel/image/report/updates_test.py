@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bazel.debian.private import archive
+from bazel.debian.archive import archive
 from bazel.image.report import updates
 from bazel.image.report.updates import Installed, Update, pending
 

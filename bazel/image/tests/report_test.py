@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bazel.debian.private.served import url_of
+from bazel.debian.archive.served import url_of
 from bazel.image.attest import security
 from bazel.image.oci.layout import Image
 from bazel.image.registry.skopeo import Skopeo
@@ -16,7 +16,7 @@ from bazel.image.report import against, facts
 from bazel.image.run import runtime
 from bazel.image.tests.users import HERE, SMALL, environment, program
 
-_DATA = Path("bazel/debian/private/testdata")
+_DATA = Path("bazel/debian/archive/testdata")
 
 
 @pytest.fixture

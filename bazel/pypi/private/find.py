@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from bazel.launcher import fetch, site
+from bazel.site import fetch, settings
 
 # Both kinds of page, in pip's order.
 _KINDS = (
@@ -87,7 +87,7 @@ def open_page(client: fetch.Client, url: str) -> bytes:
 
 def _does_not_open(page: str, file: str, why: str) -> int:
     print(
-        f"{file} cannot be fetched: {site.without_credentials(page)} does not open: {why}.\n"
+        f"{file} cannot be fetched: {settings.without_credentials(page)} does not open: {why}.\n"
         "Set PYPI_INDEX to an index that works: `PYPI_INDEX=https://INDEX/simple ./bazelw`.",
         file=sys.stderr,
     )
@@ -96,7 +96,7 @@ def _does_not_open(page: str, file: str, why: str) -> int:
 
 def main() -> int:
     page, file = sys.argv[1:]
-    client = fetch.Client(site.ca_bundle())
+    client = fetch.Client(settings.ca_bundle())
     try:
         body = open_page(client, with_login(page))
         found = links(body, client.content_type, client.address)
@@ -112,7 +112,7 @@ def main() -> int:
             return 0
     print(
         f"{file} is not on the index any more, or this index lacks it"
-        f" ({site.without_credentials(page)}).\n"
+        f" ({settings.without_credentials(page)}).\n"
         "Set PYPI_INDEX to one that has it, or take what is there now: `./bazelw run //:lock`.",
         file=sys.stderr,
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bazel.debian.private import archive, resolve
+from bazel.debian.archive import archive, resolve
 
 
 def index(*packages: str) -> resolve.Index:

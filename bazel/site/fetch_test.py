@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bazel.launcher import fetch, site
+from bazel.site import fetch
+from bazel.site.messages import Problem
 
 _LOGIN = "Basic " + base64.b64encode(b"user:p@ss").decode()
 
@@ -136,7 +137,7 @@ def test_a_url_that_cannot_be_read_is_an_error_without_it(
     server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str
 ) -> None:
     item = fetch.Item("thing 1", (url,), "0" * 64, "DEBIAN_MIRROR=...")
-    with pytest.raises(site.Problem, match="cannot be read; in a user") as problem:
+    with pytest.raises(Problem, match="cannot be read; in a user") as problem:
         fetch.fetch_all([item], tmp_path, None, lambda *_: None, fetch.Progress())
     server.moved["/a"] = url
     with pytest.raises(OSError, match="redirects to what is no URL") as redirected:
@@ -153,7 +154,7 @@ def test_a_download_stops_at_its_size(server: Server, tmp_path: Path) -> None:
     server.body = bytes(1 << 24)
     item = fetch.Item("thing 1", (f"{server.url}/a",), "0" * 64, "DEBIAN_MIRROR=...", size=1000)
     progress = fetch.Progress()
-    with pytest.raises(site.Problem, match="sent wrong bytes") as error:
+    with pytest.raises(Problem, match="sent wrong bytes") as error:
         fetch.fetch_all([item], tmp_path, None, lambda *_: None, progress)
     assert "got      more than its 1000 bytes" in str(error.value)
     assert [path for path in tmp_path.iterdir() if path.stat().st_size] == []
@@ -171,6 +172,6 @@ def test_a_long_page_of_an_error_is_no_wrong_file(server: Server, tmp_path: Path
 def test_a_refusal_is_not_asked_for_again(server: Server, tmp_path: Path) -> None:
     server.status["/a"] = 401
     item = fetch.Item("thing 1", (f"{server.url}/a",), "0" * 64, "DEBIAN_MIRROR=...")
-    with pytest.raises(site.Problem, match="401 Unauthorized; a login is taken from the URL"):
+    with pytest.raises(Problem, match="401 Unauthorized; a login is taken from the URL"):
         fetch.fetch_all([item], tmp_path, None, lambda *_: None, fetch.Progress())
     assert len(server.asked) == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bazel.debian.private import version
+from bazel.debian.archive import version
 
 # Each older than the next; Policy 5.6.12 and what dpkg says.
 ASCENDING = [

@@ -16,7 +16,6 @@ import datetime
 import email.utils
 import hashlib
 import http.client
-import io
 import lzma
 import os
 import subprocess
@@ -24,9 +23,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
-from bazel.launcher import fetch, site
+from bazel.site import deb822, fetch, settings
+from bazel.site.messages import Problem
 
 Report = Callable[[str], None]
 
@@ -37,10 +36,10 @@ ALLOW_EXPIRED = "PADDLE_IMAGES_ALLOW_EXPIRED"
 _LARGEST_RELEASE = 1 << 24  # some 0.25 MB in Debian
 CURE = "Another mirror is taken by `DEBIAN_MIRROR=http://MIRROR/debian ./bazelw ...`."
 
-shown = site.without_credentials
+shown = settings.without_credentials
 
 
-class ArchiveError(site.Problem):
+class ArchiveError(Problem):
     """What went wrong, where, and what mends it; fit to be shown to a user."""
 
 
@@ -109,7 +108,7 @@ class Fetcher:
     """Gets whole files; tries again where that can help."""
 
     def __init__(self) -> None:
-        self._client = fetch.Client(site.ca_bundle(), debian=True)
+        self._client = fetch.Client(settings.ca_bundle(), debian=True)
 
     def get(self, url: str, limit: int) -> bytes:
         for pause in (*_PAUSES_SECONDS, None):
@@ -270,23 +269,23 @@ class Release:
 
     @staticmethod
     def parse(text: str, base: str, suite: str) -> Release:
-        fields = next(_stanzas(text), {})
-        if suite not in (fields.get("Suite"), fields.get("Codename")):
+        fields = next(deb822.stanzas(text), {})
+        if suite not in (fields.get("suite"), fields.get("codename")):
             raise ArchiveError(
-                f"{shown(base)}/InRelease is of suite {fields.get('Codename')}, not of {suite}: "
+                f"{shown(base)}/InRelease is of suite {fields.get('codename')}, not of {suite}: "
                 f"the mirror serves the wrong file. {CURE}"
             )
         files = {}
-        for line in fields.get("SHA256", "").splitlines():
+        for line in fields.get("sha256", "").splitlines():
             if line.strip():
                 sha256, size, path = line.split()
                 files[path] = sha256, int(size)
-        until = _date(fields.get("Valid-Until"))
+        until = _date(fields.get("valid-until"))
         expired = until is not None and until < datetime.datetime.now(datetime.timezone.utc)  # noqa: UP017 (Python 3.9)
         return Release(
             base=base,
-            by_hash=fields.get("Acquire-By-Hash") == "yes",
-            expired=fields["Valid-Until"] if expired else "",
+            by_hash=fields.get("acquire-by-hash") == "yes",
+            expired=fields["valid-until"] if expired else "",
             files=files,
         )
 
@@ -314,44 +313,30 @@ class Release:
 
 def parse_packages(text: str, suite: str) -> Iterator[Package]:
     """Yields the packages of a Packages file."""
-    for fields in _stanzas(text):
+    for fields in deb822.stanzas(text):
         yield Package(
-            name=fields["Package"],
-            version=fields["Version"],
-            arch=fields["Architecture"],
+            name=fields["package"],
+            version=fields["version"],
+            arch=fields["architecture"],
             suite=suite,
-            pool=fields["Filename"].removeprefix("pool/"),
-            sha256=fields["SHA256"],
-            size=int(fields["Size"]),
-            priority=fields.get("Priority", "optional"),
-            depends=_join(fields.get("Pre-Depends"), fields.get("Depends")),
-            provides=fields.get("Provides", ""),
-            conflicts=_join(fields.get("Conflicts"), fields.get("Breaks")),
+            pool=fields["filename"].removeprefix("pool/"),
+            sha256=fields["sha256"],
+            size=int(fields["size"]),
+            priority=fields.get("priority", "optional"),
+            depends=_join(fields.get("pre-depends"), fields.get("depends")),
+            provides=fields.get("provides", ""),
+            conflicts=_join(fields.get("conflicts"), fields.get("breaks")),
             source=source_of(fields),
         )
 
 
-def data_tar(file: IO[bytes], origin: str) -> io.BytesIO:
-    """The uncompressed data.tar of a .deb, which is an ar archive."""
-    if file.read(8) != b"!<arch>\n":
-        raise ArchiveError(f"{origin} is no Debian package.")
-    while header := file.read(60):
-        name, size = header[:16].decode().strip().rstrip("/"), int(header[48:58])
-        if name == "data.tar.xz":
-            return io.BytesIO(lzma.decompress(file.read(size)))
-        if name.startswith("data.tar"):
-            raise ArchiveError(f"{origin}: {name} is compressed in a way that is not supported.")
-        file.seek(size + size % 2, os.SEEK_CUR)
-    raise ArchiveError(f"{origin} holds no data.tar.")
-
-
 def source_of(fields: Mapping[str, str]) -> tuple[str, str]:
-    """Name and version of the source of a binary package, by its fields (Debian Policy 5.6.1).
+    """Name and version of a binary package's source, by its deb822 fields (Debian Policy 5.6.1).
 
     The field is left out where both are the same, and its version where only that is.
     """
-    name, _, version = fields.get("Source", "").partition(" ")
-    return name or fields["Package"], version.strip("()") or fields["Version"]
+    name, _, version = fields.get("source", "").partition(" ")
+    return name or fields["package"], version.strip("()") or fields["version"]
 
 
 def _join(*relations: str | None) -> str:
@@ -363,18 +348,3 @@ def _date(text: str | None) -> datetime.datetime | None:
     if not text:
         return None
     return email.utils.parsedate_to_datetime(text).replace(tzinfo=datetime.timezone.utc)  # noqa: UP017
-
-
-def _stanzas(text: str) -> Iterator[dict[str, str]]:
-    """Yields the stanzas of a deb822 file; lines of a field stay lines of its value."""
-    for stanza in text.split("\n\n"):
-        fields: dict[str, str] = {}
-        name = ""
-        for line in stanza.split("\n"):
-            if line[:1] in (" ", "\t"):
-                fields[name] += "\n" + line[1:]
-            elif line:
-                name, _, value = line.partition(":")
-                fields[name] = value.strip()
-        if fields:
-            yield fields

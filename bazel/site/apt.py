@@ -11,6 +11,8 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from bazel.site import deb822
+
 ROOT = Path("/")
 
 # A comment, a "quoted value", a mark, or a word of apt.conf(5).
@@ -40,7 +42,7 @@ def entries(root: Path = ROOT) -> Iterator[tuple[str, list[str], str]]:
                 signed_by = re.search(r"signed-by=(\S+)", match[1] or "")
                 yield match[2], [match[3]], signed_by[1] if signed_by else ""
     for file in sorted(apt.glob("sources.list.d/*.sources")):
-        for stanza in stanzas(_text(file)):
+        for stanza in deb822.stanzas(_text(file)):
             enabled = stanza.get("enabled", "yes").strip().lower()
             if (
                 enabled not in ("no", "false", "without", "off", "disable", "0")
@@ -49,22 +51,6 @@ def entries(root: Path = ROOT) -> Iterator[tuple[str, list[str], str]]:
             ):
                 for uri in stanza.get("uris", "").split():
                     yield uri, stanza.get("suites", "").split(), stanza.get("signed-by", "")
-
-
-def stanzas(text: str) -> Iterator[dict[str, str]]:
-    """The stanzas of a deb822 text, field names in lower case."""
-    text = "\n".join(line for line in text.splitlines() if line[:1] != "#")
-    for block in re.split(r"\n\s*\n", text):
-        fields: dict[str, str] = {}
-        name = ""
-        for line in block.splitlines():
-            if line[:1].isspace():
-                fields[name] = fields.get(name, "") + " " + line.strip()
-            elif ":" in line:
-                name, _, value = line.partition(":")
-                name = name.strip().lower()
-                fields[name] = value.strip()
-        yield fields
 
 
 def expand(uri: str, root: Path = ROOT) -> list[str]:

@@ -16,8 +16,9 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bazel.launcher import apt, site
-from bazel.launcher.site import Problem, without_credentials
+from bazel.site import apt, settings
+from bazel.site.messages import Problem
+from bazel.site.settings import without_credentials
 
 CONNECTIONS = 8
 _ATTEMPTS = 3
@@ -217,7 +218,7 @@ class Client:
             except OSError:  # some are ValueErrors, too
                 raise
             except ValueError:  # whose text may hold a part of a password
-                raise OSError(f"the URL, or that of the proxy, {site.UNREADABLE}") from None
+                raise OSError(f"the URL, or that of the proxy, {settings.UNREADABLE}") from None
             self.address = without_credentials(url)
             self.content_type = response.getheader("Content-Type") or ""
             came = 0
@@ -259,7 +260,7 @@ class Client:
     ) -> tuple[str, http.client.HTTPConnection, http.client.HTTPResponse]:
         parts = urllib.parse.urlsplit(url)
         headers = {"User-Agent": "paddle_images", "Accept": accept, "Accept-Encoding": "identity"}
-        login = site.login(url, debian=self._debian, default=chosen)
+        login = settings.login(url, debian=self._debian, default=chosen)
         if login:
             headers["Authorization"] = basic(*login)
         host = parts.netloc.rpartition("@")[2]
@@ -318,7 +319,7 @@ def basic(user: str, password: str) -> str:
 
 
 def _proxy_authorization(proxy: urllib.parse.SplitResult) -> dict[str, str]:
-    login = site.login(proxy.geturl(), {}) if proxy.username else None
+    login = settings.login(proxy.geturl(), {}) if proxy.username else None
     return {"Proxy-Authorization": basic(*login)} if login else {}
 
 

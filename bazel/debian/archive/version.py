@@ -8,7 +8,7 @@ import operator
 import re
 from collections.abc import Callable
 
-from bazel.launcher.site import Problem
+from bazel.site.messages import Problem
 
 # A stretch of non-digits, as numbers that compare as Policy says, and the number
 # that follows it. A version that has no more to say says _END for ever.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bazel.debian.private import archive
+from bazel.debian.archive import archive
 
 _CURE = (
     "Another archive is taken by "

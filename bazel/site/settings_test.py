@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bazel.launcher import apt, site
+from bazel.site import apt, settings
+from bazel.site.messages import Problem
 
 
 def _write(path: Path, text: str) -> Path:
@@ -26,7 +27,7 @@ def test_debian_one_line(tmp_path: Path) -> None:
         "deb http://a.test/debian bookworm-updates main\n"
         "deb http://contrib.test/debian bookworm contrib\n",
     )
-    assert site.debian_mirrors({}, tmp_path) == ["http://a.test/debian"]
+    assert settings.debian_mirrors({}, tmp_path) == ["http://a.test/debian"]
 
 
 def test_debian_deb822(tmp_path: Path) -> None:
@@ -40,7 +41,7 @@ def test_debian_deb822(tmp_path: Path) -> None:
         "types: deb\nuris: http://c.test/debian\nsuites: stable\ncomponents: main\n",
     )
     mirrors = ["https://u:p@b.test/debian", "http://c.test/debian"]
-    assert site.debian_mirrors({}, tmp_path) == mirrors
+    assert settings.debian_mirrors({}, tmp_path) == mirrors
 
 
 def test_debian_own_repository_goes_before_others(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ def test_debian_own_repository_goes_before_others(tmp_path: Path) -> None:
         "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n",
     )
     mirrors = ["http://z.test/debian", "https://vendor.test/prod"]
-    assert site.debian_mirrors({}, tmp_path) == mirrors
+    assert settings.debian_mirrors({}, tmp_path) == mirrors
 
 
 def test_debian_security_is_found_in_apt_and_beside_mirrors(tmp_path: Path) -> None:
@@ -70,11 +71,14 @@ def test_debian_security_is_found_in_apt_and_beside_mirrors(tmp_path: Path) -> N
         "Types: deb\nURIs: http://b.test/updates\nSuites: bookworm-security\nComponents: main\n",
     )
     found = ["http://security.test/debian-security", "http://b.test/updates"]
-    assert site.debian_security_mirrors({}, tmp_path) == [*found, "http://a.test/debian-security"]
+    assert settings.debian_security_mirrors({}, tmp_path) == [
+        *found,
+        "http://a.test/debian-security",
+    ]
     only = {"DEBIAN_SECURITY_MIRROR": "http://c.test/security/"}
-    assert site.debian_security_mirrors(only, tmp_path) == ["http://c.test/security"]
+    assert settings.debian_security_mirrors(only, tmp_path) == ["http://c.test/security"]
     beside = {"DEBIAN_MIRROR": "http://d.test/debian"}
-    assert site.debian_security_mirrors(beside, tmp_path / "none") == [
+    assert settings.debian_security_mirrors(beside, tmp_path / "none") == [
         "http://d.test/debian-security"
     ]
 
@@ -90,7 +94,7 @@ def test_debian_mirror_lists_and_files(tmp_path: Path) -> None:
         tmp_path / "etc/apt/mirrors/debian.list",
         "http://m1.test/debian\tpriority:1\nhttp://m2.test/debian\n",
     )
-    assert site.debian_mirrors({}, tmp_path) == [
+    assert settings.debian_mirrors({}, tmp_path) == [
         "http://m1.test/debian",
         "http://m2.test/debian",
         "file:///srv/debian",
@@ -99,29 +103,29 @@ def test_debian_mirror_lists_and_files(tmp_path: Path) -> None:
 
 def test_debian_environment_and_nothing(tmp_path: Path) -> None:
     env = {"DEBIAN_MIRROR": " http://a.test/debian/  http://b.test/d "}
-    assert site.debian_mirrors(env, tmp_path) == ["http://a.test/debian", "http://b.test/d"]
-    assert site.debian_mirrors({}, tmp_path) == []
+    assert settings.debian_mirrors(env, tmp_path) == ["http://a.test/debian", "http://b.test/d"]
+    assert settings.debian_mirrors({}, tmp_path) == []
 
 
 def test_pypi_index(tmp_path: Path) -> None:
     home = {"HOME": str(tmp_path / "home")}
-    assert site.pypi_index(home, tmp_path) is None
+    assert settings.pypi_index(home, tmp_path) is None
     _write(tmp_path / "etc/pip.conf", "[global]\nindex-url = http://global.test/simple/\n")
-    assert site.pypi_index(home, tmp_path) == "http://global.test/simple"
+    assert settings.pypi_index(home, tmp_path) == "http://global.test/simple"
     _write(
         tmp_path / "home/.config/pip/pip.conf",
         "[global]\nextra-index-url = http://extra.test\nindex_url: http://u:p@user.test/simple\n"
         "[list]\nindex-url = http://list.test/simple\n",
     )
-    assert site.pypi_index(home, tmp_path) == "http://u:p@user.test/simple"
+    assert settings.pypi_index(home, tmp_path) == "http://u:p@user.test/simple"
     named = _write(tmp_path / "named.conf", "[install]\nindex-url = http://named.test/simple\n")
     env = {**home, "PIP_CONFIG_FILE": str(named)}
-    assert site.pypi_index(env, tmp_path) == "http://named.test/simple"
-    assert site.pypi_index({**home, "PIP_CONFIG_FILE": "/dev/null"}, tmp_path) is None
+    assert settings.pypi_index(env, tmp_path) == "http://named.test/simple"
+    assert settings.pypi_index({**home, "PIP_CONFIG_FILE": "/dev/null"}, tmp_path) is None
     env["PIP_INDEX_URL"] = "http://env.test/simple/"
-    assert site.pypi_index(env, tmp_path) == "http://env.test/simple"
+    assert settings.pypi_index(env, tmp_path) == "http://env.test/simple"
     env["PYPI_INDEX"] = "http://ours.test/simple"
-    assert site.pypi_index(env, tmp_path) == "http://ours.test/simple"
+    assert settings.pypi_index(env, tmp_path) == "http://ours.test/simple"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +143,7 @@ def test_pypi_index(tmp_path: Path) -> None:
 )
 def test_pip_conf_is_read_as_pip_does(tmp_path: Path, text: str, index: str | None) -> None:
     _write(tmp_path / "etc/pip.conf", text)
-    assert site.pypi_index({}, tmp_path) == index
+    assert settings.pypi_index({}, tmp_path) == index
 
 
 def test_pips_section_for_install_goes_before_the_general_one_of_a_later_file(
@@ -147,46 +151,46 @@ def test_pips_section_for_install_goes_before_the_general_one_of_a_later_file(
 ) -> None:
     _write(tmp_path / "etc/pip.conf", "[install]\nindex-url = http://install.test\n")
     _write(tmp_path / "home/.pip/pip.conf", "[global]\nindex-url = http://global.test\n")
-    assert site.pypi_index({"HOME": str(tmp_path / "home")}, tmp_path) == "http://install.test"
+    assert settings.pypi_index({"HOME": str(tmp_path / "home")}, tmp_path) == "http://install.test"
 
 
 def test_an_unreadable_index_is_told_without_its_login(tmp_path: Path) -> None:
-    with pytest.raises(site.Problem, match="PIP_INDEX_URL holds a URL that cannot") as caught:
-        site.pypi_index({"PIP_INDEX_URL": "http://user:pa/ss@a.test/simple"}, tmp_path)
+    with pytest.raises(Problem, match="PIP_INDEX_URL holds a URL that cannot") as caught:
+        settings.pypi_index({"PIP_INDEX_URL": "http://user:pa/ss@a.test/simple"}, tmp_path)
     assert "ss" not in str(caught.value).replace("password", "")
 
 
 def test_npm_registry(tmp_path: Path) -> None:
     env = {"HOME": str(tmp_path / "home"), "HOST": "user.test"}
     project = tmp_path / "project"
-    assert site.npm_registry(env, tmp_path, project) is None
+    assert settings.npm_registry(env, tmp_path, project) is None
     _write(tmp_path / "etc/npmrc", "registry=http://global.test/\n")
-    assert site.npm_registry(env, tmp_path, project) == "http://global.test"
+    assert settings.npm_registry(env, tmp_path, project) == "http://global.test"
     _write(
         tmp_path / "home/.npmrc", "; c\n@x:registry=http://x.test\nregistry = http://${HOST}/npm/\n"
     )
-    assert site.npm_registry(env, tmp_path, project) == "http://user.test/npm"
+    assert settings.npm_registry(env, tmp_path, project) == "http://user.test/npm"
     _write(project / ".npmrc", 'registry="http://project.test"\n')
-    assert site.npm_registry(env, tmp_path, project) == "http://project.test"
+    assert settings.npm_registry(env, tmp_path, project) == "http://project.test"
     env["NPM_CONFIG_REGISTRY"] = "http://env.test/"
-    assert site.npm_registry(env, tmp_path, project) == "http://env.test"
+    assert settings.npm_registry(env, tmp_path, project) == "http://env.test"
     env["NPM_REGISTRY"] = "http://ours.test"
-    assert site.npm_registry(env, tmp_path, project) == "http://ours.test"
+    assert settings.npm_registry(env, tmp_path, project) == "http://ours.test"
 
 
 def test_ca_bundle(tmp_path: Path) -> None:
-    assert site.ca_bundle({}, tmp_path) is None
+    assert settings.ca_bundle({}, tmp_path) is None
     system = _write(tmp_path / "etc/ssl/certs/ca-certificates.crt", "system")
-    assert site.ca_bundle({"SSL_CERT_FILE": str(tmp_path / "gone.pem")}, tmp_path) == system
+    assert settings.ca_bundle({"SSL_CERT_FILE": str(tmp_path / "gone.pem")}, tmp_path) == system
     own = _write(tmp_path / "own.pem", "own")
-    assert site.ca_bundle({"REQUESTS_CA_BUNDLE": str(own)}, tmp_path) == own
+    assert settings.ca_bundle({"REQUESTS_CA_BUNDLE": str(own)}, tmp_path) == own
 
 
 def test_other_distributions_are_no_debian(tmp_path: Path) -> None:
     text = "deb http://a.test/ubuntu noble main\ndeb http://a.test/ubuntu noble-security main\n"
     _write(tmp_path / "etc/apt/sources.list", text)
-    assert site.debian_mirrors({}, tmp_path) == []
-    assert site.debian_security_mirrors({}, tmp_path) == []
+    assert settings.debian_mirrors({}, tmp_path) == []
+    assert settings.debian_security_mirrors({}, tmp_path) == []
 
 
 def test_lists_of_mirrors_are_left_to_who_can_fetch_them(tmp_path: Path) -> None:
@@ -194,16 +198,16 @@ def test_lists_of_mirrors_are_left_to_who_can_fetch_them(tmp_path: Path) -> None
         tmp_path / "etc/apt/sources.list",
         "deb mirror+https://a.test/list bookworm main\ndeb mirror://b.test/list bookworm main\n",
     )
-    mirrors = site.debian_mirrors({}, tmp_path)
+    mirrors = settings.debian_mirrors({}, tmp_path)
     assert mirrors == ["mirror+https://a.test/list", "mirror+http://b.test/list"]
-    assert all(map(site.is_list, mirrors))
-    assert site.debian_security_mirrors({}, tmp_path) == []
+    assert all(map(settings.is_list, mirrors))
+    assert settings.debian_security_mirrors({}, tmp_path) == []
 
 
 def test_a_url_that_cannot_be_read_is_not_shown(tmp_path: Path) -> None:
     env = {"DEBIAN_MIRROR": "http://user:p#ss@a.test/debian"}
-    with pytest.raises(site.Problem, match="DEBIAN_MIRROR holds a URL that cannot") as error:
-        site.debian_mirrors(env, tmp_path)
+    with pytest.raises(Problem, match="DEBIAN_MIRROR holds a URL that cannot") as error:
+        settings.debian_mirrors(env, tmp_path)
     assert "p#ss" not in str(error.value) and "user:" not in str(error.value)
 
 
@@ -214,21 +218,23 @@ def test_no_setting_with_such_a_url_is_shown(tmp_path: Path, url: str) -> None:
     _write(tmp_path / "etc/apt/sources.list", f"deb {url} bookworm main\n")
     _write(tmp_path / "security/etc/apt/sources.list", f"deb {url} bookworm-security main\n")
     _write(tmp_path / "etc/apt/apt.conf", f'Acquire::http::Proxy "{url}";')
-    here = site.Site(("http://a.test/debian",), (), None, None, None)
+    here = settings.Site(("http://a.test/debian",), (), None, None, None)
     readers: dict[str, Callable[[], object]] = {
-        "NPM_REGISTRY": lambda: site.npm_registry({"NPM_REGISTRY": url}, tmp_path),
-        "npm_config_registry": lambda: site.npm_registry({"npm_config_registry": url}, tmp_path),
-        "npmrc": lambda: site.npm_registry({"HOME": str(home)}, tmp_path),
-        "a line of apt's sources": lambda: site.debian_mirrors({}, tmp_path),
-        "sources": lambda: site.debian_security_mirrors({}, tmp_path / "security"),
+        "NPM_REGISTRY": lambda: settings.npm_registry({"NPM_REGISTRY": url}, tmp_path),
+        "npm_config_registry": lambda: settings.npm_registry(
+            {"npm_config_registry": url}, tmp_path
+        ),
+        "npmrc": lambda: settings.npm_registry({"HOME": str(home)}, tmp_path),
+        "a line of apt's sources": lambda: settings.debian_mirrors({}, tmp_path),
+        "sources": lambda: settings.debian_security_mirrors({}, tmp_path / "security"),
         "apt's setting of a proxy": lambda: here.proxies({}, tmp_path),
     }
     for setting, read in readers.items():
-        with pytest.raises(site.Problem, match="a URL that cannot be read; in a user") as error:
+        with pytest.raises(Problem, match="a URL that cannot be read; in a user") as error:
             read()
         assert setting in str(error.value)
         assert "ss@" not in str(error.value)
-    assert site.without_credentials(url) == "(a URL that cannot be read)"
+    assert settings.without_credentials(url) == "(a URL that cannot be read)"
 
 
 @pytest.mark.parametrize(
@@ -306,7 +312,7 @@ def test_the_logins_of_apt(tmp_path: Path) -> None:
 def test_the_logins_that_bazel_gets(tmp_path: Path) -> None:
     _write(tmp_path / "etc/apt/auth.conf", "machine nexus.test/debian login d password 1\n")
     netrc = _write(tmp_path / "netrc", "machine n.test login n password 3\ndefault login x\n")
-    here = site.Site(
+    here = settings.Site(
         ("https://nexus.test/debian",),
         ("https://nexus.test/debian-security",),
         "https://p:2@nexus.test/simple",
@@ -326,7 +332,7 @@ def test_the_proxies_that_bazel_gets(tmp_path: Path) -> None:
     text = 'Acquire::http::Proxy "http://p.test:1"; Acquire::http::Proxy::b.test "DIRECT";'
     _write(tmp_path / "etc/apt/apt.conf", text)
     mirrors = ("http://a.test/debian", "http://b.test/debian")
-    here = site.Site(mirrors, (), "https://pypi.test/simple", "http://a.test/npm", None)
+    here = settings.Site(mirrors, (), "https://pypi.test/simple", "http://a.test/npm", None)
     assert here.proxies({"no_proxy": ".x"}, tmp_path) == {
         "http_proxy": "http://p.test:1",
         "no_proxy": ".x,b.test,pypi.test",

@@ -12,7 +12,7 @@ import functools
 import re
 from collections.abc import Iterable, Sequence
 
-from bazel.debian.private import archive, version
+from bazel.debian.archive import archive, version
 
 _RELATION = re.compile(
     r"\s*([a-z0-9][a-z0-9.+-]*)(?::[a-z0-9-]+)?\s*"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bazel.debian.private import archive, security
-from bazel.debian.private.served import url_of
+from bazel.debian.archive import archive, security
+from bazel.debian.archive.served import url_of
 
 DATA = Path(__file__).parent / "testdata"
 CHANNEL = archive.Channel("test", ("main",))

@@ -16,8 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bazel.launcher import apt
-from bazel.launcher.apt import lines as _lines
+from bazel.site import apt
+from bazel.site.apt import lines as _lines
+from bazel.site.messages import Problem
 
 # The suites of Debian's main archive; others' repositories use names of their
 # own or are told apart by their path.
@@ -43,10 +44,6 @@ UNREADABLE = (
 # Hosts that ./bazelw found by itself, for it and what it starts: a netrc's `default` is not for
 # them, which may be anybody's.
 FOUND = "PADDLE_IMAGES_FOUND_HOSTS"
-
-
-class Problem(Exception):  # noqa: N818 (not always an error of the program)
-    """An error for the user: one paragraph that says what mends it."""
 
 
 @dataclass(frozen=True)

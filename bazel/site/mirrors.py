@@ -16,9 +16,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bazel.launcher import apt
-from bazel.launcher.contents import Say
-from bazel.launcher.site import Problem, Site, is_list, is_readable, without_credentials
+from bazel.site import apt, deb822
+from bazel.site.messages import Problem, Say
+from bazel.site.settings import Site, is_list, is_readable, without_credentials
 
 # Debian's own lists, of which one is enough. http, so that a site which has a proxy
 # for http alone gets at them; elsewhere the server leads to https.
@@ -40,8 +40,10 @@ _OTHERS = re.compile(
 )
 
 
-def complete(site: Site, cache: Path, say: Say, anew: bool, root: Path = apt.ROOT) -> Site:
-    """The site with mirrors of Debian, where apt's sources do not name them as such.
+def complete(
+    site: Site, suite: str, cache: Path, say: Say, anew: bool, root: Path = apt.ROOT
+) -> Site:
+    """The site with mirrors of a suite of Debian, where apt's sources do not name them as such.
 
     What was found once is taken again, unless the settings have changed or `anew`; after
     some days only if it is still there.
@@ -56,7 +58,7 @@ def complete(site: Site, cache: Path, say: Say, anew: bool, root: Path = apt.ROO
         remembered = kept["found"] if kept["asked"] == asked else []
     if remembered and not anew and not _is_old(memory):
         return site.with_mirrors(remembered)
-    finder = _Finder(site, say, root)
+    finder = _Finder(site, suite, say, root)
     try:
         if site.debian_mirrors:
             found = finder.listed()
@@ -95,11 +97,11 @@ def _siblings(root: Path) -> list[str]:
 
 
 class _Finder:
-    def __init__(self, site: Site, say: Say, root: Path) -> None:
-        from bazel.launcher import fetch, forky
+    def __init__(self, site: Site, suite: str, say: Say, root: Path) -> None:
+        from bazel.site import fetch
 
         self._fetch = fetch
-        self._suite = forky.SUITE  # what ./bazelw needs first
+        self._suite = suite
         self._site = site
         self._say = say
         self._root = root
@@ -158,7 +160,7 @@ class _Finder:
     def _published(self, url: str) -> list[str]:
         text = self._get(url)
         found = re.findall(r'href="(https?://[^"]+/debian)/?"', text)
-        for stanza in apt.stanzas(text):
+        for stanza in deb822.stanzas(text):
             if stanza.get("archive-http") and "amd64" in stanza.get("archive-architecture", ""):
                 found.append(f"http://{stanza['site']}/{stanza['archive-http'].strip('/')}")
         return _far_and_near(found, self._root)

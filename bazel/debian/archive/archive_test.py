@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from bazel.debian.private import archive, resolve
-from bazel.debian.private.served import served
+from bazel.debian.archive import archive, resolve
+from bazel.debian.archive.served import served
 
 DATA = Path(__file__).parent / "testdata"
 INRELEASE, PACKAGES = "dists/test/InRelease", "dists/test/main/binary-amd64/Packages.xz"
