@@ -188,7 +188,7 @@ def _update_debian(
                 f"from {debian_lock.SPEC}."
             ) from error
     if not spec.security and not check.is_own(workspace):
-        return texts, main
+        return texts, [*main]
     old, today = files.read(workspace / security_lock.LOCK), datetime.now(UTC).date().isoformat()
     texts[security_lock.LOCK] = security_lock.update(spec, base, main, updates, old, today, _report)
     return texts, [*main, *updates]

@@ -1,4 +1,4 @@
-"""OCI image layouts, read and written: https://github.com/opencontainers/image-spec, image-layout.md.
+"""OCI image layouts, read and written, after https://github.com/opencontainers/image-spec.
 
 A layout is a directory: oci-layout, index.json with exactly one manifest, and
 blobs/sha256/*.

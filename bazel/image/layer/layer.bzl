@@ -3,6 +3,7 @@
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("@rules_python//python:defs.bzl", "PyInfo", "PyRuntimeInfo")
 load("//bazel/image/base:worker.bzl", "run_worker")
+load("//bazel/toolchains:required.bzl", "require_python")
 
 LayerInfo = provider(
     doc = "What is in a layer, and what it and those below it have, so that no layer above brings it again.",
@@ -77,6 +78,7 @@ def _two_processors(_os, _inputs):
     return {"cpu": 2}
 
 def _layer_impl(ctx):
+    require_python(ctx, ctx.attr._tool)
     below = [target[LayerInfo] for target in ctx.attr.below]
     known = {
         file: True

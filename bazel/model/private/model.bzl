@@ -2,6 +2,7 @@
 
 load("@debian//locks:defs.bzl", DEBIAN_LOCKS = "LOCKS")
 load("@pypi//:locks.bzl", WHEELS_LOCKS = "LOCKS")
+load("//bazel/toolchains:required.bzl", "require_python")
 
 PaddleModelInfo = provider(
     doc = "A trained model.",
@@ -31,6 +32,8 @@ def _is_made_by_extension(file):
     return "~" in file.owner.repo_name.replace("+", "~").rstrip("~")
 
 def _paddle_model_impl(ctx):
+    require_python(ctx, ctx.attr._finish)
+
     # Training and finishing are two actions, so that another `require` does
     # not train again.
     trained = ctx.actions.declare_directory(ctx.label.name + ".trained")

@@ -6,6 +6,7 @@ Each unusual flag has its reason beside it; docs/toolchains.md has the longer st
 load("@bazel_tools//tools/cpp:cc_toolchain_config_lib.bzl", "env_entry", "env_set", "feature", "flag_group", "flag_set", "tool_path", "with_feature_set")
 load("@rules_cc//cc:action_names.bzl", "ACTION_NAMES", "ALL_CC_COMPILE_ACTION_NAMES", "ALL_CC_LINK_ACTION_NAMES")
 load("@rules_cc//cc/common:cc_common.bzl", "cc_common")
+load("//bazel/toolchains:required.bzl", "CC_TOOLCHAIN")
 
 _TRIPLE = "x86_64-linux-gnu"
 
@@ -137,7 +138,7 @@ def _impl(ctx):
         target_libc = "glibc_2.36",
         target_system_name = "local",
         tool_paths = [tool_path(name = name, path = path) for name, path in tools.items()],
-        toolchain_identifier = "debian12-gcc12",
+        toolchain_identifier = CC_TOOLCHAIN,
     )
 
 cc_toolchain_config = rule(
