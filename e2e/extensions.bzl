@@ -7,7 +7,6 @@ def _source_archive_impl(rctx):
     for folder in _FOLDERS:
         rctx.watch_tree(rctx.workspace_root.get_child(folder))
 
-
     # Not as a tree: whoever builds there has links in it, to output folders that lead back to here.
     for folder in [rctx.workspace_root, rctx.workspace_root.get_child(_CONSUMER)]:
         for file in folder.readdir():
