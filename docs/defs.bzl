@@ -76,6 +76,7 @@ def page_test(name, page, targets = [], named = [], data = [], **kwargs):
             "//:.bazelrc",
             "//docs:built.py",
             "//bazel/toolchains:run",
+            "//bazel/workspace:bazelrc",
             ":%s_commands" % name,
         ],
         env = {

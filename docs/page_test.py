@@ -177,7 +177,8 @@ def test_a_command_names_what_is_there(command: Command) -> None:
     verb, *words = command.words
     ours = words[: words.index("--")] if "--" in words else words
     for config in (word.removeprefix("--config=") for word in ours if word.startswith("--config=")):
-        assert f":{config} " in Path(".bazelrc").read_text(), f"{command}: no such --config"
+        settings = Path(".bazelrc").read_text() + Path("bazel/workspace/bazelrc").read_text()
+        assert f":{config} " in settings, f"{command}: no such --config"
     targets = [word for word in ours if word.startswith("//")]
     for label in targets:
         # Whether those for GPUs are there would cost gigabytes.

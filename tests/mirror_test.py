@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 MODULE = """\
-module(name = "site")
+module(name = "paddle_images")
 bazel_dep(name = "rules_python", version = "0.22.1")
 bazel_dep(name = "rules_cc", version = "0.0.11")
 bazel_dep(name = "bazel_skylib", version = "1.9.0")

@@ -1,23 +1,29 @@
 """Module extension that makes repositories of the packages in Debian's locks.
 
 ```starlark
-debian = use_extension("//bazel/debian:extensions.bzl", "debian")
-debian.lock(file = "//:debian_lock.json", security = "//:security_lock.json")
-debian.root(name = "debian_tools", set = "tools", tools = {"skopeo": "usr/bin/skopeo"})
-use_repo(debian, "debian", "debian_tools")
+debian = use_extension("@paddle_images//bazel/debian:extensions.bzl", "debian")
+debian.lock(hub = "acme_debian", file = "//:debian_lock.json")
+debian.root(name = "acme_debian_tools", hub = "acme_debian", set = "tools", tools = {"tree": "usr/bin/tree"})
+use_repo(debian, "acme_debian", "acme_debian_tools")
 ```
 
-`@debian//:libc6` is the package's .deb file, `@debian//:inference` those of a
-whole set; with `--//bazel/debian:patched` they are what the security lock has
-in their place. `@debian_tools//:root` is a set unpacked into one directory.
+`@acme_debian//:libc6` is the package's .deb file, `@acme_debian//:inference` those
+of a whole set; with `--@paddle_images//bazel/debian:patched` they are what the
+security lock has in their place. `@acme_debian_tools//:root` is a set unpacked into
+one directory.
+
+The hub of paddle_images itself is `@debian`. A package that it has with the same
+bytes is one file in all hubs.
 """
 
-load("//bazel/debian/private:repositories.bzl", "deb_repository", "hub_repository", "repository_of", "root_repository")
+load("//bazel:modules.bzl", "lock_labels", "tags_of")
+load("//bazel/debian/private:repositories.bzl", "deb_repository", "hub_repository", "root_repository")
 
 _lock = tag_class(
     doc = "The locks that packages come from.",
     attrs = {
         "file": attr.label(mandatory = True, doc = "debian_lock.json"),
+        "hub": attr.string(default = "debian", doc = "`@HUB//:PACKAGE` is a package of it; each module names its own."),
         "security": attr.label(doc = "security_lock.json: what takes the place of packages of the other one."),
     },
 )
@@ -25,38 +31,59 @@ _lock = tag_class(
 _root = tag_class(
     doc = "A repository that holds one package set, unpacked into the directory `root`.",
     attrs = {
-        "name": attr.string(mandatory = True, doc = "Name of the repository."),
+        "name": attr.string(mandatory = True, doc = "Name of the repository; HUB_SET, for a model's metadata to name what is in it."),
+        "hub": attr.string(default = "debian", doc = "The hub of the lock that has the set."),
         "set": attr.string(mandatory = True, doc = "Package set of debian.yaml."),
         "build_file": attr.label(doc = "BUILD file of the repository; by default it exports `root`, `bin/*` and a filegroup for each tool."),
-        "files": attr.string_dict(doc = "Path in the repository -> label of an executable file to put there."),
+        "files": attr.string_keyed_label_dict(doc = "Path in the repository -> an executable file to put there."),
         "tools": attr.string_dict(doc = "Name -> path in the root. Each becomes `bin/NAME`, which runs the program on the libraries of the root."),
         "compile_python": attr.bool(doc = "Byte-compile the standard library, which Debian leaves to a maintainer script."),
     },
 )
 
+def _repository_of(hub, package, updated = False):
+    """The repository name of a package's .deb."""
+    return "%s_deb_%s%s" % (hub, package.replace("+", "_plus"), "_security" if updated else "")
+
+def _packages(hub, entries, made, updated = False):
+    """Package -> the repository that has it; those that no earlier hub made are made here."""
+    found = {}
+    for package in entries:
+        name = made.get(package["sha256"])
+        if not name:
+            name = _repository_of(hub, package["name"], updated)
+            made[package["sha256"]] = name
+            deb_repository(name = name, package = json.encode(package))
+        found[package["name"]] = "@%s//:%s.deb" % (name, package["name"])
+    return found
+
 def _debian_impl(mctx):
-    module = mctx.modules[0]
-    lock = json.decode(mctx.read(module.tags.lock[0].file))
-    sets = {}
-    for package in lock["packages"]:
-        deb_repository(name = repository_of(package["name"]), package = json.encode(package))
-        for name in package["sets"]:
-            sets.setdefault(name, []).append(package)
-    security = module.tags.lock[0].security
-    updates = json.decode(mctx.read(security)) if security else {"date": "", "packages": []}
-    for package in updates["packages"]:
-        deb_repository(name = repository_of(package["name"], updated = True), package = json.encode(package))
-    hub_repository(
-        name = "debian",
-        packages = [package["name"] for package in lock["packages"]],
-        security_date = updates["date"],
-        sets = {name: [p["name"] for p in packages] for name, packages in sets.items()},
-        updates = {package["name"]: package["sets"] for package in updates["packages"]},
-    )
-    for root in module.tags.root:
+    locks = tags_of(mctx, "lock", "hub")
+    sets = {}  # hub -> set -> entries of packages
+    made = {}  # sha256 -> repository
+    for hub, tag in locks.items():
+        lock = json.decode(mctx.read(tag.file))
+        sets[hub] = {}
+        for package in lock["packages"]:
+            for name in package["sets"]:
+                sets[hub].setdefault(name, []).append(package)
+        updates = json.decode(mctx.read(tag.security)) if tag.security else {"date": "", "packages": []}
+        hub_repository(
+            name = hub,
+            locks = lock_labels(mctx, locks, "file"),
+            packages = _packages(hub, lock["packages"], made),
+            security_date = updates["date"],
+            security_locks = lock_labels(mctx, locks, "security"),
+            sets = {name: [p["name"] for p in packages] for name, packages in sets[hub].items()},
+            updates = _packages(hub, updates["packages"], made, updated = True),
+            updates_sets = {package["name"]: package["sets"] for package in updates["packages"]},
+        )
+    for root in tags_of(mctx, "root", "name").values():
+        if root.hub not in sets:
+            fail("debian.root(name = \"%s\"): no debian.lock has the hub %s; there are %s." % (root.name, root.hub, ", ".join(sets)))
         root_repository(
             name = root.name,
-            packages = json.encode(sets.get(root.set, [])),
+            packages = json.encode(sets[root.hub].get(root.set, [])),
             build_file = root.build_file,
             files = root.files,
             tools = root.tools,

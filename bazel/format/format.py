@@ -1,7 +1,7 @@
 """Formats the tree's sources, or (--check) fails on what is not formatted.
 
 Starlark by buildifier, C++ by clang-format, Python by ruff; --check also runs
-the linters: buildifier's, ruff's, and mypy.
+the linters: buildifier's, ruff's, mypy, and labels.py.
 """
 
 import argparse
@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 import clang_format
+
+from bazel.format import labels
 
 Command = list[str]
 
@@ -24,6 +26,15 @@ def tracked(*patterns: str) -> list[str]:
         text=True,
     ).stdout
     return sorted(name for name in listing.split("\0") if name and Path(name).exists())
+
+
+def loaded_by_others() -> list[str]:
+    """Starlark that workspaces load which depend on this one."""
+    return [
+        name
+        for name in tracked("bazel/*.bzl", "bazel/*.BUILD", "images/layers/*.bzl")
+        if not {"testdata", "tests"} & set(Path(name).parts)
+    ]
 
 
 def commands(check: bool, buildifier: str) -> list[tuple[str, Command]]:
@@ -61,6 +72,10 @@ def main() -> int:
         print(f"{name}: {'ok' if result.returncode == 0 else 'FAILED'}", flush=True)
         if result.returncode:
             failed.append(name)
+    if check:
+        found = [line for name in loaded_by_others() for line in labels.problems(Path(name))]
+        print("\n".join([*found, f"labels: {'FAILED' if found else 'ok'}"]), flush=True)
+        failed += ["labels"] if found else []
     if failed:
         print(f"format: {', '.join(failed)} found something: see above.", file=sys.stderr)
         if check:

@@ -114,7 +114,7 @@ def cc_fuzz_test(name, corpus, dictionary = None, runs = 1000, max_len = 4096, s
         name = program,
         testonly = True,
         tags = ["manual"],  # only as part of the target, instrumented
-        deps = deps + ["//bazel/fuzz:libfuzzer"],
+        deps = deps + [Label("//bazel/fuzz:libfuzzer")],
         **kwargs
     )
     options = [
@@ -130,7 +130,7 @@ def cc_fuzz_test(name, corpus, dictionary = None, runs = 1000, max_len = 4096, s
         options = options,
         program = program,
         target_compatible_with = select({
-            "//bazel/toolchains:sanitized": ["@platforms//:incompatible"],
+            Label("//bazel/toolchains:sanitized"): ["@platforms//:incompatible"],
             "//conditions:default": [],
         }),
     )
@@ -181,21 +181,24 @@ def fuzz_run(name, tests, **kwargs):
         tags = ["manual"],
         tests = [test + "_target" for test in tests],
     )
+    cc_root = Label("@debian_cc//:root")
+    main = Label("//bazel/fuzz:fuzz.py")
+    run = Label("//bazel/toolchains:run")
     py_binary(
         name = name,
         testonly = True,
-        srcs = ["//bazel/fuzz:fuzz.py"],
+        srcs = [main],
         args = ["$(rootpath :%s_tests)" % name],
         data = [
             ":%s_tests" % name,
-            "@debian_cc//:root",
-            "//bazel/toolchains:run",
+            cc_root,
+            run,
         ],
         env = {
-            "CC_ROOT": "$(rootpath @debian_cc//:root)",
-            "RUN": "$(rootpath //bazel/toolchains:run)",
+            "CC_ROOT": "$(rootpath %s)" % cc_root,
+            "RUN": "$(rootpath %s)" % run,
         },
-        main = "//bazel/fuzz:fuzz.py",
-        deps = ["//bazel/image/base:namespaces"],
+        main = main,
+        deps = [Label("//bazel/image/base:namespaces")],
         **kwargs
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,28 +31,70 @@ FILES = (
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 
 
-def problems(workspace: Path) -> list[str]:
+def problems(workspace: Path, base: Path | None = None) -> list[str]:
     """Returns what disagrees, one line each; nothing if all is well.
+
+    `base` is requirements_lock.txt of paddle_images, for workspaces that depend on it: what both
+    have must be of one version.
 
     Raises ArchiveError for a spec that cannot be read: only its author can mend it.
     """
     texts = {}
-    for name in FILES:
+    for name in _files_of(workspace):
         path = workspace / name
         if not path.exists():
             return [f"{name} does not exist"]
         texts[name] = path.read_text()
+    folders = [folder for folder in pypi_lock.FOLDERS if folder + pypi_lock.SPEC in texts]
+    pins = pypi_lock.parse_pins(constraints(workspace, base))
     try:
         return [
-            *_debian(texts),
-            *_security(texts),
-            *(line for folder in pypi_lock.FOLDERS for line in _requirements(texts, folder)),
-            *(line for folder in pypi_lock.FOLDERS for line in _wheels(texts, folder)),
-            *_launcher(texts),
-            *_npm(npm_lock.LOCK, texts[npm_lock.LOCK], npm_lock.BUILDIFIER),
+            *(_debian(texts) if debian_lock.SPEC in texts else ()),
+            *(_security(texts) if security_lock.LOCK in texts else ()),
+            *(line for folder in folders for line in _requirements(texts, folder)),
+            *(line for folder in folders for line in _wheels(texts, folder)),
+            *(line for folder in folders for line in _like_base(texts, folder, pins)),
+            *(_start(texts) if is_own(workspace) else ()),
         ]
     except (KeyError, TypeError, ValueError) as error:
         return [f"a lock is damaged: {type(error).__name__}: {error}"]
+
+
+def is_own(workspace: Path) -> bool:
+    """Whether the workspace is paddle_images, and not one that depends on it."""
+    return (workspace / _LAUNCHER).exists()
+
+
+def constraints(workspace: Path, base: Path | None) -> str:
+    """NAME==VERSION of what paddle_images has, for the locks of a workspace that depends on it."""
+    if base is None or is_own(workspace):
+        return ""
+    pins = pypi_lock.parse_pins(base.read_text()).values()
+    return "".join(f"{pin.name.replace('_', '-')}=={pin.version}\n" for pin in pins)
+
+
+def _files_of(workspace: Path) -> Sequence[str]:
+    """The specs and locks that a workspace must have: elsewhere only the locks of its specs."""
+    if is_own(workspace):
+        return FILES
+    names = []
+    if (workspace / debian_lock.SPEC).exists():
+        names += [debian_lock.SPEC, debian_lock.LOCK]
+        spec = debian_lock.Spec.parse((workspace / debian_lock.SPEC).read_text())
+        names += [security_lock.LOCK] if spec.security else []
+    if (workspace / pypi_lock.SPEC).exists():
+        names += [pypi_lock.SPEC, pypi_lock.LOCK, pypi_lock.WHEELS]
+        names += [pypi_lock.SDISTS] if (workspace / pypi_lock.SDISTS).exists() else []
+    return names
+
+
+def _like_base(
+    texts: Mapping[str, str], folder: str, base: Mapping[str, pypi_lock.Pin]
+) -> Iterator[str]:
+    lock_name = folder + pypi_lock.LOCK
+    for name, pin in pypi_lock.parse_pins(texts[lock_name]).items():
+        if name in base and base[name].version != pin.version:
+            yield f"{lock_name}: {name} is {pin.version}, {base[name].version} in paddle_images"
 
 
 def _debian(texts: Mapping[str, str]) -> list[str]:
@@ -131,7 +173,7 @@ def _requirements(texts: Mapping[str, str], folder: str) -> list[str]:
 def _wheels(texts: Mapping[str, str], folder: str) -> list[str]:
     lock_name, wheels_name = folder + pypi_lock.LOCK, folder + pypi_lock.WHEELS
     pins, wheels = pypi_lock.parse_pins(texts[lock_name]), json.loads(texts[wheels_name])
-    sdists_text = "" if folder else texts[pypi_lock.SDISTS]
+    sdists_text = "" if folder else texts.get(pypi_lock.SDISTS, "")
     sdists = pypi_lock.parse_sdists(sdists_text)
     found = []
     for source, text, key in (
@@ -162,6 +204,11 @@ def _wheels(texts: Mapping[str, str], folder: str) -> list[str]:
             if other not in entries:
                 found.append(f"{wheels_name}: {name} requires {other}, which is not there")
     return found + _form(wheels_name, texts[wheels_name], wheels["wheels"])
+
+
+def _start(texts: Mapping[str, str]) -> list[str]:
+    npm = _npm(npm_lock.LOCK, texts[npm_lock.LOCK], npm_lock.BUILDIFIER)
+    return [*_launcher(texts), *npm]
 
 
 def _launcher(texts: Mapping[str, str]) -> list[str]:

@@ -1,5 +1,7 @@
 """`./bazelw run //:lock`: resolves the specs into the locks.
 
+It runs here or in a workspace that depends on paddle_images, on the specs that are there.
+
 Everything is resolved before anything is written, so that a run that fails
 changes no file.
 """
@@ -43,7 +45,7 @@ def main() -> int:
         os.environ[archive.ALLOW_EXPIRED] = "1"
     try:
         if arguments.check:
-            return _check(Path(workspace))
+            return _check(Path(workspace), arguments.base)
         return _update(Path(workspace), arguments)
     except Problem as problem:
         return _fail(f"{problem}\nNo lock was changed.")
@@ -79,6 +81,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--allow-expired", action="store_true", help="take an index that is past its Valid-Until"
     )
+    parser.add_argument("--base", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--gpgv", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--keyring", required=True, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -90,8 +93,8 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _check(workspace: Path) -> int:
-    problems = check.problems(workspace)
+def _check(workspace: Path, base: Path | None) -> int:
+    problems = check.problems(workspace, base)
     if problems:
         return _fail(
             "locks and specs disagree:\n"
@@ -103,7 +106,7 @@ def _check(workspace: Path) -> int:
 
 
 def _update(workspace: Path, arguments: argparse.Namespace) -> int:
-    parts = () if arguments.security else arguments.parts or _PARTS
+    parts = () if arguments.security else arguments.parts or _parts_of(workspace)
     here = Site.find(workspace)
     # Absolute, since tools are run in folders of their own.
     verifier = archive.Verifier(
@@ -115,8 +118,11 @@ def _update(workspace: Path, arguments: argparse.Namespace) -> int:
         texts, known = _update_debian(workspace, here, verifier, renew_base=not arguments.security)
     if "pypi" in parts:
         index = here.pypi_index or PyPI.simple_url
+        constraints = check.constraints(workspace, arguments.base)
         for folder in pypi_lock.FOLDERS:
-            texts.update(_update_pypi(workspace, folder, index, arguments.upgrade))
+            if (workspace / folder / pypi_lock.SPEC).exists():
+                new = _update_pypi(workspace, folder, index, arguments.upgrade, constraints)
+                texts.update(new)
     if "npm" in parts:
         texts[npm_lock.LOCK] = npm_lock.update()
     if "launcher" in parts:
@@ -134,12 +140,22 @@ def _update(workspace: Path, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _update_pypi(workspace: Path, folder: str, index: str, upgrade: bool) -> dict[str, str]:
+def _parts_of(workspace: Path) -> tuple[str, ...]:
+    """The parts whose specs the workspace has."""
+    if check.is_own(workspace):
+        return _PARTS
+    specs = {"debian": debian_lock.SPEC, "pypi": pypi_lock.SPEC}
+    return tuple(part for part, spec in specs.items() if (workspace / spec).exists())
+
+
+def _update_pypi(
+    workspace: Path, folder: str, index: str, upgrade: bool, constraints: str
+) -> dict[str, str]:
     """The new texts of the locks of one requirements.in."""
     spec, lock = (
         files.read(workspace / folder / name) for name in (pypi_lock.SPEC, pypi_lock.LOCK)
     )
-    lock = pypi_lock.update_requirements(folder, spec, lock, index, upgrade, _report)
+    lock = pypi_lock.update_requirements(folder, spec, lock, index, upgrade, constraints, _report)
     sdists = "" if folder else files.read(workspace / pypi_lock.SDISTS)
     wheels = pypi_lock.update_wheels(lock, sdists, index, _report)
     return {folder + pypi_lock.LOCK: lock, folder + pypi_lock.WHEELS: wheels}
@@ -171,6 +187,8 @@ def _update_debian(
                 f"{debian_lock.SPEC}, security: {error} Where there is none, delete `security:` "
                 f"from {debian_lock.SPEC}."
             ) from error
+    if not spec.security and not check.is_own(workspace):
+        return texts, [*main]
     old, today = files.read(workspace / security_lock.LOCK), datetime.now(UTC).date().isoformat()
     texts[security_lock.LOCK] = security_lock.update(spec, base, main, updates, old, today, _report)
     return texts, [*main, *updates]

@@ -39,6 +39,7 @@ APART = ("bench/", "cc/server/clients/")
 FOLDERS = ("", *APART)  # each a resolution of its own; sdists.in is the first one's alone
 
 _DIGEST_LINE = "# spec_sha256: "
+_CONSTRAINTS = "paddle_images.txt"
 
 
 class PyPIError(archive.ArchiveError):
@@ -136,9 +137,19 @@ def is_sdist(file: str, name: str, version: str) -> bool:
 
 
 def update_requirements(
-    folder: str, spec_text: str, lock_text: str, index: str, upgrade: bool, report: archive.Report
+    folder: str,
+    spec_text: str,
+    lock_text: str,
+    index: str,
+    upgrade: bool,
+    constraints: str,
+    report: archive.Report,
 ) -> str:
-    """Runs pip-compile; returns the lock's text. Pins that still fit stay, unless upgrade."""
+    """Runs pip-compile; returns the lock's text.
+
+    Pins that still fit stay, unless upgrade. `constraints` has NAME==VERSION lines: what is
+    needed of those is of that version.
+    """
     spec = folder + SPEC
     report("resolving " + spec)
     with tempfile.TemporaryDirectory(prefix="paddle_images-") as directory:
@@ -150,6 +161,9 @@ def update_requirements(
         command += ["--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host"]
         command += ["--pip-args=--only-binary=:all:"]
         command += ["--upgrade"] if upgrade else []
+        if constraints:
+            Path(directory, _CONSTRAINTS).write_text(constraints)
+            command += ["--constraint", _CONSTRAINTS]
         command += ["--output-file", LOCK, SPEC]
         done = subprocess.run(
             command, cwd=directory, env=_environment(index), capture_output=True, text=True

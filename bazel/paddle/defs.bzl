@@ -24,7 +24,7 @@ load("@rules_python//python:defs.bzl", "py_test")
 # more, without versions: the first definition that the loader meets wins, so any
 # name that a program exports would be taken by libpaddle.so. Nothing is exported,
 # neither of static libraries nor of the program.
-_HIDE_ALL = "//bazel/paddle:hide_all.lds"
+_HIDE_ALL = Label("//bazel/paddle:hide_all.lds")
 
 def _hide(exports):
     return [
@@ -93,11 +93,13 @@ def paddle_isolation_test(name, program, args = [], data = [], **kwargs):
       data: files that the run needs.
       **kwargs: what else `py_test` takes.
     """
+    main = Label("//bazel/paddle/private:isolation.py")
+    run = Label("//bazel/toolchains:run")
     py_test(
         name = name,
-        srcs = ["//bazel/paddle/private:isolation.py"],
-        args = ["$(rootpath //bazel/toolchains:run)", "$(rootpath %s)" % program] + args,
-        data = data + ["//bazel/toolchains:run", program],
-        main = "//bazel/paddle/private:isolation.py",
+        srcs = [main],
+        args = ["$(rootpath %s)" % run, "$(rootpath %s)" % program] + args,
+        data = data + [run, program],
+        main = main,
         **kwargs
     )

@@ -20,7 +20,7 @@ _lock = tag_class(
 )
 
 def _paddle_impl(mctx):
-    lock = json.decode(mctx.read(mctx.modules[0].tags.lock[0].wheels))
+    lock = json.decode(mctx.read([tag for module in mctx.modules for tag in module.tags.lock][0].wheels))
     versions = {w["name"]: w["version"] for w in lock["wheels"]}
     if "paddlepaddle" not in versions:
         fail("wheels_lock.json has no paddlepaddle, whose libpaddle.so is the engine. Add it to requirements.in and run `./bazelw run //:lock`.")

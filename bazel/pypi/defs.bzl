@@ -24,12 +24,13 @@ def pytest_test(name, srcs, deps = [], data = [], args = [], **kwargs):
       args: further arguments of pytest.
       **kwargs: what else `py_test` takes (env, size, tags, ...).
     """
+    main = Label("//bazel/pypi:pytest_main.py")
     py_test(
         name = name,
-        srcs = srcs + ["//bazel/pypi:pytest_main.py"],
+        srcs = srcs + [main],
         args = args + ["$(rootpaths %s)" % src for src in srcs],
         data = data + srcs,
-        main = "//bazel/pypi:pytest_main.py",
-        deps = deps + ["@pypi//pytest"],
+        main = main,
+        deps = deps + [Label("@pypi//pytest")],
         **kwargs
     )

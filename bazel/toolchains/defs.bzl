@@ -23,22 +23,20 @@ def cc_proto(name, src, **kwargs):
       src: the .proto file; its imports are those that protobuf itself ships.
       **kwargs: what else `cc_library` takes.
     """
+    protoc, root = Label("@debian_cxx//:bin/protoc"), Label("@debian_cxx//:root")
     stem = src.removesuffix(".proto")
     outs = [stem + ".pb.cc", stem + ".pb.h"]
     native.genrule(
         name = name + "_protoc",
         srcs = [src],
         outs = outs,
-        cmd = "$(execpath @debian_cxx//:bin/protoc) --proto_path=. --proto_path=$(execpath @debian_cxx//:root)/usr/include --cpp_out=$(BINDIR) $<",
-        tools = [
-            "@debian_cxx//:bin/protoc",
-            "@debian_cxx//:root",
-        ],
+        cmd = "$(execpath %s) --proto_path=. --proto_path=$(execpath %s)/usr/include --cpp_out=$(BINDIR) $<" % (protoc, root),
+        tools = [protoc, root],
     )
     cc_library(
         name = name,
         srcs = [outs[0]],
         hdrs = [outs[1]],
-        deps = ["@debian_cxx//:protobuf"],
+        deps = [Label("@debian_cxx//:protobuf")],
         **kwargs
     )

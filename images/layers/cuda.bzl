@@ -33,5 +33,5 @@ def cuda_layer(name, libraries, metadata = True):
         symlinks = links,
         tags = ["manual"],
         wheel_folder = "app",
-        wheels = ["@pypi//%s:site_packages" % wheel for wheel in libraries],
+        wheels = [Label("@pypi//%s:site_packages" % wheel) for wheel in libraries],
     )

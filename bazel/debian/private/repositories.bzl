@@ -14,15 +14,6 @@ _DROPPED = ["usr/share/" + d for d in ["bug", "doc", "doc-base", "info", "lintia
 # would link the HOST's libc. Bare file names are searched along -L and sysroot.
 _LINKER_SCRIPTS = ["libc.so", "libm.so", "libm.a"]
 
-def repository_of(package, updated = False):
-    """Returns the repository name of a package's .deb.
-
-    Args:
-      package: name of the package, as Debian spells it.
-      updated: whether it is that of the security lock.
-    """
-    return "debian_deb_" + package.replace("+", "_plus") + ("_security" if updated else "")
-
 def _urls(rctx, package):
     # Not declared in `environ`: another mirror serves the same bytes, so a
     # change of mirror must not fetch anything again.
@@ -78,50 +69,68 @@ deb_repository = repository_rule(
     attrs = {"package": attr.string(mandatory = True, doc = "The package's entry in the lock, as JSON.")},
 )
 
+# Where `patched` says so, packages of the security lock stand in the place of others.
+_PATCHED = "@paddle_images//bazel/debian:is_patched"
+
+_LOCKS = """\
+package(default_visibility = ["//visibility:public"])
+
+# The locks that Debian's packages in images come from.
+filegroup(
+    name = "locks",
+    srcs = {locks} + select({{
+        "{patched}": {security},
+        "//conditions:default": [],
+    }}),
+)
+"""
+
 def _hub_impl(rctx):
-    patched = str(rctx.attr._patched)
     lines = ["package(default_visibility = [\"//visibility:public\"])"]
-    updates = rctx.attr.updates
-
-    def deb(name, updated):
-        return "@%s//:%s.deb" % (repository_of(name, updated), name)
-
-    for name in rctx.attr.packages:
-        actual = repr(deb(name, False))
+    packages, updates = rctx.attr.packages, rctx.attr.updates
+    for name, deb in packages.items():
+        actual = repr(deb)
         if name in updates:
-            actual = "select({%r: %r, \"//conditions:default\": %s})" % (patched, deb(name, True), actual)
+            actual = "select({%r: %r, \"//conditions:default\": %s})" % (_PATCHED, updates[name], actual)
         lines.append("alias(name = %r, actual = %s)" % (name, actual))
-    for name in updates:
-        if name not in rctx.attr.packages:
+    for name, deb in updates.items():
+        if name not in packages:
             lines.append("alias(name = %r, actual = select({%r: %r}, no_match_error = %r))" % (
                 name,
-                patched,
-                deb(name, True),
+                _PATCHED,
+                deb,
                 "%s came with security updates; it is there with --config=patched only." % name,
             ))
-    for name, packages in rctx.attr.sets.items():
-        if name in rctx.attr.packages:
+    for name, members in rctx.attr.sets.items():
+        if name in packages:
             fail("debian.yaml: the set %s has the name of a package; rename the set." % name)
-        more = [":" + update for update, sets in updates.items() if name in sets and update not in packages]
-        srcs = repr([":" + p for p in packages])
+        more = [":" + update for update, sets in rctx.attr.updates_sets.items() if name in sets and update not in members]
+        srcs = repr([":" + p for p in members])
         if more:
-            srcs += " + select({%r: %r, \"//conditions:default\": []})" % (patched, more)
+            srcs += " + select({%r: %r, \"//conditions:default\": []})" % (_PATCHED, more)
         lines.append("filegroup(name = %r, srcs = %s)" % (name, srcs))
     rctx.file("BUILD.bazel", "\n".join(lines) + "\n")
     rctx.file("security.bzl", "SECURITY_DATE = %r\n" % rctx.attr.security_date)
+    rctx.file("locks/BUILD.bazel", _LOCKS.format(
+        locks = rctx.attr.locks.values(),
+        patched = _PATCHED,
+        security = rctx.attr.security_locks.values(),
+    ))
+    rctx.file("locks/defs.bzl", "# Hub -> the lock of its packages.\nLOCKS = {%s}\n" % ", ".join(
+        ["%r: Label(%r)" % item for item in rctx.attr.locks.items()],
+    ))
 
 hub_repository = repository_rule(
-    doc = "`@debian//:PACKAGE` for every package, `@debian//:SET` for every set; `security.bzl` has the date of the security lock.",
+    doc = "`@HUB//:PACKAGE` for every package, `@HUB//:SET` for every set; `security.bzl` has the date of the security lock, `locks` all modules' locks.",
     implementation = _hub_impl,
     attrs = {
-        "packages": attr.string_list(doc = "Names of all packages."),
+        "locks": attr.string_dict(doc = "Hub -> its lock, of all modules."),
+        "packages": attr.string_dict(doc = "Package -> its .deb."),
         "security_date": attr.string(doc = "When the security lock was made."),
+        "security_locks": attr.string_dict(doc = "Hub -> its security lock, of all modules."),
         "sets": attr.string_list_dict(doc = "Set -> names of its packages."),
-        "updates": attr.string_list_dict(doc = "Package of the security lock -> its sets."),
-        "_patched": attr.label(
-            default = "//bazel/debian:is_patched",
-            doc = "Whether packages of the security lock are taken.",
-        ),
+        "updates": attr.string_dict(doc = "Package of the security lock -> its .deb."),
+        "updates_sets": attr.string_list_dict(doc = "Package of the security lock -> its sets."),
     },
 )
 
@@ -183,8 +192,8 @@ def _root_impl(rctx):
             rctx.delete(path)
             rctx.file(path, text, executable = False)
 
-    for path, label in rctx.attr.files.items():
-        rctx.file(path, rctx.read(Label(label)), executable = True)
+    for path, file in rctx.attr.files.items():
+        rctx.file(path, rctx.read(file), executable = True)
     for tool, path in rctx.attr.tools.items():
         if rctx.path("root/" + path).exists:
             rctx.template("bin/" + tool, rctx.attr._tool, {"{path}": path}, executable = True)
@@ -216,7 +225,7 @@ root_repository = repository_rule(
     attrs = {
         "packages": attr.string(mandatory = True, doc = "The packages' entries in the lock, as a JSON list."),
         "build_file": attr.label(doc = "BUILD file of the repository."),
-        "files": attr.string_dict(doc = "Path -> label of an executable file to put there."),
+        "files": attr.string_keyed_label_dict(doc = "Path -> an executable file to put there."),
         "tools": attr.string_dict(doc = "Name -> path in the root."),
         "compile_python": attr.bool(doc = "Byte-compile the standard library."),
         "_tool": attr.label(

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bazel.image.attest import debian, wheels
@@ -93,6 +94,11 @@ def _is_gone(path: str, gone: Set[str]) -> bool:
     while path and path not in gone:
         path = path.rpartition("/")[0]
     return path in gone
+
+
+def locked(locks: Iterable[Path], kind: str) -> dict[str, list[Any]]:
+    """What several locks have, as one: their `packages` or `wheels`."""
+    return {kind: [entry for lock in locks for entry in json.loads(lock.read_text())[kind]]}
 
 
 def components(

@@ -1,6 +1,7 @@
 """What is told of an image beside it: its bills of materials and its provenance."""
 
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
+load("//bazel/image/base:locks.bzl", "LOCKS", "lock_words")
 load("//bazel/image/base:worker.bzl", "run_worker")
 load("//bazel/image/layer:layer.bzl", "LayerInfo")
 load("//bazel/pypi:defs.bzl", "pytest_test")
@@ -13,13 +14,13 @@ def _image_sbom_impl(ctx):
     arguments.add_all(contents, before_each = "--layer")
     arguments.add("--name", ctx.attr.repository)
     arguments.add_all(ctx.files._debian_locks, before_each = "--debian-lock")
-    arguments.add("--wheels-lock", ctx.file._wheels_lock)
+    arguments.add_all(ctx.files._wheels_locks, before_each = "--wheels-lock")
     arguments.add_all("--vex", ctx.files.vex)
     arguments.add_all("--out", [out], expand_directories = False)
     run_worker(
         ctx,
         arguments,
-        inputs = [ctx.file.image, ctx.file._wheels_lock] + ctx.files._debian_locks + contents + ctx.files.vex,
+        inputs = [ctx.file.image] + ctx.files._wheels_locks + ctx.files._debian_locks + contents + ctx.files.vex,
         outputs = [out],
         mnemonic = "ImageSbom",
         progress_message = "Writing bills of materials %{label}",
@@ -48,7 +49,7 @@ image_sbom = rule(
             cfg = "exec",
             executable = True,
         ),
-        "_wheels_lock": attr.label(default = "//:wheels_lock.json", allow_single_file = True),
+        "_wheels_locks": attr.label(default = "//bazel/pypi:locks"),
     },
 )
 
@@ -71,7 +72,7 @@ def _image_referrers_impl(ctx):
     arguments.add("--label", str(ctx.attr.image.label).lstrip("@"))
     arguments.add("--flags", json.encode(_flags(ctx)))
     arguments.add_all(
-        ["%s=%s" % (lock.short_path, lock.path) for lock in ctx.files._locks],
+        ["%s=%s" % (name, lock.path) for name, lock in lock_words(ctx.files._locks)],
         before_each = "--lock",
     )
     arguments.add_all("--out", [out], expand_directories = False)
@@ -94,14 +95,7 @@ image_referrers = rule(
         "repository": attr.string(mandatory = True, doc = "Name of the image, as it is pushed."),
         "sbom": attr.label(mandatory = True, allow_single_file = True, doc = "Its image_sbom."),
         "_compression": attr.label(default = "//bazel/image:compression"),
-        "_locks": attr.label_list(
-            default = [
-                "//bazel/debian:locks",
-                "//:wheels_lock.json",
-                "//bazel/launcher:launcher_lock.json",
-            ],
-            allow_files = True,
-        ),
+        "_locks": attr.label_list(default = LOCKS, allow_files = True),
         "_tool": attr.label(
             default = "//bazel/image/attest:referrers",
             doc = "Writes the layout.",
@@ -121,6 +115,7 @@ def sbom_test(name, image, sbom, **kwargs):
       **kwargs: what all tests have.
     """
     kwargs = {"size": "medium"} | kwargs
+    debian_locks, wheels_locks = Label("//bazel/debian:locks"), Label("//bazel/pypi:locks")
     native.filegroup(
         name = name + "_contents",
         testonly = True,
@@ -130,21 +125,21 @@ def sbom_test(name, image, sbom, **kwargs):
     )
     pytest_test(
         name = name,
-        srcs = ["//bazel/image/attest:sbom_check.py"],
+        srcs = [Label("//bazel/image/attest:sbom_check.py")],
         data = [
             image,
             name + "_contents",
             sbom,
-            "//bazel/debian:locks",
-            "//:wheels_lock.json",
+            debian_locks,
+            wheels_locks,
         ],
         env = {
             "CONTENTS": "$(rootpaths %s_contents)" % name,
-            "DEBIAN_LOCKS": "$(rootpaths //bazel/debian:locks)",
+            "DEBIAN_LOCKS": "$(rootpaths %s)" % debian_locks,
             "LAYOUT": "$(rootpath %s)" % image,
             "SBOM": "$(rootpath %s)" % sbom,
-            "WHEELS_LOCK": "$(rootpath //:wheels_lock.json)",
+            "WHEELS_LOCKS": "$(rootpaths %s)" % wheels_locks,
         },
-        deps = ["//bazel/image/attest:sbom_lib"],
+        deps = [Label("//bazel/image/attest:sbom_lib")],
         **kwargs
     )

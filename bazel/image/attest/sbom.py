@@ -1,6 +1,6 @@
 """Writes an image's bills of materials, SPDX 2.3 and CycloneDX 1.5, and says what went into it.
 
-    sbom --layout LAYOUT --layer F ... --name NAME --debian-lock F ... --wheels-lock F [--vex F]
+    sbom --layout LAYOUT --layer F ... --name NAME --debian-lock F ... --wheels-lock F ... [--vex F]
         --out DIRECTORY
 
 Each --layer is what the layer tool told of one layer, the lowest first.
@@ -259,9 +259,10 @@ def _purl(purl: str) -> ExternalPackageRef:
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="sbom", description=__doc__)
-    for flag in ("layout", "wheels-lock", "out"):
+    for flag in ("layout", "out"):
         parser.add_argument(f"--{flag}", type=Path, required=True)
-    parser.add_argument("--debian-lock", type=Path, action="append", required=True)
+    for flag in ("debian-lock", "wheels-lock"):
+        parser.add_argument(f"--{flag}", type=Path, action="append", required=True)
     parser.add_argument("--layer", type=Path, action="append", default=[])
     parser.add_argument("--name", required=True)
     parser.add_argument("--vex", type=Path, help="statements about vulnerabilities; see vex.py")
@@ -280,8 +281,8 @@ def write(args: argparse.Namespace) -> None:
     found = contents.components(
         image,
         map(layer_contents.load, args.layer),
-        {"packages": [p for f in args.debian_lock for p in json.loads(f.read_text())["packages"]]},
-        json.loads(args.wheels_lock.read_text()),
+        contents.locked(args.debian_lock, "packages"),
+        contents.locked(args.wheels_lock, "wheels"),
     )
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "cyclonedx.json").write_text(cyclonedx(image, args.name, found))

@@ -32,7 +32,7 @@ LOCKED = {
     ): entry["sha256"]
     for kind, lock, key in (
         ("deb", "DEBIAN_LOCKS", "packages"),
-        ("wheel", "WHEELS_LOCK", "wheels"),
+        ("wheel", "WHEELS_LOCKS", "wheels"),
     )
     for file in os.environ[lock].split()
     for entry in json.loads(Path(file).read_text())[key]

@@ -32,12 +32,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
-from oci.layout import OCI_INDEX, OCI_MANIFEST, dump
 
 from bazel.image.base.processes import UserError
 from bazel.image.oci import artifacts
 from bazel.image.oci.artifacts import BUNDLE, IN_TOTO, Layout, referrers_tag
 from bazel.image.oci.layout import Image, Json
+from bazel.oci.layout import OCI_INDEX, OCI_MANIFEST, dump
 
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _CONFIG = "application/vnd.oci.image.config.v1+json"

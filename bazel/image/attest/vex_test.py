@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from oci.layout import OCI_MANIFEST
 
 from bazel.image.attest import sbom, vex
 from bazel.image.attest.components import Component
 from bazel.image.base.processes import UserError
 from bazel.image.oci.artifacts import Layout
 from bazel.image.oci.layout import Image, ImageError
+from bazel.oci.layout import OCI_MANIFEST
 
 STATEMENTS = """\
 author: us

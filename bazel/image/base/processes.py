@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from oci.processes import exit_on_signals, run, running, start, stop, user_path
+from bazel.oci.processes import exit_on_signals, run, running, start, stop, user_path
 
 __all__ = [
     "UserError",

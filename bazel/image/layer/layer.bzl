@@ -4,6 +4,7 @@ load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("@rules_python//python:defs.bzl", "PyInfo", "PyRuntimeInfo")
 load("//bazel/image/base:worker.bzl", "run_worker")
 load("//bazel/platforms:table.bzl", "DIST_PACKAGES")
+load("//bazel/toolchains:required.bzl", "require_python")
 
 LayerInfo = provider(
     doc = "What is in a layer, and what it and those below it have, so that no layer above brings it again.",
@@ -63,7 +64,8 @@ def _python_sources(ctx, target):
 def _module_of(ctx, target, sources):
     """The module that a py_binary runs: by Bazel's convention NAME.py of its package."""
     repository = target.label.workspace_name
-    main = "%s%s/%s.py" % ("../%s/" % repository if repository else "", target.label.package, target.label.name)
+    folders = (["..", repository] if repository else []) + ([target.label.package] if target.label.package else [])
+    main = "/".join(folders + [target.label.name + ".py"])
     for path, file in sources.items():
         if file.short_path == main:
             inside = path.removeprefix(ctx.attr.program_folder + "/")
@@ -77,6 +79,7 @@ def _two_processors(_os, _inputs):
     return {"cpu": 2}
 
 def _layer_impl(ctx):
+    require_python(ctx, ctx.attr._tool)
     below = [target[LayerInfo] for target in ctx.attr.below]
     known = {
         file: True

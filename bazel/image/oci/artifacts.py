@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from oci.layout import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Json, dump, sha256
-from oci.layout import Layout as Writer
-
 from bazel.image.base.processes import UserError
 from bazel.image.oci.layout import Image
+from bazel.oci.layout import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Json, dump, sha256
+from bazel.oci.layout import Layout as Writer
 
 SPDX, CYCLONEDX = "application/spdx+json", "application/vnd.cyclonedx+json"
 IN_TOTO = "application/vnd.in-toto+json"

@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import zstandard
-from oci.layout import (
+
+from bazel.image.base.processes import UserError
+from bazel.oci.layout import (
     MAX_DOCUMENT,
     LayoutError,
     blob_path,
     read_blob,
     read_manifest_descriptor,
 )
-from oci.layout import (
+from bazel.oci.layout import (
     Json as Json,
 )
-
-from bazel.image.base.processes import UserError
 
 CHUNK = 1 << 20
 

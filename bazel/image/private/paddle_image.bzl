@@ -1,12 +1,12 @@
 """paddle_image: a whole image with its commands and its test, from one stanza."""
 
 load("@bazel_skylib//rules:write_file.bzl", "write_file")
-load("@rules_oci//oci:defs.bzl", "oci_image", "oci_load", "oci_push")
 load("//bazel/image/attest:annotations.bzl", "image_annotations")
 load("//bazel/image/attest:sbom.bzl", "image_referrers", "image_sbom", "sbom_test")
 load("//bazel/image/layer:layer.bzl", "layer")
 load("//bazel/image/layer:user_layer.bzl", "user_layer")
 load("//bazel/image/run:contract.bzl", "contract_test")
+load("//bazel/oci:defs.bzl", "oci_image", "oci_load", "oci_push")
 load("//bazel/platforms:table.bzl", "AMD64")
 load(":program.bzl", "image_program")
 
@@ -121,7 +121,7 @@ def paddle_image(
             "usr/share/zoneinfo/posix/*",
             "usr/share/zoneinfo/right/*",
         ],
-        packages = ["@debian//:base"],
+        packages = [Label("@debian//:base")],
         uid = USER,
         dirs = {"app": "0755"},
         **common
@@ -133,7 +133,7 @@ def paddle_image(
             name = name + "_debian",
             below = below,
             exclude = ["usr/lib/%s/gconv*" % AMD64["triple"]],  # as in //images/layers:c_library
-            packages = ["@debian//:" + debian],
+            packages = [Label("@debian//:" + debian)],
             **common
         )
         stack.append(("Debian libraries", name + "_debian"))
@@ -194,7 +194,7 @@ def paddle_image(
         visibility = visibility,
         volumes = volumes,
         workdir = workdir,
-        # These are not in upstream's rules_oci.
+        # These are not in rules_oci.
         healthcheck = health,
         chain_ids = {
             "paddle_images.layers." + base: str(1 + len(shared))
@@ -240,17 +240,17 @@ def paddle_image(
     oci_push(name = name + "_referrers_push", image = name + "_referrers", **common)
     image_program(
         name = name + "_push",
-        data = ["@debian_tools//:root"],
+        data = [Label("@debian_tools//:root")],
         files = {
             name: "layout",
             name + "_oci_push": "oci-push",
             name + "_referrers": "referrers",
             name + "_referrers_push": "referrers-push",
-            "//:security_lock.json": "security-lock",
-            "@debian_tools//:bin/docker-registry": "docker-registry",
-            "@debian_tools//:bin/skopeo": "skopeo",
+            Label("//:security_lock.json"): "security-lock",
+            Label("@debian_tools//:bin/docker-registry"): "docker-registry",
+            Label("@debian_tools//:bin/skopeo"): "skopeo",
         },
-        program = "//bazel/image/push:push",
+        program = Label("//bazel/image/push:push"),
         tags = tags,
         texts = {
             "default-tags": json.encode([version]),
@@ -262,19 +262,19 @@ def paddle_image(
     oci_load(
         name = name + "_load",
         image = name,
-        loader = "//bazel/image/push:loader",
+        loader = Label("//bazel/image/push:loader"),
         repo_tags = ["%s:%s" % (repository, version)],
         tags = tags,
         visibility = visibility,
     )
     image_program(
         name = name + "_run",
-        data = ["@debian_tools//:root"],
+        data = [Label("@debian_tools//:root")],
         files = {
             name: "layout",
-            "@debian_tools//:bin/bwrap": "bwrap",
+            Label("@debian_tools//:bin/bwrap"): "bwrap",
         },
-        program = "//bazel/image/run:run",
+        program = Label("//bazel/image/run:run"),
         tags = tags,
         texts = {"name": repository},
         visibility = visibility,

@@ -1,5 +1,7 @@
 """Programs about an image that `bazel run` starts: push, run, registry."""
 
+load("//bazel/image/base:locks.bzl", "LOCKS", "lock_words")
+
 _LAUNCHER = """\
 #!/bin/sh
 # Finds the runfiles of this program and starts the one that does the work.
@@ -31,13 +33,14 @@ def _image_program_impl(ctx):
         files = target[DefaultInfo].files.to_list()
         words.append("--%s=%s" % (flag, _runfile(ctx, executable or files[0])))
         runfiles = runfiles.merge(ctx.runfiles(files)).merge(target[DefaultInfo].default_runfiles)
+    words += ["--lock=%s=%s" % (_quote(name), _runfile(ctx, file)) for name, file in lock_words(ctx.files.locks)]
     for flag, text in ctx.attr.texts.items():
         words.append("--%s=%s" % (flag, _quote(text)))
     launcher = ctx.actions.declare_file(ctx.label.name)
     ctx.actions.write(launcher, "%sexec %s \"$@\"\n" % (_LAUNCHER, " ".join(words)), is_executable = True)
     return [DefaultInfo(
         executable = launcher,
-        runfiles = runfiles.merge(ctx.runfiles(ctx.files.data)),
+        runfiles = runfiles.merge(ctx.runfiles(ctx.files.data + ctx.files.locks)),
     )]
 
 image_program = rule(
@@ -46,6 +49,7 @@ image_program = rule(
     attrs = {
         "data": attr.label_list(doc = "More files that it needs.", allow_files = True),
         "files": attr.label_keyed_string_dict(doc = "Target -> flag that names its file.", allow_files = True),
+        "locks": attr.label_list(doc = "Locks, each of which it gets as `--lock=NAME=FILE`.", allow_files = True),
         "program": attr.label(doc = "What runs.", executable = True, cfg = "target", mandatory = True),
         "texts": attr.string_dict(doc = "Flag -> value."),
     },
@@ -61,17 +65,11 @@ def paddle_registry(name, **kwargs):
     """
     image_program(
         name = name,
-        data = ["@debian_tools//:root"],
-        files = {"@debian_tools//:bin/docker-registry": "docker-registry"},
-        program = "//bazel/image/registry:registry",
+        data = [Label("@debian_tools//:root")],
+        files = {Label("@debian_tools//:bin/docker-registry"): "docker-registry"},
+        program = Label("//bazel/image/registry:registry"),
         **kwargs
     )
-
-_LOCKS = [
-    "//:debian_lock.json",
-    "//:wheels_lock.json",
-    "//bazel/launcher:launcher_lock.json",
-]
 
 def paddle_verify(name, images, **kwargs):
     """Verifies pushed images with `bazel run`: digests, bills, provenance, and the build itself.
@@ -84,24 +82,19 @@ def paddle_verify(name, images, **kwargs):
     labels = [native.package_relative_label(image) for image in images]
     image_program(
         name = name,
-        data = ["@debian_tools//:root"],
+        data = [Label("@debian_tools//:root")],
         files = {
-            "@debian_tools//:bin/docker-registry": "docker-registry",
-            "@debian_tools//:bin/skopeo": "skopeo",
+            Label("@debian_tools//:bin/docker-registry"): "docker-registry",
+            Label("@debian_tools//:bin/skopeo"): "skopeo",
         } | {
             label: "image=//%s:%s" % (label.package, label.name)
             for label in labels
         } | {
             label.same_package_label(label.name + "_referrers"): "referrers=//%s:%s" % (label.package, label.name)
             for label in labels
-        } | {
-            lock: "lock=" + lock.removeprefix("//").removeprefix(":").replace(":", "/")
-            for lock in _LOCKS
-        } | select({
-            "//bazel/debian:is_patched": {"//:security_lock.json": "lock=security_lock.json"},
-            "//conditions:default": {},
-        }),
-        program = "//bazel/image/push:verify",
+        },
+        locks = LOCKS,
+        program = Label("//bazel/image/push:verify"),
         **kwargs
     )
 
@@ -114,22 +107,22 @@ def paddle_report(name, images, **kwargs):
       **kwargs: what all rules have.
     """
     files = {
-        "//:security_lock.json": "security-lock",
-        "@debian_tools//:bin/gpgv": "gpgv",
-        "@debian_tools//:bin/skopeo": "skopeo",
-        "@debian_tools//:root": "keyrings",
+        Label("//:security_lock.json"): "security-lock",
+        Label("@debian_tools//:bin/gpgv"): "gpgv",
+        Label("@debian_tools//:bin/skopeo"): "skopeo",
+        Label("@debian_tools//:root"): "keyrings",
     }
     for image in images:
         label = native.package_relative_label(image)
         target = "//%s:%s" % (label.package, label.name)
         files |= {
-            target: "image=" + target,
-            target + "_budget": "budget=" + target,
-            target + "_sbom": "sbom=" + target,
+            label: "image=" + target,
+            label.same_package_label(label.name + "_budget"): "budget=" + target,
+            label.same_package_label(label.name + "_sbom"): "sbom=" + target,
         }
     image_program(
         name = name,
         files = files,
-        program = "//bazel/image/report:report",
+        program = Label("//bazel/image/report:report"),
         **kwargs
     )

@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from oci.layout import OCI_MANIFEST
 
 from bazel.image.attest import contents, debian, wheels
 from bazel.image.base.processes import UserError
 from bazel.image.oci.artifacts import Layout
 from bazel.image.oci.layout import CHUNK, Image, ImageError, Json, Limits
 from bazel.image.push import verify
+from bazel.oci.layout import OCI_MANIFEST
 
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 SMALL = Limits(unpacked=CHUNK, entries=100, text=1000, texts=5000)

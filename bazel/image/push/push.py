@@ -20,7 +20,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from oci.skopeo import REFUSED, complaint, split_access
 
 from bazel.image.attest import security, signing
 from bazel.image.base import processes
@@ -30,6 +29,7 @@ from bazel.image.oci.artifacts import OPENVEX, SPDX, referrers_tag
 from bazel.image.oci.layout import Image
 from bazel.image.registry import registry
 from bazel.image.registry.skopeo import MissingError, Skopeo
+from bazel.oci.skopeo import REFUSED, complaint, split_access
 
 
 def megabytes(size: int) -> str:

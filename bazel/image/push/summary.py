@@ -13,10 +13,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from oci.layout import dump
 from packageurl import PackageURL
 
 from bazel.image.oci.layout import Json
+from bazel.oci.layout import dump
 
 _VSA = "https://slsa.dev/verification_summary/v1"
 _VERIFIER = "urn:paddle_images:verify"

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from oci.layout import dump
 
 from bazel.image.attest import contents, security, signing
 from bazel.image.attest.components import flat
@@ -31,9 +30,9 @@ from bazel.image.oci.layout import LIMITS, Image, Json
 from bazel.image.push import summary
 from bazel.image.registry import registry
 from bazel.image.registry.skopeo import MissingError, Skopeo, parse
+from bazel.oci.layout import dump
 
 _KINDS = {SPDX: "SPDX", CYCLONEDX: "CycloneDX", IN_TOTO: "provenance"}
-_PACKAGE_LOCKS = ("debian_lock.json", "wheels_lock.json")
 
 
 @dataclass
@@ -194,12 +193,12 @@ class Verifier:
             made_of[entry.get("uri")] = entry["digest"].get("sha256")
             if commit := entry["digest"].get("gitCommit"):
                 verdict.say("source", f"commit {commit}: verify there, digests name it")
-        patched = f"file:{security.LOCK}" in made_of
-        if patched != (security.LOCK in self.locks):
+        patched = any(is_security_lock(uri or "") for uri in made_of)
+        if patched != any(map(is_security_lock, self.locks)):
             how = f"with{'' if patched else 'out'} `--config=patched`"
             verdict.check("lock", False, "", f"it was built {how}: verify it {how} too")
         for path, file in self.locks.items():
-            if path == security.LOCK and not patched:
+            if is_security_lock(path) and not patched:
                 continue
             here = digest_of(file)
             verdict.check(
@@ -233,8 +232,14 @@ class Verifier:
             files_up_to(max(biggest, LIMITS.document)),
         ):
             pulled = self.skopeo.fetch(reference, Path(folder, "image"))
-            locks = [json.loads(self.locks[lock].read_bytes()) for lock in _PACKAGE_LOCKS]
-            inside = contents.components(pulled, contents.read(pulled), *locks)
+            debian = [f for path, f in self.locks.items() if path.endswith("debian_lock.json")]
+            wheels = [f for path, f in self.locks.items() if path.endswith("wheels_lock.json")]
+            inside = contents.components(
+                pulled,
+                contents.read(pulled),
+                contents.locked(debian, "packages"),
+                contents.locked(wheels, "wheels"),
+            )
         found = {(c.name, c.version, f"{c.size} B") for c in inside}
         billed = {
             (component["name"], component.get("version", ""), f"{entry['value']} B")
@@ -261,6 +266,11 @@ def files_up_to(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
+
+
+def is_security_lock(path: str) -> bool:
+    """Whether a path, or a URI of one, is that of a lock of security updates."""
+    return path.removeprefix("file:").rpartition("/")[2] == security.LOCK
 
 
 def digest_of(file: Path) -> str:

@@ -10,12 +10,11 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from oci import skopeo
-from oci.logins import LoginError
-
 from bazel.image.base.processes import UserError
 from bazel.image.oci import artifacts
 from bazel.image.oci.layout import LIMITS, Image, Json
+from bazel.oci import skopeo
+from bazel.oci.logins import LoginError
 
 # HOST/NAME@DIGEST or HOST/NAME:TAG.
 REFERENCE = re.compile(

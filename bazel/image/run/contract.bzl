@@ -26,9 +26,10 @@ def contract_test(name, image, contract, budget = {}, values = {}, **kwargs):
     for key in budget:
         if key not in ["unpacked_mb", "compressed_mb"]:
             fail("%s: budget has the key %r, known are unpacked_mb and compressed_mb" % (name, key))
+    main = Label("//bazel/image/run:contract.py")
     py_test(
         name = name,
-        srcs = ["//bazel/image/run:contract.py"],
+        srcs = [main],
         args = [
             "--layout=$(rootpath %s)" % image,
             "--contract=$(rootpath %s)" % contract,
@@ -43,7 +44,7 @@ def contract_test(name, image, contract, budget = {}, values = {}, **kwargs):
             contract,
             image,
         ],
-        main = "//bazel/image/run:contract.py",
-        deps = ["//bazel/image/run:contract"],
+        main = main,
+        deps = [Label("//bazel/image/run:contract")],
         **kwargs
     )

@@ -35,9 +35,9 @@ def tool(name: str) -> Path:
     """A program of the lock, like skopeo."""
     files = Path(os.environ["TEST_SRCDIR"])
     for line in (files / "_repo_mapping").read_text().splitlines():
-        source, apparent, folder = line.split(",")
+        _, apparent, folder = line.split(",")
         path = files / folder / "bin" / name
-        if (source, apparent) == ("", "debian_tools") and path.exists():
+        if apparent == "debian_tools" and path.exists():
             return path
     raise FileNotFoundError(
         f"{name} is not in the test's runfiles: depend on //bazel/image:runtime"

@@ -1,5 +1,5 @@
 """Runs what is in another repository."""
 
-from oci.private import image  # type: ignore[import-not-found, unused-ignore]
+from bazel.oci.private import image  # type: ignore[import-not-found, unused-ignore]
 
 print(image.__name__)

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from oci import leftovers
 
 from bazel.image.tests.users import HERE, children, command_of, environment
+from bazel.oci import leftovers
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -18,7 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from oci.layout import OCI_INDEX, OCI_MANIFEST
 
 from bazel.image.oci.artifacts import (
     CYCLONEDX,
@@ -46,6 +45,7 @@ from bazel.image.tests.users import (
     program,
     push_beside,
 )
+from bazel.oci.layout import OCI_INDEX, OCI_MANIFEST
 
 
 @pytest.fixture
@@ -527,4 +527,4 @@ def test_load_passes_over_a_docker_without_a_daemon(home: dict[str, str], tmp_pa
     assert "disk full\n" in full.stderr
     assert "podman could not load the image" in full.stderr
     assert "_run" in full.stderr
-    assert "rules_oci: loader could not load" in full.stderr
+    assert "paddle_images: loader could not load" in full.stderr

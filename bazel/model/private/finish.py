@@ -27,6 +27,13 @@ def parse(
     return dict(item.split("=", 1) for item in items)
 
 
+def parse_files(
+    context: click.Context, option: click.Parameter, items: tuple[str, ...]
+) -> dict[str, Path]:
+    """The same of files."""
+    return {name: Path(path) for name, path in parse(context, option, items).items()}
+
+
 def shortfalls(metrics: Mapping[str, float], require: Mapping[str, str]) -> list[str]:
     """A sentence for each metric that is missing or not as required.
 
@@ -62,7 +69,10 @@ def shortfalls(metrics: Mapping[str, float], require: Mapping[str, str]) -> list
 
 
 def code_digest(
-    sources: Iterable[Path], repositories: Iterable[str], wheels: Path, debian: Path
+    sources: Iterable[Path],
+    repositories: Iterable[str],
+    wheels: Mapping[str, Path],
+    debian: Mapping[str, Path],
 ) -> str:
     """The digest of the program that trained: of a list in sha256sum's format.
 
@@ -72,21 +82,23 @@ def code_digest(
     Args:
         sources: relative paths.
         repositories: Bazel's names of the repositories that the program has files of; those of the
-            locks end in pypi_WHEEL or debian_SET.
-        wheels: wheels_lock.json.
-        debian: debian_lock.json.
+            locks end in HUB_WHEEL or HUB_SET.
+        wheels: hub -> its wheels_lock.json.
+        debian: hub -> its debian_lock.json.
     """
     known = {name.replace("+", "~").split("~")[-1] for name in repositories}
     lines = [f"{hashlib.sha256(s.read_bytes()).hexdigest()}  {s}" for s in sorted(set(sources))]
     lines += [
         f"{wheel['sha256']}  {wheel['file']}"
-        for wheel in json.loads(wheels.read_text(encoding="utf-8"))["wheels"]
-        if f"pypi_{wheel['name']}" in known
+        for hub, lock in wheels.items()
+        for wheel in json.loads(lock.read_text(encoding="utf-8"))["wheels"]
+        if f"{hub}_{wheel['name']}" in known
     ]
     lines += [
         f"{package['sha256']}  {package['pool']}"
-        for package in json.loads(debian.read_text(encoding="utf-8"))["packages"]
-        if known.intersection(f"debian_{s}" for s in package["sets"])
+        for hub, lock in debian.items()
+        for package in json.loads(lock.read_text(encoding="utf-8"))["packages"]
+        if known.intersection(f"{hub}_{s}" for s in package["sets"])
     ]
     listing = "".join(f"{line}\n" for line in lines)
     return f"sha256:{hashlib.sha256(listing.encode()).hexdigest()}"
@@ -110,8 +122,8 @@ def ranges(model: Path) -> dict[str, tuple[int, int]]:
 @click.option("--setting", multiple=True, callback=parse, help="NAME=VALUE, for the metadata.")
 @click.option("--source", multiple=True, type=_FILE, help="A source file of the trainer.")
 @click.option("--repository", multiple=True, help="A repository that the trainer has files of.")
-@click.option("--wheels", type=_FILE, required=True, help="wheels_lock.json")
-@click.option("--debian", type=_FILE, required=True, help="debian_lock.json")
+@click.option("--wheels", multiple=True, callback=parse_files, help="HUB=wheels_lock.json")
+@click.option("--debian", multiple=True, callback=parse_files, help="HUB=debian_lock.json")
 @click.option("--samples", is_flag=True, help="Whether there are golden inputs and outputs.")
 def main(
     label: str,
@@ -122,8 +134,8 @@ def main(
     setting: dict[str, str],
     source: tuple[Path, ...],
     repository: tuple[str, ...],
-    wheels: Path,
-    debian: Path,
+    wheels: dict[str, Path],
+    debian: dict[str, Path],
     samples: bool,
 ) -> None:
     """Finishes and checks; its help text is this file's."""

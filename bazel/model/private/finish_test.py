@@ -38,8 +38,8 @@ def arguments(raw: Path, *more: str) -> list[str]:
         "--name=m",
         f"--raw={raw}",
         f"--out={raw.parent}/m",
-        "--wheels=wheels_lock.json",
-        "--debian=debian_lock.json",
+        "--wheels=pypi=wheels_lock.json",
+        "--debian=debian=debian_lock.json",
         *more,
     ]
 
@@ -186,7 +186,9 @@ def test_the_digest_of_the_code(tmp_path: Path) -> None:
     repositories = ["_main~pypi~pypi_np", "_main~debian~debian_python", "rules_python~"]
 
     def digest() -> str:
-        return finish_program.code_digest([two, one], repositories, wheels, debian)
+        return finish_program.code_digest(
+            [two, one], repositories, {"pypi": wheels}, {"debian": debian}
+        )
 
     one.write_text("1")
     two.write_text("2")

@@ -1,5 +1,9 @@
 """The rule behind `paddle_model`."""
 
+load("@debian//locks:defs.bzl", DEBIAN_LOCKS = "LOCKS")
+load("@pypi//:locks.bzl", WHEELS_LOCKS = "LOCKS")
+load("//bazel/toolchains:required.bzl", "require_python")
+
 PaddleModelInfo = provider(
     doc = "A trained model.",
     fields = {
@@ -23,7 +27,13 @@ _DETERMINISTIC_ENVIRONMENT = {
 # The part of it that a model's metadata tells of.
 _SETTINGS = ["MKL_CBWR", "OMP_NUM_THREADS"]
 
+def _is_made_by_extension(file):
+    """Whether the file's repository is an extension's: then its canonical name is MODULE~~EXTENSION~NAME."""
+    return "~" in file.owner.repo_name.replace("+", "~").rstrip("~")
+
 def _paddle_model_impl(ctx):
+    require_python(ctx, ctx.attr._finish)
+
     # Training and finishing are two actions, so that another `require` does
     # not train again.
     trained = ctx.actions.declare_directory(ctx.label.name + ".trained")
@@ -60,20 +70,24 @@ def _paddle_model_impl(ctx):
         before_each = "--setting",
     )
 
-    # What trained: files of this repository, and the packages of the locks.
+    # What trained: files of the modules, and the packages of the locks.
     runfiles = ctx.attr.trainer[DefaultInfo].default_runfiles.files.to_list()
-    sources = [f for f in runfiles if f.is_source and not f.owner.repo_name]
+    sources = [f for f in runfiles if f.is_source and not _is_made_by_extension(f)]
     repositories = {f.owner.repo_name: None for f in runfiles if f.owner.repo_name}
     arguments.add_all(sources, before_each = "--source")
     arguments.add_all(repositories.keys(), before_each = "--repository")
-    arguments.add("--wheels", ctx.file._wheels)
-    arguments.add("--debian", ctx.file._debian)
+    locks = []
+    for flag, hubs in [("--wheels", WHEELS_LOCKS), ("--debian", DEBIAN_LOCKS)]:
+        for hub, label in hubs.items():
+            lock = [f for f in ctx.files._locks if f.owner == label][0]
+            arguments.add("%s=%s=%s" % (flag, hub, lock.path))
+            locks.append(lock)
     if samples:
         arguments.add("--samples")
     ctx.actions.run(
         executable = ctx.executable._finish,
         arguments = [arguments],
-        inputs = [trained, ctx.file._wheels, ctx.file._debian] + sources,
+        inputs = [trained] + locks + sources,
         outputs = [model],
         env = _DETERMINISTIC_ENVIRONMENT,
         mnemonic = "PaddleFinish",
@@ -102,14 +116,13 @@ _paddle_model_rule = rule(
         ),
         # `args` is taken: every rule has it, for `bazel run`.
         "trainer_args": attr.string_list(doc = "Arguments of the trainer."),
-        "_debian": attr.label(allow_single_file = True, default = "//:debian_lock.json"),
         "_finish": attr.label(
             cfg = "exec",
             default = "//bazel/model/private:finish",
             doc = "Checks the exported model, writes its metadata and its card.",
             executable = True,
         ),
-        "_wheels": attr.label(allow_single_file = True, default = "//:wheels_lock.json"),
+        "_locks": attr.label_list(allow_files = True, default = DEBIAN_LOCKS.values() + WHEELS_LOCKS.values()),
     },
     doc = "Trains a model in an action; see the macro `paddle_model`.",
     provides = [PaddleModelInfo],

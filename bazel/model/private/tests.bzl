@@ -3,6 +3,9 @@
 load("//bazel/model/levels:defs.bzl", "LEVELS_DATA", "LEVELS_ENV")
 load("//bazel/pypi:defs.bzl", "pytest_test")
 
+_RUN = Label("//bazel/toolchains:run")
+_SERVER = Label("//cc/server")
+
 # One of each kind that MKL tells apart.
 _CPUS = [
     "haswell",
@@ -43,23 +46,23 @@ def paddle_parity_test(name, model, tolerance = 1e-5, **kwargs):
     samples = model.same_package_label(model.name + ".samples")
     pytest_test(
         name = name,
-        srcs = ["//bazel/model/private:parity_check.py"],
+        srcs = [Label("//bazel/model/private:parity_check.py")],
         data = [
             model,
             samples,
-            "//bazel/toolchains:run",
-            "//cc/server",
+            _RUN,
+            _SERVER,
         ],
         env = {
             "MODEL": "$(rootpath %s)" % model,
-            "RUN": "$(rootpath //bazel/toolchains:run)",
+            "RUN": "$(rootpath %s)" % _RUN,
             "SAMPLES": "$(rootpath %s)" % samples,
-            "SERVER": "$(rootpath //cc/server)",
+            "SERVER": "$(rootpath %s)" % _SERVER,
             "TOLERANCE": str(tolerance),
         },
         deps = [
-            "//bazel/model/private:ways",
-            "//python/paddle_training",
+            Label("//bazel/model/private:ways"),
+            Label("//python/paddle_training"),
         ],
         **kwargs
     )
@@ -86,7 +89,7 @@ def paddle_reproducible_test(name, trainer, main, args = [], cpus = _CPUS, **kwa
     """
     pytest_test(
         name = name,
-        srcs = ["//bazel/model/private:reproducible_check.py"],
+        srcs = [Label("//bazel/model/private:reproducible_check.py")],
         data = [trainer, main] + LEVELS_DATA,
         env = LEVELS_ENV | {
             "CPUS": " ".join(cpus),
@@ -97,7 +100,7 @@ def paddle_reproducible_test(name, trainer, main, args = [], cpus = _CPUS, **kwa
         timeout = kwargs.pop("timeout", "eternal"),  # emulated and traced, on a busy machine
         deps = [
             trainer,
-            "//bazel/model/levels",
+            Label("//bazel/model/levels"),
         ],
         **kwargs
     )
@@ -120,7 +123,7 @@ def paddle_resume_test(name, trainer, module, steps, save_every, args = [], **kw
     """
     pytest_test(
         name = name,
-        srcs = ["//bazel/model/private:resume_check.py"],
+        srcs = [Label("//bazel/model/private:resume_check.py")],
         data = [trainer],
         env = {
             "EVERY": str(save_every),

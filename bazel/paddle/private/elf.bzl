@@ -1,9 +1,11 @@
 """Rules that run the toolchain's binary utilities on prebuilt libraries."""
 
 load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain", "use_cpp_toolchain")
+load("//bazel/toolchains:required.bzl", "require_cc")
 
 def _stripped_library_impl(ctx):
     toolchain = find_cpp_toolchain(ctx)
+    require_cc(ctx, toolchain)
     ctx.actions.run(
         executable = toolchain.strip_executable,
         arguments = ["--strip-unneeded", "-o", ctx.outputs.out.path, ctx.file.src.path],
@@ -56,6 +58,7 @@ gpu_code_library = rule(
 
 def _pystub_source_impl(ctx):
     toolchain = find_cpp_toolchain(ctx)
+    require_cc(ctx, toolchain)
     ctx.actions.run(
         executable = ctx.executable._generator,
         arguments = [toolchain.nm_executable, ctx.file.library.path, ctx.outputs.out.path],

@@ -47,11 +47,11 @@ py_library(
 def _wheel_impl(rctx):
     wheel = json.decode(rctx.attr.wheel)
     rctx.file("BUILD.bazel", _BUILD.format(
-        deps = ["@%s_%s//:library" % (rctx.attr.hub, name) for name in rctx.attr.requires],
+        deps = ["@%s//:library" % repository for repository in rctx.attr.requires],
     ))
     if rctx.attr.unpacked:
         # The extension's own repositories have no names that a rule could resolve, but one prefix.
-        prefix = rctx.name.removesuffix("%s_%s" % (rctx.attr.hub, wheel["name"]))
+        prefix = rctx.name.removesuffix(rctx.name.replace("+", "~").rpartition("~")[2])
         unpacked = rctx.path(Label("@@%s%s//:BUILD.bazel" % (prefix, rctx.attr.unpacked))).dirname
         rctx.symlink(unpacked.get_child("site-packages"), "site-packages")
         return
@@ -76,10 +76,9 @@ wheel_repository = repository_rule(
     doc = "One wheel: the directory `site-packages` and a `py_library` of it.",
     implementation = _wheel_impl,
     attrs = {
-        "hub": attr.string(default = "pypi", doc = "The lock's, of which the wheels are that it requires."),
-        "unpacked": attr.string(doc = "Repository of the first lock that has the same wheel unpacked."),
+        "unpacked": attr.string(doc = "Repository that has the same wheel unpacked."),
         "wheel": attr.string(mandatory = True, doc = "The wheel's entry in the lock, as JSON."),
-        "requires": attr.string_list(doc = "Names of the wheels that it requires."),
+        "requires": attr.string_list(doc = "Repositories of the wheels that it requires."),
         "_byte_code": attr.label(default = "//bazel/pypi/private:byte_code.py", doc = "Compiles its modules, for install.py."),
         "_find": attr.label(default = "//bazel/pypi/private:find.py", doc = "Finds the wheel on the index."),
         "_install": attr.label(default = "//bazel/pypi/private:install.py", doc = "Installs the unpacked wheel."),
@@ -95,29 +94,42 @@ alias(name = "{name}", actual = {library})
 alias(name = "site_packages", actual = {site_packages})
 """
 
+_LOCKS_BUILD = """\
+package(default_visibility = ["//visibility:public"])
+
+# The locks that wheels in images come from.
+filegroup(
+    name = "locks",
+    srcs = {locks},
+)
+"""
+
 def _actual(label, large):
     """What an alias stands for: a label, or where large wheels are not fetched the stand-in."""
     return """select({{
-    "@@//bazel/pypi:stand_ins": "@@//bazel/pypi:stand_in",
+    "@paddle_images//bazel/pypi:stand_ins": "@paddle_images//bazel/pypi:stand_in",
     "//conditions:default": "{}",
 }})""".format(label) if large else repr(label)
 
 def _hub_impl(rctx):
-    for name in rctx.attr.wheels:
+    for name, repository in rctx.attr.wheels.items():
         large = name in rctx.attr.large
         rctx.file(name + "/BUILD.bazel", _HUB_BUILD.format(
             name = name,
-            library = _actual("@%s_%s//:library" % (rctx.attr.hub, name), large),
-            site_packages = _actual("@%s_%s//:site_packages" % (rctx.attr.hub, name), large),
+            library = _actual("@%s//:library" % repository, large),
+            site_packages = _actual("@%s//:site_packages" % repository, large),
         ))
-    rctx.file("BUILD.bazel", "")
+    rctx.file("BUILD.bazel", _LOCKS_BUILD.format(locks = rctx.attr.locks.values()))
+    rctx.file("locks.bzl", "# Hub -> the lock of its wheels.\nLOCKS = {%s}\n" % ", ".join(
+        ["%r: Label(%r)" % item for item in rctx.attr.locks.items()],
+    ))
 
 hub_repository = repository_rule(
-    doc = "`@pypi//NAME` for every wheel.",
+    doc = "`@HUB//NAME` for every wheel; `locks.bzl` has all modules' locks.",
     implementation = _hub_impl,
     attrs = {
-        "hub": attr.string(default = "pypi", doc = "Its name, and the prefix of the wheels' repositories."),
         "large": attr.string_list(doc = "Names of those that a stand-in may stand for."),
-        "wheels": attr.string_list(doc = "Names of all wheels."),
+        "locks": attr.string_dict(doc = "Hub -> its lock, of all modules."),
+        "wheels": attr.string_dict(doc = "Name -> repository of the wheel."),
     },
 )

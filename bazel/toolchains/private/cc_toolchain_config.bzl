@@ -7,6 +7,7 @@ load("@bazel_tools//tools/cpp:cc_toolchain_config_lib.bzl", "env_entry", "env_se
 load("@rules_cc//cc:action_names.bzl", "ACTION_NAMES", "ALL_CC_COMPILE_ACTION_NAMES", "ALL_CC_LINK_ACTION_NAMES")
 load("@rules_cc//cc/common:cc_common.bzl", "cc_common")
 load("//bazel/platforms:table.bzl", "AMD64", "DEBIAN", "GCC_VERSION")
+load("//bazel/toolchains:required.bzl", "CC_TOOLCHAIN")
 
 _TRIPLE = AMD64["triple"]
 
@@ -138,7 +139,7 @@ def _impl(ctx):
         target_libc = "glibc_" + DEBIAN["glibc"],
         target_system_name = "local",
         tool_paths = [tool_path(name = name, path = path) for name, path in tools.items()],
-        toolchain_identifier = "debian%s-gcc%s" % (DEBIAN["release"], GCC_VERSION),
+        toolchain_identifier = CC_TOOLCHAIN,
     )
 
 cc_toolchain_config = rule(
