@@ -59,7 +59,7 @@ class Workspace:
     def __init__(self, folder: Path) -> None:
         self.folder, self.home = folder / "acme 工作区", folder
         with tarfile.open(ARCHIVE) as tar:
-            tar.extractall(folder, filter="data")
+            tar.extractall(folder)
         shutil.copytree(folder / "paddle_images/e2e/consumer", self.folder)
         write = folder / "paddle_images/bazel/workspace/write.py"
         subprocess.run([sys.executable, write, self.folder], check=True)

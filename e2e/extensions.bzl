@@ -1,14 +1,19 @@
 """Module extension that packs this tree as a release would, for the test of workspaces that depend on it."""
 
-_FOLDERS = ["bazel", "cc", "e2e", "images", "python", "tools"]
+_FOLDERS = ["bazel", "cc", "images", "python", "tools"]
+_CONSUMER = "e2e/consumer"
 
 def _source_archive_impl(rctx):
     for folder in _FOLDERS:
         rctx.watch_tree(rctx.workspace_root.get_child(folder))
-    for file in rctx.workspace_root.readdir():
-        if not file.is_dir:
-            rctx.watch(file)
-    done = rctx.execute([rctx.attr._python, rctx.attr._pack, rctx.workspace_root, "paddle_images.tar.gz"] + _FOLDERS)
+
+    # Not as a tree: whoever builds there has links in it, to output folders that lead back to here.
+    for folder in [rctx.workspace_root, rctx.workspace_root.get_child(_CONSUMER)]:
+        for file in folder.readdir():
+            if not file.is_dir:
+                rctx.watch(file)
+    rctx.watch(rctx.attr._pack)
+    done = rctx.execute([rctx.attr._python, rctx.attr._pack, rctx.workspace_root, "paddle_images.tar.gz", _CONSUMER] + _FOLDERS)
     if done.return_code:
         fail("The tree cannot be packed:\n" + done.stderr)
     rctx.file("BUILD.bazel", "exports_files([\"paddle_images.tar.gz\"])\n")

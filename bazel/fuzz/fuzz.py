@@ -25,8 +25,9 @@ from pathlib import Path
 
 from bazel.image.base import processes
 from bazel.image.base.processes import UserError
+from bazel.platforms.table import AMD64
 
-_FRAME = re.compile(r"\(\S*/ld-linux-x86-64\.so\.2\+(0x[0-9a-f]+)\)")
+_FRAME = re.compile(rf"\(\S*/{re.escape(AMD64['loader'])}\+(0x[0-9a-f]+)\)")
 _STATUS = re.compile(r"^#(\d+)\t.*cov: (\d+) ft: (\d+) corp: (\d+)/\S+.* exec/s: (\d+)")
 
 
@@ -80,13 +81,13 @@ def symbolized(text: str, program: Path) -> str:
     ld.so has started, for ld.so."""
     offsets = [match[1] for match in _FRAME.finditer(text)]
     root = Path(os.environ["CC_ROOT"]).absolute()
-    library = root / "usr/lib/x86_64-linux-gnu"
+    triple = AMD64["triple"]
     done = processes.run(
         [
-            root / "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
+            root / "lib" / triple / AMD64["loader"],
             "--library-path",
-            f"{root / 'lib/x86_64-linux-gnu'}:{library}",
-            root / "usr/bin/x86_64-linux-gnu-addr2line",
+            f"{root}/lib/{triple}:{root}/usr/lib/{triple}",
+            root / f"usr/bin/{triple}-addr2line",
             "-Cfp",
             f"--exe={program}",
             *offsets,

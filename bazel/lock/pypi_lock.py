@@ -3,18 +3,16 @@
 Folders of APART have a requirements.in of their own, resolved apart: what a benchmark's peers or a
 test's clients require moves no version that images ship.
 
-pip-tools pins versions and hashes; then pip says which wheel of each pin it would
-install on CPython 3.11 and glibc 2.36 on x86-64, which is what we build and ship,
-and what that wheel requires. Nothing is built, and no code of a package runs:
-requirements.in is met by wheels alone, and sdists.in names what is taken from
-an sdist as it stands.
+pip-tools pins versions and hashes; then pip says which wheel of each pin it would install on what
+we build and ship for (target.py), and what that wheel requires. Nothing is built, and no code of a
+package runs: requirements.in is met by wheels alone, and sdists.in names what is taken from an
+sdist as it stands.
 """
 
 from __future__ import annotations
 
 import ast
 import dataclasses
-import functools
 import json
 import os
 import re
@@ -26,13 +24,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from packaging import tags
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidSdistFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
 from bazel.debian.archive import archive
-from bazel.lock import files
+from bazel.lock import files, target
+from bazel.platforms.table import PYTHON_VERSION
 from bazel.site import settings
 
 SPEC, LOCK, WHEELS = "requirements.in", "requirements_lock.txt", "wheels_lock.json"
@@ -40,27 +38,6 @@ SDISTS = "sdists.in"
 APART = ("bench/", "cc/server/clients/")
 FOLDERS = ("", *APART)  # each a resolution of its own; sdists.in is the first one's alone
 
-_PYTHON = "3.11"
-_PLATFORMS = [
-    *(f"manylinux_2_{minor}_x86_64" for minor in range(36, 4, -1)),
-    "manylinux2014_x86_64",
-    "manylinux2010_x86_64",
-    "manylinux1_x86_64",
-    "linux_x86_64",
-]
-_MARKERS = {
-    "implementation_name": "cpython",
-    "implementation_version": "3.11.2",
-    "os_name": "posix",
-    "platform_machine": "x86_64",
-    "platform_python_implementation": "CPython",
-    "platform_release": "",
-    "platform_system": "Linux",
-    "platform_version": "",
-    "python_full_version": "3.11.2",
-    "python_version": _PYTHON,
-    "sys_platform": "linux",
-}
 _DIGEST_LINE = "# spec_sha256: "
 _CONSTRAINTS = "paddle_images.txt"
 
@@ -143,23 +120,11 @@ def parse_sdists(text: str) -> dict[str, str]:
     return versions
 
 
-@functools.cache
-def supported_tags() -> frozenset[tags.Tag]:
-    """The tags of wheels that run on what we build and ship."""
-    version = (3, 11)
-    return frozenset(
-        [
-            *tags.cpython_tags(version, ["cp311"], _PLATFORMS),
-            *tags.compatible_tags(version, "cp311", _PLATFORMS),
-        ]
-    )
-
-
 def fits(file: str, name: str, version: str) -> bool:
     """Says whether a file is a wheel of this version that runs on what we ship."""
     has, number, _, has_tags = parse_wheel_filename(file)
     same = normalize(has) == name and number == Version(version)
-    return same and bool(has_tags & supported_tags())
+    return same and bool(has_tags & target.supported_tags())
 
 
 def stands(file: str, name: str, version: str) -> bool:
@@ -208,7 +173,7 @@ def update_requirements(
         if done.returncode:
             _refuse_unreachable(index, done.stderr)
             raise PyPIError(
-                f"{spec} has no solution in wheels for CPython {_PYTHON} on manylinux x86-64 "
+                f"{spec} has no solution in wheels for {target.WORDS} "
                 f"(sdists are not taken). Change {spec}, or if a pin of the lock stands in the "
                 "way run `./bazelw run //:lock -- --upgrade`. pip-compile says:\n"
                 + _last_lines(done.stderr)
@@ -289,16 +254,17 @@ def _choose(pins: Mapping[str, Pin], index: str, hashes: bool) -> dict[str, Whee
         command = [sys.executable, "-P", str(Path(__file__).with_name("pip_install.py")), "--quiet"]
         command += ["--dry-run", "--ignore-installed", "--no-deps", "--only-binary=:all:"]
         command += ["--target", f"{directory}/target", "--report", str(answer)]
-        command += ["--implementation=cp", "--abi=cp311", "--python-version", _PYTHON]
-        command += [f"--platform={platform}" for platform in _PLATFORMS]
+        command += ["--implementation=cp", f"--abi={target.ABI}"]
+        command += ["--python-version", PYTHON_VERSION]
+        command += [f"--platform={platform}" for platform in target.PLATFORMS]
         command += ["--require-hashes"] if hashes else []
         command += ["--requirement", str(requirements)]
         done = subprocess.run(command, env=_environment(index), capture_output=True, text=True)
         if done.returncode:
             _refuse_unreachable(index, done.stderr)
             raise PyPIError(
-                f"a requirement of {LOCK} has no usable wheel for CPython {_PYTHON} on manylinux "
-                f"x86-64 (sdists are not taken). Change {SPEC} and run `./bazelw run //:lock` "
+                f"a requirement of {LOCK} has no usable wheel for {target.WORDS} "
+                f"(sdists are not taken). Change {SPEC} and run `./bazelw run //:lock` "
                 "again. pip says:\n" + _last_lines(done.stderr)
             )
         installs = json.loads(answer.read_text())["install"]
@@ -349,7 +315,7 @@ def required(
 def _applies(requirement: Requirement, extras: Iterable[str]) -> bool:
     marker = requirement.marker
     return marker is None or any(
-        marker.evaluate({**_MARKERS, "extra": extra}) for extra in ("", *extras)
+        marker.evaluate({**target.MARKERS, "extra": extra}) for extra in ("", *extras)
     )
 
 

@@ -1,7 +1,7 @@
-"""OCI image layouts, read and written, after https://github.com/opencontainers/image-spec.
+"""OCI image layouts, read and written.
 
 A layout is a directory: oci-layout, index.json with exactly one manifest, and
-blobs/sha256/*.
+blobs/sha256/*; image-layout.md of https://github.com/opencontainers/image-spec.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """Stops a build that would take another compiler or interpreter than the lock's."""
 
 load("@rules_python//python:defs.bzl", "PyRuntimeInfo")
+load("//bazel/platforms:table.bzl", "DEBIAN", "GCC_VERSION")
 
 _PYTHON = Label("@debian_python//:root/usr/bin/python3")
 
 # The identifier of the lock's gcc.
-CC_TOOLCHAIN = "debian12-gcc12"
+CC_TOOLCHAIN = "debian%s-gcc%s" % (DEBIAN["release"], GCC_VERSION)
 
 _MEND = "What is made of it would not have the same bits everywhere. Write `register_toolchains(\"@paddle_images//bazel/toolchains:all\")` into MODULE.bazel, before other toolchains for the same platform; docs/api.md says more."
 

@@ -14,5 +14,5 @@ for r in "${RUNFILES_DIR:-$0.runfiles}" "$0.runfiles" "$PWD/.."; do
   [ -d "$r/ROOT" ] && break
 done
 r=$r/ROOT
-l=$r/lib/x86_64-linux-gnu
-exec "$l/ld-linux-x86-64.so.2" --inhibit-cache --library-path "$l:$r/usr/lib/x86_64-linux-gnu" "$@"
+for l in "$r"/lib/*-linux-gnu; do break; done
+exec "$l"/ld-linux-*.so.* --inhibit-cache --library-path "$l:$r/usr/lib/${l##*/}" "$@"

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from wheel.wheelfile import WheelFile  # type: ignore[import-untyped]
 
+from bazel.platforms.table import PYTHON_VERSION
+
 _PACKAGE = "paddle_engine"
 
 _METADATA = """\
@@ -16,7 +18,7 @@ Metadata-Version: 2.1
 Name: {name}
 Version: {version}
 Summary: Runs exported Paddle models by the C++ engine
-Requires-Python: ==3.11.*
+Requires-Python: =={python}.*
 """
 
 _WHEEL = """\
@@ -35,7 +37,7 @@ def in_wheel(path: str) -> str:
 def pack(out: Path, requires: list[str], files: list[str]) -> None:
     """Writes the wheel; its file name says name, version and tag."""
     name, version, tag = out.stem.split("-", 2)
-    metadata = _METADATA.format(name=name, version=version)
+    metadata = _METADATA.format(name=name, version=version, python=PYTHON_VERSION)
     metadata += "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
     os.environ["SOURCE_DATE_EPOCH"] = "0"  # wheel then takes the first time that a ZIP can have
     with WheelFile(out, "w") as wheel:

@@ -4,7 +4,7 @@ Starlark alone fetches and unpacks them (download, ar, tar.xz), so a bare
 machine needs no dpkg. Every byte is checked against the lock's sha256.
 """
 
-_LIB = "x86_64-linux-gnu"
+load("//bazel/platforms:table.bzl", "AMD64", "PYTHON_VERSION")
 
 # Nothing that is built or run reads these.
 _DROPPED = ["usr/share/" + d for d in ["bug", "doc", "doc-base", "info", "lintian", "locale", "man"]]
@@ -184,10 +184,10 @@ def _root_impl(rctx):
     _delete_refused_links(rctx, rctx.path("root"))
 
     for name in _LINKER_SCRIPTS:
-        path = rctx.path("root/usr/lib/%s/%s" % (_LIB, name))
+        path = rctx.path("root/usr/lib/%s/%s" % (AMD64["triple"], name))
         if path.exists:
             text = rctx.read(path)
-            for directory in ["/usr/lib/%s/" % _LIB, "/lib/%s/" % _LIB, "/lib64/"]:
+            for directory in ["/usr/lib/%s/" % AMD64["triple"], "/lib/%s/" % AMD64["triple"], "/lib64/"]:
                 text = text.replace(" " + directory, " ")
             rctx.delete(path)
             rctx.file(path, text, executable = False)
@@ -209,7 +209,7 @@ def _root_impl(rctx):
             "unchecked-hash",
             "-s",
             "root",
-            "root/usr/lib/python3.11",
+            "root/usr/lib/python" + PYTHON_VERSION,
         ], environment = {"PYTHONHASHSEED": "0"})
         if result.return_code:
             fail("The standard library does not byte-compile:\n" + result.stdout + result.stderr)

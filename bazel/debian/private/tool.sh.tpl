@@ -2,5 +2,5 @@
 # Runs a program of this root with the root's own ld.so and libraries, so that
 # neither the host's glibc nor its libraries matter.
 r=${0%/*}/../root
-l=$r/lib/x86_64-linux-gnu
-exec "$l/ld-linux-x86-64.so.2" --inhibit-cache --library-path "$l:$r/usr/lib/x86_64-linux-gnu" --argv0 "$0" "$r/{path}" "$@"
+for l in "$r"/lib/*-linux-gnu; do break; done
+exec "$l"/ld-linux-*.so.* --inhibit-cache --library-path "$l:$r/usr/lib/${l##*/}" --argv0 "$0" "$r/{path}" "$@"

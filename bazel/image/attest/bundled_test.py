@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from bazel.image.attest import contents
+from bazel.image.attest import wheels
 
 LOCK = json.loads(Path(os.environ["LOCK"]).read_text())
 VERSIONS = {wheel["name"].replace("_", "-"): wheel["version"] for wheel in LOCK["wheels"]}
 
 
-def wheels() -> Iterator[tuple[str, Path]]:
+def unpacked() -> Iterator[tuple[str, Path]]:
     """Name and folder of each wheel that this test has."""
     for site in os.environ["WHEELS"].split():
         for info in Path(site).glob("*.dist-info"):
@@ -23,8 +23,8 @@ def wheels() -> Iterator[tuple[str, Path]]:
 
 
 def libraries() -> Iterator[Any]:
-    for wheel, site in wheels():
-        for entry in contents.bundled():
+    for wheel, site in unpacked():
+        for entry in wheels.bundled():
             if wheel in entry["wheels"]:
                 for library in entry["libraries"]:
                     yield pytest.param(site, library, id=f"{wheel}: {library['name']}")
@@ -32,9 +32,9 @@ def libraries() -> Iterator[Any]:
 
 def test_versions_are_those_of_the_lock() -> None:
     """Another version of a wheel carries other libraries: see what its bytes say of them."""
-    told = {name: entry["version"] for entry in contents.bundled() for name in entry["wheels"]}
+    told = {name: entry["version"] for entry in wheels.bundled() for name in entry["wheels"]}
     assert told == {name: VERSIONS[name] for name in told}
-    assert {name for name, _ in wheels()} <= told.keys()
+    assert {name for name, _ in unpacked()} <= told.keys()
 
 
 @pytest.mark.parametrize(("site", "library"), list(libraries()))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bazel.image.attest import contents
-from bazel.image.attest.contents import Component, File
+from bazel.image.attest import contents, debian, wheels
+from bazel.image.attest.components import Component, File, is_spdx
 from bazel.image.oci.layout import ImageError
 
 
@@ -30,7 +30,7 @@ def metadata(text: str) -> Any:
     ],
 )
 def test_debian_licences(text: str, licences: list[str]) -> None:
-    assert contents.debian_licences(text) == licences
+    assert debian.licences_of(text) == licences
 
 
 @pytest.mark.parametrize(
@@ -50,14 +50,14 @@ def test_debian_licences(text: str, licences: list[str]) -> None:
     ],
 )
 def test_wheel_licences(text: str, licences: list[str]) -> None:
-    assert contents.wheel_licences(metadata(text)) == licences
+    assert wheels.licences_of(metadata(text)) == licences
 
 
 def test_spdx_expressions() -> None:
-    assert contents.is_spdx("GPL-2.0-or-later AND (MIT OR Apache-2.0)")
-    assert not contents.is_spdx("BSD")
-    assert not contents.is_spdx("GPL version 2 (or so")
-    assert not contents.is_spdx("")
+    assert is_spdx("GPL-2.0-or-later AND (MIT OR Apache-2.0)")
+    assert not is_spdx("BSD")
+    assert not is_spdx("GPL version 2 (or so")
+    assert not is_spdx("")
 
 
 SITE = "app/site/"
@@ -72,7 +72,7 @@ def carried(told: dict[str, Any]) -> list[tuple[str, str]]:
     wheel.source = f"{SITE}box-1.dist-info/METADATA"
     wheel.files = [LIBRARY, path]
     files = {name: File(0, 1, "0") for name in wheel.files}
-    found = contents._vendored([wheel], files, {path: json.dumps(told)})
+    found = wheels.vendored([wheel], files, {path: json.dumps(told)})
     return [(library.name, library.version) for library in found]
 
 
@@ -91,9 +91,9 @@ NO_LOCK: dict[str, Any] = {"packages": [], "wheels": []}
 
 def test_a_system_without_an_id() -> None:
     texts = {"usr/lib/os-release": "NAME=Box\n"} | DEB
-    (deb,) = contents._debs(texts, NO_LOCK)
+    (deb,) = debian.packages(texts, NO_LOCK)
     assert deb.purl == "pkg:deb/debian/box@1?arch=amd64"
-    assert list(contents._systems(texts)) == []
+    assert list(debian.systems(texts)) == []
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_a_system_without_an_id() -> None:
 def test_what_is_damaged_is_named(path: str, text: str, says: str) -> None:
     texts, files = {path: text}, {path: File(0, 1, "0")}
     with pytest.raises(ImageError, match=f"/{path} of the image {says}"):
-        list(contents._debs(texts, NO_LOCK))
-        list(contents._wheels(texts, NO_LOCK, files))
+        list(debian.packages(texts, NO_LOCK))
+        list(wheels.wheels_of(texts, NO_LOCK, files))
         list(contents._models(texts, files))
 
 

@@ -51,7 +51,7 @@ from spdx_tools.spdx.model import (
 from spdx_tools.spdx.writer.json import json_writer
 
 from bazel.image.attest import contents, security, vex
-from bazel.image.attest.contents import Component
+from bazel.image.attest.components import Component, is_spdx, oci_purl, parse
 from bazel.image.base import worker
 from bazel.image.base.processes import UserError
 from bazel.image.layer import layer_contents
@@ -119,13 +119,13 @@ def cyclonedx(image: Image, name: str, found: Sequence[Component]) -> str:
         name=name,
         version=image.digest,
         bom_ref=image.digest,
-        purl=PackageURL.from_string(contents.oci_purl(name, image.digest)),
+        purl=PackageURL.from_string(oci_purl(name, image.digest)),
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=image.digest.partition(":")[2])],
         properties=[Property(name=security.LABEL, value=security.updates_of(image) or "base")],
     )
     parts: dict[int, CdxComponent] = {}
     for component in found:
-        known = [c for c in component.licences if contents.is_spdx(c)]
+        known = [c for c in component.licences if is_spdx(c)]
         others = [c for c in component.licences if c not in known]
         # The format takes one expression, or a list of single licences.
         listed = (
@@ -174,7 +174,7 @@ def spdx(image: Image, name: str, found: Sequence[Component]) -> Document:
     def expression(component: Component) -> object:
         words = []
         for licence in component.licences:
-            if contents.is_spdx(licence):
+            if is_spdx(licence):
                 words.append(f"({licence})" if " " in licence else licence)
                 continue
             reference = _reference(licence)
@@ -187,7 +187,7 @@ def spdx(image: Image, name: str, found: Sequence[Component]) -> Document:
                     extracted_text=f"{licence}: see /{component.source} in the image",
                 ),
             )
-        return contents.parse(" AND ".join(words)) if words else SpdxNoAssertion()
+        return parse(" AND ".join(words)) if words else SpdxNoAssertion()
 
     hexadecimal = image.digest.partition(":")[2]
     root = Package(
@@ -198,7 +198,7 @@ def spdx(image: Image, name: str, found: Sequence[Component]) -> Document:
         files_analyzed=False,
         checksums=[Checksum(ChecksumAlgorithm.SHA256, hexadecimal)],
         primary_package_purpose=PackagePurpose.CONTAINER,
-        external_references=[_purl(contents.oci_purl(name, image.digest))],
+        external_references=[_purl(oci_purl(name, image.digest))],
     )
     document = Document(
         CreationInfo(

@@ -14,7 +14,8 @@ from packageurl import PackageURL
 from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
-from bazel.image.attest import contents
+from bazel.image.attest import contents, wheels
+from bazel.image.attest.components import flat
 from bazel.image.layer import layer_contents
 from bazel.image.layer.layer_contents import LayerContents
 from bazel.image.oci.layout import Image
@@ -68,10 +69,10 @@ def test_both_are_of_this_image() -> None:
 
 
 def test_both_name_the_same_things() -> None:
-    ours = sorted((c["name"], c.get("version", "")) for c in contents.flat(CYCLONEDX))
+    ours = sorted((c["name"], c.get("version", "")) for c in flat(CYCLONEDX))
     packages = [p for p in SPDX["packages"] if p["SPDXID"] != "SPDXRef-image"]
     assert ours == sorted((p["name"], p.get("versionInfo", "")) for p in packages)
-    references = [c["bom-ref"] for c in contents.flat(CYCLONEDX)]
+    references = [c["bom-ref"] for c in flat(CYCLONEDX)]
     assert sorted(f"SPDXRef-{reference}" for reference in references) == sorted(
         p["SPDXID"] for p in packages
     )
@@ -79,7 +80,7 @@ def test_both_name_the_same_things() -> None:
 
 def test_a_purl_is_spelled_alike_everywhere() -> None:
     listed = json.loads((SBOM / "contents.json").read_text())
-    cyclonedx = {c.get("purl") for c in contents.flat(CYCLONEDX)}
+    cyclonedx = {c.get("purl") for c in flat(CYCLONEDX)}
     root = CYCLONEDX["metadata"]["component"]["purl"]
     assert {component["purl"] for component in listed} == cyclonedx
     assert purls_of_spdx() == cyclonedx - {None} | {root}
@@ -140,7 +141,7 @@ def test_what_wheels_carry_is_within_them() -> None:
         for component in wheel.get("components", [])
         if kind_of(wheel) == "wheel"
     }
-    for entry in contents.bundled():
+    for entry in wheels.bundled():
         for name in entry["wheels"]:
             if any(c["name"] == name for c in CYCLONEDX["components"]):
                 assert any(wheel == name for wheel, _ in inside), name
@@ -192,7 +193,7 @@ def test_statements_about_vulnerabilities() -> None:
     assert known["@context"] == "https://openvex.dev/ns/v0.2.0"
     assert known.keys() == {"@context", "@id", "author", "timestamp", "version", "statements"}
     product = CYCLONEDX["metadata"]["component"]["purl"]
-    inside = {component.get("purl") for component in contents.flat(CYCLONEDX)}
+    inside = {component.get("purl") for component in flat(CYCLONEDX)}
     names = []
     for statement in known["statements"]:
         names.append(statement["vulnerability"]["name"])

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bazel.image.attest import contents
-from bazel.image.attest.contents import Component
+from bazel.image.attest.components import Component, oci_purl
 from bazel.image.base import terms
 from bazel.image.oci.layout import Image, ImageError, Json
 
@@ -27,7 +26,7 @@ def document(image: Image, name: str, file: Path, found: Sequence[Component]) ->
         "file of statements (see images/inference.vex.yaml)",
     )
     product = {
-        "@id": contents.oci_purl(name, image.digest),
+        "@id": oci_purl(name, image.digest),
         "hashes": {"sha-256": image.digest.partition(":")[2]},
     }
     statements = [

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bazel.image.attest import sbom, vex
-from bazel.image.attest.contents import Component
+from bazel.image.attest.components import Component
 from bazel.image.base.processes import UserError
 from bazel.image.oci.artifacts import Layout
 from bazel.image.oci.layout import Image, ImageError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +44,23 @@ def complaint(error: jsonschema.ValidationError) -> str:
     return f"{where}: {error.message}"
 
 
-def read(path: Path, schema: Path, kind: str) -> Json:
-    """The document, which is a `kind` by that schema."""
+def filled(path: Path, text: str, values: Mapping[str, str]) -> str:
+    """The text with values in place of `${NAME}`."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in values:
+            known = ", ".join(sorted(values)) or "none"
+            raise UserError(f"{path} has the unknown value ${{{match[1]}}}; known are {known}")
+        return values[match[1]]
+
+    return re.sub(r"\$\{(\w+)\}", value, text)
+
+
+def read(path: Path, schema: Path, kind: str, values: Mapping[str, str] | None = None) -> Json:
+    """The document, which is a `kind` by that schema; `${NAME}` in it is a value of that name."""
     try:
-        told = yaml.load(path.read_text(), _Loader) or {}
+        text = path.read_text()
+        told = yaml.load(text if values is None else filled(path, text, values), _Loader) or {}
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{path} is not YAML: {error}") from error
     rules = yaml.load(schema.read_text(), _Loader)

@@ -3,6 +3,7 @@
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("@rules_python//python:defs.bzl", "PyInfo", "PyRuntimeInfo")
 load("//bazel/image/base:worker.bzl", "run_worker")
+load("//bazel/platforms:table.bzl", "DIST_PACKAGES")
 load("//bazel/toolchains:required.bzl", "require_python")
 
 LayerInfo = provider(
@@ -193,7 +194,7 @@ layer = rule(
         "texts": attr.string_dict(doc = "Path -> contents."),
         "wheel_folder": attr.string(
             doc = "Where wheels go.",
-            default = "usr/local/lib/python3.11/dist-packages",
+            default = DIST_PACKAGES,
         ),
         "wheels": attr.label_list(doc = "`@pypi//NAME`, with all that it requires; `@pypi//NAME:site_packages`, it alone."),
         "without": attr.label_list(

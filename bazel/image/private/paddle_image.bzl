@@ -7,6 +7,7 @@ load("//bazel/image/layer:layer.bzl", "layer")
 load("//bazel/image/layer:user_layer.bzl", "user_layer")
 load("//bazel/image/run:contract.bzl", "contract_test")
 load("//bazel/oci:defs.bzl", "oci_image", "oci_load", "oci_push")
+load("//bazel/platforms:table.bzl", "AMD64")
 load(":program.bzl", "image_program")
 
 USER = 65532
@@ -60,7 +61,8 @@ def paddle_image(
 
     Args:
       name: of the image; it is pushed as paddle/<name>.
-      contract: YAML file of what the image promises; docs/images.md has its keys.
+      contract: YAML file of what the image promises; docs/images.md has its keys. `${version}` and `${NAME}` of
+        `versions` stand for them.
       layers: history -> layer, from the lowest; images with the same ones in the same order share them.
       bases: name -> layers that images have in common. For those that `layers` begins with,
         `paddle_images.layers.<name>` is the chain ID of the layers up to there.
@@ -130,7 +132,7 @@ def paddle_image(
         layer(
             name = name + "_debian",
             below = below,
-            exclude = ["usr/lib/x86_64-linux-gnu/gconv*"],  # as in //images/layers:c_library
+            exclude = ["usr/lib/%s/gconv*" % AMD64["triple"]],  # as in //images/layers:c_library
             packages = [Label("@debian//:" + debian)],
             **common
         )
@@ -284,4 +286,5 @@ def paddle_image(
         contract = contract,
         image = name,
         tags = tags,
+        values = versions | {"version": version},
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bazel.image.attest import contents
+from bazel.image.attest import contents, debian, wheels
 from bazel.image.base.processes import UserError
 from bazel.image.oci.artifacts import Layout
 from bazel.image.oci.layout import CHUNK, Image, ImageError, Json, Limits
@@ -186,9 +186,9 @@ def test_files_are_listed_for_one_wheel(tmp_path: Path) -> None:
     data += b"".join(file(f"{site}/p-{n}.dist-info/METADATA", part) for n in range(3))
     layers = contents.read(image(tmp_path, data))
     files, texts = contents.merge(layers)
-    wheels = list(contents._wheels(texts, NO_LOCK, files))
-    engine = [len([p for p in w.files if f"{site}/paddle/" in p]) for w in wheels]
-    assert [w.name for w in wheels] == ["a", "paddlepaddle", "paddlepaddle", "paddlepaddle"]
+    found = list(wheels.wheels_of(texts, NO_LOCK, files))
+    engine = [len([p for p in w.files if f"{site}/paddle/" in p]) for w in found]
+    assert [w.name for w in found] == ["a", "paddlepaddle", "paddlepaddle", "paddlepaddle"]
     assert engine == [0, 2, 0, 0]
 
 
@@ -200,7 +200,7 @@ def test_a_record_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     files, texts = contents.merge(contents.read(image(tmp_path, data)))
     monkeypatch.setattr(contents, "LIMITS", Limits(texts=2000))
     with pytest.raises(ImageError, match=r"what the RECORD beside .* lists is too much"):
-        list(contents._wheels(texts, NO_LOCK, files))
+        list(wheels.wheels_of(texts, NO_LOCK, files))
 
 
 def test_many_whiteouts_and_models_take_no_time(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_documents_that_are_no_json(tmp_path: Path, text: bytes) -> None:
 
 def test_copyright_files_of_blanks_take_no_time() -> None:
     text = "Format: x\nLicense: MIT" + " " * 500_000 + "x\n"
-    assert contents.debian_licences(text) == ["MIT x"]
+    assert debian.licences_of(text) == ["MIT x"]
 
 
 def test_names_do_not_move_the_cursor() -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bazel.image.attest import contents, security, signing
+from bazel.image.attest.components import flat
 from bazel.image.base import processes
 from bazel.image.base.processes import UserError
 from bazel.image.oci import artifacts
@@ -169,7 +170,7 @@ class Verifier:
         """Both bills are of this image and name the same things."""
         packages = [p for p in told[SPDX]["packages"] if p["SPDXID"] != "SPDXRef-image"]
         spdx = sorted((p["name"], p.get("versionInfo", "")) for p in packages)
-        components = contents.flat(told[CYCLONEDX])
+        components = flat(told[CYCLONEDX])
         cyclonedx = sorted((c["name"], c.get("version", "")) for c in components)
         of_it = told[CYCLONEDX]["metadata"]["component"]["version"] == digest
         of_it &= str(told[SPDX]["name"]).endswith(digest)
@@ -242,7 +243,7 @@ class Verifier:
         found = {(c.name, c.version, f"{c.size} B") for c in inside}
         billed = {
             (component["name"], component.get("version", ""), f"{entry['value']} B")
-            for component in contents.flat(told[CYCLONEDX])
+            for component in flat(told[CYCLONEDX])
             for entry in component["properties"]
             if entry["name"] == "paddle_images:bytes"
         }

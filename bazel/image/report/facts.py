@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bazel.image.attest import contents
+from bazel.image.attest.components import flat
 from bazel.image.oci.layout import Image, Json
 
 
@@ -96,7 +96,7 @@ def of_contents(components: Iterable[Json]) -> list[Package]:
 def of_cyclonedx(bom: Json) -> list[Package]:
     """The packages of the bill that lies beside a pushed image; see sbom.py."""
     found = []
-    for component in contents.flat(bom):
+    for component in flat(bom):
         told = {p["name"]: p["value"] for p in component.get("properties", [])}
         hashes = [h["content"] for h in component.get("hashes", []) if h["alg"] == "SHA-256"]
         licences = [

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bazel.debian.archive import archive, version
-from bazel.image.attest.contents import STATUS
+from bazel.image.attest.debian import STATUS
 from bazel.site import deb822
 
 

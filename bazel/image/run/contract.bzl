@@ -1,8 +1,17 @@
 """contract_test: holds an image to a YAML file."""
 
 load("@rules_python//python:defs.bzl", "py_test")
+load("//bazel/platforms:table.bzl", "AMD64", "DEBIAN", "GCC_VERSION", "PYTHON_VERSION")
 
-def contract_test(name, image, contract, budget = {}, **kwargs):
+# What every contract may name.
+_VALUES = {
+    "debian": DEBIAN["codename"],
+    "gcc": GCC_VERSION,
+    "python": PYTHON_VERSION,
+    "triple": AMD64["triple"],
+}
+
+def contract_test(name, image, contract, budget = {}, values = {}, **kwargs):
     """A test of an image's config, files, libraries, sizes and commands.
 
     Args:
@@ -10,6 +19,7 @@ def contract_test(name, image, contract, budget = {}, **kwargs):
       image: an oci_image.
       contract: YAML file; docs/images.md has its keys.
       budget: `unpacked_mb`, `compressed_mb`.
+      values: what `${NAME}` in the contract is; `debian`, `gcc`, `python` and `triple` are known to all.
       **kwargs: what all tests have.
     """
     kwargs = {"size": "medium"} | kwargs
@@ -23,7 +33,13 @@ def contract_test(name, image, contract, budget = {}, **kwargs):
         args = [
             "--layout=$(rootpath %s)" % image,
             "--contract=$(rootpath %s)" % contract,
-        ] + ["--%s=%d" % (key.replace("_", "-"), value) for key, value in budget.items()],
+        ] + [
+            "--%s=%d" % (key.replace("_", "-"), value)
+            for key, value in budget.items()
+        ] + [
+            "--value=%s=%s" % (key, value)
+            for key, value in (_VALUES | values).items()
+        ],
         data = [
             contract,
             image,

@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -225,11 +225,12 @@ def described(term: Json) -> str:
     return f"`{' '.join(words)}`" + (f" as user {term['user']}" if "user" in term else "")
 
 
-def read_terms(path: Path) -> Json:
+def read_terms(path: Path, values: Mapping[str, str] | None = None) -> Json:
     return terms.read(
         path,
         Path(__file__).with_name("contract.schema.yaml"),
         "contract (docs/images.md has its keys)",
+        values or {},
     )
 
 
@@ -237,13 +238,15 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="contract", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--layout", type=Path, required=True)
     parser.add_argument("--contract", type=Path, required=True)
+    parser.add_argument("--value", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--unpacked-mb", type=int)
     parser.add_argument("--compressed-mb", type=int)
     args = parser.parse_args(argv)
     image = Image(args.layout)
     cache = Path(os.environ.get("TEST_TMPDIR", "/tmp"))
     try:
-        told = read_terms(args.contract)
+        values = dict(value.split("=", 1) for value in args.value)
+        told = read_terms(args.contract, values)
         if told.keys() & {"commands", "services"}:
             namespaces.require(cache)
         with run.unpacked(image, runtime.NAME, cache) as root:

@@ -1,23 +1,18 @@
-"""Reads what a dynamic loader reads of x86-64 ELF files, and resolves it within an image."""
+"""Reads what a dynamic loader reads of ELF files, and resolves it within an image."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bazel.image.oci.layout import ImageError, resolved
+from elftools.common.exceptions import ELFError  # type: ignore[import-untyped]
+from elftools.elf.elffile import ELFFile  # type: ignore[import-untyped]
 
-# Where Debian's loader looks after RUNPATH, without a cache.
-DEFAULT_FOLDERS = (
-    "/lib/x86_64-linux-gnu",
-    "/usr/lib/x86_64-linux-gnu",
-    "/lib",
-    "/usr/lib",
-)
-_PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
-_DT_NEEDED, _DT_STRTAB, _DT_RPATH, _DT_RUNPATH = 1, 5, 15, 29
+from bazel.image.oci.layout import ImageError, resolved
+from bazel.platforms.table import MACHINES
+
+_TRIPLES = {machine["elf"]: machine["triple"] for machine in MACHINES.values()}
 
 
 @dataclass(frozen=True)
@@ -28,53 +23,37 @@ class Elf:
     runpath: list[str]
     rpath: list[str]  # like runpath, but counts for what the needed ones need, too
     interpreter: str
+    folders: list[str]  # where Debian's loader looks after RUNPATH, without a cache
 
 
 def read(path: Path) -> Elf | None:
     """A dynamic ELF file; None for anything else."""
     with path.open("rb") as file:
-        if file.read(6) != b"\x7fELF\x02\x01":
+        try:
+            elf = ELFFile(file)
+        except ELFError:
             return None
-        file.seek(0)
-        header = file.read(64)
-        offset, size, count = (
-            struct.unpack_from("<Q", header, 32)[0],
-            *struct.unpack_from("<HH", header, 54),
-        )
-        file.seek(offset)
-        table = file.read(size * count)
-        # Type, flags, offset, address, physical address, size in the file.
-        segments = [struct.unpack_from("<IIQQQQ", table, i * size) for i in range(count)]
-
-        def content(segment: tuple[int, ...]) -> bytes:
-            file.seek(segment[2])
-            return file.read(segment[5])
-
-        def at_address(address: int) -> bytes:
-            for segment in segments:
-                if segment[0] == _PT_LOAD and segment[3] <= address < segment[3] + segment[5]:
-                    file.seek(segment[2] + address - segment[3])
-                    return file.read(segment[5] - (address - segment[3]))
-            return b""
-
-        interpreter = next((content(s) for s in segments if s[0] == _PT_INTERP), b"")
-        dynamic = next((content(s) for s in segments if s[0] == _PT_DYNAMIC), None)
-        if dynamic is None:
+        segments = {one["p_type"]: one for one in elf.iter_segments()}
+        if "PT_DYNAMIC" not in segments:
             return None
-        pairs = [(tag, value) for tag, value in struct.iter_unpack("<QQ", dynamic)]
-        pairs = pairs[: next((i for i, (tag, _) in enumerate(pairs) if tag == 0), len(pairs))]
-        strings = at_address(dict(pairs).get(_DT_STRTAB, 0))
-
-        def texts(*tags: int) -> list[str]:
-            starts = [value for tag, value in pairs if tag in tags]
-            return [strings[at : strings.index(b"\0", at)].decode() for at in starts]
-
+        texts: dict[str, list[str]] = {"DT_NEEDED": [], "DT_RUNPATH": [], "DT_RPATH": []}
+        for tag in segments["PT_DYNAMIC"].iter_tags():
+            if (kind := tag.entry.d_tag) in texts:
+                texts[kind].append(getattr(tag, kind.removeprefix("DT_").lower()))
         runpath, rpath = (
-            [folder for path in texts(tag) for folder in path.split(":") if folder]
-            for tag in (_DT_RUNPATH, _DT_RPATH)
+            [folder for path in texts[kind] for folder in path.split(":") if folder]
+            for kind in ("DT_RUNPATH", "DT_RPATH")
         )
-        rpath = [] if runpath else rpath
-        return Elf(texts(_DT_NEEDED), runpath, rpath, interpreter.rstrip(b"\0").decode())
+        loader = segments["PT_INTERP"].get_interp_name() if "PT_INTERP" in segments else ""
+        triple = _TRIPLES.get(elf["e_machine"])
+        folders = [f"/lib/{triple}", f"/usr/lib/{triple}"] if triple else []
+        return Elf(
+            texts["DT_NEEDED"],
+            runpath,
+            [] if runpath else rpath,
+            loader,
+            [*folders, "/lib", "/usr/lib"],
+        )
 
 
 def follow(root: Path, path: str) -> str:
@@ -99,7 +78,7 @@ def find(root: Path, path: str, elf: Elf, name: str, inherited: Sequence[str] = 
     if "/" in name:
         return follow(root, name)
     folders = [*_folders(path, elf.rpath), *inherited] if not elf.runpath else []
-    folders += [*_folders(path, elf.runpath), *DEFAULT_FOLDERS]
+    folders += [*_folders(path, elf.runpath), *elf.folders]
     places = (follow(root, f"{folder}/{name}") for folder in folders)
     return next((place for place in places if place), "")
 

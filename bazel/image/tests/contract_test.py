@@ -69,6 +69,22 @@ def test_a_contract_may_be_empty(tmp_path: Path) -> None:
     assert contract.read_terms(path) == {}
 
 
+def test_values_stand_for_what_they_name(tmp_path: Path) -> None:
+    path = tmp_path / "contract.yaml"
+    path.write_text('labels: {v: "${version}"}\npresent: {"/lib/python${python}": }\n')
+    told = contract.read_terms(path, {"version": "2.0", "python": "3.11"})
+    assert told == {"labels": {"v": "2.0"}, "present": {"/lib/python3.11": None}}
+
+
+def test_an_unknown_value_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "contract.yaml"
+    path.write_text('labels: {v: "${versoin}"}\n')
+    with pytest.raises(UserError) as error:
+        contract.read_terms(path, {"version": "2.0", "python": "3.11"})
+    expected = "has the unknown value ${versoin}; known are python, version"
+    assert str(error.value) == f"{path} {expected}"
+
+
 def test_without_user_namespaces_it_says_once_what_to_enable() -> None:
     command = [*runtime.without_namespaces(), sys.executable, "-m", contract.__name__]
     command += [f"--layout={SMALL}", f"--contract={HERE}/small.contract.yaml"]

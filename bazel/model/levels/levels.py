@@ -20,6 +20,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bazel.platforms.table import AMD64, PYTHON_VERSION
+
 NATIVE = "native"
 EMULATED = "/qemu"  # ends the name of a CPU that is to be emulated even where trapping is possible
 
@@ -178,14 +180,14 @@ def run_python(
     # The interpreter without its start script, whose exec would leave the emulator: what that
     # script does is done here.
     root = Path(sys.executable).absolute().parents[2]
-    libraries = root / "lib/x86_64-linux-gnu"
+    libraries = root / "lib" / AMD64["triple"]
     command = [
         *at.prefix,
-        libraries / "ld-linux-x86-64.so.2",
+        libraries / AMD64["loader"],
         "--inhibit-cache",
-        *("--library-path", f"{libraries}:{root}/usr/lib/x86_64-linux-gnu"),
+        *("--library-path", f"{libraries}:{root}/usr/lib/{AMD64['triple']}"),
         *("--argv0", sys.executable),
-        root / "usr/bin/python3.11",
+        root / f"usr/bin/python{PYTHON_VERSION}",
         *arguments,
     ]
     python = {

@@ -8,12 +8,14 @@ case $d in
   */wrap) r=$d/../root ;;
   *) r=$d/../.. ;;
 esac
-t=x86_64-linux-gnu
+# A root is of one machine and has one gcc.
+for l in "$r"/lib/*-linux-gnu; do break; done
+t=${l##*/}
 a=$0
 case $n in
-  gcc | g++ | cpp | gcov) p=$r/usr/bin/$t-$n-12 ;;
-  cc1 | cc1plus | collect2 | lto1 | lto-wrapper) p=$r/usr/lib/gcc/$t/12/$n a=$p ;;
+  gcc | g++ | cpp | gcov) for p in "$r/usr/bin/$t-$n"-[0-9]*; do break; done ;;
+  cc1 | cc1plus | collect2 | lto1 | lto-wrapper) for p in "$r/usr/lib/gcc/$t"/*/"$n"; do a=$p; done ;;
   ld) p=$r/usr/bin/$t-ld.bfd a=$p ;;
   *) p=$r/usr/bin/$t-$n a=$p ;;
 esac
-exec "$r/lib/$t/ld-linux-x86-64.so.2" --inhibit-cache --library-path "$r/lib/$t:$r/usr/lib/$t" --argv0 "$a" "$p" "$@"
+exec "$l"/ld-linux-*.so.* --inhibit-cache --library-path "$l:$r/usr/lib/$t" --argv0 "$a" "$p" "$@"

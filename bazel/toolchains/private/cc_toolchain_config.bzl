@@ -1,4 +1,4 @@
-"""gcc 12 of the lock with its sysroot, as a Bazel C++ toolchain.
+"""gcc of the lock with its sysroot, as a Bazel C++ toolchain.
 
 Each unusual flag has its reason beside it; docs/toolchains.md has the longer story.
 """
@@ -6,9 +6,10 @@ Each unusual flag has its reason beside it; docs/toolchains.md has the longer st
 load("@bazel_tools//tools/cpp:cc_toolchain_config_lib.bzl", "env_entry", "env_set", "feature", "flag_group", "flag_set", "tool_path", "with_feature_set")
 load("@rules_cc//cc:action_names.bzl", "ACTION_NAMES", "ALL_CC_COMPILE_ACTION_NAMES", "ALL_CC_LINK_ACTION_NAMES")
 load("@rules_cc//cc/common:cc_common.bzl", "cc_common")
+load("//bazel/platforms:table.bzl", "AMD64", "DEBIAN", "GCC_VERSION")
 load("//bazel/toolchains:required.bzl", "CC_TOOLCHAIN")
 
-_TRIPLE = "x86_64-linux-gnu"
+_TRIPLE = AMD64["triple"]
 
 _CXX_COMPILE = [
     action
@@ -81,12 +82,12 @@ def _impl(ctx):
         _on(
             "include_directories",
             _flags(_CXX_COMPILE, ["-std=c++17", "-nostdinc++"] + _isystem(root, [
-                "usr/include/c++/12",
-                "usr/include/%s/c++/12" % _TRIPLE,
-                "usr/include/c++/12/backward",
+                "usr/include/c++/" + GCC_VERSION,
+                "usr/include/%s/c++/%s" % (_TRIPLE, GCC_VERSION),
+                "usr/include/c++/%s/backward" % GCC_VERSION,
             ])),
             _flags(ALL_CC_COMPILE_ACTION_NAMES, ["-nostdinc"] + _isystem(root, [
-                "usr/lib/gcc/%s/12/include" % _TRIPLE,
+                "usr/lib/gcc/%s/%s/include" % (_TRIPLE, GCC_VERSION),
                 "usr/include/" + _TRIPLE,
                 "usr/include",
             ])),
@@ -123,19 +124,19 @@ def _impl(ctx):
     }
     return cc_common.create_cc_toolchain_config_info(
         ctx = ctx,
-        abi_libc_version = "glibc_2.36",
+        abi_libc_version = "glibc_" + DEBIAN["glibc"],
         abi_version = "gcc",
         builtin_sysroot = root,
         compiler = "gcc",
         # Relative to the sysroot: headers below it need no declaration as inputs.
         cxx_builtin_include_directories = [
-            "%%sysroot%%/usr/lib/gcc/%s/12/include" % _TRIPLE,
+            "%%sysroot%%/usr/lib/gcc/%s/%s/include" % (_TRIPLE, GCC_VERSION),
             "%sysroot%/usr/include",
         ],
         features = features,
         host_system_name = "local",
         target_cpu = "k8",
-        target_libc = "glibc_2.36",
+        target_libc = "glibc_" + DEBIAN["glibc"],
         target_system_name = "local",
         tool_paths = [tool_path(name = name, path = path) for name, path in tools.items()],
         toolchain_identifier = CC_TOOLCHAIN,

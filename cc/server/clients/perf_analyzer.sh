@@ -8,7 +8,7 @@ done
 r=$(cd "$r" && pwd)
 cd "${BUILD_WORKING_DIRECTORY:-.}" || exit
 root=$r/ROOT
-l=$root/lib/x86_64-linux-gnu
-libraries=$l:$root/usr/lib/x86_64-linux-gnu:$r/CUDA/nvidia/cuda_runtime/lib
-exec "$l/ld-linux-x86-64.so.2" --inhibit-cache --library-path "$libraries" --argv0 perf_analyzer \
+for l in "$root"/lib/*-linux-gnu; do break; done
+libraries=$l:$root/usr/lib/${l##*/}:$r/CUDA/nvidia/cuda_runtime/lib
+exec "$l"/ld-linux-*.so.* --inhibit-cache --library-path "$libraries" --argv0 perf_analyzer \
   "$r/CLIENT/bin/perf_analyzer" "$@"
