@@ -188,8 +188,8 @@ def _wheels(texts: Mapping[str, str], folder: str) -> list[str]:
         found.append(f"{name} is not in {missing}")
     for name in sorted(sdists.keys() & entries.keys()):
         file, version = entries[name]["file"], sdists[name]
-        if not pypi_lock.is_sdist(file, name, version):
-            found.append(f"{wheels_name}: {file} is no sdist of {name} {version}")
+        if not pypi_lock.stands(file, name, version):
+            found.append(f"{wheels_name}: {file} is no sdist of {name} {version}, nor its wheel")
     for name in sorted(pins.keys() & entries.keys()):
         entry, pin = entries[name], pins[name]
         if entry["version"] != pin.version:

@@ -1,4 +1,4 @@
-"""Prints file and sha256 of sdists as JSON, as pip finds them on the index.
+"""Prints file and sha256 of packages that are taken as they stand, as pip finds them on the index.
 
 usage: find_sdists.py NAME==VERSION...
 
@@ -18,21 +18,23 @@ from bazel.lock.pip_compile import IndexRepository
 
 
 def find(repository: IndexRepository, pin: Requirement) -> dict[str, str]:
-    """The .tar.gz of a pinned version (the one form that PEP 625 knows)."""
-    for candidate in repository.find_all_candidates(pin.name):
-        link = candidate.link
-        if link.filename.endswith(".tar.gz") and pin.specifier.contains(
-            str(candidate.version), prereleases=True
-        ):
-            sha256 = repository.sha256(link)
-            return {"file": link.filename, "sha256": sha256}
-    raise PipError(f"the index has no .tar.gz of {pin}")
+    """The .tar.gz of a pinned version (the one form that PEP 625 knows), else its pure wheel."""
+    links = {
+        candidate.link.filename: candidate.link
+        for candidate in repository.find_all_candidates(pin.name)
+        if pin.specifier.contains(str(candidate.version), prereleases=True)
+    }
+    for end in (".tar.gz", "-none-any.whl"):
+        for file in sorted(links):
+            if file.endswith(end):
+                return {"file": file, "sha256": repository.sha256(links[file])}
+    raise PipError(f"the index has no .tar.gz of {pin}, and no wheel for any machine")
 
 
 def main() -> int:
     pins = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="paddle_images-") as cache:
-        repository = IndexRepository(["--no-binary=:all:"], cache)
+        repository = IndexRepository([], cache)
         try:
             print(json.dumps({pin: find(repository, Requirement(pin)) for pin in pins}))
         except PipError as error:

@@ -127,8 +127,10 @@ def fits(file: str, name: str, version: str) -> bool:
     return same and bool(has_tags & target.supported_tags())
 
 
-def is_sdist(file: str, name: str, version: str) -> bool:
-    """Says whether a file is the sdist of this version."""
+def stands(file: str, name: str, version: str) -> bool:
+    """Says whether a file is the sdist of this version, or its wheel for any machine."""
+    if file.endswith("-none-any.whl"):
+        return fits(file, name, version)
     try:
         has, number = parse_sdist_filename(file)
     except InvalidSdistFilename:

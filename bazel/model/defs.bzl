@@ -1,4 +1,4 @@
-"""Models that are trained in the build.
+"""Models that are trained in the build, or taken from those who trained them.
 
 ```starlark
 load("//bazel/model:defs.bzl", "paddle_model", "paddle_parity_test")
@@ -17,11 +17,12 @@ paddle_parity_test(
 ```
 """
 
-load("//bazel/model/private:model.bzl", _PaddleModelInfo = "PaddleModelInfo", _paddle_model = "paddle_model")
+load("//bazel/model/private:model.bzl", _PaddleModelInfo = "PaddleModelInfo", _paddle_model = "paddle_model", _paddle_model_import = "paddle_model_import")
 load("//bazel/model/private:tests.bzl", _paddle_parity_test = "paddle_parity_test", _paddle_reproducible_test = "paddle_reproducible_test", _paddle_resume_test = "paddle_resume_test")
 
 PaddleModelInfo = _PaddleModelInfo
 paddle_model = _paddle_model
+paddle_model_import = _paddle_model_import
 paddle_parity_test = _paddle_parity_test
 paddle_reproducible_test = _paddle_reproducible_test
 paddle_resume_test = _paddle_resume_test

@@ -24,7 +24,7 @@ class Analyser:
     """The model with its dictionaries. One thread at a time."""
 
     def __init__(self, model: Path) -> None:
-        """Loads a directory that `take` wrote.
+        """Loads a directory of the model //python/lac.
 
         Raises OSError for a missing file, paddle_engine.EngineError for a damaged one.
         """

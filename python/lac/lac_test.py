@@ -31,7 +31,7 @@ METADATA = json.loads((MODEL / "metadata.json").read_text())
 
 # The dictionaries' are those of the files in LAC-2.1.2.tar.gz.
 DIGESTS = {
-    "model.pdmodel": "sha256:8453553a2531e1244ab88f7562776eb59dd85f9d69edaf7dfcf82c22806accd6",
+    "model.pdmodel": "sha256:9538a196d536ce522f43f3131ca26e03784b73a6eb9debe29531c9fd6f543f9c",
     "model.pdiparams": "sha256:97947b08d4fb313ccfc07b6ca2c8b838476e5b4257a8b51fd6e9e6916c6775cc",
     "q2b.dic": "sha256:688ecfed0bd3fa898a0b26fd27a838432e0f32600bdf35739de7931ff51187a1",
     "small_seg.dic": "sha256:c346639959479c32d0a0a35fdd938cafea869b97d88e5a97161ffdf824a53d37",

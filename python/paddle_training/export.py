@@ -113,7 +113,7 @@ def save_samples(
         rows.append(
             {
                 "name": name,
-                "datatype": _datatype_of(array),
+                "datatype": datatype_of(array),
                 "shape": [count, *array.shape[1:]],
                 **({"parameters": {"lod": [0, count]}} if name in offsets else {}),
                 "data": array[:count].ravel().tolist(),
@@ -175,6 +175,7 @@ def finish(
         "name": name,
         "description": told.get("description"),
         "licence": told.get("licence"),
+        "source": told.get("source"),
         "paddle_version": paddle.version.full_version,
         "precision": "int8" if is_quantised(program) else told.get("precision", "fp32"),
         "inputs": _describe(program, "feed", "Out"),
@@ -185,7 +186,7 @@ def finish(
         "code": code or told.get("code"),
         "digests": {file: f"sha256:{_sha256(content)}" for file, content in files.items()},
     }
-    untold = ("description", "licence", "data", "code")
+    untold = ("description", "licence", "source", "data", "code")
     metadata = {k: v for k, v in metadata.items() if v or k not in untold}
     directory.mkdir(parents=True, exist_ok=True)
     for file, content in files.items():
@@ -232,7 +233,7 @@ def _read_metadata(path: Path) -> dict[str, Any]:
     if not isinstance(told, dict):
         raise ModelError(f"the trainer's {METADATA} is no JSON object")
     for key, kind, what in (
-        *((key, str, "a text") for key in ("description", "licence", "precision")),
+        *((key, str, "a text") for key in ("description", "licence", "precision", "source")),
         *((key, dict, "an object") for key in ("metrics", "data", "settings")),
     ):
         if not isinstance(told.get(key, kind()), kind):
@@ -243,7 +244,7 @@ def _read_metadata(path: Path) -> dict[str, Any]:
     return told
 
 
-def _datatype_of(array: NDArray[Any]) -> str:
+def datatype_of(array: NDArray[Any]) -> str:
     """The Open Inference Protocol's datatype of an array, such as FP32."""
     if array.dtype.kind == "b":
         return "BOOL"

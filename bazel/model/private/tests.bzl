@@ -28,6 +28,10 @@ def paddle_parity_test(name, model, tolerance = 1e-5, **kwargs):
       oneDNN as a server runs it, bit for bit; these other kernels may differ
       from the dynamic graph by `tolerance`.
 
+    Of a model that was taken (`paddle_model_import`) the golden outputs are those
+    of `paddle.inference`, which merges operators: to them the static graph is held
+    within `tolerance`, all others bit for bit.
+
     A model of precision int8 runs with oneDNN's int8 kernels only: the second
     group's members are equal bit for bit, and within `tolerance` of the
     trainer's outputs.

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bazel.model.private import inference
 from cc.server import grpc_client, serving
 from cc.server.serving import Arrays, lod_of, with_lod
 
@@ -57,26 +58,8 @@ def static_graph(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
 
 def paddle_inference(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
     """Runs it by paddle.inference."""
-    import paddle
-
-    config = paddle.inference.Config(str(model / "model.pdmodel"), str(model / "model.pdiparams"))
-    config.disable_glog_info()
-    config.set_cpu_math_library_num_threads(1)
-    if not onednn:
-        config.disable_mkldnn()
-    elif metadata(model).get("precision") == "int8":
-        config.enable_mkldnn()
-        config.enable_mkldnn_int8({"conv2d", "depthwise_conv2d"})  # what //cc/engine does
-    predictor = paddle.inference.create_predictor(config)
-    for name in predictor.get_input_names():
-        handle = predictor.get_input_handle(name)
-        handle.reshape(inputs[name].shape)
-        handle.copy_from_cpu(inputs[name])
-        handle.set_lod(lod_of(name, inputs))
-    predictor.run()
-    names = predictor.get_output_names()
-    handles = [predictor.get_output_handle(name) for name in names]
-    return with_lod(names, [h.copy_to_cpu() for h in handles], [h.lod() for h in handles])
+    int8 = metadata(model).get("precision") == "int8"
+    return inference.run(model / "model.pdmodel", model / "model.pdiparams", inputs, onednn, int8)
 
 
 def cc_engine(model: Path, inputs: Arrays, onednn: bool) -> Arrays:

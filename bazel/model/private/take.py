@@ -1,0 +1,181 @@
+"""Takes a model that others trained, as paddle_model_import does: the trainer of its paddle_model.
+
+The program may be FILE.pdmodel, __model__ or any other file with a ProgramDesc; the parameters one
+file, or a folder with a file for each, as Paddle wrote before 2.0. They are taken byte by byte.
+What paddle.inference answers to the inputs becomes the golden outputs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from paddle_training import runtime
+
+_SHAPE = re.compile(r"\d+(x\d+)*")
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_SEED = 0
+
+
+def pairs(
+    _context: click.Context, option: click.Parameter, items: tuple[str, ...]
+) -> dict[str, str]:
+    """From ("x=1x3x64x64",) to {"x": "1x3x64x64"}."""
+    found = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not (name and equals and value):
+            raise click.BadParameter(f"{item!r} is not NAME=VALUE", param=option)
+        found[name] = value
+    return found
+
+
+def parameters_beside(program: Path) -> Path:
+    """The parameters of a program by the names that Paddle and its tools give them."""
+    names = [f"{program.stem}.pdiparams", "__params__", "params", f"{program.stem}.pdparams"]
+    for name in names:
+        if (found := program.with_name(name)).is_file():
+            return found
+    if program.name == "__model__":
+        return program.parent
+    listing = ", ".join(sorted(path.name for path in program.parent.iterdir()))
+    raise click.ClickException(
+        f"beside {program} there is none of {', '.join(names)}; there are: {listing}. Name the "
+        "file in `parameters` of the paddle_model_import."
+    )
+
+
+def convert(program: Path, parameters: Path, out: Path) -> None:
+    """Writes model.pdmodel and model.pdiparams."""
+    from paddle_training import export
+    from paddle_training.parameters import names
+
+    if parameters.is_dir():
+        # A file of one parameter holds what model.pdiparams holds of it, in order of the names.
+        files = [parameters / name for name in names(export.read_program(program))]
+        if absent := [path.name for path in files if not path.is_file()]:
+            raise click.ClickException(
+                f"{parameters} has no file for the parameters {', '.join(absent[:5])} of {program}"
+            )
+        content = b"".join(path.read_bytes() for path in files)
+    else:
+        content = parameters.read_bytes()
+    (out / export.PARAMETERS).write_bytes(content)
+    shutil.copyfile(program, out / export.PROGRAM)
+
+
+def read_inputs(told: dict[str, str], specs: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
+    """The golden inputs: NAME or NAME.lod -> a shape, to be filled, or a file."""
+    needed = [spec["name"] for spec in specs]
+    known = {*needed, *(f"{s['name']}.lod" for s in specs if s.get("lod_level"))}
+    if wrong := sorted((set(needed) - told.keys()) | (told.keys() - known)):
+        raise click.ClickException(
+            f"`inputs` of the paddle_model_import must have {', '.join(sorted(known))}, each a "
+            f"shape or a file.npy; it is wrong about {', '.join(wrong)}"
+        )
+    types = {spec["name"]: spec["datatype"] for spec in specs}
+    random = np.random.default_rng(_SEED)
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, value in told.items():
+        if not _SHAPE.fullmatch(value):
+            arrays[name] = np.load(value, allow_pickle=False)
+        elif types.get(name) == "FP32":
+            shape = [int(size) for size in value.split("x")]
+            arrays[name] = random.random(shape, np.float32)
+        else:
+            raise click.ClickException(
+                f"input {name} is {types.get(name, 'of sequences')}: what is in it only a file.npy "
+                "can say; name one in `inputs` of the paddle_model_import"
+            )
+    return arrays
+
+
+def tensors(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {name: array for name, array in arrays.items() if not name.endswith(".lod")}
+
+
+def offsets(arrays: dict[str, NDArray[Any]]) -> dict[str, list[int]]:
+    """Of tensors whose rows are sequences, by the tensor's name."""
+    return {
+        name.removesuffix(".lod"): array.tolist()
+        for name, array in arrays.items()
+        if name.endswith(".lod")
+    }
+
+
+def source_of(program: Path) -> str | None:
+    """The package that a file was in, and where; None of one that no package brought."""
+    for folder in program.parents:
+        for metadata in sorted(folder.glob("*.dist-info/METADATA")):
+            told = HeaderParser().parsestr(metadata.read_text(encoding="utf-8"))
+            return f"{told['Name']} {told['Version']}, {program.relative_to(folder)}"
+    return None
+
+
+def correct_types(program: Path, outputs: dict[str, NDArray[Any]]) -> None:
+    """Makes the program say of its outputs what they are: exporters did not look."""
+    from paddle.base.proto import framework_pb2
+
+    from paddle_training import export
+
+    desc = export.read_program(program)
+    for variable in desc.blocks[0].vars:
+        if variable.name in outputs:
+            kind = export.datatype_of(outputs[variable.name])
+            variable.type.lod_tensor.tensor.data_type = framework_pb2.VarType.Type.Value(kind)
+    program.write_bytes(desc.SerializeToString(deterministic=True))
+
+
+@click.command(help=__doc__)
+@click.option("--program", type=_FILE, required=True)
+@click.option("--parameters", type=click.Path(exists=True, path_type=Path), help="File or folder.")
+@click.option("--input", "inputs", multiple=True, callback=pairs, help="NAME=1x3x64x64|FILE.npy")
+@click.option("--output", "outputs", multiple=True, help="A name for each output, in order.")
+@click.option("--file", "files", multiple=True, callback=pairs, help="NAME=PATH: lies beside it.")
+@click.option("--told", default="{}", help="JSON: description, licence, data.")
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+@click.option("--samples", type=click.Path(path_type=Path), required=True)
+def main(
+    program: Path,
+    parameters: Path | None,
+    inputs: dict[str, str],
+    outputs: tuple[str, ...],
+    files: dict[str, str],
+    told: str,
+    out: Path,
+    samples: Path,
+) -> None:
+    """Takes and asks it; its help text is this file's."""
+    runtime.start(0)
+    from bazel.model.private import inference
+    from paddle_training import export
+
+    out.mkdir(parents=True, exist_ok=True)
+    model = out / export.PROGRAM
+    try:
+        convert(program, parameters or parameters_beside(program), out)
+        if outputs:
+            export.name_outputs(model, outputs)
+        for name, path in files.items():
+            shutil.copyfile(path, out / name)
+        facts = {"source": source_of(program), **json.loads(told)}
+        (out / export.METADATA).write_text(json.dumps(facts), encoding="utf-8")
+        specs = export.finish(out, out, "taken")["inputs"]
+        given = read_inputs(inputs, specs)
+        answers = inference.run(model, out / export.PARAMETERS, given)
+    except export.ModelError as error:
+        raise click.ClickException(f"{program}: {error}") from error
+    correct_types(model, answers)
+    export.save_samples(samples, tensors(given), tensors(answers), lod=offsets(given | answers))
+
+
+if __name__ == "__main__":
+    main()
