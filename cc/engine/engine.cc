@@ -13,6 +13,7 @@
 #include "cc/engine/metadata.h"
 #include "cc/engine/model_files.h"
 #include "cc/engine/paddle_errors.h"
+#include "cc/engine/paddle_line.h"
 #include "cc/engine/program.h"
 #include "cc/engine/shield.h"
 #include "cc/engine/thread.h"
@@ -99,31 +100,33 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
   }
   std::unique_ptr<Impl> impl;
   const auto load = [&] {
-    return Catch(absl::StrCat("loading the model ", options.model_dir,
-                              " with Paddle ", PaddleVersion()),
-                 absl::StatusCode::kInvalidArgument, model->guards, [&] {
-                   // A file without parameters Paddle does not read.
-                   paddle_infer::Config config(
-                       files->program,
-                       signature->parameters.empty() ? "" : files->parameters);
-                   config.DisableGlogInfo();
-                   config.SetCpuMathLibraryNumThreads(options.threads);
-                   config.SetMkldnnCacheCapacity(0);  // see shield.h
-                   std::optional<SilentCerr> silent;
-                   if (options.gpu) {
-                     config.DisableMKLDNN();
-                     config.EnableUseGpu(
-                         static_cast<uint64_t>(options.gpu_memory_mb),
-                         *options.gpu, paddle_infer::PrecisionType::kFloat32);
-                   } else if (!options.onednn) {
-                     config.DisableMKLDNN();
-                   } else if (signature->quantised) {
-                     config.EnableMkldnnInt8({"conv2d", "depthwise_conv2d"});
-                     silent.emplace();
-                   }
-                   impl = std::make_unique<Impl>(
-                       paddle_infer::CreatePredictor(config), model);
-                 });
+    return Catch(
+        absl::StrCat("loading the model ", options.model_dir, " with Paddle ",
+                     PaddleVersion()),
+        absl::StatusCode::kInvalidArgument, model->guards, [&] {
+          // A file without parameters Paddle does not read.
+          paddle_infer::Config config(
+              files->program,
+              signature->parameters.empty() ? "" : files->parameters);
+          config.DisableGlogInfo();
+          config.SetCpuMathLibraryNumThreads(options.threads);
+          SetOneDnnCacheCapacity(&config, 0);  // see shield.h
+          std::optional<SilentCerr> silent;
+          if (options.gpu) {
+            DisableOneDnn(&config);
+            config.EnableUseGpu(static_cast<uint64_t>(options.gpu_memory_mb),
+                                *options.gpu,
+                                paddle_infer::PrecisionType::kFloat32);
+          } else if (!options.onednn) {
+            DisableOneDnn(&config);
+          } else if (signature->quantised) {
+            EnableOneDnnInt8(&config, {"conv2d", "depthwise_conv2d"});
+            silent.emplace();
+          }
+          impl = std::make_unique<Impl>(
+              std::make_shared<Family>(paddle_infer::CreatePredictor(config)),
+              model);
+        });
   };
   const Gate::Load alone;
   if (!alone.status().ok()) return alone.status();

@@ -3,15 +3,19 @@
 #include <malloc.h>
 
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <type_traits>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "cc/base/data_type.h"
+#include "cc/engine/paddle_line.h"
 
 namespace engine {
 namespace {
@@ -85,14 +89,22 @@ void ShareExternalData(paddle_infer::Tensor& tensor, const T* data,
 
 }  // namespace
 
-Engine::Impl::Impl(std::shared_ptr<paddle_infer::Predictor> predictor,
+Engine::Impl::Impl(std::shared_ptr<Family> family,
                    std::shared_ptr<const Model> model)
-    : predictor_(std::move(predictor)), model_(std::move(model)) {
+    : family_(std::move(family)),
+      predictor_(family_->Take()),
+      model_(std::move(model)) {
   Open();
 }
 
+Engine::Impl::~Impl() {
+  inputs_.clear();
+  outputs_.clear();
+  family_->GiveBack(std::move(predictor_));
+}
+
 std::unique_ptr<Engine::Impl> Engine::Impl::Clone() {
-  return std::make_unique<Impl>(predictor_->Clone(/*stream=*/nullptr), model_);
+  return std::make_unique<Impl>(family_, model_);
 }
 
 void Engine::Impl::Release() {
@@ -103,12 +115,13 @@ void Engine::Impl::Release() {
 
 absl::Status Engine::Impl::Run(const Checked& checked, bool share,
                                OutputSink* sink) {
-  if (model_->onednn) Prepare(checked);
+  const bool erase = model_->onednn && Prepare(checked);
   for (size_t i = 0; i < inputs_.size(); ++i) {
     Write(*checked.inputs[i], checked.shapes[i], share && model_->shareable[i],
           i);
   }
-  if (!predictor_->Run()) throw std::runtime_error("Run returned false");
+  const bool done = erase ? RunAndErase(checked.shapes) : predictor_->Run();
+  if (!done) throw std::runtime_error("Run returned false");
   for (size_t i = 0; i < outputs_.size(); ++i) {
     absl::Status status = Read(i, sink);
     if (!status.ok()) return status;
@@ -126,20 +139,45 @@ void Engine::Impl::Open() {
   shared_.assign(inputs_.size(), false);
 }
 
-void Engine::Impl::Prepare(const Checked& checked) {
+bool Engine::Impl::Prepare(const Checked& checked) {
   std::vector<Lod> lods;
   for (const TensorView* input : checked.inputs) lods.push_back(input->lod);
-  if (shield_.MustRenew(checked.shapes, lods)) Renew();
+  const bool full = shield_.IsFull(checked.shapes, lods);
+  const bool erase = full && IsPaddle3();
+  if (shield_.HasMoved() || (full && !erase)) Renew();
+  if (erase) shield_.Forget();
   shield_.Begin(checked.shapes, std::move(lods));
+  return erase;
+}
+
+bool Engine::Impl::RunAndErase(const std::vector<std::vector<int>>& shapes) {
+  bool done = false;
+  std::exception_ptr error;
+  std::thread thread;
+  try {
+    thread = std::thread([&] {
+      try {
+        TellShapes(shapes);
+        done = predictor_->Run();
+      } catch (...) {
+        error = std::current_exception();
+      }
+    });
+  } catch (const std::system_error&) {  // no thread is to be had: another time
+    return predictor_->Run();
+  }
+  thread.join();
+  if (error) std::rethrow_exception(error);
+  return done;
 }
 
 void Engine::Impl::Renew() {
-  std::shared_ptr<paddle_infer::Predictor> clone =
-      predictor_->Clone(/*stream=*/nullptr);
+  std::unique_ptr<paddle_infer::Predictor> other = family_->Take();
   inputs_.clear();
   outputs_.clear();
   shield_.Forget();
-  predictor_ = std::move(clone);
+  std::swap(predictor_, other);
+  family_->GiveBack(std::move(other));
   Open();
 }
 

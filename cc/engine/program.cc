@@ -9,6 +9,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "cc/base/data_type.h"
+#include "cc/engine/broadcasts.h"
 #include "cc/engine/guards.h"
 #include "cc/engine/program_desc.h"
 #include "cc/engine/protobuf_reader.h"
@@ -363,6 +364,7 @@ absl::StatusOr<Signature> ParseProgram(std::string_view bytes) {
       ReadEnds(main, "fetch", kFetchList);
   if (!outputs.ok()) return outputs.status();
   status = CheckOrder(main);
+  status.Update(CheckBroadcasts(blocks));
   if (!status.ok()) return status;
 
   Signature signature;

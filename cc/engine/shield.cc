@@ -35,20 +35,26 @@ absl::Status Enduring(Thread* thread, const std::function<void()>& f) {
   return absl::OkStatus();
 }
 
-bool Shield::MustRenew(const std::vector<std::vector<int>>& shapes,
-                       const std::vector<Lod>& lods) const {
-  const bool elsewhere = thread_ != 0 && thread_ != Thread::Number();
+void TellShapes(const std::vector<std::vector<int>>& shapes) {
+  phi::OneDNNContextThreadLocals::fetch().set_cur_input_shape_str(
+      ShapesText(shapes));
+}
+
+bool Shield::IsFull(const std::vector<std::vector<int>>& shapes,
+                    const std::vector<Lod>& lods) const {
   const auto met = met_.find(shapes);
-  return elsewhere ||
-         (met == met_.end() ? met_.size() == kShapes : met->second != lods);
+  return met == met_.end() ? met_.size() == kShapes : met->second != lods;
+}
+
+bool Shield::HasMoved() const {
+  return thread_ != 0 && thread_ != Thread::Number();
 }
 
 void Shield::Begin(const std::vector<std::vector<int>>& shapes,
                    std::vector<Lod> lods) {
   thread_ = Thread::Number();
   met_.emplace(shapes, std::move(lods));
-  phi::OneDNNContextThreadLocals::fetch().set_cur_input_shape_str(
-      ShapesText(shapes));
+  TellShapes(shapes);
 }
 
 }  // namespace engine

@@ -1,4 +1,4 @@
-// Keeps instances from what Paddle 2.6.2 does to its oneDNN cache.
+// Keeps instances from what Paddle does to its oneDNN cache.
 #ifndef CC_ENGINE_SHIELD_H_
 #define CC_ENGINE_SHIELD_H_
 
@@ -15,9 +15,9 @@
 
 namespace engine {
 
-// The shield (where oneDNN computes) against what Paddle 2.6.2 does to its
-// oneDNN cache, which is one for the process (docs/engine.md, "What Paddle's
-// cache does not bear"):
+// The shield (where oneDNN computes) against what Paddle, 2.6.2 and 3.2.2, does
+// to its oneDNN cache, which is one for the process (docs/engine.md, "What
+// Paddle's cache does not bear"):
 //
 // - a thread that ends erases objects of the instance that it ran last, and
 //   leaves those of others behind, which a later thread of the same id takes
@@ -28,7 +28,9 @@ namespace engine {
 //   end, without a lock, while others add theirs. So none is given, the shapes
 //   that objects are found by are told by hand (TellShapes), and an instance
 //   that has met kShapes replaces itself by a clone, whose cache is empty. So
-//   does one that comes to run in another thread, as after a fork.
+//   does one that comes to run in another thread, as after a fork. With Paddle
+//   3 no clone may end (family.h): there an instance that has met kShapes runs
+//   once in a thread that ends, and takes all objects of the instance with it.
 // - objects of recurrent layers are found by the shapes of the inputs and the
 //   longest sequence, and made for a number of sequences. So an instance that
 //   meets a shape again with other offsets (LoD) replaces itself too.
@@ -37,14 +39,19 @@ namespace engine {
 // it is one, else `thread`. RESOURCE_EXHAUSTED: there is no thread to be had.
 absl::Status Enduring(Thread* thread, const std::function<void()>& f);
 
+// Tells Paddle the shapes of the inputs that this thread runs next.
+void TellShapes(const std::vector<std::vector<int>>& shapes);
+
 // What an instance has met.
 class Shield {
  public:
-  // Whether the instance must replace itself by a clone before it runs inputs
-  // of these shapes, with these offsets, in this thread.
-  bool MustRenew(const std::vector<std::vector<int>>& shapes,
-                 const std::vector<Lod>& lods) const;
-  // The instance is a new one.
+  // Whether the instance's objects must go for it to run inputs of these
+  // shapes, with these offsets.
+  bool IsFull(const std::vector<std::vector<int>>& shapes,
+              const std::vector<Lod>& lods) const;
+  // Whether it ran in another thread.
+  bool HasMoved() const;
+  // It has no objects any more.
   void Forget() { met_.clear(); }
   // It runs now.
   void Begin(const std::vector<std::vector<int>>& shapes,

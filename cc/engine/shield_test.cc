@@ -2,6 +2,7 @@
 // met through the engine: threads end, models are loaded, and shapes are many,
 // all while others run. Without the shield runs fail here ("could not execute a
 // primitive"), and may end by a signal.
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -248,6 +249,26 @@ TEST_F(Shield, EndsAnInstanceWithoutAThread) {
     _exit(0);
   }
   EXPECT_EQ(CodeOf(child), 0);
+}
+
+// Of what runs have left on the heap.
+size_t HeapMegabytes() {
+  const struct mallinfo2 info = mallinfo2();
+  return (info.uordblks + info.hblkhd) >> 20;
+}
+
+// Objects of one shape are 2 to 3 MB.
+TEST_F(Shield, KeepsObjectsOfAFewShapesOnly) {
+  const auto run = [&](int from, int to) {
+    for (int batch = from; batch <= to; ++batch) {
+      EXPECT_TRUE(first_->Run({Images(first_->inputs()[0].name, batch)}).ok());
+    }
+    EXPECT_TRUE(first_->Release().ok());
+  };
+  run(1, 60);
+  const size_t before = HeapMegabytes();
+  run(61, 160);
+  EXPECT_LT(HeapMegabytes(), before + 60);
 }
 
 TEST_F(Shield, MakesOneInstanceServeManyThreads) {

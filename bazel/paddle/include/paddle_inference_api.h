@@ -1,13 +1,14 @@
-// The C++ inference API of paddlepaddle 2.6.2, as far as libpaddle.so exports
-// it. The wheel ships the library without its headers, so the declarations
-// stand here; they are our own and must match the library symbol by symbol and
-// byte by byte. //bazel/paddle holds the tests that fail when they do not:
+// The C++ inference API of paddlepaddle 2.6.2 and 3.2.2, as far as their
+// libraries export it. The wheels ship the libraries without headers, so the
+// declarations stand here; they are our own and must match the libraries symbol
+// by symbol and byte by byte. //bazel/paddle holds the tests that fail when
+// they do not, one of each for each line of Paddle:
 //   abi_test      object sizes, field offsets, virtual table slots, enum values
-//   symbols_test  every function declared here lives in libpaddle.so
+//   symbols_test  every function declared here lives in the libraries
 //
 // Only what an application needs on a CPU, and on NVIDIA's GPUs, is declared,
-// and only what the libraries of paddlepaddle and paddlepaddle-gpu both have:
-// one program runs with either. Use:
+// and only what all of them have, that of paddlepaddle-gpu too: one program
+// runs with any. What one line has alone is in namespace paddle3. Use:
 //
 //   paddle_infer::Config config("model.pdmodel", "model.pdiparams");
 //   config.DisableGlogInfo();
@@ -117,12 +118,9 @@ class AnalysisConfig {
   // of OneDNNContextThreadLocals).
   void EnableMKLDNN();
   void DisableMKLDNN();
-  bool mkldnn_enabled() const;
   void SetMkldnnCacheCapacity(int shapes);
-  void SetMKLDNNOp(std::unordered_set<std::string> operators);
   void DisableMkldnnFcPasses();
   void EnableMkldnnInt8(const std::unordered_set<std::string>& operators);
-  bool mkldnn_int8_enabled() const;
   void EnableMkldnnBfloat16();
   void SetBfloat16Op(std::unordered_set<std::string> operators);
 
@@ -130,7 +128,6 @@ class AnalysisConfig {
   // slower.
   void SwitchIrOptim(int on);
   bool ir_optim() const;
-  void SwitchIrDebug(int on);
   void EnableMemoryOptim(bool on);
   bool enable_memory_optim() const;
   void SetOptimCacheDir(const std::string& directory);
@@ -177,6 +174,25 @@ class PaddlePredictor {
  public:
   virtual ~PaddlePredictor() = 0;
 };
+
+// What only Paddle 3 has: null with Paddle 2. There functions about oneDNN have
+// other names, and the old ones, which are there as well, warn in the log.
+#define PADDLE_3(symbol) __asm__(symbol) __attribute__((weak))
+namespace paddle3 {
+
+void DisableOneDnn(AnalysisConfig* config)
+    PADDLE_3("_ZN6paddle14AnalysisConfig13DisableONEDNNEv");
+void EnableOneDnnInt8(AnalysisConfig* config,
+                      const std::unordered_set<std::string>& operators)
+    PADDLE_3(
+        "_ZN6paddle14AnalysisConfig16EnableOnednnInt8ERKSt13unordered_setINSt7_"
+        "_cxx1112basic_stringIcSt11char_traitsIcESaIcEEESt4hashIS7_ESt8equal_"
+        "toIS7_ESaIS7_EE");
+void SetOneDnnCacheCapacity(AnalysisConfig* config, int shapes)
+    PADDLE_3("_ZN6paddle14AnalysisConfig22SetOnednnCacheCapacityEi");
+
+}  // namespace paddle3
+#undef PADDLE_3
 
 namespace pybind {
 
@@ -263,7 +279,8 @@ class Tensor {
 };
 
 // One loaded model. Not thread-safe: one thread an instance. Clone() gives an
-// instance for another thread that shares the parameters.
+// instance for another thread that shares the parameters. With Paddle 3 the
+// first of them that is destroyed takes the parameters with it.
 class Predictor {
  public:
   explicit Predictor(const Config& config);
@@ -298,24 +315,6 @@ std::shared_ptr<Predictor> CreatePredictor(const Config& config);
 // Lines "version: 2.6.2", "commit: ...", and more.
 std::string GetVersion();
 
-namespace services {
-
-// A predictor and its clones, one for each thread.
-class PredictorPool {
- public:
-  PredictorPool(const Config& config, size_t size);
-  PredictorPool(const PredictorPool&) = delete;
-  PredictorPool& operator=(const PredictorPool&) = delete;
-
-  // Index in [0, size). The library spells the name so.
-  Predictor* Retrive(size_t index);
-
- private:
-  std::shared_ptr<Predictor> main_;
-  std::vector<std::unique_ptr<Predictor>> clones_;
-};
-
-}  // namespace services
 }  // namespace paddle_infer
 
 #endif  // BAZEL_PADDLE_INCLUDE_PADDLE_INFERENCE_API_H_

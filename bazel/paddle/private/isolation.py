@@ -29,14 +29,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-ENGINE = {
-    "libcommon.so",
-    "libdnnl.so.3",
-    "libiomp5.so",
-    "libmklml_intel.so",
-    "libpaddle.so",
-    "libpaddle_pystub.so",
-}
+# Of //bazel/platforms:paddle.bzl.
+ENGINE = frozenset(os.environ["ENGINE_LIBRARIES"].split())
 
 # What the libraries of the engine need of the system.
 SYSTEM = {

@@ -1,24 +1,5 @@
 """Repository rule of the engine SDK: links into an unpacked wheel, laid out as images are."""
 
-# Of the wheel for CPUs: what a predictor needs; every other library of paddle/libs
-# is for training or for other devices. libmklml_intel is dlopened, so no linker
-# would miss it.
-_CPU = [
-    "base/libpaddle.so",
-    "libs/libcommon.so",
-    "libs/libdnnl.so.3",
-    "libs/libiomp5.so",
-    "libs/libmklml_intel.so",
-]
-
-# Of the wheel for GPUs: its kernels are in libphi.so.
-_GPU = _CPU + ["libs/libphi.so"]
-
-# Libraries that a build action shrinks, by what it takes out or packs.
-_STRIPPED = ["libs/libdnnl.so.3"]  # a symbol table of 9 MB
-_GPU_CODE = ["base/libpaddle.so", "libs/libphi.so"]
-_GPU_TRAINING = ["libs/libflashattn.so"]
-
 def _sdk_impl(rctx):
     wheel = rctx.path(rctx.attr.wheel).dirname.get_child("site-packages")
     info = "%s-%s.dist-info" % (rctx.attr.distribution, rctx.attr.version)
@@ -28,22 +9,20 @@ def _sdk_impl(rctx):
 
     # By this file scanners know what the libraries are.
     rctx.symlink(wheel.get_child(info).get_child("METADATA"), info + "/METADATA")
-    runtime, training = (_GPU, _GPU_TRAINING) if rctx.attr.gpu else (_CPU, [])
-    gpu_code = _GPU_CODE + _GPU_TRAINING if rctx.attr.gpu else []
-    for path in runtime + training:
+    for path in rctx.attr.runtime + rctx.attr.training:
         library = wheel.get_child("paddle").get_child(path.split("/")[0]).get_child(path.split("/")[1])
         if not library.exists:
-            fail("%s %s has no paddle/%s. Adapt //bazel/paddle/private:repositories.bzl to this version; docs/engine.md says what each library is for." %
+            fail("%s %s has no paddle/%s. Adapt //bazel/platforms:paddle.bzl to this version; docs/engine.md says what each library is for." %
                  (rctx.attr.distribution, rctx.attr.version, path))
-        shrunk = path in _STRIPPED or path in gpu_code
+        shrunk = path in rctx.attr.stripped or path in rctx.attr.gpu_code
         rctx.symlink(library, ("wheel/" if shrunk else "paddle/") + path)
     rctx.file("libraries.bzl", "\n".join([
         "\"\"\"The libraries of the engine, by their paths in paddle/, and how they are shrunk.\"\"\"",
         "",
-        "RUNTIME = %r" % runtime,
-        "TRAINING = %r" % training,
-        "STRIPPED = %r" % _STRIPPED,
-        "GPU_CODE = %r" % gpu_code,
+        "RUNTIME = %r" % rctx.attr.runtime,
+        "TRAINING = %r" % rctx.attr.training,
+        "STRIPPED = %r" % rctx.attr.stripped,
+        "GPU_CODE = %r" % rctx.attr.gpu_code,
         "",
     ]))
     rctx.file("version.bzl", "\"\"\"Versions of the engine and of what it was built with, from the lock.\"\"\"\n\n" +
@@ -56,7 +35,10 @@ sdk_repository = repository_rule(
     implementation = _sdk_impl,
     attrs = {
         "distribution": attr.string(mandatory = True, doc = "The wheel's name, as its files have it."),
-        "gpu": attr.bool(doc = "Whether it is the wheel for GPUs."),
+        "gpu_code": attr.string_list(doc = "Libraries whose code for GPUs a build action packs."),
+        "runtime": attr.string_list(mandatory = True, doc = "Libraries that a predictor needs, by their paths in paddle/."),
+        "stripped": attr.string_list(doc = "Libraries that a build action strips."),
+        "training": attr.string_list(doc = "Libraries that training needs besides and a build action changes."),
         "version": attr.string(mandatory = True, doc = "Its version in the lock."),
         "versions": attr.string_dict(mandatory = True, doc = "What -> version, for `version.bzl`."),
         "wheel": attr.label(mandatory = True, doc = "A file beside the unpacked wheel."),
