@@ -40,7 +40,7 @@ def problems(workspace: Path, base: Path | None = None) -> list[str]:
     Raises ArchiveError for a spec that cannot be read: only its author can mend it.
     """
     texts = {}
-    for name in _files_of(workspace):
+    for name in _files_of(workspace, base):
         path = workspace / name
         if not path.exists():
             return [f"{name} does not exist"]
@@ -54,28 +54,28 @@ def problems(workspace: Path, base: Path | None = None) -> list[str]:
             *(line for folder in folders for line in _requirements(texts, folder)),
             *(line for folder in folders for line in _wheels(texts, folder)),
             *(line for folder in folders for line in _like_base(texts, folder, pins)),
-            *(_start(texts) if is_own(workspace) else ()),
+            *(_start(texts) if is_own(workspace, base) else ()),
         ]
     except (KeyError, TypeError, ValueError) as error:
         return [f"a lock is damaged: {type(error).__name__}: {error}"]
 
 
-def is_own(workspace: Path) -> bool:
+def is_own(workspace: Path, base: Path | None) -> bool:
     """Whether the workspace is paddle_images, and not one that depends on it."""
-    return (workspace / _LAUNCHER).exists()
+    return base is None or (workspace / _LAUNCHER).exists()
 
 
 def constraints(workspace: Path, base: Path | None) -> str:
     """NAME==VERSION of what paddle_images has, for the locks of a workspace that depends on it."""
-    if base is None or is_own(workspace):
+    if base is None or is_own(workspace, base):
         return ""
     pins = pypi_lock.parse_pins(base.read_text()).values()
     return "".join(f"{pin.name.replace('_', '-')}=={pin.version}\n" for pin in pins)
 
 
-def _files_of(workspace: Path) -> Sequence[str]:
+def _files_of(workspace: Path, base: Path | None) -> Sequence[str]:
     """The specs and locks that a workspace must have: elsewhere only the locks of its specs."""
-    if is_own(workspace):
+    if is_own(workspace, base):
         return FILES
     names = []
     if (workspace / debian_lock.SPEC).exists():

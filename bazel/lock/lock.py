@@ -106,7 +106,7 @@ def _check(workspace: Path, base: Path | None) -> int:
 
 
 def _update(workspace: Path, arguments: argparse.Namespace) -> int:
-    parts = () if arguments.security else arguments.parts or _parts_of(workspace)
+    parts = () if arguments.security else arguments.parts or _parts_of(workspace, arguments.base)
     here = Site.find(workspace)
     # Absolute, since tools are run in folders of their own.
     verifier = archive.Verifier(
@@ -115,7 +115,8 @@ def _update(workspace: Path, arguments: argparse.Namespace) -> int:
     texts: dict[str, str] = {}
     known: list[archive.Package] = []
     if "debian" in parts or arguments.security:
-        texts, known = _update_debian(workspace, here, verifier, renew_base=not arguments.security)
+        own = check.is_own(workspace, arguments.base)
+        texts, known = _update_debian(workspace, here, verifier, own, not arguments.security)
     if "pypi" in parts:
         index = here.pypi_index or PyPI.simple_url
         constraints = check.constraints(workspace, arguments.base)
@@ -140,9 +141,9 @@ def _update(workspace: Path, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _parts_of(workspace: Path) -> tuple[str, ...]:
+def _parts_of(workspace: Path, base: Path | None) -> tuple[str, ...]:
     """The parts whose specs the workspace has."""
-    if check.is_own(workspace):
+    if check.is_own(workspace, base):
         return _PARTS
     specs = {"debian": debian_lock.SPEC, "pypi": pypi_lock.SPEC}
     return tuple(part for part, spec in specs.items() if (workspace / spec).exists())
@@ -162,7 +163,7 @@ def _update_pypi(
 
 
 def _update_debian(
-    workspace: Path, here: Site, verifier: archive.Verifier, renew_base: bool
+    workspace: Path, here: Site, verifier: archive.Verifier, own: bool, renew_base: bool
 ) -> tuple[dict[str, str], list[archive.Package]]:
     """The new texts of Debian's locks, and all packages that the archives have."""
     spec_text = files.read(workspace / debian_lock.SPEC)
@@ -187,7 +188,7 @@ def _update_debian(
                 f"{debian_lock.SPEC}, security: {error} Where there is none, delete `security:` "
                 f"from {debian_lock.SPEC}."
             ) from error
-    if not spec.security and not check.is_own(workspace):
+    if not spec.security and not own:
         return texts, [*main]
     old, today = files.read(workspace / security_lock.LOCK), datetime.now(UTC).date().isoformat()
     texts[security_lock.LOCK] = security_lock.update(spec, base, main, updates, old, today, _report)
