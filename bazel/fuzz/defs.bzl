@@ -199,6 +199,9 @@ def fuzz_run(name, tests, **kwargs):
             "RUN": "$(rootpath %s)" % run,
         },
         main = main,
-        deps = [Label("//bazel/image/base:namespaces")],
+        deps = [
+            Label("//bazel/image/base:namespaces"),
+            Label("//bazel/platforms:table"),
+        ],
         **kwargs
     )

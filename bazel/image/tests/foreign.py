@@ -1,5 +1,5 @@
 """Runs what is in another repository."""
 
-from bazel.oci.private import image  # type: ignore[import-not-found, unused-ignore]
+from tools.python.runfiles import runfiles  # type: ignore[import-not-found, unused-ignore]
 
-print(image.__name__)
+print(runfiles.__name__)
