@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from elftools.common.exceptions import ELFError  # type: ignore[import-untyped]
-from elftools.elf.elffile import ELFFile  # type: ignore[import-untyped]
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
 
 from bazel.image.oci.layout import ImageError, resolved
 from bazel.platforms.table import MACHINES
@@ -33,7 +34,7 @@ def read(path: Path) -> Elf | None:
             elf = ELFFile(file)
         except ELFError:
             return None
-        segments = {one["p_type"]: one for one in elf.iter_segments()}
+        segments: dict[str, Any] = {one["p_type"]: one for one in elf.iter_segments()}
         if "PT_DYNAMIC" not in segments:
             return None
         texts: dict[str, list[str]] = {"DT_NEEDED": [], "DT_RUNPATH": [], "DT_RPATH": []}

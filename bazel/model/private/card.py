@@ -48,8 +48,8 @@ def write(
         _serve(metadata, label, samples),
         "## Where it comes from",
         (
-            f"It was trained elsewhere, and taken from {metadata['source']}. `./bazelw build {label}` "
-            "takes and checks it."
+            f"It was trained elsewhere, and taken from {metadata['source']}. "
+            f"`./bazelw build {label}` takes and checks it."
             if "source" in metadata
             else f"`./bazelw build {label}` trains and checks it."
         )
