@@ -1,4 +1,4 @@
-"""paddle.inference on arrays; where the rows of a tensor NAME are sequences, NAME.lod has offsets."""
+"""paddle.inference on arrays; where rows of a tensor NAME are sequences, NAME.lod is beside it."""
 
 from __future__ import annotations
 
