@@ -1,45 +1,21 @@
 """Programs about an image that `bazel run` starts: push, run, registry."""
 
 load("//bazel/image/base:locks.bzl", "LOCKS", "lock_words")
-
-_LAUNCHER = """\
-#!/bin/sh
-# Finds the runfiles of this program and starts the one that does the work.
-set -eu
-if [ -d "$0.runfiles" ]; then
-  r=$0.runfiles
-elif [ -n "${RUNFILES_DIR:-}" ]; then
-  r=$RUNFILES_DIR
-else
-  r=${0%.runfiles/*}.runfiles
-fi
-case $r in /*) ;; *) r=$PWD/$r ;; esac
-export RUNFILES_DIR="$r"
-"""
-
-def _quote(text):
-    return "'" + text.replace("'", "'\\''") + "'"
-
-def _runfile(ctx, file):
-    path = file.short_path
-    path = path[3:] if path.startswith("../") else ctx.workspace_name + "/" + path
-    return "\"$r\"" + _quote("/" + path)
+load("//bazel/oci:launcher.bzl", "runfile", "shell_quote", "write_launcher")
 
 def _image_program_impl(ctx):
-    words = [_runfile(ctx, ctx.executable.program)]
+    words = [runfile(ctx, ctx.executable.program)]
     runfiles = ctx.attr.program[DefaultInfo].default_runfiles
     for target, flag in ctx.attr.files.items():
         executable = target[DefaultInfo].files_to_run.executable
         files = target[DefaultInfo].files.to_list()
-        words.append("--%s=%s" % (flag, _runfile(ctx, executable or files[0])))
+        words.append(runfile(ctx, executable or files[0], "--%s=" % flag))
         runfiles = runfiles.merge(ctx.runfiles(files)).merge(target[DefaultInfo].default_runfiles)
-    words += ["--lock=%s=%s" % (_quote(name), _runfile(ctx, file)) for name, file in lock_words(ctx.files.locks)]
+    words += [runfile(ctx, file, "--lock=%s=" % name) for name, file in lock_words(ctx.files.locks)]
     for flag, text in ctx.attr.texts.items():
-        words.append("--%s=%s" % (flag, _quote(text)))
-    launcher = ctx.actions.declare_file(ctx.label.name)
-    ctx.actions.write(launcher, "%sexec %s \"$@\"\n" % (_LAUNCHER, " ".join(words)), is_executable = True)
+        words.append(shell_quote("--%s=%s" % (flag, text)))
     return [DefaultInfo(
-        executable = launcher,
+        executable = write_launcher(ctx, ctx.label.name, words),
         runfiles = runfiles.merge(ctx.runfiles(ctx.files.data + ctx.files.locks)),
     )]
 

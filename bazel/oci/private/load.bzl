@@ -1,6 +1,7 @@
 """oci_tarball_rule: loads an image into docker, podman or nerdctl."""
 
-load(":common.bzl", "layout_inputs", "layout_of", "runfile", "shell_quote", "write_launcher")
+load("//bazel/oci:launcher.bzl", "runfile", "shell_quote", "write_launcher")
+load(":common.bzl", "layout_inputs", "layout_of")
 
 def _oci_load_impl(ctx):
     layout = layout_of(ctx.attr.image)

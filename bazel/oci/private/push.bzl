@@ -1,7 +1,8 @@
 """oci_push_rule: pushes an image to a registry."""
 
+load("//bazel/oci:launcher.bzl", "runfile", "shell_quote", "write_launcher")
 load("//bazel/oci:toolchain.bzl", "TOOLCHAIN_TYPE")
-load(":common.bzl", "layout_inputs", "layout_of", "runfile", "shell_quote", "write_launcher")
+load(":common.bzl", "layout_inputs", "layout_of")
 
 def _oci_push_impl(ctx):
     repository = ctx.attr.repository
