@@ -23,7 +23,7 @@ on the header alone, `@paddle//:headers`.
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_test")
 load("@rules_python//python:defs.bzl", "py_test")
-load("//bazel/platforms:paddle.bzl", "ENGINE_LIBRARIES", "PADDLE_LINES")
+load("//bazel/platforms:paddle.bzl", "ENGINE_LIBRARIES", "PADDLE_LINES", "line_target")
 
 # libpaddle.so exports private copies of protobuf, OpenSSL, zlib, gflags, glog and
 # more, without versions: the first definition that the loader meets wins, so any
@@ -41,10 +41,7 @@ def _hide(exports):
 _ENGINE = Label("@paddle//:paddle_inference")
 _PLUGIN = Label("@paddle//:paddle_inference_plugin")
 _HEADERS = Label("@paddle//:headers")
-_RUNTIMES = {
-    "2": Label("@paddle//:runtime"),
-    "3": Label("@paddle3//:runtime"),
-}
+_RUNTIMES = {line: Label("@paddle%s//:runtime" % it.suffix) for line, it in PADDLE_LINES.items()}
 
 def _rpath(name, line):
     sdk = _RUNTIMES[line].repo_name
@@ -57,10 +54,6 @@ def _rpath(name, line):
         "$$ORIGIN/%s/%s" % (up, sdk),
     ]
     return ["-Wl,-rpath," + ":".join([root + d for root in roots for d in ["/paddle/base", "/lib"]])]
-
-def _name(name, line):
-    suffix = PADDLE_LINES[line].suffix
-    return name + ("_paddle" + suffix if suffix else "")
 
 def _objects(name, srcs, deps, **kwargs):
     """Compiles the sources of a program once, to be linked for several lines."""
@@ -96,7 +89,7 @@ def paddle_cc_binary(name, srcs, deps = [], linkopts = [], additional_linker_inp
         deps = _objects(name, srcs, deps, testonly = testonly)
         srcs = []
     for line in paddle:
-        program = _name(name, line)
+        program = line_target(name, line)
         cc_binary(
             name = program,
             srcs = srcs,
@@ -122,7 +115,7 @@ def paddle_cc_test(name, srcs, deps = [], linkopts = [], data = [], paddle = PAD
     """
     objects = _objects(name, srcs, deps, testonly = True)
     for line in paddle:
-        test = _name(name, line)
+        test = line_target(name, line)
         cc_test(
             name = test,
             additional_linker_inputs = [_HIDE_ALL],

@@ -56,6 +56,19 @@ PADDLE_LINES = {
     ),
 }
 
+def line_target(name, line):
+    """The target of a line, where there is one for each.
+
+    Args:
+      name: that of the first line.
+      line: key of `PADDLE_LINES`.
+
+    Returns:
+      its name: with line 3 `NAME_paddle3`.
+    """
+    suffix = PADDLE_LINES[line].suffix
+    return name + ("_paddle" + suffix if suffix else "")
+
 # File names of the engine's libraries, of all lines together.
 ENGINE_LIBRARIES = ["libpaddle_pystub.so"] + {
     path.rpartition("/")[2]: None

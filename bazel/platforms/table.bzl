@@ -1,7 +1,7 @@
 """What everything here is built for, and with: a new machine, Debian, CPython or gcc is a line here.
 
-Names that the specs need are in debian.yaml and requirements.in besides: docs/growing.md. It is
-Starlark and Python at once: table.py runs it.
+Names that the specs need are in debian.yaml and requirements.in besides. It is Starlark and Python at
+once: table.py runs it.
 """
 
 # Debian's release, as VERSION_ID and VERSION_CODENAME of its os-release have it.

@@ -12,8 +12,6 @@ namespace engine {
 
 inline bool IsPaddle3() { return paddle::paddle3::DisableOneDnn != nullptr; }
 
-// A config's functions about oneDNN, by the names that the line has for them.
-
 inline void DisableOneDnn(paddle_infer::Config* config) {
   if (IsPaddle3()) {
     paddle::paddle3::DisableOneDnn(config);
