@@ -5,8 +5,8 @@ line of Paddle, a benchmark's peers or a test's clients require moves no version
 
 pip-tools pins versions and hashes; then pip says which wheel of each pin it would install on what
 we build and ship for (target.py), and what that wheel requires. Nothing is built, and no code of a
-package runs: requirements.in is met by wheels alone, and sdists.in names what is taken from an
-sdist as it stands.
+package runs: requirements.in is met by wheels alone, and sdists.in names what is taken as it
+stands: an sdist, else a wheel for any machine.
 """
 
 from __future__ import annotations

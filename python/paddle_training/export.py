@@ -178,7 +178,7 @@ def finish(
         "source": told.get("source"),
         "paddle_version": paddle.version.full_version,
         "precision": "int8" if is_quantised(program) else told.get("precision", "fp32"),
-        "inputs": _describe(program, "feed", "Out"),
+        "inputs": inputs_of(program),
         "outputs": _describe(program, "fetch", "X"),
         "metrics": told.get("metrics", {}),
         "data": data,
@@ -296,6 +296,11 @@ def _ends(program: Any, kind: str, parameter: str) -> list[str]:
             slots = [*operator.inputs, *operator.outputs]
             ends[column] = next(s.arguments[0] for s in slots if s.parameter == parameter)
     return [ends[column] for column in sorted(ends)]
+
+
+def inputs_of(program: Any) -> list[dict[str, Any]]:
+    """Name, datatype and shape of each input of a ProgramDesc, as metadata.json has them."""
+    return _describe(program, "feed", "Out")
 
 
 def _describe(program: Any, kind: str, parameter: str) -> list[dict[str, Any]]:

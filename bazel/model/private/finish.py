@@ -14,24 +14,10 @@ from pathlib import Path
 import click
 import paddle_engine
 
-from bazel.model.private import card
+from bazel.model.private import card, words
 from paddle_training import export
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-def parse(
-    _context: click.Context, _option: click.Parameter, items: tuple[str, ...]
-) -> dict[str, str]:
-    """From ("accuracy=0.97",) to {"accuracy": "0.97"}."""
-    return dict(item.split("=", 1) for item in items)
-
-
-def parse_files(
-    context: click.Context, option: click.Parameter, items: tuple[str, ...]
-) -> dict[str, Path]:
-    """The same of files."""
-    return {name: Path(path) for name, path in parse(context, option, items).items()}
 
 
 def shortfalls(metrics: Mapping[str, float], require: Mapping[str, str]) -> list[str]:
@@ -118,12 +104,14 @@ def ranges(model: Path) -> dict[str, tuple[int, int]]:
 @click.option("--name", required=True, help="Name of the model.")
 @click.option("--raw", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
-@click.option("--require", multiple=True, callback=parse, help="METRIC=BOUND")
-@click.option("--setting", multiple=True, callback=parse, help="NAME=VALUE, for the metadata.")
+@click.option("--require", multiple=True, callback=words.pairs, help="METRIC=BOUND")
+@click.option(
+    "--setting", multiple=True, callback=words.pairs, help="NAME=VALUE, for the metadata."
+)
 @click.option("--source", multiple=True, type=_FILE, help="A source file of the trainer.")
 @click.option("--repository", multiple=True, help="A repository that the trainer has files of.")
-@click.option("--wheels", multiple=True, callback=parse_files, help="HUB=wheels_lock.json")
-@click.option("--debian", multiple=True, callback=parse_files, help="HUB=debian_lock.json")
+@click.option("--wheels", multiple=True, callback=words.files, help="HUB=wheels_lock.json")
+@click.option("--debian", multiple=True, callback=words.files, help="HUB=debian_lock.json")
 @click.option("--samples", is_flag=True, help="Whether there are golden inputs and outputs.")
 def main(
     label: str,

@@ -18,6 +18,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from bazel.model.private import words
 from paddle_training import runtime
 
 _SHAPE = re.compile(r"\d+(x\d+)*")
@@ -25,22 +26,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SEED = 0
 
 
-def pairs(
-    _context: click.Context, option: click.Parameter, items: tuple[str, ...]
-) -> dict[str, str]:
-    """From ("x=1x3x64x64",) to {"x": "1x3x64x64"}."""
-    found = {}
-    for item in items:
-        name, equals, value = item.partition("=")
-        if not (name and equals and value):
-            raise click.BadParameter(f"{item!r} is not NAME=VALUE", param=option)
-        found[name] = value
-    return found
-
-
 def parameters_beside(program: Path) -> Path:
     """The parameters of a program by the names that Paddle and its tools give them."""
-    names = [f"{program.stem}.pdiparams", "__params__", "params", f"{program.stem}.pdparams"]
+    names = [f"{program.stem}.pdiparams", "__params__", "params"]
     for name in names:
         if (found := program.with_name(name)).is_file():
             return found
@@ -137,9 +125,13 @@ def correct_types(program: Path, outputs: dict[str, NDArray[Any]]) -> None:
 @click.command(help=__doc__)
 @click.option("--program", type=_FILE, required=True)
 @click.option("--parameters", type=click.Path(exists=True, path_type=Path), help="File or folder.")
-@click.option("--input", "inputs", multiple=True, callback=pairs, help="NAME=1x3x64x64|FILE.npy")
+@click.option(
+    "--input", "inputs", multiple=True, callback=words.pairs, help="NAME=1x3x64x64|FILE.npy"
+)
 @click.option("--output", "outputs", multiple=True, help="A name for each output, in order.")
-@click.option("--file", "files", multiple=True, callback=pairs, help="NAME=PATH: lies beside it.")
+@click.option(
+    "--file", "files", multiple=True, callback=words.pairs, help="NAME=PATH: lies beside it."
+)
 @click.option("--told", default="{}", help="JSON: description, licence, data.")
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--samples", type=click.Path(path_type=Path), required=True)
@@ -164,16 +156,15 @@ def main(
         convert(program, parameters or parameters_beside(program), out)
         if outputs:
             export.name_outputs(model, outputs)
-        for name, path in files.items():
-            shutil.copyfile(path, out / name)
-        facts = {"source": source_of(program), **json.loads(told)}
-        (out / export.METADATA).write_text(json.dumps(facts), encoding="utf-8")
-        specs = export.finish(out, out, "taken")["inputs"]
-        given = read_inputs(inputs, specs)
+        given = read_inputs(inputs, export.inputs_of(export.read_program(model)))
         answers = inference.run(model, out / export.PARAMETERS, given)
     except export.ModelError as error:
         raise click.ClickException(f"{program}: {error}") from error
     correct_types(model, answers)
+    for name, path in files.items():
+        shutil.copyfile(path, out / name)
+    facts = {"source": source_of(program), **json.loads(told)}
+    (out / export.METADATA).write_text(json.dumps(facts), encoding="utf-8")
     export.save_samples(samples, tensors(given), tensors(answers), lod=offsets(given | answers))
 
 
