@@ -15,7 +15,7 @@ from bazel.image.base import namespaces, processes
 from bazel.image.base.processes import UserError, say
 from bazel.image.oci import layout
 from bazel.image.oci.layout import Image
-from bazel.image.run import sandbox
+from bazel.image.run import emulator, sandbox
 
 _ATTEMPTS = 3  # more than one, since another command may forget the image meanwhile
 
@@ -150,6 +150,7 @@ def parser() -> argparse.ArgumentParser:
     for name in ("layout", "bwrap"):
         result.add_argument("--" + name, type=Path, required=True, help=argparse.SUPPRESS)
     result.add_argument("--name", required=True, help=argparse.SUPPRESS)
+    result.add_argument("--emulators", type=Path, help=argparse.SUPPRESS)
     result.add_argument(
         "-p",
         "--port",
@@ -240,7 +241,9 @@ def main() -> int:
                 make_folder(host, path, writable)
         volumes = [(host.resolve(), path, writable) for host, path, writable in args.volume]
         entrypoint = [args.entrypoint] if args.entrypoint else None
-        options = sandbox.Options(args.argument, dict(args.env), volumes, entrypoint, args.user)
+        options = sandbox.Options(
+            args.argument, dict(args.env), volumes, entrypoint, args.user, args.emulators
+        )
         forwards, network = [], "on the machine's network"
         if args.network == "private":
             exposed = [
@@ -261,6 +264,8 @@ def main() -> int:
         words, command = sandbox.command_line(image, root, scratch, options)
         user = args.user or config.get("User") or "0"
         say(f"running  {args.name}@{image.digest} as user {user}, on a read-only root")
+        if emulator.needed(architecture := image.config.get("architecture", "")):
+            say(f"         under QEMU, as an {architecture} machine would, and many times slower")
         say(f"         {network}; Ctrl-C stops it")
         stop_signal = config.get("StopSignal", "")
         code = sandbox.run(args.bwrap.absolute(), words, command, forwards, stop_signal)
