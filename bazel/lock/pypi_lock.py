@@ -264,6 +264,8 @@ def _requires_dist(wheels: Mapping[str, Wheel]) -> dict[str, Sequence[str]]:
 
 def _find_wheels(pins: Mapping[str, Pin], index: str, machine: str) -> dict[str, Pin]:
     """Of pins those that the index has a wheel of for a machine: pip knows only all, or an error."""
+    if not pins:
+        return {}
     asked = {f"{name.replace('_', '-')}=={pin.version}": name for name, pin in pins.items()}
     command = [sys.executable, "-P", str(Path(__file__).with_name("find_wheels.py"))]
     done = subprocess.run(
