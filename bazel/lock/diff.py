@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bazel.lock import launcher_lock, pypi_lock
+from bazel.lock import debian_lock, launcher_lock, pypi_lock
 
 Entries = Mapping[str, Mapping[str, Any]]
 
@@ -59,6 +59,12 @@ def _field(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str
     return f"{key} {old} -> {new}" if key == "file" else f"new {key}"
 
 
+def _name(entry: Mapping[str, Any]) -> str:
+    """What tells an entry from the others; Debian's are there for each machine."""
+    arch = entry.get("arch", debian_lock.ARCH)
+    return str(entry["name"]) if arch in (debian_lock.ARCH, "all") else f"{entry['name']}:{arch}"
+
+
 def _entries(file: str, text: str) -> Entries:
     """Name -> fields; nothing for a lock that is not there yet or is damaged."""
     try:
@@ -69,6 +75,6 @@ def _entries(file: str, text: str) -> Entries:
             }
         lock = json.loads(text)
         groups = [group for group in lock.values() if isinstance(group, list)]
-        return {entry["name"]: entry for group in groups for entry in group}
+        return {_name(entry): entry for group in groups for entry in group}
     except (pypi_lock.PyPIError, ValueError, KeyError, TypeError, AttributeError):
         return {}
