@@ -31,7 +31,7 @@ _from_machine = transition(
     outputs = [_OUTER, _PLATFORMS],
 )
 
-def _for_machine_impl(ctx):
+def _image_for_machine_impl(ctx):
     target = ctx.attr.target[0]
     (file,) = target[DefaultInfo].files.to_list()
     out = ctx.actions.declare_directory(ctx.label.name)
@@ -45,8 +45,8 @@ def _for_machine_impl(ctx):
         OutputGroupInfo(**{name: groups[name] for name in ["contents", "digest"] if name in groups}),
     ]
 
-for_machine = rule(
-    implementation = _for_machine_impl,
+image_for_machine = rule(
+    implementation = _image_for_machine_impl,
     doc = "The directory that a target is, built for another machine.",
     attrs = {
         "machine": attr.string(mandatory = True, doc = "Key of MACHINES in //bazel/platforms:table.bzl."),

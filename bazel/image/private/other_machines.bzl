@@ -3,7 +3,7 @@
 load("//bazel/image/attest:sbom.bzl", "sbom_test")
 load("//bazel/image/run:contract.bzl", "contract_test")
 load("//bazel/oci:defs.bzl", "oci_image_index", "oci_push")
-load(":machine.bzl", "for_machine")
+load(":machine.bzl", "image_for_machine")
 load(":program.bzl", "image_program")
 
 def other_machines(name, machines, contract, repository, version, values, size, tags, visibility):
@@ -28,7 +28,7 @@ def other_machines(name, machines, contract, repository, version, values, size, 
     for machine, budget in machines.items():
         image = "%s_%s" % (name, machine)
         for suffix in ["", "_referrers", "_sbom"]:
-            for_machine(name = image + suffix, machine = machine, target = name + suffix, **public)
+            image_for_machine(name = image + suffix, machine = machine, target = name + suffix, **public)
         native.filegroup(name = image + ".digest", srcs = [image], output_group = "digest", **public)
         image_program(
             name = image + "_run",
