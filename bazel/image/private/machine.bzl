@@ -36,13 +36,18 @@ def _image_for_machine_impl(ctx):
     (file,) = target[DefaultInfo].files.to_list()
     out = ctx.actions.declare_directory(ctx.label.name)
     ctx.actions.symlink(output = out, target_file = file)
-    groups = target[OutputGroupInfo]
+
+    # By names of their own: among runfiles a file has the same path whatever it is built for. Layers
+    # are there only to be built; links of the image lead to them.
+    layers = [other for other in target[DefaultInfo].default_runfiles.files.to_list() if other != file]
+    groups = {name: target[OutputGroupInfo][name] for name in ["contents", "digest"] if name in target[OutputGroupInfo]}
+    if "digest" in groups:
+        digest = ctx.actions.declare_file(ctx.label.name + ".json.sha256")
+        ctx.actions.symlink(output = digest, target_file = groups["digest"].to_list()[0])
+        groups["digest"] = depset([digest])
     return [
-        DefaultInfo(
-            files = depset([out]),
-            runfiles = ctx.runfiles([out]).merge(target[DefaultInfo].default_runfiles),
-        ),
-        OutputGroupInfo(**{name: groups[name] for name in ["contents", "digest"] if name in groups}),
+        DefaultInfo(files = depset([out]), runfiles = ctx.runfiles([out] + layers)),
+        OutputGroupInfo(**groups),
     ]
 
 image_for_machine = rule(

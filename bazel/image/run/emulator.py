@@ -1,8 +1,9 @@
 """Runs images of another machine: under QEMU of the lock, in user mode.
 
-QEMU is started with the program and translates it, its threads and its forks. What the program
-starts itself (execve) is given to the kernel, which runs no program of another machine: it fails
-with "Exec format error". So does a script, whose interpreter would have to be started.
+The kernel is told to start such programs by QEMU (binfmt_misc), in the namespaces of the image alone,
+where it has rules for these: since Linux 6.7. Else QEMU is started with the program, and translates
+it, its threads and its forks; what the program starts itself (execve), and a script, fails with
+"Exec format error".
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from elftools.elf.enums import ENUM_E_MACHINE
+
+from bazel.image.base import namespaces
 from bazel.image.base.processes import UserError
 from bazel.image.oci.layout import resolved
 from bazel.platforms.table import MACHINES
@@ -22,6 +26,20 @@ _HERE = os.uname().machine
 def needed(architecture: str) -> bool:
     """Whether this machine cannot run an image's programs itself."""
     return architecture in MACHINES and MACHINES[architecture]["cpu"] != _HERE
+
+
+def register(folder: Path, architecture: str) -> bool:
+    """Tells the kernel what starts programs of a machine; gives whether it can be told."""
+    # e_ident and e_type, of programs and of libraries that are programs, and e_machine.
+    machine = ENUM_E_MACHINE[MACHINES[architecture]["elf"]].to_bytes(2, "little")
+    magic = b"\x7fELF\2\1\1" + bytes(9) + b"\2\0" + machine
+    mask = b"\xff" * 7 + b"\0" + b"\xff" * 8 + b"\xfe\xff\xff\xff"
+    # F: it is opened now, by its path here. P: it is told argv[0].
+    launcher = Path(__file__).absolute().parent / f"{architecture}/emulate_{architecture}"
+    texts = ["".join(f"\\x{byte:02x}" for byte in one) for one in (magic, mask)]
+    rule = ["", "paddle_images", "M", "", *texts, str(launcher.resolve()), "PF"]
+    # The first character is what stands between them: one that is in no path.
+    return namespaces.register(folder, "\x1f".join(rule).encode())
 
 
 def start(architecture: str, system: Path | None) -> tuple[list[str], list[str]]:

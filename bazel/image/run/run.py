@@ -244,6 +244,7 @@ def main() -> int:
         options = sandbox.Options(
             args.argument, dict(args.env), volumes, entrypoint, args.user, args.emulators
         )
+        architecture = image.config.get("architecture", "")
         forwards, network = [], "on the machine's network"
         if args.network == "private":
             exposed = [
@@ -260,12 +261,16 @@ def main() -> int:
             network = ", ".join(urls) or "without a network"
         scratch = root.with_name("scratch")
         scratch.mkdir(exist_ok=True)
+        emulated = emulator.needed(architecture)
+        options.registered = emulated and emulator.register(scratch, architecture)
         namespaces.enter(scratch, network=args.network == "private")
         words, command = sandbox.command_line(image, root, scratch, options)
         user = args.user or config.get("User") or "0"
         say(f"running  {args.name}@{image.digest} as user {user}, on a read-only root")
-        if emulator.needed(architecture := image.config.get("architecture", "")):
+        if emulated:
             say(f"         under QEMU, as an {architecture} machine would, and many times slower")
+        if emulated and not options.registered:
+            say("         what it starts itself cannot be run: that takes Linux 6.7")
         say(f"         {network}; Ctrl-C stops it")
         stop_signal = config.get("StopSignal", "")
         code = sandbox.run(args.bwrap.absolute(), words, command, forwards, stop_signal)

@@ -40,6 +40,7 @@ class Options:
     entrypoint: list[str] | None = None
     user: str = ""
     emulators: Path | None = None  # an unpacked package set with QEMU, for images of other machines
+    registered: bool = False  # whether the kernel knows what starts their programs
 
 
 def user_of(root: Path, user: str) -> tuple[int, int, str]:
@@ -111,9 +112,10 @@ def command_line(
     architecture = image.config.get("architecture", "")
     if emulator.needed(architecture):
         flags, start = emulator.start(architecture, options.emulators)
-        name, path = command[0], (env | options.env).get("PATH", "")
         words += flags
-        command = [*start, "-0", name, emulator.found(root, name, path), *command[1:]]
+        if not options.registered:
+            name, path = command[0], (env | options.env).get("PATH", "")
+            command = [*start, "-0", name, emulator.found(root, name, path), *command[1:]]
     if nul := next((word for word in words if "\0" in word), None):
         raise UserError(f"the image's config has a NUL byte in {nul!r}")
     return words, command

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,6 @@ def test_the_image_is_for_that_machine() -> None:
     assert Image(ARM64).config["architecture"] == "arm64"
     told = (HERE / "small_arm64.json.sha256").read_text().strip()
     assert Image(ARM64).digest == told != Image(SMALL).digest
-    # What is of no machine is the same layer.
     history = [entry["created_by"] for entry in Image(ARM64).config["history"]]
     assert history == ["base files", "Debian libraries", "program"]
 
@@ -61,8 +61,38 @@ def test_exit_codes_and_programs_in_the_path(cache: Path) -> None:
     assert ended(cache, "exit", "5", entrypoint="server")[0] == 5
     code, said = ended(cache, entrypoint="nothing")
     assert code == 1
-    assert "the image has no nothing in its PATH, /app/bin:/usr/bin" in said
+    assert "nothing" in said.splitlines()[-1]
     assert ended(cache, entrypoint="/bin/sh")[0] == 1
+
+
+def test_what_it_starts_itself(cache: Path) -> None:
+    code, said = ended(cache, "exec", "/app/bin/server", "exit", "9")
+    if "what it starts itself cannot be run" in said:  # it has been said
+        assert code == 126
+        assert "Exec format error" in said
+    else:
+        assert code == 9
+
+
+def test_where_the_kernel_has_no_rules_for_namespaces(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As before Linux 6.7: no file system binfmt_misc may be mounted."""
+    without = tmp_path / "sitecustomize.py"
+    without.write_text(
+        "from bazel.image.base import namespaces\n"
+        "namespaces.register = lambda folder, rule: False\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ['PYTHONPATH']}")
+    assert ended(cache, "exit", "7")[0] == 7
+    assert ended(cache, "exit", "5", entrypoint="server")[0] == 5
+    code, said = ended(cache, entrypoint="nothing")
+    assert code == 1
+    assert "the image has no nothing in its PATH, /app/bin:/usr/bin" in said
+    code, said = ended(cache, "exec", "/app/bin/server", "exit", "9")
+    assert code == 126
+    assert "what it starts itself cannot be run: that takes Linux 6.7" in said
+    assert "Exec format error" in said
 
 
 def test_without_an_emulator_it_says_what_is_missing(cache: Path, tmp_path: Path) -> None:
