@@ -17,12 +17,13 @@ Where another machine is built for, all of this is of the wheel for that machine
 `@paddle_arm64` has it, to which `@paddle` leads.
 """
 
+load("//bazel:modules.bzl", "own_tags_of")
 load("//bazel/paddle/private:repositories.bzl", "sdk_repository")
 load("//bazel/platforms:paddle.bzl", "PADDLE_LINES", "sdk_of")
 load("//bazel/platforms:table.bzl", "MACHINES")
 
 _lock = tag_class(
-    doc = "The lock that a line's wheels come from.",
+    doc = "The lock that a line's wheels come from; paddle_images' own alone.",
     attrs = {
         "line": attr.string(default = "2", values = PADDLE_LINES.keys(), doc = "The line of Paddle."),
         "wheels": attr.label(mandatory = True, doc = "wheels_lock.json"),
@@ -30,11 +31,7 @@ _lock = tag_class(
 )
 
 def _paddle_impl(mctx):
-    tags = {}
-    for module in mctx.modules:  # the root first
-        for tag in module.tags.lock:
-            tags.setdefault(tag.line, tag)
-    for tag in tags.values():
+    for tag in own_tags_of(mctx, "lock", "Its engine, headers and shield are tested with the wheels of its own locks: take the tag out."):
         _line(tag, json.decode(mctx.read(tag.wheels)))
 
 def _line(tag, lock):

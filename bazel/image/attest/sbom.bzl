@@ -103,7 +103,7 @@ image_referrers = rule(
         "image": attr.label(mandatory = True, allow_single_file = True, doc = "The image, an OCI layout."),
         "repository": attr.string(mandatory = True, doc = "Name of the image, as it is pushed."),
         "sbom": attr.label(mandatory = True, allow_single_file = True, doc = "Its image_sbom."),
-        "_compression": attr.label(default = "//bazel/image:compression"),
+        "_compression": attr.label(default = "//bazel/image/settings:compression"),
         "_locks": attr.label_list(default = LOCKS, allow_files = True),
         "_machines": attr.label_keyed_string_dict(default = {
             Label("@platforms//cpu:" + machine["cpu"]): name
@@ -154,6 +154,9 @@ def sbom_test(name, image, sbom, **kwargs):
             "SBOM": "$(rootpath %s)" % sbom,
             "WHEELS_LOCKS": "$(rootpaths %s)" % wheels_locks,
         },
-        deps = [Label("//bazel/image/attest:sbom_lib")],
+        deps = [
+            Label("//bazel/image/attest:sbom_lib"),
+            Label("//bazel/platforms:table"),
+        ],
         **kwargs
     )

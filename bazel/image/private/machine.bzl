@@ -1,7 +1,7 @@
 """Parts of an image that are built for another machine, and those that all machines have the same of."""
 
 _PLATFORMS = "//command_line_option:platforms"
-_OUTER = str(Label("//bazel/image:outer_platforms"))
+_OUTER = str(Label("//bazel/image/settings:outer_platforms"))
 
 # What stands before the platforms in that setting: there may be none.
 _MARK = "outer"

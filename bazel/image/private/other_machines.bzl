@@ -5,6 +5,7 @@ load("//bazel/image/run:contract.bzl", "contract_test")
 load("//bazel/oci:defs.bzl", "oci_image_index", "oci_push")
 load(":machine.bzl", "image_for_machine")
 load(":program.bzl", "image_program")
+load(":published.bzl", "push")
 
 def other_machines(name, machines, contract, repository, version, values, size, tags, visibility):
     """`<name>_<machine>` and what is done with it, and `<name>_index`, as paddle_image has them.
@@ -65,26 +66,11 @@ def other_machines(name, machines, contract, repository, version, values, size, 
     oci_image_index(name = index, images = images.values(), **public)
     oci_push(name = index + "_oci_push", image = index, **private)
     for machine, image in images.items():
-        oci_push(name = "%s_%s_oci_push" % (index, machine), image = image, **private)
-        oci_push(name = "%s_%s_referrers_push" % (index, machine), image = image + "_referrers", **private)
-        image_program(
+        push(
             name = "%s_%s_push" % (index, machine),
-            data = [Label("@debian_tools//:root")],
-            files = {
-                image: "layout",
-                image + "_referrers": "referrers",
-                "%s_%s_oci_push" % (index, machine): "oci-push",
-                "%s_%s_referrers_push" % (index, machine): "referrers-push",
-                Label("//:security_lock.json"): "security-lock",
-                Label("@debian_tools//:bin/docker-registry"): "docker-registry",
-                Label("@debian_tools//:bin/skopeo"): "skopeo",
-            },
-            program = Label("//bazel/image/push:push"),
-            texts = {
-                "default-tags": json.encode(["%s-%s" % (version, machine)]),
-                "name": repository,
-                "run-label": "//%s:%s_run" % (native.package_name(), image),
-            },
+            image = image,
+            repository = repository,
+            tag = "%s-%s" % (version, machine),
             **private
         )
     image_program(

@@ -2,15 +2,15 @@
 
 load("@bazel_skylib//rules:write_file.bzl", "write_file")
 load("//bazel/image/attest:annotations.bzl", "image_annotations")
-load("//bazel/image/attest:sbom.bzl", "image_referrers", "image_sbom", "sbom_test")
 load("//bazel/image/layer:layer.bzl", "layer")
 load("//bazel/image/layer:user_layer.bzl", "user_layer")
 load("//bazel/image/run:contract.bzl", "contract_test")
-load("//bazel/oci:defs.bzl", "oci_image", "oci_load", "oci_push")
+load("//bazel/oci:defs.bzl", "oci_image")
 load("//bazel/platforms:table.bzl", "MACHINES")
 load(":machine.bzl", "for_all_machines")
 load(":other_machines.bzl", "other_machines")
 load(":program.bzl", "image_program")
+load(":published.bzl", "published")
 
 USER = 65532
 _HOME = "/home/nonroot"
@@ -233,23 +233,6 @@ def paddle_image(
         stop_signal = stop_signal,
     )
 
-    repository = "paddle/" + name
-    image_sbom(
-        name = name + "_sbom",
-        image = name,
-        layers = [tar for _, tar in stack],
-        repository = repository,
-        tags = tags,
-        vex = vex,
-        visibility = visibility,
-    )
-    image_referrers(
-        name = name + "_referrers",
-        image = name,
-        repository = repository,
-        sbom = name + "_sbom",
-        **common
-    )
     write_file(
         name = name + "_budget",
         out = name + ".budget.json",
@@ -257,42 +240,13 @@ def paddle_image(
         **common
     )
     size = "large" if python else "medium"  # they read more than a gigabyte
-    sbom_test(
-        name = name + "_sbom_test",
+    published(
+        name = name,
+        layers = [tar for _, tar in stack],
         size = size,
-        image = name,
-        sbom = name + "_sbom",
         tags = tags,
-    )
-    oci_push(name = name + "_oci_push", image = name, **common)
-    oci_push(name = name + "_referrers_push", image = name + "_referrers", **common)
-    image_program(
-        name = name + "_push",
-        data = [Label("@debian_tools//:root")],
-        files = {
-            name: "layout",
-            name + "_oci_push": "oci-push",
-            name + "_referrers": "referrers",
-            name + "_referrers_push": "referrers-push",
-            Label("//:security_lock.json"): "security-lock",
-            Label("@debian_tools//:bin/docker-registry"): "docker-registry",
-            Label("@debian_tools//:bin/skopeo"): "skopeo",
-        },
-        program = Label("//bazel/image/push:push"),
-        tags = tags,
-        texts = {
-            "default-tags": json.encode([version]),
-            "name": repository,
-            "run-label": "//%s:%s_run" % (native.package_name(), name),
-        },
-        visibility = visibility,
-    )
-    oci_load(
-        name = name + "_load",
-        image = name,
-        loader = Label("//bazel/image/push:loader"),
-        repo_tags = ["%s:%s" % (repository, version)],
-        tags = tags,
+        version = version,
+        vex = vex,
         visibility = visibility,
     )
     image_program(
@@ -305,7 +259,7 @@ def paddle_image(
         },
         program = Label("//bazel/image/run:run"),
         tags = tags,
-        texts = {"name": repository},
+        texts = {"name": "paddle/" + name},
         visibility = visibility,
     )
     contract_test(
@@ -322,7 +276,7 @@ def paddle_image(
             name = name,
             contract = contract,
             machines = machines,
-            repository = repository,
+            repository = "paddle/" + name,
             size = size,
             tags = tags,
             values = versions | {"version": version},
