@@ -263,7 +263,7 @@ def _requires_dist(wheels: Mapping[str, Wheel]) -> dict[str, Sequence[str]]:
 
 
 def _find_wheels(pins: Mapping[str, Pin], index: str, machine: str) -> dict[str, Pin]:
-    """Of pins those that the index has a wheel of for a machine: pip knows only all, or an error."""
+    """Of pins those that have a wheel for a machine on the index: pip fails if one has none."""
     if not pins:
         return {}
     asked = {f"{name.replace('_', '-')}=={pin.version}": name for name, pin in pins.items()}
@@ -313,9 +313,7 @@ def _choose_locked(pins: Mapping[str, Pin], index: str, machine: str) -> dict[st
     return wheels
 
 
-def _choose(
-    pins: Mapping[str, Pin], index: str, machine: str, *, hashes: bool
-) -> dict[str, Wheel]:
+def _choose(pins: Mapping[str, Pin], index: str, machine: str, *, hashes: bool) -> dict[str, Wheel]:
     """Asks pip which wheels it would install."""
     if not pins:
         return {}

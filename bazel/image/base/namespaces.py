@@ -73,10 +73,10 @@ def enter(scratch: Path, *, network: bool) -> None:
 
 
 def register(folder: Path, rule: bytes) -> bool:
-    """Makes the kernel start programs by a rule of binfmt_misc, for this process and what it starts.
+    """Makes the kernel start programs by a rule of binfmt_misc, here and in what this starts.
 
     Gives whether it does: since Linux 6.7 each user namespace may have rules of its own. This
-    process, which must have one thread, is root in the one that it gets, as who makes rules must be.
+    process, which must have one thread, is root in the one that it gets: only root makes rules.
     """
     pid = os.fork()  # first in a child: there is no way back out of a namespace
     if not pid:

@@ -56,9 +56,7 @@ def push_index(
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="push_index", allow_abbrev=False, description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="push_index", allow_abbrev=False, description=__doc__)
     for name in ("layout", "oci-push", "docker-registry", "skopeo"):
         parser.add_argument("--" + name, type=Path, required=True, help=argparse.SUPPRESS)
     for name in ("name", "version"):

@@ -2,8 +2,8 @@
 
     ./bazelw run //images:verify -- [--key NAME.pub] [--deep] [--vsa FILE] [REFERENCE ...]
 
-A REFERENCE is HOST/NAME@DIGEST or HOST/NAME:TAG; of an index each image is verified. Without one the images of this workspace are
-verified in the embedded registry. Exits 1 when something differs.
+A REFERENCE is HOST/NAME@DIGEST or HOST/NAME:TAG; of an index each image is verified. Without one
+the images of this workspace are verified in the embedded registry. Exits 1 when something differs.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Runs images of another machine: under QEMU of the lock, in user mode.
 
-The kernel is told to start such programs by QEMU (binfmt_misc), in the namespaces of the image alone,
-where it has rules for these: since Linux 6.7. Else QEMU is started with the program, and translates
-it, its threads and its forks; what the program starts itself (execve), and a script, fails with
-"Exec format error".
+Since Linux 6.7 a user namespace has rules of its own for programs of other machines (binfmt_misc):
+the kernel is told to start them by QEMU. Else QEMU is started with the program, and translates it,
+its threads and its forks; what the program starts itself (execve), and a script, fails with "Exec
+format error".
 """
 
 from __future__ import annotations

@@ -112,14 +112,14 @@ def test_an_index_of_both_machines(home: dict[str, str], tmp_path: Path) -> None
     home["COSIGN_PASSWORD"] = "hunter2"
     with runtime.registry(tmp_path / "registry") as port:
         to = f"localhost:{port}/test/small"
-        pushed = program(
-            "small_index_push", "-r", to, f"--sign-key={KEY.absolute()}.key", env=home
-        )
+        pushed = program("small_index_push", "-r", to, f"--sign-key={KEY.absolute()}.key", env=home)
         assert pushed.returncode == 0, pushed.stderr
         digest = json.loads((HERE / "small_index/index.json").read_text())["manifests"][0]["digest"]
         assert f"index    {to}@{digest}   of amd64, arm64\n" in pushed.stdout
 
-        told = {e["platform"]["architecture"]: e["digest"] for e in inspect(port, "--raw")["manifests"]}
+        told = {
+            e["platform"]["architecture"]: e["digest"] for e in inspect(port, "--raw")["manifests"]
+        }
         assert told == {"amd64": Image(SMALL).digest, "arm64": Image(ARM64).digest}
         for machine in told:
             assert inspect(port, f"--override-arch={machine}")["Architecture"] == machine
