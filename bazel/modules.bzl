@@ -41,3 +41,19 @@ def lock_labels(mctx, locks, attribute):
         for hub, tag in locks.items()
         if getattr(tag, attribute) and not mctx.is_dev_dependency(tag)
     }
+
+def own_tags_of(mctx, kind, why):
+    """The tags of a class that paddle_images alone gives.
+
+    Args:
+      mctx: the context of the extension.
+      kind: the tag class.
+      why: a sentence for who gives some in another module.
+
+    Returns:
+      the tags.
+    """
+    for module in mctx.modules:
+        if module.name != _OWN and getattr(module.tags, kind):
+            fail("%s(...) stands in MODULE.bazel of %s, but is paddle_images' own. %s" % (kind, module.name, why))
+    return [tag for module in mctx.modules for tag in getattr(module.tags, kind)]

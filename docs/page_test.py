@@ -26,7 +26,7 @@ _HANDS_ON = re.compile(r"//deploy:training.*|//images(/mine)?:.*_run")
 _LIKE = {
     r"//deploy:serving_gpu": "//deploy:serving",
     r"//deploy:training(_gpu)?": "//deploy:training_for_test",
-    r"//images:(report|verify)(_gpu)?": r"//bazel/image/tests:\1",
+    r"//images:(report|verify)(_gpu|_models)?": r"//bazel/image/tests:\1",
     r"//images(?:/mine)?:\w+_(push|run)": r"//bazel/image/tests:small_\1",
 }
 # What the reader is told to make.

@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from bazel.image.run import runtime
+
 BAZEL = Path(os.environ["BAZEL"]).resolve()
 ARCHIVE = Path(os.environ["ARCHIVE"]).resolve()
 RUNFILES = Path(os.environ["TEST_SRCDIR"])
@@ -51,6 +53,29 @@ def locked_repositories() -> Iterator[str]:
         place = Path(str(file.resolve()).removesuffix(f"/{inside}"))
         name = re.sub("^consumer_", "acme_", match[2])
         yield f"--override_repository=paddle_images~~{match[1]}~{name}={place}"
+
+
+PULL = """
+models = use_extension("@paddle_images//bazel/model:extensions.bzl", "models")
+models.pull(
+    name = "acme_iris",
+    digest = "{digest}",
+    image = "localhost:{port}/paddle/models_iris",
+)
+use_repo(models, "acme_iris")
+"""
+
+IMPORT = """
+load("@paddle_images//bazel/model:defs.bzl", "paddle_model_import")
+
+paddle_model_import(
+    name = "taken",
+    inputs = {"x": [2, 4]},
+    licence = "Apache-2.0",
+    package = "@acme_iris//:files",
+    program = "models/1/model.pdmodel",
+)
+"""
 
 
 class Workspace:
@@ -121,7 +146,7 @@ def test_its_model_images_and_tests(workspace: Workspace) -> None:
     assert done.returncode == 0
     assert {line.split()[0] for line in done.stdout.splitlines() if "PASSED" in line} == {
         *("//:parity", "//:engine_test", "//:serving_test", "//:tools_test"),
-        *("//:serving_sbom_test", "//:tools_sbom_test"),
+        *("//:models_iris_sbom_test", "//:serving_sbom_test", "//:tools_sbom_test"),
     }
 
 
@@ -152,3 +177,26 @@ def test_its_locks_are_checked(workspace: Workspace) -> None:
     spec.write_text(before)
     assert done.returncode == 1
     assert "debian.yaml has changed since debian_lock.json was made" in done.stderr
+
+
+def test_a_model_comes_from_a_registry(workspace: Workspace) -> None:
+    """From the image that the workspace has pushed, which another one may have."""
+    assert workspace.bazel("run", "//:models_iris_push").returncode == 0
+    digest = (workspace.folder / "bazel-bin/models_iris.json.sha256").read_text().strip()
+    module, build = workspace.folder / "MODULE.bazel", workspace.folder / "BUILD.bazel"
+    before = module.read_text()
+    build.write_text(build.read_text() + IMPORT)
+    with runtime.registry(workspace.home / "cache/paddle_images/registry") as port:
+        other = f"sha256:{'0' * 64}"
+        module.write_text(before + PULL.format(digest=other, port=port))
+        done = workspace.bazel("build", "//:taken")
+        assert done.returncode != 0
+        assert f"localhost:{port}/paddle/models_iris cannot be fetched" in done.stderr
+        assert other in done.stderr
+        module.write_text(before + PULL.format(digest=digest, port=port))
+        assert workspace.bazel("build", "//:taken").returncode == 0
+    iris, taken = (workspace.folder / "bazel-bin" / name for name in ("iris", "taken"))
+    parameters = "model.pdiparams"
+    assert (taken / parameters).read_bytes() == (iris / parameters).read_bytes()
+    metadata = json.loads((taken / "metadata.json").read_text())
+    assert metadata["source"] == f"image {digest}, models/1/model.pdmodel"

@@ -13,6 +13,7 @@ import pytest
 from bazel.image.oci.layout import Image
 from bazel.image.report import facts
 from bazel.image.run import runtime
+from bazel.platforms.table import DIST_PACKAGES
 
 IMAGES = {name: Image(Path("images", name)) for name in os.environ["IMAGES"].split()}
 PYTHON = [name for name in IMAGES if name != "inference"]
@@ -91,14 +92,14 @@ def test_a_layer_is_the_same_bytes_wherever_its_name_is_the_same() -> None:
         ("inference", "app/bin/server"),
         ("inference", "models/digits/1/model.pdiparams"),
         ("train_core", "app/digits/train.py"),
-        ("train_core", "usr/local/lib/python3.11/dist-packages/click/core.py"),
-        ("train_core", "usr/local/lib/python3.11/dist-packages/google/protobuf/message.py"),
+        ("train_core", f"{DIST_PACKAGES}/click/core.py"),
+        ("train_core", f"{DIST_PACKAGES}/google/protobuf/message.py"),
         ("slim", "app/slim/quantize.py"),
-        ("slim", "usr/local/lib/python3.11/dist-packages/paddleslim/quant/quanter.py"),
+        ("slim", f"{DIST_PACKAGES}/paddleslim/quant/quanter.py"),
         ("train", "app/digits/train.py"),
-        ("train", "usr/local/lib/python3.11/dist-packages/tornado/web.py"),
-        ("train", "usr/local/lib/python3.11/dist-packages/ipykernel/ipkernel.py"),
-        ("train", "usr/local/lib/python3.11/dist-packages/jupyterlab/labapp.py"),
+        ("train", f"{DIST_PACKAGES}/tornado/web.py"),
+        ("train", f"{DIST_PACKAGES}/ipykernel/ipkernel.py"),
+        ("train", f"{DIST_PACKAGES}/jupyterlab/labapp.py"),
     ],
 )
 def test_an_edit_is_a_small_push(name: str, path: str) -> None:

@@ -1,4 +1,4 @@
-"""The images under podman, from the embedded registry: pulled, trained in, served.
+"""The images under podman, from the embedded registry: pulled, trained in, served, mounted.
 
 Debian's podman of the lock runs in a box: a root of its own made of Debian's packages, with
 namespaces of mounts and processes, so that nothing of this machine's containers is seen or touched
@@ -23,6 +23,7 @@ from bazel.image.registry import registry
 from bazel.image.run import runtime, sandbox
 
 IMAGES = {name: Path("images", name).absolute() for name in ("inference", "slim", "train")}
+MOUNTED = {"models_digits": Path("images/models_digits").absolute()}
 USER = "65532:65532"
 SAMPLES = Path(os.environ["SAMPLES"])
 ROOT = Path(os.environ["CONTAINERS_ROOT"]).resolve()
@@ -124,7 +125,7 @@ def port(folder: Path) -> Iterator[int]:
     """The embedded registry of a user who has pushed the images."""
     cache = folder / "cache"
     env = {"PADDLE_IMAGES_CACHE": str(cache), "PATH": "/usr/bin:/bin"}
-    for layout in IMAGES.values():
+    for layout in (IMAGES | MOUNTED).values():
         subprocess.run([f"{layout}_push"], env=env, check=True, stdout=subprocess.DEVNULL)
     with runtime.registry(cache / "registry") as number:
         yield number
@@ -141,13 +142,27 @@ def podman(folder: Path, port: int) -> Iterator[Podman]:
 
 
 def reference(name: str, port: int) -> str:
-    return f"localhost:{port}/paddle/{name}@{Image(IMAGES[name]).digest}"
+    return f"localhost:{port}/paddle/{name}@{Image((IMAGES | MOUNTED)[name]).digest}"
 
 
 def ask(url: str, body: bytes | None = None) -> Json:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, data=body, timeout=30) as response:
         return dict(json.load(response))
+
+
+def wait_for(podman: Podman, container: str, url: str) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            ask(url)
+            break
+        except OSError:
+            logs = podman.run("logs", container)
+            state = podman.inspect("container", "inspect", container)["State"]
+            assert state["Running"], logs
+            assert time.monotonic() < deadline, logs
+            time.sleep(0.05)
 
 
 @pytest.mark.parametrize("name", IMAGES)
@@ -181,17 +196,7 @@ def test_a_model_is_trained_made_smaller_and_served(podman: Podman, port: int) -
         *(reference("inference", port), *served),
     )
     url = f"http://127.0.0.1:{listen}/v2"
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            ask(f"{url}/models/small")
-            break
-        except OSError:
-            logs = podman.run("logs", "server")
-            state = podman.inspect("container", "inspect", "server")["State"]
-            assert state["Running"], logs
-            assert time.monotonic() < deadline, logs
-            time.sleep(0.05)
+    wait_for(podman, "server", f"{url}/models/small")
     request = (SAMPLES / "request.json").read_bytes()
     # Which asks where these arguments say; nobody told it.
     podman.run("exec", "server", "/app/bin/server", "healthcheck")
@@ -202,3 +207,21 @@ def test_a_model_is_trained_made_smaller_and_served(podman: Podman, port: int) -
     podman.run("stop", "server")
     state = podman.inspect("container", "inspect", "server")["State"]
     assert (state["ExitCode"], state["OOMKilled"]) == (0, False), podman.run("logs", "server")
+
+
+def test_a_model_is_mounted_from_its_image(podman: Podman, port: int) -> None:
+    """As docs/models.md says; podman 4 mounts whole images, later ones a folder of them."""
+    podman.run("pull", "--quiet", reference("models_digits", port))
+    listen = registry.free_port()
+    podman.run(
+        *("run", "--detach", "--name=mounted", "--read-only", "--cap-drop=all"),
+        f"--mount=type=image,source={reference('models_digits', port)},destination=/mnt/digits",
+        *(reference("inference", port), "serve", "--host=127.0.0.1", f"--port={listen}"),
+        *("--model_repository=/mnt/digits/models", "--model_name=digits"),
+    )
+    url = f"http://127.0.0.1:{listen}/v2/models/digits"
+    wait_for(podman, "mounted", url)
+    assert ask(url)["versions"] == ["1"]
+    (logits,) = ask(f"{url}/infer", (SAMPLES / "request.json").read_bytes())["outputs"]
+    assert logits["shape"] == [1, 10]
+    podman.run("stop", "mounted")

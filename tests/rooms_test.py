@@ -10,13 +10,6 @@ import pytest
 
 from tests import rooms
 
-# (file, room that it uses) of circles that are known -> what would end them.
-KNOWN: Mapping[tuple[str, str], str] = {
-    (f"bazel/image/{file}", "bazel/image"): "flags in a room of their own, below these"
-    for file in ("attest/annotations.bzl", "attest/sbom.bzl", "layer/layer.bzl")
-}
-
-
 @pytest.fixture(scope="module")
 def tree() -> rooms.Tree:
     # Where the runfiles' links lead: no target could have all sources as its data.
@@ -47,13 +40,8 @@ def test_no_room_leads_back_to_itself(
     place: Callable[[str], str | None] = tree.folder
     if kind != "folders":
         place = functools.partial(rooms.room_of, named=named)
-    left = [use for use in uses if (use.user, tree.folder(use.used)) not in KNOWN]
-    circle = rooms.circle(left, place)
+    circle = rooms.circle(uses, place)
     assert not circle, f"{kind} use each other in a circle:{told(circle)}"
-
-
-def test_what_is_known_is_still_there(tree: rooms.Tree, uses: Sequence[rooms.Use]) -> None:
-    assert set(KNOWN) <= {(use.user, tree.folder(use.used)) for use in uses}
 
 
 def test_every_source_has_a_room(tree: rooms.Tree) -> None:

@@ -5,18 +5,20 @@ dated 1970, owned by root where nothing else is said, and never setuid. They
 follow Debian's merged /usr: /bin, /lib, /lib64 and /sbin are links.
 
 ```starlark
-load("//bazel/image:defs.bzl", "deb_layer", "file_layer", "paddle_image", "paddle_registry", "paddle_report", "user_layer", "wheel_layer")
+load("//bazel/image:defs.bzl", "deb_layer", "file_layer", "paddle_image", "paddle_model_image", "paddle_registry", "paddle_report", "user_layer", "wheel_layer")
 ```
 """
 
 load("//bazel/image/layer:layer.bzl", "layer")
 load("//bazel/image/layer:user_layer.bzl", _user_layer = "user_layer")
 load("//bazel/image/private:deploy_manifest.bzl", _deploy_manifest = "deploy_manifest")
+load("//bazel/image/private:model_image.bzl", _paddle_model_image = "paddle_model_image")
 load("//bazel/image/private:paddle_image.bzl", _paddle_image = "paddle_image")
 load("//bazel/image/private:program.bzl", _paddle_registry = "paddle_registry", _paddle_report = "paddle_report", _paddle_verify = "paddle_verify")
 
 deploy_manifest = _deploy_manifest
 paddle_image = _paddle_image
+paddle_model_image = _paddle_model_image
 paddle_registry = _paddle_registry
 paddle_report = _paddle_report
 paddle_verify = _paddle_verify

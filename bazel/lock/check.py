@@ -205,13 +205,14 @@ def _wheels(texts: Mapping[str, str], folder: str) -> list[str]:
             found.append(
                 f"{name} is {entry['version']} in {wheels_name}, {pin.version} in the lock"
             )
-        if entry["sha256"] not in pin.hashes:
-            found.append(f"{wheels_name}: the sha256 of {name} is not in {lock_name}")
-        if not pypi_lock.fits(entry["file"], name, pin.version):
-            found.append(f"{wheels_name}: {entry['file']} is no wheel of {name} that fits")
-        for other in entry["requires"]:
-            if other not in entries:
-                found.append(f"{wheels_name}: {name} requires {other}, which is not there")
+        for machine, told in pypi_lock.of_machines(entry).items():
+            if not _HASH.match(told["sha256"]) or told["sha256"] not in pin.hashes:
+                found.append(f"{wheels_name}: the sha256 of {name} is not in {lock_name}")
+            if not pypi_lock.fits(told["file"], name, pin.version, machine):
+                found.append(f"{wheels_name}: {told['file']} is no wheel of {name} that fits")
+            for other in told["requires"]:
+                if other not in entries:
+                    found.append(f"{wheels_name}: {name} requires {other}, which is not there")
     return found + _form(wheels_name, texts[wheels_name], wheels["wheels"])
 
 

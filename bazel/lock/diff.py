@@ -44,12 +44,14 @@ def _new(entry: Mapping[str, Any]) -> str:
 def _change(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     if before["version"] != after["version"]:
         return f"{before['version']} -> {after['version']}"
-    fields = [key for key in after if before.get(key) != after[key]]
+    fields = [key for key in {**after, **before} if before.get(key) != after.get(key)]
     return f"{after['version']}: " + ", ".join(_field(key, before, after) for key in fields)
 
 
 def _field(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    old, new = before.get(key), after[key]
+    old, new = before.get(key), after.get(key)
+    if new is None:  # a wheel for another machine
+        return f"no {key} any more"
     if isinstance(new, list) and isinstance(old, list):
         moves = [f"+{item}" for item in new if item not in old]
         moves += [f"-{item}" for item in old if item not in new]

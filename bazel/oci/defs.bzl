@@ -76,7 +76,7 @@ def oci_image(
       labels: of the config; dict, or file of key=value lines.
       volumes: folders that hold data; list, or file of a comma-separated list.
       **kwargs: attributes of `oci_image_rule`: base, tars, os, architecture, variant, user, workdir, and what all
-        rules have. `chain_ids`, `history` and `stop_signal` are not in upstream's API.
+        rules have. `chain_ids`, `history`, `stop_signal` and `titles` are not in upstream's API.
     """
     if types.is_dict(healthcheck):
         healthcheck = _as_file(name, "healthcheck", "json", [json.encode(healthcheck)], kwargs)

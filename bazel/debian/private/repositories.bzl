@@ -209,6 +209,12 @@ def _root_impl(rctx):
         rctx.delete("root/" + path)
     _delete_refused_links(rctx, rctx.path("root"))
 
+    # From trixie on packages have all below /usr, and base-files, which few sets have, the links to it.
+    if not rctx.path("root/lib").exists:
+        for name in ["bin", "lib", "lib64", "sbin"]:
+            if rctx.path("root/usr/" + name).exists:
+                rctx.symlink("root/usr/" + name, "root/" + name)
+
     for triple in [machine["triple"] for machine in MACHINES.values()]:
         for name in _LINKER_SCRIPTS:
             path = rctx.path("root/usr/lib/%s/%s" % (triple, name))

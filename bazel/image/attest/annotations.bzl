@@ -12,15 +12,18 @@ def _image_annotations_impl(ctx):
         values["org.opencontainers.image.source"] = source
     out = ctx.actions.declare_file(ctx.label.name + ".json")
     stamp = ctx.attr._revision[BuildSettingInfo].value
-    known = ctx.actions.declare_file(ctx.label.name + ".known.json") if stamp else out
+    more = ([ctx.info_file] if stamp else []) + ctx.files.model
+    known = ctx.actions.declare_file(ctx.label.name + ".known.json") if more else out
     ctx.actions.write(known, json.encode(values) + "\n")  # which sorts
-    if stamp:
+    if more:
         arguments = ctx.actions.args()
-        arguments.add_all(["--known", known, "--status", ctx.info_file, "--out", out])
+        arguments.add_all(["--known", known, "--out", out])
+        arguments.add_all("--status", [ctx.info_file] if stamp else [])
+        arguments.add_all("--model", ctx.files.model, expand_directories = False)
         ctx.actions.run(
             executable = ctx.executable._tool,
             arguments = [arguments],
-            inputs = [known, ctx.info_file],
+            inputs = [known] + more,
             outputs = [out],
             mnemonic = "ImageAnnotations",
         )
@@ -28,12 +31,13 @@ def _image_annotations_impl(ctx):
 
 image_annotations = rule(
     implementation = _image_annotations_impl,
-    doc = "A file of JSON, for labels and annotations: those given, which Debian packages it is of, and the commit.",
+    doc = "A file of JSON, for labels and annotations: those given, which Debian packages it is of, the commit, and what a model says of itself.",
     attrs = {
+        "model": attr.label(allow_single_file = True, doc = "A paddle_model, if the image is of it alone."),
         "values": attr.string_dict(mandatory = True, doc = "Key -> value."),
         "_patched": attr.label(default = "//bazel/debian:patched"),
-        "_revision": attr.label(default = "//bazel/image:revision"),
-        "_source": attr.label(default = "//bazel/image:source"),
+        "_revision": attr.label(default = "//bazel/image/settings:revision"),
+        "_source": attr.label(default = "//bazel/image/settings:source"),
         "_tool": attr.label(
             default = "//bazel/image/attest:annotations",
             doc = "Writes the file.",

@@ -1,6 +1,6 @@
-"""Writes what an image says of itself, as JSON: what is known, and the commit.
+"""Writes what an image says of itself, as JSON: what is known, the commit, and what its model says.
 
-annotations --known FILE --status FILE --out FILE
+annotations --known FILE [--status FILE] [--model DIRECTORY] --out FILE
 """
 
 from __future__ import annotations
@@ -20,13 +20,29 @@ def revision(status: str) -> str:
     return values.get("STABLE_REVISION", "")
 
 
+def of_model(folder: Path) -> dict[str, str]:
+    """What a model's metadata says, in the words of images."""
+    metadata = json.loads((folder / "metadata.json").read_text())
+    said = {
+        "org.opencontainers.image.description": metadata.get("description"),
+        "org.opencontainers.image.licenses": metadata.get("licence"),
+        "org.opencontainers.image.title": f"Paddle model {metadata['name']}",
+        "paddle_images.version.paddle": metadata["paddle_version"],
+    }
+    return {key: value for key, value in said.items() if value}
+
+
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="annotations", description=__doc__)
-    for flag in ("known", "status", "out"):
+    for flag in ("known", "out"):
         parser.add_argument(f"--{flag}", type=Path, required=True)
+    for flag in ("status", "model"):
+        parser.add_argument(f"--{flag}", type=Path)
     args = parser.parse_args(argv)
     said = json.loads(args.known.read_text())
-    if commit := revision(args.status.read_text()):
+    if args.model:
+        said |= of_model(args.model)
+    if args.status and (commit := revision(args.status.read_text())):
         said[REVISION] = commit
     args.out.write_text(json.dumps(said, sort_keys=True) + "\n")
     return 0

@@ -1,9 +1,10 @@
 """What is in an image, told by the image itself: Debian packages, wheels, models and programs.
 
 Debian packages say so in /var/lib/dpkg/status.d (as in images without a package manager), wheels in
-*.dist-info/METADATA, models in /models/NAME/VERSION/metadata.json; programs are the files of
-/app/bin and /app/lib. A file that none of them accounts for is a component of its own, so nothing
-in an image goes unnamed. The system tells itself by os-release.
+*.dist-info/METADATA, models in metadata.json of /models/NAME/VERSION (/models/VERSION where there
+is no other); programs are the files of /app/bin and /app/lib. A file that none of them accounts for
+is a component of its own, so nothing in an image goes unnamed. The system tells itself by
+os-release.
 
 All that is asked of the files was told by the actions that wrote the layers; see layer_contents.py.
 """
@@ -21,12 +22,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bazel.image.attest import debian, wheels
-from bazel.image.attest.components import Component, File, below, json_of
+from bazel.image.attest.components import Component, File, below, fields_of, json_of
 from bazel.image.layer.layer_contents import LayerContents, is_text
 from bazel.image.oci.layout import LIMITS, Image, ImageError, Limits
 
 _LINKS = 40  # that follow each other, as in Linux
-_MODEL = re.compile(r"models/([^/]+)/([^/]+)/metadata\.json")
+_MODEL = re.compile(r"(models/(?:([^/]+)/)?([^/]+))/metadata\.json")
 
 
 def read(image: Image, limits: Limits = LIMITS) -> list[LayerContents]:
@@ -110,7 +111,7 @@ def components(
     """What the image holds, by kind and name; every regular file belongs to one of them."""
     files, texts = merge(of_image(image, layers))
     found = [*debian.systems(texts), *debian.packages(texts, debian_lock)]
-    found += wheels.wheels_of(texts, wheels_lock, files)
+    found += wheels.wheels_of(texts, wheels_lock, files, image.config.get("architecture", ""))
     found += [*_models(texts, files), *_programs(image, files)]
     owners: dict[str, Component] = {}
     for component in found:
@@ -146,15 +147,15 @@ def _models(texts: Mapping[str, str], files: Mapping[str, File]) -> Iterator[Com
     for path in sorted(texts):
         if not (matched := _MODEL.fullmatch(path)):
             continue
-        name, version = matched.groups()
+        folder, name, version = matched.groups()
         metadata = json_of(texts, path)
-        own = list(below(ordered, f"models/{name}/{version}"))
+        own = list(below(ordered, folder))
         # Its parameters' digest is what tells one model from another.
         digest = metadata.get("digests", {}).get("model.pdiparams", "").removeprefix("sha256:")
-        licence = metadata.get("license")
+        licence = metadata.get("licence")
         yield Component(
             "model",
-            name,
+            name or fields_of(metadata, path, "name")["name"],
             version,
             [licence] if licence else [],
             sha256=digest or files[path].sha256,

@@ -201,7 +201,7 @@ layer = rule(
             doc = "Data of `python_programs` that an image does without, or has at another place.",
             allow_files = True,
         ),
-        "_compression": attr.label(default = "//bazel/image:compression"),
+        "_compression": attr.label(default = "//bazel/image/settings:compression"),
         "_tool": attr.label(
             doc = "Writes the archive.",
             default = "//bazel/image/layer:layer",

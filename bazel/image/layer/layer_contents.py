@@ -16,7 +16,7 @@ from pathlib import Path
 _TEXTS = re.compile(
     r"var/lib/dpkg/status\.d/[^/]+|usr/share/doc/[^/]+/copyright|usr/lib/os-release"
     r"|.*\.dist-info/(METADATA|RECORD|sboms/[^/]+\.json)"
-    r"|models/[^/]+/[^/]+/metadata\.json"
+    r"|models/([^/]+/)?[^/]+/metadata\.json"
 )
 _DOC = "usr/share/doc/"
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +19,9 @@ import zstandard
 
 from bazel.image.base.processes import UserError
 from bazel.oci.layout import (
+    DOCKER_CONFIG,
     MAX_DOCUMENT,
+    OCI_CONFIG,
     LayoutError,
     blob_path,
     read_blob,
@@ -158,6 +160,11 @@ class Image:
         return self.json(self.manifest["config"]["digest"])
 
     @property
+    def is_artifact(self) -> bool:
+        """Whether it is something else in the form of an image, whose config says nothing of it."""
+        return self.manifest["config"]["mediaType"] not in (OCI_CONFIG, DOCKER_CONFIG)
+
+    @property
     def layers(self) -> list[Json]:
         return cast(list[Json], self.manifest["layers"])
 
@@ -173,6 +180,14 @@ class Image:
         """The size of the layers' archives."""
         return sum({layer["digest"]: self._unpacked(layer) for layer in self.layers}.values())
 
+    def checked_blob(self, entry: Json) -> Path:
+        """A blob that is what its digest says."""
+        path = self.blob(entry["digest"])
+        with path.open("rb") as file:
+            if (got := hashlib.file_digest(file, "sha256").hexdigest()) != path.name:
+                raise ImageError(f"{path} is damaged: its digest is sha256:{got}")
+        return path
+
     def _unpacked(self, layer: Json) -> int:
         with self.blob(layer["digest"]).open("rb") as file:
             if layer["mediaType"].endswith("gzip"):
@@ -186,8 +201,12 @@ class Image:
     def open_layer(
         self, index: int, most: int = LIMITS.unpacked
     ) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
-        """The entries of a layer of `most` bytes; digest and diff id are checked at the end."""
-        layer, diff_id = self.layers[index], self.config["rootfs"]["diff_ids"][index]
+        """The entries of a layer of `most` bytes; digest and diff id are checked at the end.
+
+        An artifact's config has no diff ids.
+        """
+        layer = self.layers[index]
+        diff_id = None if self.is_artifact else self.config["rootfs"]["diff_ids"][index]
         name = f"layer {index} ({self.blob(layer['digest'])})"
         with self.blob(layer["digest"]).open("rb") as raw:
             packed = _Hashed(raw, name)
@@ -212,7 +231,7 @@ class Image:
                 ("diff id", plain.finish(), diff_id),
                 ("digest", packed.finish(), layer["digest"]),
             ):
-                if got != expected:
+                if expected is not None and got != expected:
                     raise ImageError(f"{name} is damaged: {what} {got}, not {expected}")
 
 
@@ -249,11 +268,11 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def unpack(image: Image, root: Path) -> None:
-    """Unpacks an image as its caller: owners are not kept, modes and links are."""
+def unpack(image: Image, root: Path, layers: Iterable[int] | None = None) -> None:
+    """Unpacks an image, or some layers, as its caller: owners are not kept, modes and links are."""
     root.mkdir(parents=True)
     folders: dict[Path, int] = {}
-    for index in range(len(image.layers)):
+    for index in range(len(image.layers)) if layers is None else layers:
         for member, file in image.open_layer(index):
             path = inside(root, member.name)
             if path == root and not member.isdir():

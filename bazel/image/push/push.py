@@ -224,21 +224,18 @@ def report(
         signed = f"{repository}:{signing.signature_tag(image.digest)}"
         print(f"signed   by {args.sign_key.name}, {what}: {signed}")
     lock = json.loads(args.security_lock.read_text())
-    target = args.run_label.removesuffix("_run") + "_push"
-    print(f"security {security.summary(image, told[SPDX], lock, target)}")
+    print(f"security {security.summary(image, told[SPDX], lock, f'{args.label}_push')}")
+    if args.model:
+        print(f"mount it models/ of {reference} at /models/{args.model}, as an image volume")
+        return
     ports = [port.partition("/")[0] for port in image.config["config"].get("ExposedPorts", {})]
     publish = "".join(f" -p {port}:{port}" for port in ports)
     docker = f"docker run --rm{publish} {reference}"
-    print(f"run it   ./bazelw run {args.run_label}      or   {docker}")
+    print(f"run it   ./bazelw run {args.label}_run      or   {docker}")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="push", allow_abbrev=False, description=__doc__)
-    programs = ("oci-push", "referrers-push", "docker-registry", "skopeo")
-    for name in ("layout", "referrers", "security-lock", *programs):
-        parser.add_argument("--" + name, type=Path, required=True, help=argparse.SUPPRESS)
-    for name in ("name", "run-label", "default-tags"):
-        parser.add_argument("--" + name, required=True, help=argparse.SUPPRESS)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What people say of a push."""
     path = processes.user_path
     parser.add_argument("-r", "--repository", help="HOST/NAME; default: the embedded registry")
     parser.add_argument("-t", "--tag", action="append", default=[], help="tag to set; repeatable")
@@ -256,6 +253,17 @@ def main() -> int:
         help="leave out what is told beside the image",
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="say what skopeo does")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="push", allow_abbrev=False, description=__doc__)
+    programs = ("oci-push", "referrers-push", "docker-registry", "skopeo")
+    for name in ("layout", "referrers", "security-lock", *programs):
+        parser.add_argument("--" + name, type=Path, required=True, help=argparse.SUPPRESS)
+    for name in ("name", "label", "default-tags"):
+        parser.add_argument("--" + name, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--model", help=argparse.SUPPRESS)  # of an image that is mounted
+    add_options(parser)
     parser.set_defaults(parser=parser)
     args, more = parser.parse_known_args()
     # A flag may be one of oci_push or of skopeo; a word is nothing to anybody.

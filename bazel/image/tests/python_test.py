@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bazel.image.run import runtime
+from bazel.platforms.table import DIST_PACKAGES
 
 IMAGE = Path("bazel/image/tests/python")
 
@@ -30,7 +31,7 @@ def test_a_wheel_is_imported_where_pip_would_put_it(cache: Path) -> None:
     )
     assert container.wait() == 0, container.stderr
     assert container.stdout.splitlines() == [
-        "/usr/local/lib/python3.11/dist-packages/numpy/__init__.py True",
+        f"/{DIST_PACKAGES}/numpy/__init__.py True",
         "1.0 None",
         "[]",
     ]

@@ -214,12 +214,26 @@ def paddle_model_import(
     )
     ```
 
+    Of a folder of the workspace:
+
+    ```starlark
+    paddle_model_import(
+        name = "mine",
+        inputs = {"x": [1, 4]},
+        licence = "Apache-2.0",
+        package = glob(["exported/**"]),
+        program = "exported/inference.pdmodel",
+    )
+    ```
+
     Args:
       name: name of the target and of the model.
       program: FILE.pdmodel or `__model__`: a path in `package`, or a label.
       licence: SPDX expression of what the model is under.
       package: label of one directory that has the files: a wheel or an sdist
-        (`@pypi//NAME:site_packages`), Debian packages (`@debian_NAME//:root`).
+        (`@pypi//NAME:site_packages`), Debian packages (`@debian_NAME//:root`), an
+        OCI image or artifact (an `oci_model_files`). Or the list of the files, of
+        which `program` and others then are labels.
       parameters: file with all parameters, or folder with a file for each; by
         default what lies beside the program under a name that Paddle gives it.
       inputs: input -> shape, of values from 0 to 1 that a seed gives, or label of a
@@ -231,9 +245,13 @@ def paddle_model_import(
       **kwargs: attributes of `paddle_model`: `require`, and what every rule has.
     """
     labels = [value for value in inputs.values() if type(value) == "string"]
+    if type(package) == "list":
+        labels += package
+        package = None
     if not package:
         labels += [program] + ([parameters] if parameters else []) + files.values()
-    facts = {"data": {"description": data} if data else None, "description": description, "licence": licence}
+    labels = {native.package_relative_label(label): None for label in labels}.keys()
+    facts = {"data": {"description": data} if data else None, "description": description, "licence": licence, "source": program}
     paddle_model(
         name = name,
         args = [

@@ -76,10 +76,18 @@ GROUPS: dict[str, tuple[bool, list[str]]] = (
     else {"without oneDNN": (False, SAME), "with oneDNN": (True, [*ENGINES])}
 )
 
+
+def rows_stand_alone() -> bool:
+    """Whether each row has an answer of its own: of boxes in a picture there are any number."""
+    if not all(tensor["shape"][0] == -1 for tensor in TENSORS):
+        return False
+    if any(tensor.get("lod_level") for tensor in TENSORS):
+        return True
+    return len({len(a) for kind in ("inputs", "outputs") for a in samples(kind).values()}) == 1
+
+
 # A row alone is a batch too, where the model leaves the number of rows open.
-BATCHES = ["all rows"]
-if all(t["shape"][0] == -1 for t in TENSORS):
-    BATCHES.append("one row")
+BATCHES = ["all rows"] + ["one row"] * rows_stand_alone()
 
 
 # (group, batch, whose bits, who must have them)

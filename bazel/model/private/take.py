@@ -7,6 +7,7 @@ What paddle.inference answers to the inputs becomes the golden outputs.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -99,17 +100,33 @@ def offsets(arrays: dict[str, NDArray[Any]]) -> dict[str, list[int]]:
     }
 
 
-def source_of(program: Path) -> str | None:
-    """The package that a file was in, and where; None of one that no package brought."""
+def source_of(program: Path, told: str) -> str:
+    """The package or the image that a file was in, and where; else where it was said to be."""
     for folder in program.parents:
+        if is_image_manifest(manifest := folder / "manifest.json"):
+            digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
+            return f"image sha256:{digest}, {program.relative_to(folder)}"
         for metadata in sorted(folder.glob("*.dist-info/METADATA")):
-            told = HeaderParser().parsestr(metadata.read_text(encoding="utf-8"))
-            return f"{told['Name']} {told['Version']}, {program.relative_to(folder)}"
-    return None
+            fields = HeaderParser().parsestr(metadata.read_text(encoding="utf-8"))
+            return f"{fields['Name']} {fields['Version']}, {program.relative_to(folder)}"
+    return told
+
+
+def is_image_manifest(file: Path) -> bool:
+    """Whether it is what oci_model_files leaves beside an image's files."""
+    try:
+        return "layers" in json.loads(file.read_bytes())
+    except (OSError, TypeError, ValueError):
+        return False
 
 
 def correct_types(program: Path, outputs: dict[str, NDArray[Any]]) -> None:
-    """Makes the program say of its outputs what they are: exporters did not look."""
+    """Makes the program say of its outputs what they are: exporters did not look.
+
+    That is the type of the elements (LAC's), whether there are offsets, and which sizes may be
+    others (PicoDet's boxes are said to be 3598 sequences, and come with their number for each
+    picture instead).
+    """
     from paddle.base.proto import framework_pb2
 
     from paddle_training import export
@@ -118,7 +135,12 @@ def correct_types(program: Path, outputs: dict[str, NDArray[Any]]) -> None:
     for variable in desc.blocks[0].vars:
         if variable.name in outputs:
             kind = export.datatype_of(outputs[variable.name])
-            variable.type.lod_tensor.tensor.data_type = framework_pb2.VarType.Type.Value(kind)
+            tensor = variable.type.lod_tensor
+            tensor.tensor.data_type = framework_pb2.VarType.Type.Value(kind)
+            tensor.lod_level = int(f"{variable.name}.lod" in outputs)
+            for axis, size in enumerate(outputs[variable.name].shape):
+                if tensor.tensor.dims[axis] != size:
+                    tensor.tensor.dims[axis] = -1
     program.write_bytes(desc.SerializeToString(deterministic=True))
 
 
@@ -132,7 +154,7 @@ def correct_types(program: Path, outputs: dict[str, NDArray[Any]]) -> None:
 @click.option(
     "--file", "files", multiple=True, callback=words.pairs, help="NAME=PATH: lies beside it."
 )
-@click.option("--told", default="{}", help="JSON: description, licence, data.")
+@click.option("--told", required=True, help="JSON: source, description, licence, data.")
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--samples", type=click.Path(path_type=Path), required=True)
 def main(
@@ -163,7 +185,8 @@ def main(
     correct_types(model, answers)
     for name, path in files.items():
         shutil.copyfile(path, out / name)
-    facts = {"source": source_of(program), **json.loads(told)}
+    facts = json.loads(told)
+    facts["source"] = source_of(program, facts["source"])
     (out / export.METADATA).write_text(json.dumps(facts), encoding="utf-8")
     export.save_samples(samples, tensors(given), tensors(answers), lod=offsets(given | answers))
 

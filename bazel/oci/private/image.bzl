@@ -118,6 +118,7 @@ def _oci_image_impl(ctx):
         inputs.append(described)
         layers.append(layer)
     args.add_all(ctx.attr.history, format_each = "--history=%s")
+    args.add_all(ctx.attr.titles, format_each = "--title=%s")
     for name, count in ctx.attr.chain_ids.items():
         args.add("--chain-id=%s=%s" % (name, count))
 
@@ -178,6 +179,10 @@ oci_image = rule(
         "tars": attr.label_list(
             doc = "Layers, the lowest first. They are neither sorted nor compressed anew.",
             allow_files = [".tar", ".tgz", ".tar.gz", ".tzst", ".tar.zst"],
+        ),
+        "titles": attr.string_list(
+            doc = "One text a layer: the folder in it that ORAS unpacks when it pulls the image, or nothing. " +
+                  "Layers that are not gzip have none, which ORAS would not unpack. Not in upstream's API.",
         ),
         "user": attr.string(doc = "USER or UID[:GID] that the program runs as."),
         "variant": attr.string(doc = "Variant of the architecture, like v8."),

@@ -269,6 +269,22 @@ def chain_ids(wanted: list[str], diff_ids: list[str]) -> dict[str, str]:
     return found
 
 
+def named_for_oras(layer: Json, title: str) -> Json:
+    """Annotations of a layer by which `oras pull` unpacks the folder that is in it.
+
+    ORAS leaves out layers without a title, and unpacks gzip alone.
+    """
+    if not title or layer["compression"] != "gzip":
+        return {}
+    return {
+        "annotations": {
+            "io.deis.oras.content.digest": layer["diff_id"],
+            "io.deis.oras.content.unpack": "true",
+            "org.opencontainers.image.title": title,
+        }
+    }
+
+
 def write_image(args: argparse.Namespace) -> None:
     layout = Layout(args.out)
     manifest, image = read_base(args.base, layout) if args.base else new_image(args)
@@ -284,6 +300,7 @@ def write_image(args: argparse.Namespace) -> None:
                 "size": layer["size"],
                 "digest": layer["digest"],
             }
+            | named_for_oras(layer, args.title[index] if args.title else "")
         )
         layout.link(layer["digest"], Path(path))
         image["rootfs"]["diff_ids"].append(layer["diff_id"])
@@ -356,6 +373,7 @@ def parser() -> argparse.ArgumentParser:
     image.add_argument("--base", type=Path)
     image.add_argument("--layer", nargs=2, action="append", default=[], metavar=("TAR", "JSON"))
     image.add_argument("--history", action="append", default=[])
+    image.add_argument("--title", action="append", default=[])
     image.add_argument("--chain-id", action="append", default=[], metavar="ANNOTATION=LAYERS")
     for name in ("os", "architecture", "variant", "user", "workdir", "stop-signal"):
         image.add_argument("--" + name, default="")

@@ -13,7 +13,7 @@ for l in "$r"/lib/*-linux-gnu; do break; done
 a=$0
 case $n in
   gcc | g++ | cpp | gcov) for p in "$r"/usr/bin/*-linux-gnu-"$n"-[0-9]*; do break; done ;;
-  cc1 | cc1plus | collect2 | lto1 | lto-wrapper) for p in "$r"/usr/lib/gcc*/*/*/"$n"; do a=$p; done ;;
+  cc1 | cc1plus | collect2 | lto1 | lto-wrapper) for p in "$r"/usr/lib*/gcc*/*/*/"$n"; do a=$p; done ;;
   ld) for p in "$r"/usr/bin/*-linux-gnu-ld.bfd; do a=$p; done ;;
   *) for p in "$r"/usr/bin/*-linux-gnu-"$n"; do a=$p; done ;;
 esac

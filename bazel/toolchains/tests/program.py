@@ -1,0 +1,1 @@
+"""A program, of whatever interpreter the toolchain has."""
