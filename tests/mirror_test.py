@@ -88,7 +88,7 @@ SDIST = sdist()
 DEB = deb("hello")
 DEB_SHA256 = hashlib.sha256(DEB).hexdigest()
 MACHINES = {
-    f"/pool/{name}.deb": deb(name) for name in ("salute_amd64", "salute_arm64", "wave_arm64")
+    f"/pool/{name}.deb": deb(name) for name in ("nod_amd64", "nod_arm64", "wave_arm64")
 }
 WHEEL = b"the bytes of greeting-1.0-py3-none-any.whl"
 WHEEL_SHA256 = hashlib.sha256(WHEEL).hexdigest()
@@ -181,8 +181,8 @@ class Workspace:
                 "sets": [set_],
             }
             for name, arch, pool, set_ in (
-                ("salute", "amd64", "/pool/salute_amd64.deb", "machine"),
-                ("salute", "arm64", "/pool/salute_arm64.deb", "machine:arm64"),
+                ("nod", "amd64", "/pool/nod_amd64.deb", "machine"),
+                ("nod", "arm64", "/pool/nod_arm64.deb", "machine:arm64"),
                 ("wave", "arm64", "/pool/wave_arm64.deb", "machine:arm64"),
             )
         ]
@@ -277,9 +277,9 @@ def test_packages_are_those_of_the_machine_that_is_built_for(
     mirror.files |= MACHINES
     arm64 = ("--platforms=//bazel/platforms:linux_arm64",)
     assert workspace.fetch("@debian//:machine", mirror.url).returncode == 0
-    assert mirror.asked == ["/pool/salute_amd64.deb"]
+    assert mirror.asked == ["/pool/nod_amd64.deb"]
     assert workspace.fetch("@debian//:machine", mirror.url, flags=arm64).returncode == 0
-    assert sorted(mirror.asked[1:]) == ["/pool/salute_arm64.deb", "/pool/wave_arm64.deb"]
+    assert sorted(mirror.asked[1:]) == ["/pool/nod_arm64.deb", "/pool/wave_arm64.deb"]
     # One that only the other machine has is there by the name of that, and else told of.
     assert workspace.fetch("@debian//arm64:wave", mirror.url).returncode == 0
     alone = workspace.fetch("@debian//:wave", mirror.url)
