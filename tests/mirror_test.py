@@ -87,9 +87,7 @@ def sdist() -> bytes:
 SDIST = sdist()
 DEB = deb("hello")
 DEB_SHA256 = hashlib.sha256(DEB).hexdigest()
-MACHINES = {
-    f"/pool/{name}.deb": deb(name) for name in ("nod_amd64", "nod_arm64", "wave_arm64")
-}
+MACHINES = {f"/pool/{name}.deb": deb(name) for name in ("nod_amd64", "nod_arm64", "wave_arm64")}
 WHEEL = b"the bytes of greeting-1.0-py3-none-any.whl"
 WHEEL_SHA256 = hashlib.sha256(WHEEL).hexdigest()
 POOL = "/pool/main/g/greeting/greeting_1.0_all.deb"

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from elftools.elf.elffile import ELFFile
@@ -41,6 +42,7 @@ def test_it_is_for_that_machine_and_names_no_place_of_a_build(arch: str) -> None
     with path.open("rb") as file:
         elf = ELFFile(file)
         assert elf.header["e_machine"] == MACHINES[arch]["elf"]
-        (interpreter,) = (s for s in elf.iter_segments() if s["p_type"] == "PT_INTERP")
+        segments: list[Any] = [*elf.iter_segments()]
+        (interpreter,) = (one for one in segments if one["p_type"] == "PT_INTERP")
         assert Path(interpreter.get_interp_name()).name == MACHINES[arch]["loader"]
     assert b"sandbox" not in path.read_bytes()
