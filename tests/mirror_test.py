@@ -162,6 +162,7 @@ class Workspace:
         package = {
             "name": "greeting",
             "version": "1.0",
+            "arch": "all",
             "suite": "test",
             "pool": POOL.removeprefix("/pool/"),
             "sha256": DEB_SHA256,

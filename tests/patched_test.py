@@ -43,6 +43,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         {
             "name": name,
             "version": "1.1" if name == "greeting" else "1.0",
+            "arch": "all",
             "suite": "test-security",
             "pool": pool.removeprefix("/pool/"),
             "sha256": hashlib.sha256(content).hexdigest(),

@@ -221,7 +221,8 @@ def _items(packages: list[Package], site: Site) -> list[fetch.Item]:
 def _locked_verifier(folder: Path, downloads: Path, site: Site) -> archive.Verifier:
     """gpgv and Debian's keys out of debian_lock.json, unpacked in `folder`."""
     lock = json.loads((_PROJECT / "debian_lock.json").read_bytes())
-    items = _items([p for p in lock["packages"] if p["name"] in VERIFIER], site)
+    here = [p for p in lock["packages"] if p["arch"] in ("all", "amd64")]
+    items = _items([p for p in here if p["name"] in VERIFIER], site)
 
     def done(_: fetch.Item, path: Path) -> None:
         unpack(path, folder)

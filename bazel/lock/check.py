@@ -103,7 +103,12 @@ def _debian(texts: Mapping[str, str]) -> list[str]:
     found = []
     if lock["spec_sha256"] != files.digest(texts[spec_name]):
         found.append(f"{spec_name} has changed since {lock_name} was made")
-    members: dict[str, set[str]] = {name: set() for name in spec.sets}
+    wanted_as = {
+        debian_lock.in_lock(name, arch): wanted
+        for name, wanted in spec.sets.items()
+        for arch in wanted.archs
+    }
+    members: dict[str, set[str]] = {name: set() for name in wanted_as}
     for entry in lock["packages"]:
         for name in entry["sets"]:
             if name in members:
@@ -112,7 +117,7 @@ def _debian(texts: Mapping[str, str]) -> list[str]:
                 found.append(f"{lock_name}: {entry['name']} is in set {name}, not of {spec_name}")
         if not entry["sets"]:
             found.append(f"{lock_name}: {entry['name']} is in no set")
-    for name, wanted in spec.sets.items():
+    for name, wanted in wanted_as.items():
         found += [
             f"{spec_name}: {package} of set {name} is not in {lock_name}"
             for package in wanted.packages
@@ -129,8 +134,12 @@ def _debian(texts: Mapping[str, str]) -> list[str]:
 def _security(texts: Mapping[str, str]) -> list[str]:
     lock_name, lock = security_lock.LOCK, json.loads(texts[security_lock.LOCK])
     spec = debian_lock.Spec.parse(texts[debian_lock.SPEC])
-    base = {e["name"]: e for e in json.loads(texts[debian_lock.LOCK])["packages"]}
-    sets = set(spec.security.sets if spec.security else ())
+    base = {debian_lock.key_of(e): e for e in json.loads(texts[debian_lock.LOCK])["packages"]}
+    sets = {
+        debian_lock.in_lock(name, arch)
+        for name in (spec.security.sets if spec.security else ())
+        for arch in spec.sets[name].archs
+    }
     found = []
     if lock["debian_sha256"] != files.digest(texts[debian_lock.LOCK]):
         found.append(
@@ -143,7 +152,7 @@ def _security(texts: Mapping[str, str]) -> list[str]:
         name, old = entry["name"], entry["replaces"]
         if not entry["sets"] or set(entry["sets"]) - sets:
             found.append(f"{lock_name}: {name} is in sets that take no security updates")
-        if old != base.get(name, {}).get("version", ""):
+        if old != base.get(debian_lock.key_of(entry), {}).get("version", ""):
             found.append(f"{lock_name}: {name} replaces {old}, which {debian_lock.LOCK} lacks")
         elif old and version.compare(old, entry["version"]) > 0:
             found.append(f"{lock_name}: {name} {entry['version']} is older than {old}")
@@ -196,13 +205,14 @@ def _wheels(texts: Mapping[str, str], folder: str) -> list[str]:
             found.append(
                 f"{name} is {entry['version']} in {wheels_name}, {pin.version} in the lock"
             )
-        if entry["sha256"] not in pin.hashes:
-            found.append(f"{wheels_name}: the sha256 of {name} is not in {lock_name}")
-        if not pypi_lock.fits(entry["file"], name, pin.version):
-            found.append(f"{wheels_name}: {entry['file']} is no wheel of {name} that fits")
-        for other in entry["requires"]:
-            if other not in entries:
-                found.append(f"{wheels_name}: {name} requires {other}, which is not there")
+        for machine, told in pypi_lock.of_machines(entry).items():
+            if not _HASH.match(told["sha256"]) or told["sha256"] not in pin.hashes:
+                found.append(f"{wheels_name}: the sha256 of {name} is not in {lock_name}")
+            if not pypi_lock.fits(told["file"], name, pin.version, machine):
+                found.append(f"{wheels_name}: {told['file']} is no wheel of {name} that fits")
+            for other in told["requires"]:
+                if other not in entries:
+                    found.append(f"{wheels_name}: {name} requires {other}, which is not there")
     return found + _form(wheels_name, texts[wheels_name], wheels["wheels"])
 
 
@@ -233,7 +243,7 @@ def _npm(lock_name: str, text: str, wanted: Mapping[str, str]) -> list[str]:
 
 
 def _form(lock_name: str, text: str, entries: list[Mapping[str, Any]]) -> list[str]:
-    names = [entry["name"] for entry in entries]
+    names = [(entry["name"], entry.get("arch", "")) for entry in entries]
     found = [
         f"{lock_name}: the sha256 of {entry['name']} is not 64 hexadecimal digits"
         for entry in entries

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bazel.lock import launcher_lock, pypi_lock
+from bazel.lock import debian_lock, launcher_lock, pypi_lock
 
 Entries = Mapping[str, Mapping[str, Any]]
 
@@ -44,17 +44,25 @@ def _new(entry: Mapping[str, Any]) -> str:
 def _change(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     if before["version"] != after["version"]:
         return f"{before['version']} -> {after['version']}"
-    fields = [key for key in after if before.get(key) != after[key]]
+    fields = [key for key in {**after, **before} if before.get(key) != after.get(key)]
     return f"{after['version']}: " + ", ".join(_field(key, before, after) for key in fields)
 
 
 def _field(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    old, new = before.get(key), after[key]
+    old, new = before.get(key), after.get(key)
+    if new is None:  # a wheel for another machine
+        return f"no {key} any more"
     if isinstance(new, list) and isinstance(old, list):
         moves = [f"+{item}" for item in new if item not in old]
         moves += [f"-{item}" for item in old if item not in new]
         return f"{key} {' '.join(moves)}"
     return f"{key} {old} -> {new}" if key == "file" else f"new {key}"
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    """What tells an entry from the others; Debian's are there for each machine."""
+    arch = entry.get("arch", debian_lock.ARCH)
+    return str(entry["name"]) if arch in (debian_lock.ARCH, "all") else f"{entry['name']}:{arch}"
 
 
 def _entries(file: str, text: str) -> Entries:
@@ -67,6 +75,6 @@ def _entries(file: str, text: str) -> Entries:
             }
         lock = json.loads(text)
         groups = [group for group in lock.values() if isinstance(group, list)]
-        return {entry["name"]: entry for group in groups for entry in group}
+        return {_name(entry): entry for group in groups for entry in group}
     except (pypi_lock.PyPIError, ValueError, KeyError, TypeError, AttributeError):
         return {}

@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -178,21 +177,25 @@ def _update_debian(
             f"{debian_lock.SPEC} has changed since {debian_lock.LOCK} was made. Renew both locks "
             "of Debian: `./bazelw run //:lock -- debian`."
         )
-    updates: Sequence[archive.Package] = ()
+    updates: debian_lock.Archive = dict.fromkeys(main, ())
     if spec.security:
         mirrors, channel = here.debian_security_mirrors, spec.security.channel
         try:
-            updates = security.fetch(mirrors, channel, verifier, _report).packages
+            updates = {
+                arch: security.fetch(mirrors, channel, verifier, _report, arch).packages
+                for arch in main
+            }
         except archive.ArchiveError as error:
             raise Problem(
                 f"{debian_lock.SPEC}, security: {error} Where there is none, delete `security:` "
                 f"from {debian_lock.SPEC}."
             ) from error
+    known = [package for there in (*main.values(), *updates.values()) for package in there]
     if not spec.security and not own:
-        return texts, [*main]
+        return texts, known
     old, today = files.read(workspace / security_lock.LOCK), datetime.now(UTC).date().isoformat()
     texts[security_lock.LOCK] = security_lock.update(spec, base, main, updates, old, today, _report)
-    return texts, [*main, *updates]
+    return texts, known
 
 
 def _report(line: str) -> None:

@@ -303,6 +303,30 @@ def test_locks_hold_what_repositories_need(run: Run, workspace: Path) -> None:
     assert pypi_lock.spec_digest(locks[pypi_lock.LOCK]) == files.digest(REQUIREMENTS)
 
 
+def test_wheels_of_other_machines_stand_beside_the_first_ones(
+    run: Run, site: Site, workspace: Path
+) -> None:
+    (workspace / pypi_lock.SPEC).write_text("web[fast]\nonly\nmarked\n")
+    site.add(wheel("only", "1.0", "cp311-cp311-manylinux_2_17_x86_64"))
+    site.add(wheel("marked", "1.0", requires=["core; platform_machine == 'aarch64'"]))
+    file, body = wheel("speed", "2.0", "cp311-cp311-manylinux_2_28_aarch64", requires=["core"])
+    site.add((file, body))
+    site.add(wheel("speed", "2.0", "cp311-cp311-manylinux_2_38_aarch64"))
+    assert run("debian", "pypi") == 0
+    told = {w["name"]: w for w in json.loads(read(workspace)[pypi_lock.WHEELS])["wheels"]}
+    assert told["speed"]["file"] == "speed-2.0-cp311-cp311-manylinux_2_36_x86_64.whl"
+    assert told["speed"]["requires"] == []
+    sha256 = hashlib.sha256(body).hexdigest()
+    assert told["speed"]["arm64"] == {"file": file, "sha256": sha256, "requires": ["core"]}
+    assert told["marked"]["arm64"] == {"requires": ["core"]}
+    assert not any("arm64" in told[name] for name in ("core", "only", "plain_source", "web"))
+    assert pypi_lock.of_machines(told["marked"])["arm64"]["file"] == "marked-1.0-py3-none-any.whl"
+    assert check.problems(workspace) == []
+    edit(workspace / pypi_lock.WHEELS, "_2_28_aarch64", "_2_38_aarch64")
+    problem = "wheels_lock.json: speed-2.0-cp311-cp311-manylinux_2_38_aarch64.whl is no wheel"
+    assert any(line.startswith(problem) for line in check.problems(workspace))
+
+
 def test_what_is_resolved_apart_moves_nothing_else(run: Run, site: Site, workspace: Path) -> None:
     site.add(wheel("core", "0.9"))
     (workspace / pypi_lock.APART[0] / pypi_lock.SPEC).write_text("core<1\n")

@@ -1,5 +1,6 @@
 """Tests of what `//:lock` does without a network: specs, requirements, diffs."""
 
+import hashlib
 import json
 import sys
 
@@ -7,7 +8,16 @@ import pytest
 
 from bazel.debian.archive import archive
 from bazel.launcher import newest
-from bazel.lock import debian_lock, diff, files, launcher_lock, lock, npm_lock, pypi_lock
+from bazel.lock import (
+    debian_lock,
+    diff,
+    files,
+    launcher_lock,
+    lock,
+    npm_lock,
+    pypi_lock,
+    security_lock,
+)
 from bazel.site.messages import Problem
 
 SPEC = """\
@@ -28,7 +38,11 @@ sets:
     ("old", "new", "says"),
     [
         ("version: 1", "version: 2", "version is 2"),
-        ("archs: [amd64]", "archs: [arm64]", "only [amd64]"),
+        ("archs: [amd64]", "archs: [amd64, s390x]", "archs has s390x; supported are amd64, arm64"),
+        ("archs: [amd64]", "archs: [arm64]", "set one is for amd64, which archs does not have"),
+        ("archs: [amd64]", "archs: amd64", "archs is not a list of architectures"),
+        ("exclude: [app]", "archs: [arm64]", "set two is for arm64, which archs does not have"),
+        ("  one:", "  one:arm64:", "set one:arm64 has a colon in its name"),
         ("exclude: [app]", "omit: [app]", "set two has an unknown key omit"),
         ("packages: [libtls]", "packages: libtls", "sets.one.packages is not a list"),
         ("sources:", "source:", "'sources' is missing"),
@@ -44,6 +58,107 @@ def test_damaged_spec(old: str, new: str, says: str) -> None:
     with pytest.raises(archive.ArchiveError) as error:
         debian_lock.Spec.parse(SPEC.replace(old, new))
     assert says in str(error.value)
+
+
+MACHINES_SPEC = """\
+version: 1
+sources:
+  - channel: test main
+archs: [amd64, arm64]
+security:
+  channel: test-security main
+  sets: [image]
+sets:
+  image:
+    archs: [amd64, arm64]
+    packages: [app]
+  tools:
+    packages: [tool]
+"""
+
+
+def package(
+    name: str, arch: str, depends: str = "", version: str = "1", suite: str = "test"
+) -> archive.Package:
+    return archive.Package(
+        *(name, version, arch, suite, f"{name}_{version}_{arch}.deb"),
+        sha256=hashlib.sha256(f"{name} {version} {arch}".encode()).hexdigest(),
+        size=1,
+        priority="optional",
+        depends=depends,
+        provides="",
+        conflicts="",
+        source=(name, version),
+    )
+
+
+# Needs other packages on the one machine than on the other, and data that both share.
+ON_TWO_MACHINES = {
+    "amd64": [
+        *(package("app", "amd64", "data, simd"), package("data", "all")),
+        *(package("simd", "amd64"), package("tool", "amd64", "data")),
+    ],
+    "arm64": [package("app", "arm64", "data"), package("data", "all")],
+}
+
+
+def entries(text: str) -> list[tuple[str, ...]]:
+    return [(e["name"], e["arch"], *e["sets"]) for e in json.loads(text)["packages"]]
+
+
+def test_a_set_is_resolved_for_each_of_its_machines() -> None:
+    spec = debian_lock.Spec.parse(MACHINES_SPEC)
+    text = debian_lock.update(MACHINES_SPEC, spec, ON_TWO_MACHINES, print)
+    assert entries(text) == [
+        ("app", "amd64", "image"),
+        ("app", "arm64", "image:arm64"),
+        ("data", "all", "image", "image:arm64", "tools"),
+        ("simd", "amd64", "image"),
+        ("tool", "amd64", "tools"),
+    ]
+    assert diff.lines("l", "", text)[1:] == [
+        *("  + app 1", "  + app:arm64 1", "  + data 1", "  + simd 1", "  + tool 1")
+    ]
+
+
+def test_what_a_machine_lacks_is_told_with_it() -> None:
+    spec = debian_lock.Spec.parse(MACHINES_SPEC)
+    lacks = {**ON_TWO_MACHINES, "arm64": [package("app", "arm64", "data")]}
+    with pytest.raises(archive.ArchiveError, match=r"set image:arm64: app .* needs data"):
+        debian_lock.update(MACHINES_SPEC, spec, lacks, print)
+
+
+def test_machines_that_share_a_package_in_two_versions_are_refused() -> None:
+    spec = debian_lock.Spec.parse(MACHINES_SPEC)
+    newer = [package("app", "arm64", "data"), package("data", "all", version="2")]
+    with pytest.raises(archive.ArchiveError, match=r"data, .* is 2 for arm64, and 1 .*updated"):
+        debian_lock.update(MACHINES_SPEC, spec, {**ON_TWO_MACHINES, "arm64": newer}, print)
+
+
+def secured(updates: debian_lock.Archive) -> list[tuple[str, ...]]:
+    spec = debian_lock.Spec.parse(MACHINES_SPEC)
+    base = debian_lock.update(MACHINES_SPEC, spec, ON_TWO_MACHINES, print)
+    text = security_lock.update(spec, base, ON_TWO_MACHINES, updates, "", "2026-01-01", print)
+    assert all(e["replaces"] == "1" for e in json.loads(text)["packages"])
+    return entries(text)
+
+
+def test_updates_are_taken_for_each_machine() -> None:
+    app = {
+        arch: [package("app", arch, "data", "2", "test-security")] for arch in ("amd64", "arm64")
+    }
+    assert secured(app) == [("app", "amd64", "image"), ("app", "arm64", "image:arm64")]
+
+
+def test_what_machines_share_is_updated_for_all_or_none(capsys: pytest.CaptureFixture[str]) -> None:
+    data = package("data", "all", version="2", suite="test-security")
+    assert secured({"amd64": [data], "arm64": [data]}) == [("data", "all", "image", "image:arm64")]
+    app = package("app", "amd64", "data", "2", "test-security")
+    assert secured({"amd64": [app], "arm64": []}) == []
+    assert (
+        "note: app is held back: the suites have its packages in different versions (app 2, app 1)"
+        in (capsys.readouterr().out)
+    )
 
 
 def test_damaged_requirements() -> None:

@@ -4,9 +4,10 @@ Folders of APART have a requirements.in of their own, resolved apart: what a sec
 line of Paddle, a benchmark's peers or a test's clients require moves no version of the first.
 
 pip-tools pins versions and hashes; then pip says which wheel of each pin it would install on what
-we build and ship for (target.py), and what that wheel requires. Nothing is built, and no code of a
-package runs: requirements.in is met by wheels alone, and sdists.in names what is taken as it
-stands: an sdist, else a wheel for any machine.
+we build and ship for (target.py), and what that wheel requires. A wheel for one machine gets those
+for the others beside it, where the index has them. Nothing is built, and no code of a package runs:
+requirements.in is met by wheels alone, and sdists.in names what is taken as it stands: an sdist,
+else a wheel for any machine.
 """
 
 from __future__ import annotations
@@ -120,11 +121,11 @@ def parse_sdists(text: str) -> dict[str, str]:
     return versions
 
 
-def fits(file: str, name: str, version: str) -> bool:
+def fits(file: str, name: str, version: str, machine: str = target.BASE) -> bool:
     """Says whether a file is a wheel of this version that runs on what we ship."""
     has, number, _, has_tags = parse_wheel_filename(file)
     same = normalize(has) == name and number == Version(version)
-    return same and bool(has_tags & target.supported_tags())
+    return same and bool(has_tags & target.supported_tags(machine))
 
 
 def stands(file: str, name: str, version: str) -> bool:
@@ -173,7 +174,7 @@ def update_requirements(
         if done.returncode:
             _refuse_unreachable(index, done.stderr)
             raise PyPIError(
-                f"{spec} has no solution in wheels for {target.WORDS} "
+                f"{spec} has no solution in wheels for {target.words(target.BASE)} "
                 f"(sdists are not taken). Change {spec}, or if a pin of the lock stands in the "
                 "way run `./bazelw run //:lock -- --upgrade`. pip-compile says:\n"
                 + _last_lines(done.stderr)
@@ -198,15 +199,10 @@ def update_wheels(lock_text: str, sdists_text: str, index: str, report: archive.
             f"of {SPEC} with all that requires it, and run `./bazelw run //:lock` again."
         )
     report(f"choosing wheels for {len(pins)} requirements")
-    wheels = _choose(pins, index, hashes=False)
-    # pip read only the index and metadata. Where it took a wheel that came after
-    # the hashes were locked, let it choose again among those locked.
-    newer = {name: pins[name] for name in pins if wheels[name].sha256 not in pins[name].hashes}
-    if newer:
-        wheels.update(_choose(newer, index, hashes=True))
-    requires = required(pins, {name: wheel.requires_dist for name, wheel in wheels.items()})
-    entries: list[dict[str, object]] = [
-        {
+    wheels = _choose_locked(pins, index, target.BASE)
+    requires = required(pins, _requires_dist(wheels), target.BASE)
+    own: dict[str, dict[str, object]] = {
+        name: {
             "name": name,
             "version": pins[name].version,
             "file": wheels[name].file,
@@ -214,7 +210,11 @@ def update_wheels(lock_text: str, sdists_text: str, index: str, report: archive.
             "requires": requires[name],
         }
         for name in sorted(pins)
-    ]
+    }
+    for machine in target.OTHERS:
+        for name, differs in _elsewhere(pins, wheels, requires, index, machine).items():
+            own[name][machine] = differs
+    entries = [*own.values()]
     entries += _find_sdists(sdists, index, report) if sdists else []
     entries.sort(key=lambda entry: str(entry["name"]))
     head = {
@@ -222,6 +222,62 @@ def update_wheels(lock_text: str, sdists_text: str, index: str, report: archive.
         "sdists_sha256": files.digest(sdists_text),
     }
     return files.to_text(head, "wheels", entries)
+
+
+def _elsewhere(
+    pins: Mapping[str, Pin],
+    base: Mapping[str, Wheel],
+    requires: Mapping[str, list[str]],
+    index: str,
+    machine: str,
+) -> dict[str, dict[str, object]]:
+    """What another machine takes in place of fields of an entry.
+
+    What has no wheel for it gets nothing, and is of the first machine alone.
+    """
+    bound = {name: pin for name, pin in pins.items() if not for_any_machine(base[name].file)}
+    wheels = _choose_locked(_find_wheels(bound, index, machine), index, machine)
+    told = required(pins, _requires_dist({**base, **wheels}), machine)
+    found: dict[str, dict[str, object]] = {
+        name: {"file": wheel.file, "sha256": wheel.sha256} for name, wheel in wheels.items()
+    }
+    for name in pins:
+        if told[name] != requires[name] and (name in found or name not in bound):
+            found.setdefault(name, {})["requires"] = told[name]
+    return found
+
+
+def for_any_machine(file: str) -> bool:
+    """Whether a file of the lock is the same for all machines."""
+    return file.endswith(("-any.whl", ".tar.gz"))
+
+
+def of_machines(entry: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """An entry of wheels_lock.json as each machine has it, the first one's first."""
+    others = [machine for machine in target.OTHERS if machine in entry]
+    return {target.BASE: entry, **{machine: {**entry, **entry[machine]} for machine in others}}
+
+
+def _requires_dist(wheels: Mapping[str, Wheel]) -> dict[str, Sequence[str]]:
+    return {name: wheel.requires_dist for name, wheel in wheels.items()}
+
+
+def _find_wheels(pins: Mapping[str, Pin], index: str, machine: str) -> dict[str, Pin]:
+    """Of pins those that have a wheel for a machine on the index: pip fails if one has none."""
+    if not pins:
+        return {}
+    asked = {f"{name.replace('_', '-')}=={pin.version}": name for name, pin in pins.items()}
+    command = [sys.executable, "-P", str(Path(__file__).with_name("find_wheels.py"))]
+    done = subprocess.run(
+        [*command, machine, *asked], env=_environment(index), capture_output=True, text=True
+    )
+    if done.returncode:
+        _refuse_unreachable(index, done.stderr)
+        raise PyPIError(
+            f"the index {archive.shown(index)} does not say which wheels it has for "
+            f"{target.words(machine)}:\n" + _last_lines(done.stderr)
+        )
+    return {asked[pin]: pins[asked[pin]] for pin in json.loads(done.stdout)}
 
 
 def _find_sdists(
@@ -246,8 +302,21 @@ def _find_sdists(
     ]
 
 
-def _choose(pins: Mapping[str, Pin], index: str, hashes: bool) -> dict[str, Wheel]:
+def _choose_locked(pins: Mapping[str, Pin], index: str, machine: str) -> dict[str, Wheel]:
+    """Asks pip which wheels it would install, of those whose hashes are locked."""
+    wheels = _choose(pins, index, machine, hashes=False)
+    # pip read only the index and metadata. Where it took a wheel that came after
+    # the hashes were locked, let it choose again among those locked.
+    newer = {name: pins[name] for name in pins if wheels[name].sha256 not in pins[name].hashes}
+    if newer:
+        wheels.update(_choose(newer, index, machine, hashes=True))
+    return wheels
+
+
+def _choose(pins: Mapping[str, Pin], index: str, machine: str, *, hashes: bool) -> dict[str, Wheel]:
     """Asks pip which wheels it would install."""
+    if not pins:
+        return {}
     with tempfile.TemporaryDirectory(prefix="paddle_images-") as directory:
         requirements, answer = Path(directory, "requirements.txt"), Path(directory, "report.json")
         requirements.write_text("".join(_line(pin, hashes) for pin in pins.values()))
@@ -256,14 +325,14 @@ def _choose(pins: Mapping[str, Pin], index: str, hashes: bool) -> dict[str, Whee
         command += ["--target", f"{directory}/target", "--report", str(answer)]
         command += ["--implementation=cp", f"--abi={target.ABI}"]
         command += ["--python-version", PYTHON_VERSION]
-        command += [f"--platform={platform}" for platform in target.PLATFORMS]
+        command += [f"--platform={platform}" for platform in target.platforms(machine)]
         command += ["--require-hashes"] if hashes else []
         command += ["--requirement", str(requirements)]
         done = subprocess.run(command, env=_environment(index), capture_output=True, text=True)
         if done.returncode:
             _refuse_unreachable(index, done.stderr)
             raise PyPIError(
-                f"a requirement of {LOCK} has no usable wheel for {target.WORDS} "
+                f"a requirement of {LOCK} has no usable wheel for {target.words(machine)} "
                 f"(sdists are not taken). Change {SPEC} and run `./bazelw run //:lock` "
                 "again. pip says:\n" + _last_lines(done.stderr)
             )
@@ -284,9 +353,11 @@ def _wheel(install: Mapping[str, Any]) -> tuple[str, Wheel]:
 
 
 def required(
-    pins: Mapping[str, Pin], requires_dist: Mapping[str, Iterable[str]]
+    pins: Mapping[str, Pin],
+    requires_dist: Mapping[str, Iterable[str]],
+    machine: str = target.BASE,
 ) -> dict[str, list[str]]:
-    """Returns what each pin directly requires here, markers and extras evaluated."""
+    """Returns what each pin directly requires on a machine, markers and extras evaluated."""
     extras = {name: set(pin.extras) for name, pin in pins.items()}
     found: dict[str, set[str]] = {name: set() for name in pins}
     changed = True
@@ -294,7 +365,7 @@ def required(
         changed = False
         for name in pins:
             for requirement in map(Requirement, requires_dist[name]):
-                if not _applies(requirement, extras[name]):
+                if not _applies(requirement, extras[name], machine):
                     continue
                 other = normalize(requirement.name)
                 if other not in pins or not requirement.specifier.contains(
@@ -312,10 +383,10 @@ def required(
     return {name: sorted(others - {name}) for name, others in found.items()}
 
 
-def _applies(requirement: Requirement, extras: Iterable[str]) -> bool:
+def _applies(requirement: Requirement, extras: Iterable[str], machine: str) -> bool:
     marker = requirement.marker
     return marker is None or any(
-        marker.evaluate({**target.MARKERS, "extra": extra}) for extra in ("", *extras)
+        marker.evaluate({**target.markers(machine), "extra": extra}) for extra in ("", *extras)
     )
 
 

@@ -6,13 +6,14 @@ the one of the same name in the base lock (`replaces`), or besides, where an upd
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bazel.debian.archive import archive, resolve
+from bazel.debian.archive import archive
 from bazel.lock import debian_lock, files
-from bazel.lock.debian_lock import Spec
+from bazel.lock.debian_lock import Archive, Key, Spec, key, key_of
 
 LOCK = "security_lock.json"
 
@@ -22,8 +23,8 @@ Entry = Mapping[str, Any]
 def update(
     spec: Spec,
     debian_text: str,
-    main: Sequence[archive.Package],
-    updates: Sequence[archive.Package],
+    main: Archive,
+    updates: Archive,
     old: str,
     today: str,
     report: archive.Report,
@@ -63,23 +64,24 @@ def read(text: str) -> Mapping[str, Any]:
 def _entries(
     spec: Spec,
     locked: Iterable[Entry],
-    main: Sequence[archive.Package],
-    updates: Sequence[archive.Package],
+    main: Archive,
+    updates: Archive,
     report: archive.Report,
 ) -> list[dict[str, object]]:
     if not spec.security:
         return []
     sets = {name: spec.sets[name] for name in spec.security.sets}
-    base = {entry["name"]: entry for entry in locked}
+    base = {key_of(entry): entry for entry in locked}
+    new = {package for there in updates.values() for package in there}
     chosen, members = _resolve(sets, main, updates, report)
     found: list[dict[str, object]] = []
-    for name, package in chosen.items():
-        entry = base.get(name, {"version": "", "sets": []})
-        if package.version == entry["version"] and set(members[name]) <= set(entry["sets"]):
+    for named, package in chosen.items():
+        entry = base.get(named, {"version": "", "sets": []})
+        if package.version == entry["version"] and set(members[named]) <= set(entry["sets"]):
             continue
-        if entry["version"] not in ("", package.version) and package not in updates:
+        if entry["version"] not in ("", package.version) and package not in new:
             raise archive.ArchiveError(
-                f"{debian_lock.LOCK} has {name} {entry['version']}, and the mirror "
+                f"{debian_lock.LOCK} has {package.name} {entry['version']}, and the mirror "
                 f"{package.version}. Take that first: `./bazelw run //:lock -- debian`."
             )
         found.append(
@@ -87,7 +89,7 @@ def _entries(
                 **package.lock_entry(),
                 "source": package.source[0],
                 "replaces": entry["version"],
-                "sets": members[name],
+                "sets": members[named],
             }
         )
     return found
@@ -95,31 +97,38 @@ def _entries(
 
 def _resolve(
     sets: Mapping[str, debian_lock.PackageSet],
-    main: Sequence[archive.Package],
-    updates: Sequence[archive.Package],
+    main: Archive,
+    updates: Archive,
     report: archive.Report,
-) -> tuple[dict[str, archive.Package], dict[str, list[str]]]:
+) -> tuple[dict[Key, archive.Package], dict[Key, list[str]]]:
     """The sets from both suites; of a source either all packages are updates, or none.
 
     One source's packages are built and tested with each other, and only what is
-    between different ones is said in their dependencies.
+    between different ones is said in their dependencies. That holds over all machines
+    together: what they share is of one version.
     """
     while True:
-        chosen, members = debian_lock.closures(resolve.Index([*main, *updates]), sets, report)
+        chosen, members = debian_lock.closures(
+            {arch: [*main[arch], *updates[arch]] for arch in main}, sets, report
+        )
         versions: dict[str, set[str]] = {}
         for package in chosen.values():
             versions.setdefault(package.source[0], set()).add(package.source[1])
         split = {
             package.source[0]
-            for package in updates
-            if chosen.get(package.name) is package and len(versions[package.source[0]]) > 1
+            for package in itertools.chain.from_iterable(updates.values())
+            if chosen.get(key(package)) == package and len(versions[package.source[0]]) > 1
         }
         if not split:
             return chosen, members
         for source in sorted(split):
-            names = [f"{p.name} {p.version}" for p in chosen.values() if p.source[0] == source]
+            parts = [p for p in chosen.values() if p.source[0] == source]
+            names = dict.fromkeys(f"{p.name} {p.version}" for p in parts)
             report(
                 f"note: {source} is held back: the suites have its packages in different versions "
                 f"({', '.join(names)})"
             )
-        updates = [package for package in updates if package.source[0] not in split]
+        updates = {
+            arch: [package for package in there if package.source[0] not in split]
+            for arch, there in updates.items()
+        }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bazel.debian.archive import archive
-from bazel.lock import advisories, security_lock
+from bazel.lock import advisories, debian_lock, security_lock
 from bazel.lock.security_lock import Entry
 from bazel.site.messages import Problem
 
@@ -69,18 +69,22 @@ def changes(
     before: Iterable[Entry], after: Iterable[Entry], known: Iterable[archive.Package]
 ) -> list[Change]:
     """What is new in the overlay, by source and name; `known` tells the versions of sources."""
-    had = {entry["name"]: entry["version"] for entry in before}
+    had = {debian_lock.key_of(entry): entry["version"] for entry in before}
     sources = {(package.name, package.version): package.source[1] for package in known}
-    found = []
+    sets: dict[tuple[str, str, str, str], set[str]] = {}
     for entry in after:
-        name: str = entry["name"]
-        new: str = entry["version"]
-        old: str = had.get(name) or entry["replaces"]
-        if old != new:
-            of_source = sources.get((name, old), old), sources.get((name, new), new)
-            change = Change(name, frozenset(entry["sets"]), entry["source"], (old, new), of_source)
-            found.append(change)
-    return sorted(found, key=lambda change: (change.source, change.name))
+        old: str = had.get(debian_lock.key_of(entry)) or entry["replaces"]
+        if old != entry["version"]:
+            # What is the same for several machines is told once.
+            same = sets.setdefault((entry["source"], entry["name"], old, entry["version"]), set())
+            same.update(name.partition(":")[0] for name in entry["sets"])
+    return [
+        Change(
+            *(name, frozenset(sets[source, name, old, new]), source, (old, new)),
+            (sources.get((name, old), old), sources.get((name, new), new)),
+        )
+        for source, name, old, new in sorted(sets)
+    ]
 
 
 def lines(

@@ -23,7 +23,8 @@ on the header alone, `@paddle//:headers`.
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_test")
 load("@rules_python//python:defs.bzl", "py_test")
-load("//bazel/platforms:paddle.bzl", "ENGINE_LIBRARIES", "PADDLE_LINES", "line_target")
+load("//bazel/platforms:paddle.bzl", "ENGINE_LIBRARIES", "PADDLE_LINES", "line_target", "sdk_of")
+load("//bazel/platforms:table.bzl", "MACHINES")
 
 # libpaddle.so exports private copies of protobuf, OpenSSL, zlib, gflags, glog and
 # more, without versions: the first definition that the loader meets wins, so any
@@ -44,7 +45,13 @@ _HEADERS = Label("@paddle//:headers")
 _RUNTIMES = {line: Label("@paddle%s//:runtime" % it.suffix) for line, it in PADDLE_LINES.items()}
 
 def _rpath(name, line):
-    sdk = _RUNTIMES[line].repo_name
+    """Flags by which a program finds the engine of a line, for the machine that is built for."""
+    return select({
+        Label("@platforms//cpu:" + MACHINES[machine]["cpu"]): _rpath_to(name, Label("@%s//:runtime" % sdk_of(line, machine)).repo_name)
+        for machine in PADDLE_LINES[line].runtime
+    })
+
+def _rpath_to(name, sdk):
     up = "/".join([".."] * (1 + len((native.package_name() + "/" + name).strip("/").split("/")[:-1])))
     roots = [
         # In an image: bin/PROGRAM, paddle/base, paddle/libs, lib.

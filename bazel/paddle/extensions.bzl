@@ -12,11 +12,15 @@ program needs beside it, `@paddle//:defs.bzl` has the rules for programs.
 `@paddle3` is the same of the next line: what each has stands in
 //bazel/platforms:paddle.bzl. `@paddle_gpu` has the same of the wheel for GPUs,
 which has the version of `@paddle`. A program runs with any of them.
+
+Where another machine is built for, all of this is of the wheel for that machine:
+`@paddle_arm64` has it, to which `@paddle` leads.
 """
 
 load("//bazel:modules.bzl", "own_tags_of")
 load("//bazel/paddle/private:repositories.bzl", "sdk_repository")
-load("//bazel/platforms:paddle.bzl", "PADDLE_LINES")
+load("//bazel/platforms:paddle.bzl", "PADDLE_LINES", "sdk_of")
+load("//bazel/platforms:table.bzl", "MACHINES")
 
 _lock = tag_class(
     doc = "The lock that a line's wheels come from; paddle_images' own alone.",
@@ -38,20 +42,28 @@ def _line(tag, lock):
     if not paddle.startswith(tag.line + "."):
         fail("%s has paddlepaddle %s, whose libpaddle.so is the engine of line %s. Mend %s and run `./bazelw run //:lock`." %
              (tag.wheels, paddle or "not", tag.line, spec))
-    sdk_repository(
-        name = "paddle" + line.suffix,
-        distribution = "paddlepaddle",
-        runtime = line.runtime,
-        stripped = line.stripped,
-        version = paddle,
-        versions = {
-            "CUDA": ".".join(versions.get("nvidia_cuda_runtime_cu11", "0.0").split(".")[:2]),
-            "CUDNN": versions.get("nvidia_cudnn_cu11", "0"),
-            "NCCL": versions.get("nvidia_nccl_cu11", "0"),
-            "PADDLE": paddle,
-        } if line.gpu else {"PADDLE": paddle},
-        wheel = "@%s//:BUILD.bazel" % line.wheel,
-    )
+    others = {
+        "@platforms//cpu:" + MACHINES[machine]["cpu"]: "@" + sdk_of(tag.line, machine)
+        for machine in line.runtime
+        if machine != "amd64"
+    }
+    for machine, runtime in line.runtime.items():
+        own = machine == "amd64"
+        sdk_repository(
+            name = sdk_of(tag.line, machine),
+            distribution = "paddlepaddle",
+            others = others if own else {},
+            runtime = runtime,
+            stripped = [path for path in line.stripped if path in runtime],
+            version = paddle,
+            versions = {
+                "CUDA": ".".join(versions.get("nvidia_cuda_runtime_cu11", "0.0").split(".")[:2]),
+                "CUDNN": versions.get("nvidia_cudnn_cu11", "0"),
+                "NCCL": versions.get("nvidia_nccl_cu11", "0"),
+                "PADDLE": paddle,
+            } if line.gpu and own else {"PADDLE": paddle},
+            wheel = "@%s//:BUILD.bazel" % (line.wheel + ("" if own else "_" + machine)),
+        )
     if not line.gpu:
         return
 
@@ -64,7 +76,7 @@ def _line(tag, lock):
         name = "paddle%s_gpu" % line.suffix,
         distribution = "paddlepaddle_gpu",
         gpu_code = line.gpu.code,
-        runtime = line.runtime + line.gpu.runtime,
+        runtime = line.runtime["amd64"] + line.gpu.runtime,
         stripped = line.stripped,
         training = line.gpu.training,
         version = gpu,

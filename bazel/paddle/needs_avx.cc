@@ -4,6 +4,8 @@
 // would end the program with signal 4 before main, and no word. What is in
 // .preinit_array runs before the initialisers of every library.
 
+#if defined(__x86_64__)
+
 #include <unistd.h>
 
 namespace {
@@ -23,3 +25,5 @@ void NeedAvx() {
 [[gnu::section(".preinit_array"), gnu::used]] void (*need_avx)() = NeedAvx;
 
 }  // namespace
+
+#endif  // __x86_64__

@@ -8,17 +8,25 @@ PADDLE_LINES = {
     "2": struct(
         # What names end with: of targets that there is one of for each line, and of the SDK.
         suffix = "",
-        # The repository of the unpacked wheel.
+        # The repository of the unpacked wheel for amd64; that for another machine is NAME_MACHINE.
         wheel = "pypi_paddlepaddle",
-        # What a predictor needs, by its path in the wheel's paddle/; the rest is for training or for
-        # other devices. libmklml_intel is dlopened, so no linker would miss it.
-        runtime = [
-            "base/libpaddle.so",
-            "libs/libcommon.so",
-            "libs/libdnnl.so.3",
-            "libs/libiomp5.so",
-            "libs/libmklml_intel.so",
-        ],
+        # Of each machine that there is a wheel for what a predictor needs, by its path in the wheel's
+        # paddle/; the rest is for training or for other devices.
+        runtime = {
+            "amd64": [
+                "base/libpaddle.so",
+                "libs/libcommon.so",
+                "libs/libdnnl.so.3",
+                "libs/libiomp5.so",
+                "libs/libmklml_intel.so",  # is dlopened, so no linker would miss it
+            ],
+            # OpenBLAS is in libpaddle.so, oneDNN nowhere.
+            "arm64": [
+                "base/libpaddle.so",
+                "libs/libcommon.so",
+                "libs/libpir.so",
+            ],
+        },
         # Libraries that a build action strips of symbols that no loader reads.
         stripped = ["libs/libdnnl.so.3"],  # 9 MB
         # The wheel for GPUs, of the same version: kernels are in libphi.so. Code for GPUs is packed
@@ -37,20 +45,29 @@ PADDLE_LINES = {
     "3": struct(
         suffix = "3",
         wheel = "pypi3_paddlepaddle",
-        runtime = [
-            "base/libpaddle.so",
-            "libs/libcommon.so",
-            "libs/libdnnl.so.3",
-            "libs/libiomp5.so",
-            "libs/libmklml_intel.so",
-            # libpaddle.so is linked with OpenVINO. The plugin that would compute with it, 63 MB, is
-            # opened by who enables it.
-            "libs/libopenvino.so.2500",
-            "libs/libopenvino_paddle_frontend.so.2500",
-            "libs/libphi.so",
-            "libs/libphi_core.so",
-            "libs/libtbb.so.12",
-        ],
+        runtime = {
+            "amd64": [
+                "base/libpaddle.so",
+                "libs/libcommon.so",
+                "libs/libdnnl.so.3",
+                "libs/libiomp5.so",
+                "libs/libmklml_intel.so",
+                # libpaddle.so is linked with OpenVINO. The plugin that would compute with it, 63 MB, is
+                # opened by who enables it.
+                "libs/libopenvino.so.2500",
+                "libs/libopenvino_paddle_frontend.so.2500",
+                "libs/libphi.so",
+                "libs/libphi_core.so",
+                "libs/libtbb.so.12",
+            ],
+            "arm64": [
+                "base/libpaddle.so",
+                "libs/libcommon.so",
+                "libs/libphi.so",
+                "libs/libphi_core.so",
+                "libs/libpir.so",
+            ],
+        },
         stripped = ["libs/libdnnl.so.3"],
         gpu = None,
     ),
@@ -69,9 +86,22 @@ def line_target(name, line):
     suffix = PADDLE_LINES[line].suffix
     return name + ("_paddle" + suffix if suffix else "")
 
-# File names of the engine's libraries, of all lines together.
+def sdk_of(line, machine):
+    """The repository of an engine SDK.
+
+    Args:
+      line: key of `PADDLE_LINES`.
+      machine: key of its `runtime`.
+
+    Returns:
+      its name: `paddle` for line 2 on amd64, `paddle3_arm64` for line 3 on arm64.
+    """
+    return "paddle" + PADDLE_LINES[line].suffix + ("" if machine == "amd64" else "_" + machine)
+
+# File names of the engine's libraries, of all lines and machines together.
 ENGINE_LIBRARIES = ["libpaddle_pystub.so"] + {
     path.rpartition("/")[2]: None
     for line in PADDLE_LINES.values()
-    for path in line.runtime
+    for runtime in line.runtime.values()
+    for path in runtime
 }.keys()

@@ -35,6 +35,14 @@ MACHINES = {
         # Debian's multiarch tuple.
         "triple": "x86_64-linux-gnu",
     },
+    "arm64": {
+        "cpu": "aarch64",
+        "elf": "EM_AARCH64",
+        # https://github.com/ARM-software/abi-aa/blob/main/sysvabi64/sysvabi64.rst
+        "loader": "ld-linux-aarch64.so.1",
+        "manylinux": ["manylinux2014"],
+        "triple": "aarch64-linux-gnu",
+    },
 }
 
 # Where builds run, and what images are for that say nothing else.

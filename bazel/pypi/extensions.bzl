@@ -7,7 +7,10 @@ pypi.amend(hub = "acme_pypi", wheel = "spoken", add = ["numpy"])
 use_repo(pypi, "acme_pypi")
 ```
 
-`@acme_pypi//numpy` is the library with all that it requires.
+`@acme_pypi//numpy` is the library with all that it requires, of wheels for the machine
+that is built for. An entry of the lock is that of amd64; what stands in it under the
+name of another machine, as `"arm64": {...}`, is taken there in its place. A wheel for
+amd64 that has none for another machine is refused where that is built for.
 
 The hub of paddle_images itself is `@pypi`. A wheel that it has with the same
 bytes, and with the same bytes of all that the wheel requires, is one library in
@@ -15,9 +18,13 @@ all hubs; if only the wheel is the same, it is unpacked once.
 """
 
 load("//bazel:modules.bzl", "lock_labels", "tags_of")
+load("//bazel/platforms:table.bzl", "MACHINES")
 load("//bazel/pypi/private:repositories.bzl", "hub_repository", "wheel_repository")
 
 _HUB = "pypi"
+
+# The machine of an entry's own file.
+_BASE = "amd64"
 
 _lock = tag_class(
     doc = "A lock that wheels come from.",
@@ -49,28 +56,50 @@ def _tags_of_hub(mctx, kind, hub):
     return [tag for module in mctx.modules for tag in getattr(module.tags, kind) if tag.hub == hub]
 
 def _wheels(lock, amends):
-    """Name -> entry of the lock, and name -> the names that it requires, as amended.
+    """Name -> entry of the lock, and machine -> name -> the names that it requires, as amended.
 
     A wheel that is named and not locked fails when it is used, not before: else
     `./bazelw run //:lock` could not start.
     """
     entries = {wheel["name"]: wheel for wheel in lock["wheels"]}
-    requires = {name: {r: None for r in wheel["requires"]} for name, wheel in entries.items()}
     for tag in amends:
         for name in [tag.wheel] + tag.add:
             entries.setdefault(name, {"name": name})
-            requires.setdefault(name, {})
+    return entries, {machine: _requires(entries, amends, machine) for machine in MACHINES}
+
+def _requires(entries, amends, machine):
+    requires = {
+        name: {r: None for r in _on(wheel, machine).get("requires", [])}
+        for name, wheel in entries.items()
+    }
+    for tag in amends:
         requires[tag.wheel].update({name: None for name in tag.add})
         for name in tag.drop:
             if requires[tag.wheel].pop(name, name):
                 fail("pypi.amend: %s does not require %s any more. Take it out of `drop`." % (tag.wheel, name))
-    return entries, {name: sorted(names) for name, names in requires.items()}
+    return {name: sorted(names) for name, names in requires.items()}
+
+def _on(wheel, machine):
+    """An entry as a machine has it."""
+    own = {key: value for key, value in wheel.items() if key not in MACHINES}
+    return own | wheel.get(machine, {})
+
+def _machines(wheel):
+    """Those that an entry has a repository for; "": one for all that have none of their own."""
+    any_machine = wheel["file"].endswith(("-any.whl", ".tar.gz")) if "file" in wheel else True
+    return ["" if any_machine else _BASE] + [machine for machine in MACHINES if machine in wheel]
+
+def _repository(hub, name, machine):
+    return "%s_%s" % (hub, name) + ("_" + machine if machine not in ["", _BASE] else "")
 
 def _same_bytes(entries, own):
-    """Name -> the name of the same wheel in paddle_images' lock."""
-    known = {wheel["sha256"]: name for name, wheel in own.entries.items() if "sha256" in wheel}
-    found = {name: known.get(wheel.get("sha256", "")) for name, wheel in entries.items()}
+    """Name -> the name of the same wheel in paddle_images' lock, the same on every machine."""
+    known = {_digests(wheel): name for name, wheel in own.entries.items() if "sha256" in wheel}
+    found = {name: known.get(_digests(wheel)) for name, wheel in entries.items()}
     return {name: same for name, same in found.items() if same}
+
+def _digests(wheel):
+    return " ".join([_on(wheel, machine).get("sha256", "") for machine in MACHINES])
 
 def _shared(entries, amended, own, same):
     """Of wheels with the same bytes those whose requirements are the same as well."""
@@ -79,7 +108,12 @@ def _shared(entries, amended, own, same):
         lost = [
             name
             for name in shared
-            if [r for r in own.requires[same[name]] if r in entries and r not in shared]
+            if [
+                r
+                for requires in own.requires.values()
+                for r in requires[same[name]]
+                if r in entries and r not in shared
+            ]
         ]
         if not lost:
             break
@@ -95,23 +129,31 @@ def _pypi_impl(mctx):
         entries, requires = _wheels(json.decode(mctx.read(tag.wheels)), amends)
         same = _same_bytes(entries, own) if own else {}
         shared = _shared(entries, [a.wheel for a in amends], own, same) if own else {}
-        repositories = {
-            name: "%s_%s" % (_HUB, same[name]) if name in shared else "%s_%s" % (hub, name)
-            for name in entries
-        }
+        repositories = {}  # name -> machine -> repository
         for name, wheel in entries.items():
-            if name not in shared:
+            if name in shared:
+                repositories[name] = {
+                    machine: _repository(_HUB, same[name], machine)
+                    for machine in _machines(own.entries[same[name]])
+                }
+                continue
+            repositories[name] = {machine: _repository(hub, name, machine) for machine in _machines(wheel)}
+            for machine, repository in repositories[name].items():
+                told = _on(wheel, machine)
+                source = machine if told.get("file") != wheel.get("file") else ""
+                unpacked = _repository(_HUB, same[name], source) if name in same else _repository(hub, name, source)
                 wheel_repository(
-                    name = repositories[name],
-                    requires = [repositories[r] for r in requires[name]],
-                    unpacked = "%s_%s" % (_HUB, same[name]) if name in same else "",
-                    wheel = json.encode(wheel),
+                    name = repository,
+                    requires = ["@%s//%s" % (hub, r) for r in requires[machine or _BASE][name]],
+                    unpacked = unpacked if unpacked != repository else "",
+                    wheel = json.encode(told),
                 )
         hub_repository(
             name = hub,
             large = [name for large in _tags_of_hub(mctx, "large", hub) for name in large.wheels],
+            lock = str(tag.wheels).lstrip("@"),
             locks = lock_labels(mctx, locks, "wheels"),
-            wheels = repositories,
+            wheels = {name: json.encode(of) for name, of in repositories.items()},
         )
         if hub == _HUB:
             own = struct(entries = entries, requires = requires)

@@ -15,6 +15,7 @@ def folder(tmp_path: Path) -> Path:
     """Runfiles whose loader says what it is asked to load, and things to run."""
     files = {
         "ROOT/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2": b'#!/bin/sh\necho "loaded: $*"\n',
+        "QEMU": b'#!/bin/sh\nPATH=/bin:/usr/bin\necho "in QEMU, $(sh "$@")"\n',
         "script": b'#!/bin/sh\necho "script: $*"\n',
         "program": b"\x7fELF\x02\x01\x01" + bytes(9) + b"\xff\n\x00",
         "short": b"\x7fELF\x02",
@@ -27,9 +28,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(shell: str, folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def run(
+    shell: str, folder: Path, *command: str, here: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Runs run.sh as it is made for programs of this machine, or for those of another one."""
+    script = folder / "run.sh"
+    script.write_text(RUN.read_text().replace("q=QEMU", "q=") if here else RUN.read_text())
     return subprocess.run(
-        [Path(shell).absolute(), RUN, *command],
+        [Path(shell).absolute(), script, *command],
         env={"PATH": "/nonexistent", "RUNFILES_DIR": str(folder)},
         cwd=folder,
         capture_output=True,
@@ -44,6 +50,14 @@ def test_program_is_loaded_by_the_root(shell: str, folder: Path, program: str) -
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("loaded: --inhibit-cache --library-path")
     assert done.stdout.endswith(f" {folder}/{program} a b\n")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_program_of_another_machine_is_loaded_in_qemu(shell: str, folder: Path) -> None:
+    done = run(shell, folder, f"{folder}/program", "a b", here=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("in QEMU, loaded: --inhibit-cache --library-path")
+    assert done.stdout.endswith(f" {folder}/program a b\n")
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -14,7 +14,8 @@ constexpr size_t kShapes = 10;
 
 // What Paddle itself makes of the shapes where the cache has a bound. Without
 // it one key would serve all shapes, and recurrent layers overrun their memory.
-std::string ShapesText(const std::vector<std::vector<int>>& shapes) {
+[[maybe_unused]] std::string ShapesText(
+    const std::vector<std::vector<int>>& shapes) {
   std::string text;
   for (const std::vector<int>& shape : shapes) {
     for (int dim : shape) absl::StrAppend(&text, dim, "-");
@@ -35,9 +36,11 @@ absl::Status Enduring(Thread* thread, const std::function<void()>& f) {
   return absl::OkStatus();
 }
 
-void TellShapes(const std::vector<std::vector<int>>& shapes) {
+void TellShapes([[maybe_unused]] const std::vector<std::vector<int>>& shapes) {
+#if defined(__x86_64__)  // the libraries for other machines have no oneDNN
   phi::OneDNNContextThreadLocals::fetch().set_cur_input_shape_str(
       ShapesText(shapes));
+#endif
 }
 
 bool Shield::IsFull(const std::vector<std::vector<int>>& shapes,

@@ -147,11 +147,12 @@ def load_first(
     channels: Sequence[Channel],
     verifier: Verifier,
     report: Report,
+    arch: str = "amd64",
 ) -> list[Package]:
     """Returns what the first mirror that serves all of the channels has."""
     if not mirrors:
         raise ArchiveError(f"no Debian mirror is known: apt has none. {CURE}")
-    return _first(mirrors, lambda mirror: load(mirror, channels, verifier, report=report), report)
+    return _first(mirrors, lambda mirror: load(mirror, channels, verifier, arch, report), report)
 
 
 def _first(

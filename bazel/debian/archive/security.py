@@ -30,6 +30,7 @@ def fetch(
     channel: archive.Channel,
     verifier: archive.Verifier,
     report: archive.Report,
+    arch: str = "amd64",
 ) -> Index:
     """Reads the suite; ArchiveError says what all of the archives answered."""
     reasons = []
@@ -42,7 +43,7 @@ def fetch(
                 notes.append(line[len("note: ") :])
 
         try:
-            packages = archive.load_channel(url, channel, verifier, report=noted)
+            packages = archive.load_channel(url, channel, verifier, arch, noted)
         except archive.ArchiveError as error:
             reasons.append(str(error).replace(archive.CURE, "").strip())
             continue

@@ -4,7 +4,10 @@ Starlark alone fetches and unpacks them (download, ar, tar.xz), so a bare
 machine needs no dpkg. Every byte is checked against the lock's sha256.
 """
 
-load("//bazel/platforms:table.bzl", "AMD64", "PYTHON_VERSION")
+load("//bazel/platforms:table.bzl", "MACHINES", "PYTHON_VERSION")
+
+# Where builds run; what is said of no machine is for it.
+ARCH = "amd64"
 
 # Nothing that is built or run reads these.
 _DROPPED = ["usr/share/" + d for d in ["bug", "doc", "doc-base", "info", "lintian", "locale", "man"]]
@@ -85,9 +88,12 @@ filegroup(
 )
 """
 
-def _hub_impl(rctx):
-    lines = ["package(default_visibility = [\"//visibility:public\"])"]
-    packages, updates = rctx.attr.packages, rctx.attr.updates
+_PUBLIC = "package(default_visibility = [\"//visibility:public\"])"
+
+def _build_for_arch(there, updated):
+    """The BUILD file of what there is for one machine."""
+    lines = [_PUBLIC]
+    packages, updates = there["packages"], updated["packages"]
     for name, deb in packages.items():
         actual = repr(deb)
         if name in updates:
@@ -101,14 +107,36 @@ def _hub_impl(rctx):
                 deb,
                 "%s came with security updates; it is there with --config=patched only." % name,
             ))
-    for name, members in rctx.attr.sets.items():
+    for name, members in there["sets"].items():
         if name in packages:
             fail("debian.yaml: the set %s has the name of a package; rename the set." % name)
-        more = [":" + update for update, sets in rctx.attr.updates_sets.items() if name in sets and update not in members]
+        more = [":" + update for update in updated["sets"].get(name, []) if update not in members]
         srcs = repr([":" + p for p in members])
         if more:
             srcs += " + select({%r: %r, \"//conditions:default\": []})" % (_PATCHED, more)
         lines.append("filegroup(name = %r, srcs = %s)" % (name, srcs))
+    return "\n".join(lines) + "\n"
+
+_MACHINE = "@paddle_images//bazel/platforms:%s"
+
+def _hub_impl(rctx):
+    packages, updates = json.decode(rctx.attr.packages), json.decode(rctx.attr.updates)
+    nothing = {"packages": {}, "sets": {}}
+    names = {}  # of packages and sets -> the machines that have them
+    for arch in {arch: None for arch in [ARCH] + packages.keys() + updates.keys()}:
+        there, updated = packages.get(arch, nothing), updates.get(arch, nothing)
+        rctx.file(arch + "/BUILD.bazel", _build_for_arch(there, updated))
+        for name in {name: None for kind in (there, updated) for name in kind["packages"].keys() + kind["sets"].keys()}:
+            names.setdefault(name, []).append(arch)
+    lines = [_PUBLIC]
+    for name, archs in names.items():
+        actual = repr("//%s:%s" % (ARCH, name))
+        if archs != [ARCH]:
+            actual = "select({%s}, no_match_error = %r)" % (
+                ", ".join(["%r: %r" % (_MACHINE % arch, "//%s:%s" % (arch, name)) for arch in archs]),
+                "%s is locked for %s alone; `archs` in debian.yaml says so." % (name, ", ".join(archs)),
+            )
+        lines.append("alias(name = %r, actual = %s)" % (name, actual))
     rctx.file("BUILD.bazel", "\n".join(lines) + "\n")
     rctx.file("security.bzl", "SECURITY_DATE = %r\n" % rctx.attr.security_date)
     rctx.file("locks/BUILD.bazel", _LOCKS.format(
@@ -121,16 +149,14 @@ def _hub_impl(rctx):
     ))
 
 hub_repository = repository_rule(
-    doc = "`@HUB//:PACKAGE` for every package, `@HUB//:SET` for every set; `security.bzl` has the date of the security lock, `locks` all modules' locks.",
+    doc = "`@HUB//:PACKAGE` for every package, `@HUB//:SET` for every set, for the machine that is built for, and `@HUB//ARCH:...` for that one; `security.bzl` has the date of the security lock, `locks` all modules' locks.",
     implementation = _hub_impl,
     attrs = {
         "locks": attr.string_dict(doc = "Hub -> its lock, of all modules."),
-        "packages": attr.string_dict(doc = "Package -> its .deb."),
+        "packages": attr.string(mandatory = True, doc = "Architecture -> `packages`, each with its .deb, and `sets`, each with names of its packages; as JSON."),
         "security_date": attr.string(doc = "When the security lock was made."),
         "security_locks": attr.string_dict(doc = "Hub -> its security lock, of all modules."),
-        "sets": attr.string_list_dict(doc = "Set -> names of its packages."),
-        "updates": attr.string_dict(doc = "Package of the security lock -> its .deb."),
-        "updates_sets": attr.string_list_dict(doc = "Package of the security lock -> its sets."),
+        "updates": attr.string(mandatory = True, doc = "The same of the security lock."),
     },
 )
 
@@ -183,14 +209,21 @@ def _root_impl(rctx):
         rctx.delete("root/" + path)
     _delete_refused_links(rctx, rctx.path("root"))
 
-    for name in _LINKER_SCRIPTS:
-        path = rctx.path("root/usr/lib/%s/%s" % (AMD64["triple"], name))
-        if path.exists:
-            text = rctx.read(path)
-            for directory in ["/usr/lib/%s/" % AMD64["triple"], "/lib/%s/" % AMD64["triple"], "/lib64/"]:
-                text = text.replace(" " + directory, " ")
-            rctx.delete(path)
-            rctx.file(path, text, executable = False)
+    # From trixie on packages have all below /usr, and base-files, which few sets have, the links to it.
+    if not rctx.path("root/lib").exists:
+        for name in ["bin", "lib", "lib64", "sbin"]:
+            if rctx.path("root/usr/" + name).exists:
+                rctx.symlink("root/usr/" + name, "root/" + name)
+
+    for triple in [machine["triple"] for machine in MACHINES.values()]:
+        for name in _LINKER_SCRIPTS:
+            path = rctx.path("root/usr/lib/%s/%s" % (triple, name))
+            text = rctx.read(path) if path.exists else ""
+            if text.startswith("/* GNU ld script"):  # and not the library itself, as on other machines
+                for directory in ["/usr/lib/%s/" % triple, "/lib/%s/" % triple, "/lib64/", "/lib/"]:
+                    text = text.replace(" " + directory, " ")
+                rctx.delete(path)
+                rctx.file(path, text, executable = False)
 
     for path, file in rctx.attr.files.items():
         rctx.file(path, rctx.read(file), executable = True)

@@ -111,7 +111,7 @@ def components(
     """What the image holds, by kind and name; every regular file belongs to one of them."""
     files, texts = merge(of_image(image, layers))
     found = [*debian.systems(texts), *debian.packages(texts, debian_lock)]
-    found += wheels.wheels_of(texts, wheels_lock, files)
+    found += wheels.wheels_of(texts, wheels_lock, files, image.config.get("architecture", ""))
     found += [*_models(texts, files), *_programs(image, files)]
     owners: dict[str, Component] = {}
     for component in found:

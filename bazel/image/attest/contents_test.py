@@ -110,7 +110,7 @@ def test_what_is_damaged_is_named(path: str, text: str, says: str) -> None:
     texts, files = {path: text}, {path: File(0, 1, "0")}
     with pytest.raises(ImageError, match=f"/{path} of the image {says}"):
         list(debian.packages(texts, NO_LOCK))
-        list(wheels.wheels_of(texts, NO_LOCK, files))
+        list(wheels.wheels_of(texts, NO_LOCK, files, "amd64"))
         list(contents._models(texts, files))
 
 

@@ -49,7 +49,7 @@ def packages(texts: Mapping[str, str], lock: Mapping[str, Any]) -> Iterator[Comp
     distro = (
         {"distro": f"{release['ID']}-{release.get('VERSION_ID', '')}"} if "ID" in release else {}
     )
-    locked = {(p["name"], p["version"]): p["sha256"] for p in lock["packages"]}
+    locked = {(p["name"], p["version"], p["arch"]): p["sha256"] for p in lock["packages"]}
     for path in sorted(texts):
         name = path.removeprefix(STATUS)
         if name == path or name.endswith(".md5sums"):
@@ -75,7 +75,7 @@ def packages(texts: Mapping[str, str], lock: Mapping[str, Any]) -> Iterator[Comp
             licences_of(texts.get(doc, "")),
             purl=purl_of("deb", "debian", name, version, **qualifiers),
             built_from=(source, source_version),
-            sha256=locked.get((name, version)),
+            sha256=locked.get((name, version, fields["architecture"])),
             supplier=fields.get("maintainer"),
             source=doc,
             files=[line.split("  ", 1)[1] for line in sums] + [path, f"{path}.md5sums", doc],

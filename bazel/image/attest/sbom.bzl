@@ -4,6 +4,7 @@ load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("//bazel/image/base:locks.bzl", "LOCKS", "lock_words")
 load("//bazel/image/base:worker.bzl", "run_worker")
 load("//bazel/image/layer:layer.bzl", "LayerInfo")
+load("//bazel/platforms:table.bzl", "MACHINES")
 load("//bazel/pypi:defs.bzl", "pytest_test")
 
 def _image_sbom_impl(ctx):
@@ -63,13 +64,21 @@ def _flags(ctx):
     given = {"copt": cpp.copts, "cxxopt": cpp.cxxopts, "conlyopt": cpp.conlyopts, "linkopt": cpp.linkopts}
     return flags | {name: values for name, values in given.items() if values}
 
+def _label(ctx):
+    """The image's label; for another machine that of paddle_image's target for it."""
+    label = str(ctx.attr.image.label).lstrip("@")
+    for constraint, machine in ctx.attr._machines.items():
+        if ctx.target_platform_has_constraint(constraint[platform_common.ConstraintValueInfo]):
+            return "%s_%s" % (label, machine)
+    return label
+
 def _image_referrers_impl(ctx):
     out = ctx.actions.declare_directory(ctx.label.name)
     arguments = ctx.actions.args()
     arguments.add_all("--layout", [ctx.file.image], expand_directories = False)
     arguments.add_all("--sbom", [ctx.file.sbom], expand_directories = False)
     arguments.add("--name", ctx.attr.repository)
-    arguments.add("--label", str(ctx.attr.image.label).lstrip("@"))
+    arguments.add("--label", _label(ctx))
     arguments.add("--flags", json.encode(_flags(ctx)))
     arguments.add_all(
         ["%s=%s" % (name, lock.path) for name, lock in lock_words(ctx.files._locks)],
@@ -96,6 +105,11 @@ image_referrers = rule(
         "sbom": attr.label(mandatory = True, allow_single_file = True, doc = "Its image_sbom."),
         "_compression": attr.label(default = "//bazel/image/settings:compression"),
         "_locks": attr.label_list(default = LOCKS, allow_files = True),
+        "_machines": attr.label_keyed_string_dict(default = {
+            Label("@platforms//cpu:" + machine["cpu"]): name
+            for name, machine in MACHINES.items()
+            if name != "amd64"
+        }),
         "_tool": attr.label(
             default = "//bazel/image/attest:referrers",
             doc = "Writes the layout.",

@@ -31,7 +31,7 @@ LOCKED = {
         kind,
         entry["name"].replace("_", "-") if kind == "wheel" else entry["name"],
         entry["version"],
-    ): entry["sha256"]
+    ): wheels.on_machine(entry, IMAGE.config["architecture"])["sha256"]
     for kind, lock, key in (
         ("deb", "DEBIAN_LOCKS", "packages"),
         ("wheel", "WHEELS_LOCKS", "wheels"),

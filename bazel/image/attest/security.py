@@ -21,11 +21,12 @@ def updates_of(image: Image) -> str:
 
 def pending(inside: Mapping[str, str], lock: Mapping[str, Any]) -> list[str]:
     """The packages that the security lock has in a newer version than the image."""
-    return [
+    newer = (  # on each machine that the package is locked for
         entry["name"]
         for entry in lock["packages"]
         if entry["name"] in inside and version.compare(inside[entry["name"]], entry["version"]) < 0
-    ]
+    )
+    return [*dict.fromkeys(newer)]
 
 
 def summary(image: Image, spdx: Mapping[str, Any], lock: Mapping[str, Any], target: str) -> str:

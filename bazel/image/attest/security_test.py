@@ -16,6 +16,7 @@ LOCK = {
     "date": "2026-11-26",
     "packages": [
         {"name": "libssl3", "version": "3.0.22-1~deb12u2"},
+        {"name": "libssl3", "version": "3.0.22-1~deb12u2"},  # of another machine
         {"name": "tzdata", "version": "2026f-0+deb12u1"},
         {"name": "elsewhere", "version": "1"},
     ],

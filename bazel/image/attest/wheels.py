@@ -28,6 +28,7 @@ from bazel.image.attest.components import (
     purl_of,
 )
 from bazel.image.oci.layout import LIMITS, ImageError
+from bazel.platforms.table import MACHINES
 
 DIST_INFO = ".dist-info/METADATA"
 _ENGINES = ("paddlepaddle", "paddlepaddle-gpu")
@@ -37,9 +38,9 @@ _REPAIRED = re.compile(r"(?P<name>lib.+?)(-[0-9a-f]{8})+(?P<rest>\..+)")
 
 
 def wheels_of(
-    texts: Mapping[str, str], lock: Mapping[str, Any], files: Mapping[str, File]
+    texts: Mapping[str, str], lock: Mapping[str, Any], files: Mapping[str, File], machine: str
 ) -> Iterator[Component]:
-    locked = {(w["name"], w["version"]): w["sha256"] for w in lock["wheels"]}
+    locked = {(w["name"], w["version"]): on_machine(w, machine)["sha256"] for w in lock["wheels"]}
     ordered, engines, room = sorted(files), set[str](), LIMITS.texts
     for path in sorted(texts):
         if not path.endswith(DIST_INFO):
@@ -73,6 +74,11 @@ def wheels_of(
             source=path,
             files=own,
         )
+
+
+def on_machine(wheel: Mapping[str, Any], machine: str) -> Mapping[str, Any]:
+    """An entry of the lock as a machine has it."""
+    return {**wheel, **wheel.get(machine, {})} if machine in MACHINES else wheel
 
 
 @cache

@@ -72,6 +72,35 @@ def enter(scratch: Path, *, network: bool) -> None:
         raise _forbidden(error) from error
 
 
+def register(folder: Path, rule: bytes) -> bool:
+    """Makes the kernel start programs by a rule of binfmt_misc, here and in what this starts.
+
+    Gives whether it does: since Linux 6.7 each user namespace may have rules of its own. This
+    process, which must have one thread, is root in the one that it gets: only root makes rules.
+    """
+    pid = os.fork()  # first in a child: there is no way back out of a namespace
+    if not pid:
+        try:
+            _register(folder, rule)
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    if os.waitpid(pid, 0)[1]:
+        return False
+    _register(folder, rule)
+    return True
+
+
+def _register(folder: Path, rule: bytes) -> None:
+    uid, gid = os.getuid(), os.getgid()
+    _succeeds(_libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS))
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+    _succeeds(_libc.mount(b"binfmt_misc", os.fsencode(folder), b"binfmt_misc", 0, None))
+    (folder / "register").write_bytes(rule)
+
+
 def require(scratch: Path) -> None:
     """Raises a UserError where this machine forbids what `enter` does; for tests."""
     reader, writer = os.pipe()

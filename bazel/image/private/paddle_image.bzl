@@ -6,7 +6,9 @@ load("//bazel/image/layer:layer.bzl", "layer")
 load("//bazel/image/layer:user_layer.bzl", "user_layer")
 load("//bazel/image/run:contract.bzl", "contract_test")
 load("//bazel/oci:defs.bzl", "oci_image")
-load("//bazel/platforms:table.bzl", "AMD64")
+load("//bazel/platforms:table.bzl", "MACHINES")
+load(":machine.bzl", "for_all_machines")
+load(":other_machines.bzl", "other_machines")
 load(":program.bzl", "image_program")
 load(":published.bzl", "published")
 
@@ -42,6 +44,7 @@ def paddle_image(
         license = None,
         vex = None,
         budget = {},
+        machines = {},
         tags = [],
         visibility = None):
     """An image that runs a program as user 65532, and what is done with it.
@@ -55,6 +58,18 @@ def paddle_image(
     - `<name>_sbom`: its bills of materials; `<name>_sbom_test` holds them to the formats
     - `<name>_budget`: its budget as JSON, for paddle_report
     - `<name>_test`: holds it to its contract
+
+    For each other machine of `machines`, say `arm64`:
+
+    - `<name>_arm64`, `<name>_arm64.digest`: the same image for that machine
+    - `<name>_arm64_run`: runs it under QEMU
+    - `<name>_arm64_test`, `<name>_arm64_sbom_test`: hold it to its contract, and its bills to the formats; both are
+      manual, since they build everything once more, and the first runs it under QEMU
+
+    And of all machines together:
+
+    - `<name>_index`, `<name>_index.digest`: an OCI image index
+    - `<name>_index_push`: pushes the images, what is told beside each, and the index, which gets the tag
 
     Its layers, the lowest first, are those that change least: base files,
     `layers`, Debian's libraries, models, program.
@@ -87,6 +102,7 @@ def paddle_image(
       license: SPDX expression.
       vex: YAML file of what is known of vulnerabilities inside; docs/images.md has an example.
       budget: `unpacked_mb` and `compressed_mb` that the image may have, in units of 1,000,000 bytes.
+      machines: other machines, keys of MACHINES in //bazel/platforms:table.bzl -> the budget there.
       tags: of the targets.
       visibility: of the targets.
     """
@@ -132,15 +148,24 @@ def paddle_image(
         layer(
             name = name + "_debian",
             below = below,
-            exclude = ["usr/lib/%s/gconv*" % AMD64["triple"]],  # as in //images/layers:c_library
+            exclude = ["usr/lib/*-linux-gnu/gconv*"],  # as in //images/layers:c_library
             packages = [Label("@debian//:" + debian)],
             **common
         )
         stack.append(("Debian libraries", name + "_debian"))
     if models:
+        for model in models:
+            for_all_machines(
+                name = "%s_model_%s" % (name, _model_name(model)),
+                target = model,
+                **common
+            )
         layer(
             name = name + "_models",
-            files = {model: "models/%s/1" % _model_name(model) for model in models},
+            files = {
+                "%s_model_%s" % (name, _model_name(model)): "models/%s/1" % _model_name(model)
+                for model in models
+            },
             **common
         )
         stack.append(("models", name + "_models"))
@@ -181,7 +206,10 @@ def paddle_image(
     oci_image(
         name = name,
         annotations = name + "_annotations",
-        architecture = "amd64",
+        architecture = select({
+            Label("//bazel/platforms:" + machine): machine
+            for machine in MACHINES
+        }),
         cmd = cmd,
         entrypoint = entrypoint or ([executable] if executable else None),
         env = {"PATH": "/app/bin:/usr/bin"} | env,
@@ -227,6 +255,7 @@ def paddle_image(
         files = {
             name: "layout",
             Label("@debian_tools//:bin/bwrap"): "bwrap",
+            Label("@debian_tools//:root"): "emulators",
         },
         program = Label("//bazel/image/run:run"),
         tags = tags,
@@ -242,3 +271,15 @@ def paddle_image(
         tags = tags,
         values = versions | {"version": version},
     )
+    if machines:
+        other_machines(
+            name = name,
+            contract = contract,
+            machines = machines,
+            repository = "paddle/" + name,
+            size = size,
+            tags = tags,
+            values = versions | {"version": version},
+            version = version,
+            visibility = visibility,
+        )

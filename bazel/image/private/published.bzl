@@ -42,27 +42,13 @@ def published(name, layers, version, texts = {}, vex = None, size = "medium", ta
         sbom = name + "_sbom",
         tags = tags,
     )
-    oci_push(name = name + "_oci_push", image = name, **common)
-    oci_push(name = name + "_referrers_push", image = name + "_referrers", **common)
-    image_program(
+    push(
         name = name + "_push",
-        data = [Label("@debian_tools//:root")],
-        files = {
-            name: "layout",
-            name + "_oci_push": "oci-push",
-            name + "_referrers": "referrers",
-            name + "_referrers_push": "referrers-push",
-            Label("//:security_lock.json"): "security-lock",
-            Label("@debian_tools//:bin/docker-registry"): "docker-registry",
-            Label("@debian_tools//:bin/skopeo"): "skopeo",
-        },
-        program = Label("//bazel/image/push:push"),
+        image = name,
+        repository = repository,
+        tag = version,
         tags = tags,
-        texts = {
-            "default-tags": json.encode([version]),
-            "label": "//%s:%s" % (native.package_name(), name),
-            "name": repository,
-        } | texts,
+        texts = texts,
         visibility = visibility,
     )
     oci_load(
@@ -71,5 +57,43 @@ def published(name, layers, version, texts = {}, vex = None, size = "medium", ta
         loader = Label("//bazel/image/push:loader"),
         repo_tags = ["%s:%s" % (repository, version)],
         tags = tags,
+        visibility = visibility,
+    )
+
+def push(name, image, repository, tag, texts = {}, tags = [], visibility = None):
+    """Pushes an image with `bazel run`, and what is told beside it.
+
+    Args:
+      name: of the target, `<something>_push`.
+      image: the image; `<image>_referrers` is what is told beside it, `<image>_run` runs it.
+      repository: where it goes.
+      tag: that it gets.
+      texts: flag -> value, of push.py.
+      tags: of the targets.
+      visibility: of the target.
+    """
+    common = {"tags": tags, "visibility": ["//visibility:private"]}
+    prefix = name.removesuffix("_push")
+    oci_push(name = prefix + "_oci_push", image = image, **common)
+    oci_push(name = prefix + "_referrers_push", image = image + "_referrers", **common)
+    image_program(
+        name = name,
+        data = [Label("@debian_tools//:root")],
+        files = {
+            image: "layout",
+            image + "_referrers": "referrers",
+            prefix + "_oci_push": "oci-push",
+            prefix + "_referrers_push": "referrers-push",
+            Label("//:security_lock.json"): "security-lock",
+            Label("@debian_tools//:bin/docker-registry"): "docker-registry",
+            Label("@debian_tools//:bin/skopeo"): "skopeo",
+        },
+        program = Label("//bazel/image/push:push"),
+        tags = tags,
+        texts = {
+            "default-tags": json.encode([tag]),
+            "label": "//%s:%s" % (native.package_name(), image),
+            "name": repository,
+        } | texts,
         visibility = visibility,
     )

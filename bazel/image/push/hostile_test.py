@@ -186,7 +186,7 @@ def test_files_are_listed_for_one_wheel(tmp_path: Path) -> None:
     data += b"".join(file(f"{site}/p-{n}.dist-info/METADATA", part) for n in range(3))
     layers = contents.read(image(tmp_path, data))
     files, texts = contents.merge(layers)
-    found = list(wheels.wheels_of(texts, NO_LOCK, files))
+    found = list(wheels.wheels_of(texts, NO_LOCK, files, "amd64"))
     engine = [len([p for p in w.files if f"{site}/paddle/" in p]) for w in found]
     assert [w.name for w in found] == ["a", "paddlepaddle", "paddlepaddle", "paddlepaddle"]
     assert engine == [0, 2, 0, 0]
@@ -200,7 +200,7 @@ def test_a_record_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     files, texts = contents.merge(contents.read(image(tmp_path, data)))
     monkeypatch.setattr(wheels, "LIMITS", Limits(texts=2000))
     with pytest.raises(ImageError, match=r"what the RECORD beside .* lists is too much"):
-        list(wheels.wheels_of(texts, NO_LOCK, files))
+        list(wheels.wheels_of(texts, NO_LOCK, files, "amd64"))
 
 
 def test_many_whiteouts_and_models_take_no_time(tmp_path: Path) -> None:

@@ -234,14 +234,8 @@ def report(
     print(f"run it   ./bazelw run {args.label}_run      or   {docker}")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="push", allow_abbrev=False, description=__doc__)
-    programs = ("oci-push", "referrers-push", "docker-registry", "skopeo")
-    for name in ("layout", "referrers", "security-lock", *programs):
-        parser.add_argument("--" + name, type=Path, required=True, help=argparse.SUPPRESS)
-    for name in ("name", "label", "default-tags"):
-        parser.add_argument("--" + name, required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--model", help=argparse.SUPPRESS)  # of an image that is mounted
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What people say of a push."""
     path = processes.user_path
     parser.add_argument("-r", "--repository", help="HOST/NAME; default: the embedded registry")
     parser.add_argument("-t", "--tag", action="append", default=[], help="tag to set; repeatable")
@@ -259,6 +253,17 @@ def main() -> int:
         help="leave out what is told beside the image",
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="say what skopeo does")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="push", allow_abbrev=False, description=__doc__)
+    programs = ("oci-push", "referrers-push", "docker-registry", "skopeo")
+    for name in ("layout", "referrers", "security-lock", *programs):
+        parser.add_argument("--" + name, type=Path, required=True, help=argparse.SUPPRESS)
+    for name in ("name", "label", "default-tags"):
+        parser.add_argument("--" + name, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--model", help=argparse.SUPPRESS)  # of an image that is mounted
+    add_options(parser)
     parser.set_defaults(parser=parser)
     args, more = parser.parse_known_args()
     # A flag may be one of oci_push or of skopeo; a word is nothing to anybody.

@@ -2,8 +2,8 @@
 
     ./bazelw run //images:verify -- [--key NAME.pub] [--deep] [--vsa FILE] [REFERENCE ...]
 
-A REFERENCE is HOST/NAME@DIGEST or HOST/NAME:TAG. Without one the images of this workspace are
-verified in the embedded registry. Exits 1 when something differs.
+A REFERENCE is HOST/NAME@DIGEST or HOST/NAME:TAG; of an index each image is verified. Without one
+the images of this workspace are verified in the embedded registry. Exits 1 when something differs.
 """
 
 from __future__ import annotations
@@ -109,6 +109,27 @@ class Verifier:
             verdict.check("beside", False, "", str(error))
         self.summarize(verdict)
         return verdict
+
+    def verify_index(self, reference: str) -> tuple[Verdict, list[str]]:
+        """What is to be said of an index itself, and references to its images; of an image none."""
+        matched, verdict = parse(reference), Verdict()
+        repository, data = matched["repository"], self.skopeo.manifest(reference)
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        try:
+            images = [
+                (parse(f"{repository}@{entry['digest']}")[0], entry.get("platform") or {})
+                for entry in json.loads(data).get("manifests", [])
+            ]
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            raise UserError(f"{reference} is not as it should be: {error!r}") from error
+        if images:
+            machines = [f"{p.get('os')}/{p.get('architecture')}" for _, p in images]
+            verdict.say("index", f"{repository}@{digest} of {', '.join(machines)}")
+            if matched["digest"]:
+                right = digest == matched["digest"]
+                verdict.check("manifest", right, "has the digest asked for", f"is not {reference}")
+            self.check_signature(repository, digest, "the index", verdict)
+        return verdict, [image for image, _ in images]
 
     def summarize(self, verdict: Verdict) -> None:
         """Adds a line for the file of summaries."""
@@ -322,6 +343,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder:
         verifier = Verifier(args, Path(folder))
         with places(args, verifier.built) as references:
+            indexes = []
+            for reference in list(references) if args.references else []:
+                of_index, images = verifier.verify_index(reference)
+                if images:
+                    indexes.append(of_index)
+                    references = {**references, **dict.fromkeys(images, "")}
+                    del references[reference]
+            for of_index in indexes:
+                for what, text in of_index.lines:
+                    print(f"{what:<11}{text}")
+                failed |= of_index.failed
             for reference, target in references.items():
                 try:
                     verdict = verifier.verify(reference)

@@ -1,17 +1,16 @@
 """contract_test: holds an image to a YAML file."""
 
 load("@rules_python//python:defs.bzl", "py_test")
-load("//bazel/platforms:table.bzl", "AMD64", "DEBIAN", "GCC_VERSION", "PYTHON_VERSION")
+load("//bazel/platforms:table.bzl", "DEBIAN", "GCC_VERSION", "MACHINES", "PYTHON_VERSION")
 
 # What every contract may name.
 _VALUES = {
     "debian": DEBIAN["codename"],
     "gcc": GCC_VERSION,
     "python": PYTHON_VERSION,
-    "triple": AMD64["triple"],
 }
 
-def contract_test(name, image, contract, budget = {}, values = {}, **kwargs):
+def contract_test(name, image, contract, budget = {}, machine = "amd64", values = {}, **kwargs):
     """A test of an image's config, files, libraries, sizes and commands.
 
     Args:
@@ -19,6 +18,8 @@ def contract_test(name, image, contract, budget = {}, values = {}, **kwargs):
       image: an oci_image.
       contract: YAML file; docs/images.md has its keys.
       budget: `unpacked_mb`, `compressed_mb`.
+      machine: what the image is for. Another machine's programs run under QEMU, which their own cannot be started by:
+        see emulator.py.
       values: what `${NAME}` in the contract is; `debian`, `gcc`, `python` and `triple` are known to all.
       **kwargs: what all tests have.
     """
@@ -38,7 +39,7 @@ def contract_test(name, image, contract, budget = {}, values = {}, **kwargs):
             for key, value in budget.items()
         ] + [
             "--value=%s=%s" % (key, value)
-            for key, value in (_VALUES | values).items()
+            for key, value in (_VALUES | {"triple": MACHINES[machine]["triple"]} | values).items()
         ],
         data = [
             contract,

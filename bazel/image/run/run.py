@@ -15,7 +15,7 @@ from bazel.image.base import namespaces, processes
 from bazel.image.base.processes import UserError, say
 from bazel.image.oci import layout
 from bazel.image.oci.layout import Image
-from bazel.image.run import sandbox
+from bazel.image.run import emulator, sandbox
 
 _ATTEMPTS = 3  # more than one, since another command may forget the image meanwhile
 
@@ -150,6 +150,7 @@ def parser() -> argparse.ArgumentParser:
     for name in ("layout", "bwrap"):
         result.add_argument("--" + name, type=Path, required=True, help=argparse.SUPPRESS)
     result.add_argument("--name", required=True, help=argparse.SUPPRESS)
+    result.add_argument("--emulators", type=Path, help=argparse.SUPPRESS)
     result.add_argument(
         "-p",
         "--port",
@@ -240,7 +241,10 @@ def main() -> int:
                 make_folder(host, path, writable)
         volumes = [(host.resolve(), path, writable) for host, path, writable in args.volume]
         entrypoint = [args.entrypoint] if args.entrypoint else None
-        options = sandbox.Options(args.argument, dict(args.env), volumes, entrypoint, args.user)
+        options = sandbox.Options(
+            args.argument, dict(args.env), volumes, entrypoint, args.user, args.emulators
+        )
+        architecture = image.config.get("architecture", "")
         forwards, network = [], "on the machine's network"
         if args.network == "private":
             exposed = [
@@ -257,10 +261,16 @@ def main() -> int:
             network = ", ".join(urls) or "without a network"
         scratch = root.with_name("scratch")
         scratch.mkdir(exist_ok=True)
+        emulated = emulator.needed(architecture)
+        options.registered = emulated and emulator.register(scratch, architecture)
         namespaces.enter(scratch, network=args.network == "private")
         words, command = sandbox.command_line(image, root, scratch, options)
         user = args.user or config.get("User") or "0"
         say(f"running  {args.name}@{image.digest} as user {user}, on a read-only root")
+        if emulated:
+            say(f"         under QEMU, as an {architecture} machine would, and many times slower")
+        if emulated and not options.registered:
+            say("         what it starts itself cannot be run: that takes Linux 6.7")
         say(f"         {network}; Ctrl-C stops it")
         stop_signal = config.get("StopSignal", "")
         code = sandbox.run(args.bwrap.absolute(), words, command, forwards, stop_signal)

@@ -74,6 +74,7 @@ class Container:
         """
         command = [sys.executable, "-m", "bazel.image.run.run", f"--name={NAME}"]
         command += [f"--layout={layout}", f"--bwrap={tool('bwrap')}", f"--cache={cache}"]
+        command += [f"--emulators={tool('bwrap').parents[1] / 'root'}"]
         exposes = Image(layout).config["config"].get("ExposedPorts")
         if port or (exposes and "--network=host" not in (options or [])):
             command += [f"--port={port}"]

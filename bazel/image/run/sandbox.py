@@ -22,6 +22,7 @@ from pathlib import Path
 from bazel.image.base import processes
 from bazel.image.base.processes import UserError
 from bazel.image.oci.layout import Image, resolved
+from bazel.image.run import emulator
 
 GRACE_SECONDS = 10
 # A signal to the whole process group comes twice: from the sender, and from
@@ -38,6 +39,8 @@ class Options:
     volumes: list[tuple[Path, str, bool]] = field(default_factory=list)  # from, to, writable
     entrypoint: list[str] | None = None
     user: str = ""
+    emulators: Path | None = None  # an unpacked package set with QEMU, for images of other machines
+    registered: bool = False  # whether the kernel knows what starts their programs
 
 
 def user_of(root: Path, user: str) -> tuple[int, int, str]:
@@ -106,6 +109,13 @@ def command_line(
         command = (config.get("Entrypoint") or []) + (options.command or config.get("Cmd") or [])
     if not command:
         raise UserError("the image has no entrypoint and no command: name one behind the options")
+    architecture = image.config.get("architecture", "")
+    if emulator.needed(architecture):
+        flags, start = emulator.start(architecture, options.emulators)
+        words += flags
+        if not options.registered:
+            name, path = command[0], (env | options.env).get("PATH", "")
+            command = [*start, "-0", name, emulator.found(root, name, path), *command[1:]]
     if nul := next((word for word in words if "\0" in word), None):
         raise UserError(f"the image's config has a NUL byte in {nul!r}")
     return words, command

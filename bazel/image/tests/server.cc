@@ -5,6 +5,7 @@
 //   server drain       the same, but it takes half a second to end
 //   server stubborn    the same, but at SIGTERM it only says that it stays
 //   server exit N      ends with N
+//   server exec P ...  starts a program in its place
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -101,6 +102,11 @@ int Serve() {
 int main(int argc, char** argv) {
   const std::string command = argc > 1 ? argv[1] : "";
   if (command == "exit") return argc > 2 ? std::atoi(argv[2]) : 0;
+  if (command == "exec" && argc > 2) {
+    execv(argv[2], argv + 2);
+    std::perror("server");
+    return 126;
+  }
   if (command == "serve") std::signal(SIGTERM, Stop);
   if (command == "drain") std::signal(SIGTERM, Drain);
   if (command == "stubborn") std::signal(SIGTERM, Stay);

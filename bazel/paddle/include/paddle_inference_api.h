@@ -48,6 +48,8 @@ struct alignas(2) bfloat16 {
 
 }  // namespace dtype
 
+#if defined(__x86_64__)  // the libraries for other machines have no oneDNN
+
 // What oneDNN's part of the library knows of the calling thread. It finds what
 // it has compiled by the text set here, beside other things: a predictor whose
 // config has a capacity for shapes sets it before each run to the shapes of the
@@ -63,6 +65,8 @@ class OneDNNContextThreadLocals {
   };
   static Body& fetch();
 };
+
+#endif  // __x86_64__
 
 }  // namespace phi
 

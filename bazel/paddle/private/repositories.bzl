@@ -24,6 +24,9 @@ def _sdk_impl(rctx):
         "STRIPPED = %r" % rctx.attr.stripped,
         "GPU_CODE = %r" % rctx.attr.gpu_code,
         "",
+        "# Key of `select` -> the repository that has the same of the wheel for another machine.",
+        "OTHERS = %r" % rctx.attr.others,
+        "",
     ]))
     rctx.file("version.bzl", "\"\"\"Versions of the engine and of what it was built with, from the lock.\"\"\"\n\n" +
                              "".join(["%s_VERSION = %r\n" % pair for pair in rctx.attr.versions.items()]))
@@ -36,6 +39,7 @@ sdk_repository = repository_rule(
     attrs = {
         "distribution": attr.string(mandatory = True, doc = "The wheel's name, as its files have it."),
         "gpu_code": attr.string_list(doc = "Libraries whose code for GPUs a build action packs."),
+        "others": attr.string_dict(doc = "Constraint -> SDK of the wheel for the machines that have it."),
         "runtime": attr.string_list(mandatory = True, doc = "Libraries that a predictor needs, by their paths in paddle/."),
         "stripped": attr.string_list(doc = "Libraries that a build action strips."),
         "training": attr.string_list(doc = "Libraries that training needs besides and a build action changes."),

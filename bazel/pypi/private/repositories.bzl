@@ -6,6 +6,8 @@ all that it needs, where one target a file makes 9,200. An sdist is taken as a
 wheel is: install.py says what of it.
 """
 
+load("//bazel/platforms:table.bzl", "MACHINES")
+
 def _fetch(rctx, wheel, archive):
     index = rctx.os.environ.get("PYPI_INDEX") or rctx.os.environ.get("PIP_INDEX_URL")
     if not index:
@@ -47,7 +49,7 @@ py_library(
 def _wheel_impl(rctx):
     wheel = json.decode(rctx.attr.wheel)
     rctx.file("BUILD.bazel", _BUILD.format(
-        deps = ["@%s//:library" % repository for repository in rctx.attr.requires],
+        deps = rctx.attr.requires,
     ))
     if rctx.attr.unpacked:
         # The extension's own repositories have no names that a rule could resolve, but one prefix.
@@ -78,7 +80,7 @@ wheel_repository = repository_rule(
     attrs = {
         "unpacked": attr.string(doc = "Repository that has the same wheel unpacked."),
         "wheel": attr.string(mandatory = True, doc = "The wheel's entry in the lock, as JSON."),
-        "requires": attr.string_list(doc = "Repositories of the wheels that it requires."),
+        "requires": attr.string_list(doc = "Labels of the wheels that it requires."),
         "_byte_code": attr.label(default = "//bazel/pypi/private:byte_code.py", doc = "Compiles its modules, for install.py."),
         "_find": attr.label(default = "//bazel/pypi/private:find.py", doc = "Finds the wheel on the index."),
         "_install": attr.label(default = "//bazel/pypi/private:install.py", doc = "Installs the unpacked wheel."),
@@ -94,6 +96,12 @@ alias(name = "{name}", actual = {library})
 alias(name = "site_packages", actual = {site_packages})
 """
 
+_STAND_IN_BUILD = """
+alias(name = "here", actual = {library})
+
+alias(name = "here_site_packages", actual = {site_packages})
+"""
+
 _LOCKS_BUILD = """\
 package(default_visibility = ["//visibility:public"])
 
@@ -104,21 +112,40 @@ filegroup(
 )
 """
 
-def _actual(label, large):
-    """What an alias stands for: a label, or where large wheels are not fetched the stand-in."""
+def _stand_in(target):
+    """What an alias stands for: a target, or where large wheels are not fetched the stand-in."""
     return """select({{
     "@paddle_images//bazel/pypi:stand_ins": "@paddle_images//bazel/pypi:stand_in",
     "//conditions:default": "{}",
-}})""".format(label) if large else repr(label)
+}})""".format(target)
+
+def _here(repositories, target, otherwise):
+    """What an alias stands for: the target in the repository of the machine that is built for."""
+    labels = {
+        "@platforms//cpu:" + MACHINES[machine]["cpu"] if machine else "//conditions:default": "@%s//:%s" % (repository, target)
+        for machine, repository in repositories.items()
+    }
+    if labels.keys() == ["//conditions:default"]:
+        return repr(labels.values()[0])
+    return "select(%r, no_match_error = %r)" % (labels, otherwise)
 
 def _hub_impl(rctx):
-    for name, repository in rctx.attr.wheels.items():
-        large = name in rctx.attr.large
-        rctx.file(name + "/BUILD.bazel", _HUB_BUILD.format(
-            name = name,
-            library = _actual("@%s//:library" % repository, large),
-            site_packages = _actual("@%s//:site_packages" % repository, large),
-        ))
+    for name, wheel in rctx.attr.wheels.items():
+        repositories = json.decode(wheel)
+        otherwise = ("%s is in %s for %s alone: PyPI has no wheel of this version for the machine that is built for. " +
+                     "Do without it there, or name another version in requirements.in and run `./bazelw run //:lock`.") % (
+            name,
+            rctx.attr.lock,
+            ", ".join(repositories.keys()),
+        )
+        actual = {
+            "library": _here(repositories, "library", otherwise),
+            "site_packages": _here(repositories, "site_packages", otherwise),
+        }
+        build = _HUB_BUILD.format(name = name, **actual)
+        if name in rctx.attr.large:
+            build = _HUB_BUILD.format(name = name, library = _stand_in(":here"), site_packages = _stand_in(":here_site_packages")) + _STAND_IN_BUILD.format(**actual)
+        rctx.file(name + "/BUILD.bazel", build)
     rctx.file("BUILD.bazel", _LOCKS_BUILD.format(locks = rctx.attr.locks.values()))
     rctx.file("locks.bzl", "# Hub -> the lock of its wheels.\nLOCKS = {%s}\n" % ", ".join(
         ["%r: Label(%r)" % item for item in rctx.attr.locks.items()],
@@ -129,7 +156,8 @@ hub_repository = repository_rule(
     implementation = _hub_impl,
     attrs = {
         "large": attr.string_list(doc = "Names of those that a stand-in may stand for."),
+        "lock": attr.string(mandatory = True, doc = "The lock that the wheels come from."),
         "locks": attr.string_dict(doc = "Hub -> its lock, of all modules."),
-        "wheels": attr.string_dict(doc = "Name -> repository of the wheel."),
+        "wheels": attr.string_dict(doc = "Name -> JSON: machine -> repository of the wheel; the machine \"\" is any other."),
     },
 )

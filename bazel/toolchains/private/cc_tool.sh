@@ -8,14 +8,13 @@ case $d in
   */wrap) r=$d/../root ;;
   *) r=$d/../.. ;;
 esac
-# A root is of one machine and has one gcc.
+# A root is of one machine and has one gcc, which may be for another machine.
 for l in "$r"/lib/*-linux-gnu; do break; done
-t=${l##*/}
 a=$0
 case $n in
-  gcc | g++ | cpp | gcov) for p in "$r/usr/bin/$t-$n"-[0-9]*; do break; done ;;
-  cc1 | cc1plus | collect2 | lto1 | lto-wrapper) for p in "$r/usr/lib/gcc/$t"/*/"$n"; do a=$p; done ;;
-  ld) p=$r/usr/bin/$t-ld.bfd a=$p ;;
-  *) p=$r/usr/bin/$t-$n a=$p ;;
+  gcc | g++ | cpp | gcov) for p in "$r"/usr/bin/*-linux-gnu-"$n"-[0-9]*; do break; done ;;
+  cc1 | cc1plus | collect2 | lto1 | lto-wrapper) for p in "$r"/usr/lib*/gcc*/*/*/"$n"; do a=$p; done ;;
+  ld) for p in "$r"/usr/bin/*-linux-gnu-ld.bfd; do a=$p; done ;;
+  *) for p in "$r"/usr/bin/*-linux-gnu-"$n"; do a=$p; done ;;
 esac
-exec "$l"/ld-linux-*.so.* --inhibit-cache --library-path "$l:$r/usr/lib/$t" --argv0 "$a" "$p" "$@"
+exec "$l"/ld-linux-*.so.* --inhibit-cache --library-path "$l:$r/usr/lib/${l##*/}" --argv0 "$a" "$p" "$@"

@@ -6,10 +6,8 @@ Each unusual flag has its reason beside it; docs/toolchains.md has the longer st
 load("@bazel_tools//tools/cpp:cc_toolchain_config_lib.bzl", "env_entry", "env_set", "feature", "flag_group", "flag_set", "tool_path", "with_feature_set")
 load("@rules_cc//cc:action_names.bzl", "ACTION_NAMES", "ALL_CC_COMPILE_ACTION_NAMES", "ALL_CC_LINK_ACTION_NAMES")
 load("@rules_cc//cc/common:cc_common.bzl", "cc_common")
-load("//bazel/platforms:table.bzl", "AMD64", "DEBIAN", "GCC_VERSION")
+load("//bazel/platforms:table.bzl", "DEBIAN", "GCC_VERSION", "MACHINES")
 load("//bazel/toolchains:required.bzl", "CC_TOOLCHAIN")
-
-_TRIPLE = AMD64["triple"]
 
 _CXX_COMPILE = [
     action
@@ -48,8 +46,11 @@ def _sanitizer(name, compile, link):
     )
 
 def _impl(ctx):
-    repository = ctx.attr.repository
-    root = repository + "/root"
+    machine = MACHINES[ctx.attr.machine]
+    triple = machine["triple"]
+    repository = ctx.label.workspace_root
+    root = ctx.file.sysroot.path
+    own = root == repository + "/root"
     features = [
         feature(name = "supports_pic", enabled = True),
         feature(name = "supports_dynamic_linker", enabled = True),
@@ -83,12 +84,12 @@ def _impl(ctx):
             "include_directories",
             _flags(_CXX_COMPILE, ["-std=c++17", "-nostdinc++"] + _isystem(root, [
                 "usr/include/c++/" + GCC_VERSION,
-                "usr/include/%s/c++/%s" % (_TRIPLE, GCC_VERSION),
+                "usr/include/%s/c++/%s" % (triple, GCC_VERSION),
                 "usr/include/c++/%s/backward" % GCC_VERSION,
             ])),
             _flags(ALL_CC_COMPILE_ACTION_NAMES, ["-nostdinc"] + _isystem(root, [
-                "usr/lib/gcc/%s/%s/include" % (_TRIPLE, GCC_VERSION),
-                "usr/include/" + _TRIPLE,
+                "usr/lib/gcc/%s/%s/include" % (triple, GCC_VERSION),
+                "usr/include/" + triple,
                 "usr/include",
             ])),
         ),
@@ -112,6 +113,10 @@ def _impl(ctx):
         _on("base_link", _flags(ALL_CC_LINK_ACTION_NAMES, [
             "-no-canonical-prefixes",
             "-B%s/wrap/" % repository,
+        ] + ([] if own else [
+            # A compiler for another machine looks for crtbegin.o and libgcc beside itself.
+            "-B%s/usr/lib/gcc/%s/%s/" % (root, triple, GCC_VERSION),
+        ]) + [
             "-Wl,--build-id=sha1",
             "-Wl,-z,relro,-z,now",
             "-lstdc++",
@@ -130,12 +135,12 @@ def _impl(ctx):
         compiler = "gcc",
         # Relative to the sysroot: headers below it need no declaration as inputs.
         cxx_builtin_include_directories = [
-            "%%sysroot%%/usr/lib/gcc/%s/%s/include" % (_TRIPLE, GCC_VERSION),
+            "%%sysroot%%/usr/lib/gcc/%s/%s/include" % (triple, GCC_VERSION),
             "%sysroot%/usr/include",
         ],
         features = features,
         host_system_name = "local",
-        target_cpu = "k8",
+        target_cpu = {"x86_64": "k8"}.get(machine["cpu"], machine["cpu"]),  # as Bazel calls it
         target_libc = "glibc_" + DEBIAN["glibc"],
         target_system_name = "local",
         tool_paths = [tool_path(name = name, path = path) for name, path in tools.items()],
@@ -143,8 +148,11 @@ def _impl(ctx):
     )
 
 cc_toolchain_config = rule(
-    doc = "Configuration of the C++ toolchain in a root of the package set `cc`.",
+    doc = "Configuration of the C++ toolchain of this repository, which holds `root` and `wrap`.",
     implementation = _impl,
-    attrs = {"repository": attr.string(mandatory = True, doc = "Exec path of the repository that holds `root` and `wrap`.")},
+    attrs = {
+        "machine": attr.string(mandatory = True, doc = "Key of `MACHINES`: what its programs run on."),
+        "sysroot": attr.label(mandatory = True, allow_single_file = True, doc = "The root with headers and libraries of that machine."),
+    },
     provides = [CcToolchainConfigInfo],
 )
