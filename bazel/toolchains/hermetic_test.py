@@ -19,7 +19,7 @@ CC = Path(os.environ["CC_ROOT"]).resolve().parent
 PYTHON = Path(os.environ["PYTHON_ROOT"]).resolve()
 SOURCE = Path(os.environ["SOURCE"]).resolve()
 OTHERS = {
-    arch: (Path(os.environ[f"CC_ROOT_{arch}"]).resolve().parent, os.environ[f"SYSROOT_{arch}"])
+    arch: (Path(os.environ[f"CC_ROOT_{arch}"]).resolve().parent, os.environ[f"SYSROOT_ROOT_{arch}"])
     for arch in MACHINES
     if arch != "amd64"
 }

@@ -1,5 +1,5 @@
-// Asks each of the libraries that the server is linked with for something that no
-// machine may answer differently.
+// Asks each of the libraries that the server is linked with for something that
+// no machine may answer differently.
 #include <absl/strings/escaping.h>
 #include <absl/strings/str_format.h>
 #include <absl/time/time.h>
@@ -19,7 +19,9 @@
 
 namespace {
 
-std::string Hex(const std::string& bytes) { return absl::BytesToHexString(bytes); }
+std::string Hex(const std::string& bytes) {
+  return absl::BytesToHexString(bytes);
+}
 
 // A header as HPACK writes it.
 std::string Packed(std::string name, std::string value) {
@@ -27,11 +29,13 @@ std::string Packed(std::string name, std::string value) {
   if (nghttp2_hd_deflate_new(&deflater, 4096) != 0) {
     throw std::runtime_error("no deflater");
   }
-  nghttp2_nv header{reinterpret_cast<uint8_t*>(name.data()), reinterpret_cast<uint8_t*>(value.data()),
-                    name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+  nghttp2_nv header{reinterpret_cast<uint8_t*>(name.data()),
+                    reinterpret_cast<uint8_t*>(value.data()), name.size(),
+                    value.size(), NGHTTP2_NV_FLAG_NONE};
   std::string packed(nghttp2_hd_deflate_bound(deflater, &header, 1), '\0');
-  const auto size = nghttp2_hd_deflate_hd(deflater, reinterpret_cast<uint8_t*>(packed.data()),
-                                          packed.size(), &header, 1);
+  const auto size =
+      nghttp2_hd_deflate_hd(deflater, reinterpret_cast<uint8_t*>(packed.data()),
+                            packed.size(), &header, 1);
   nghttp2_hd_deflate_del(deflater);
   packed.resize(size);
   return packed;
@@ -41,7 +45,8 @@ std::string Deflated(const std::string& text) {
   uLongf size = compressBound(text.size());
   std::string deflated(size, '\0');
   if (compress2(reinterpret_cast<Bytef*>(deflated.data()), &size,
-                reinterpret_cast<const Bytef*>(text.data()), text.size(), 9) != Z_OK) {
+                reinterpret_cast<const Bytef*>(text.data()), text.size(),
+                9) != Z_OK) {
     throw std::runtime_error("zlib fails");
   }
   deflated.resize(size);
@@ -61,12 +66,16 @@ int main() {
   testdata::Point point;
   point.set_x(150);
   point.set_name("数字");
-  std::cout << "absl " << absl::FormatTime(absl::RFC3339_sec, absl::UnixEpoch(), absl::UTCTimeZone())
+  std::cout << "absl "
+            << absl::FormatTime(absl::RFC3339_sec, absl::UnixEpoch(),
+                                absl::UTCTimeZone())
             << absl::StrFormat(" %.17g", root) << "\n"
             << "nghttp2 " << Hex(Packed("grpc-status", "0")) << "\n"
             << "protobuf " << Hex(point.SerializeAsString()) << "\n"
-            << absl::StrFormat("simdjson %.17g\n", FromJson(R"({"digits": [1, 0.1]})"))
-            << "yaml-cpp " << YAML::Load("{machines: [amd64, arm64]}")["machines"][1] << "\n"
+            << absl::StrFormat("simdjson %.17g\n",
+                               FromJson(R"({"digits": [1, 0.1]})"))
+            << "yaml-cpp "
+            << YAML::Load("{machines: [amd64, arm64]}")["machines"][1] << "\n"
             << "zlib " << Hex(Deflated("aaaaaaaaaaaaaaaa")) << "\n";
   try {
     throw std::runtime_error("caught");
