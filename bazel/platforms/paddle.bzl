@@ -8,6 +8,8 @@ PADDLE_LINES = {
     "2": struct(
         # What names end with: of targets that there is one of for each line, and of the SDK.
         suffix = "",
+        # What the wheels of its lock are found in.
+        hub = "pypi",
         # The repository of the unpacked wheel.
         wheel = "pypi_paddlepaddle",
         # What a predictor needs, by its path in the wheel's paddle/; the rest is for training or for
@@ -36,6 +38,7 @@ PADDLE_LINES = {
     ),
     "3": struct(
         suffix = "3",
+        hub = "pypi3",
         wheel = "pypi3_paddlepaddle",
         runtime = [
             "base/libpaddle.so",
@@ -68,6 +71,17 @@ def line_target(name, line):
     """
     suffix = PADDLE_LINES[line].suffix
     return name + ("_paddle" + suffix if suffix else "")
+
+def line_labels(label):
+    """The targets that a macro chooses one of by a line's key.
+
+    Args:
+      label: that of the first line.
+
+    Returns:
+      line -> label.
+    """
+    return {line: label.same_package_label(line_target(label.name, line)) for line in PADDLE_LINES}
 
 # File names of the engine's libraries, of all lines together.
 ENGINE_LIBRARIES = ["libpaddle_pystub.so"] + {
