@@ -175,8 +175,10 @@ absl::Status Annotate(const absl::Status& status, const std::string& path) {
   return absl::Status(
       status.code(),
       absl::StrCat(path, damaged ? " is damaged: " : ": ", status.message(),
-                   ". Copy the program and its parameters again, both from "
-                   "the same export, or export the model anew."));
+                   damaged ? ". Copy the program and its parameters again, "
+                             "both from the same export, or export the model "
+                             "anew."
+                           : "."));
 }
 
 // Files and folders by name; those that the file system will not tell of are

@@ -588,6 +588,7 @@ class Reader {
         if (given[i] != nullptr) op.outputs["in place"].push_back(given[i]->name);
       }
     }
+    called_[{block, blocks_[block].operators.size()}] = std::string(name);
     blocks_[block].operators.push_back(std::move(op));
     return absl::OkStatus();
   }
@@ -732,8 +733,7 @@ class Reader {
     ValueNeeds needs = FindValueNeeds(blocks_, signature_.inputs);
     if (!needs.guards.empty()) {
       const Lookup& lookup = needs.guards[0];
-      return Unguarded(blocks_[lookup.block].operators[lookup.op].type,
-                       lookup.what);
+      return Unguarded(called_.at({lookup.block, lookup.op}), lookup.what);
     }
     signature_.checks = std::move(needs.checks);
     // Which operators Paddle 3 has work in place is for its passes to decide.
@@ -748,6 +748,8 @@ class Reader {
   std::set<int64_t> known_;           // all numbers that were ever given
   // By the name of several values: the operator that made them.
   std::map<std::string, std::pair<size_t, size_t>> makers_;
+  // What the operators of blocks are called in the file, by their places.
+  std::map<std::pair<size_t, size_t>, std::string> called_;
   std::map<int64_t, NamedTensor> outputs_;  // by column
   Signature signature_;
 };

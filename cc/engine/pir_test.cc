@@ -140,6 +140,9 @@ TEST(Pir, TracesThroughWhatIsDoneToIt) {
 // have no guards.
 TEST(Pir, RefusesWhatItCannotTrace) {
   ExpectRefused(Text("added"), absl::StatusCode::kInvalidArgument,
+                "operator embedding looks up numbers that its inputs do not "
+                "tell (row of an embedding table)");
+  ExpectRefused(Text("added"), absl::StatusCode::kInvalidArgument,
                 "export the model with FLAGS_enable_pir_api=0");
   ExpectRefused(absl::StrReplaceAll(Text("gather"),
                                     {{"1.gather\"", "1.lookup_table\""}}),

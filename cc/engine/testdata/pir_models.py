@@ -1,7 +1,7 @@
 """Networks in Paddle 3's own format, and what its own paddle.inference answers.
 
 pir_models.py DIR: writes for each NAME/model.json, NAME/model.pdiparams, the inputs NAME/in.INPUT.npy,
-and the outputs NAME/plain.OUTPUT.npy and, with oneDNN, NAME/onednn.OUTPUT.npy.
+and the outputs NAME/out.OUTPUT.npy. Their bits depend on the CPU that this runs on.
 """
 
 from __future__ import annotations
@@ -75,12 +75,11 @@ NETWORKS: dict[str, tuple[Callable[[], Callable[..., Any]], list[str]]] = {
 }
 
 
-def answers(folder: Path, inputs: Tensors, onednn: bool) -> Tensors:
+def answers(folder: Path, inputs: Tensors) -> Tensors:
     config = paddle.inference.Config(str(folder / "model.json"), str(folder / "model.pdiparams"))
     config.disable_glog_info()
     config.set_cpu_math_library_num_threads(1)
-    if not onednn:
-        config.disable_onednn()
+    config.disable_onednn()
     predictor = paddle.inference.create_predictor(config)
     for name in predictor.get_input_names():
         handle = predictor.get_input_handle(name)
@@ -109,9 +108,8 @@ def export(folder: Path, make: Callable[[], Callable[..., Any]], inputs: Tensors
         )
     for name, array in inputs.items():
         np.save(folder / f"in.{name}.npy", array)
-    for kind, onednn in (("plain", False), ("onednn", True)):
-        for name, array in answers(folder, inputs, onednn).items():
-            np.save(folder / f"{kind}.{name}.npy", array)
+    for name, array in answers(folder, inputs).items():
+        np.save(folder / f"out.{name}.npy", array)
 
 
 if __name__ == "__main__":
