@@ -87,6 +87,9 @@ def sdist() -> bytes:
 SDIST = sdist()
 DEB = deb("hello")
 DEB_SHA256 = hashlib.sha256(DEB).hexdigest()
+MACHINES = {
+    f"/pool/{name}.deb": deb(name) for name in ("salute_amd64", "salute_arm64", "wave_arm64")
+}
 WHEEL = b"the bytes of greeting-1.0-py3-none-any.whl"
 WHEEL_SHA256 = hashlib.sha256(WHEEL).hexdigest()
 POOL = "/pool/main/g/greeting/greeting_1.0_all.deb"
@@ -168,7 +171,22 @@ class Workspace:
             "sha256": DEB_SHA256,
             "sets": ["everything"],
         }
-        self.write("debian_lock.json", {"packages": [package]})
+        machines = [
+            {
+                **package,
+                "name": name,
+                "arch": arch,
+                "pool": pool.removeprefix("/pool/"),
+                "sha256": hashlib.sha256(MACHINES[pool]).hexdigest(),
+                "sets": [set_],
+            }
+            for name, arch, pool, set_ in (
+                ("salute", "amd64", "/pool/salute_amd64.deb", "machine"),
+                ("salute", "arm64", "/pool/salute_arm64.deb", "machine:arm64"),
+                ("wave", "arm64", "/pool/wave_arm64.deb", "machine:arm64"),
+            )
+        ]
+        self.write("debian_lock.json", {"packages": [package, *machines]})
         wheel = {
             "name": "greeting",
             "version": "1.0",
@@ -250,6 +268,23 @@ def test_the_right_bytes_are_used(workspace: Workspace, mirror: Mirror) -> None:
     result = workspace.fetch("@debian//:greeting", mirror.url)
     assert result.returncode == 0, result.stderr
     assert mirror.asked == [POOL]
+    workspace.forget()
+
+
+def test_packages_are_those_of_the_machine_that_is_built_for(
+    workspace: Workspace, mirror: Mirror
+) -> None:
+    mirror.files |= MACHINES
+    arm64 = ("--platforms=//bazel/platforms:linux_arm64",)
+    assert workspace.fetch("@debian//:machine", mirror.url).returncode == 0
+    assert mirror.asked == ["/pool/salute_amd64.deb"]
+    assert workspace.fetch("@debian//:machine", mirror.url, flags=arm64).returncode == 0
+    assert sorted(mirror.asked[1:]) == ["/pool/salute_arm64.deb", "/pool/wave_arm64.deb"]
+    # One that only the other machine has is there by the name of that, and else told of.
+    assert workspace.fetch("@debian//arm64:wave", mirror.url).returncode == 0
+    alone = workspace.fetch("@debian//:wave", mirror.url)
+    assert alone.returncode != 0
+    assert "wave is locked for arm64 alone; `archs` in debian.yaml says so." in alone.stderr
     workspace.forget()
 
 

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <fstream>
+#include <string>
 #include <thread>
 
 #include "absl/strings/numbers.h"
@@ -207,11 +209,23 @@ std::string Text(ProcessMetrics* metrics) {
   return WriteMetrics(MetricsFormat::kText, metrics->Read());
 }
 
+// As proc(5) has it: the 22nd field behind the name.
+std::string ResidentPages() {
+  std::ifstream file("/proc/self/stat");
+  std::string field;
+  std::getline(file, field, ')');
+  for (int i = 0; i < 22; ++i) file >> field;
+  return field;
+}
+
 TEST(ProcessMetrics, AreThere) {
   ProcessMetrics metrics;
   const std::string text = Text(&metrics);
   for (const char* name : kProcessMetrics) {
     EXPECT_THAT(text, HasSubstr(std::string("\n") + name + " "));
+  }
+  if (ResidentPages() == "0") {
+    GTEST_SKIP() << "/proc/self/stat is made up by QEMU, and tells no memory";
   }
   EXPECT_THAT(text, Not(HasSubstr("resident_memory_bytes 0\n")));
 }

@@ -160,6 +160,8 @@ def test_component_that_is_not_there(mirror: str, verifier: archive.Verifier) ->
         match=r'^channel "test contrib": .* names no contrib/binary-amd64/Packages.xz',
     ):
         archive.load(mirror, [archive.Channel("test", ("contrib",))], verifier)
+    with pytest.raises(archive.ChannelError, match=r"names no main/binary-arm64/Packages\.xz"):
+        archive.load(mirror, [CHANNEL], verifier, "arm64")
 
 
 def test_missing_suite(mirror: str, verifier: archive.Verifier) -> None:
