@@ -1,5 +1,4 @@
 """paddle_engine beside Paddle 3: the bits of its paddle.inference, of models in both formats."""
-# ruff: noqa: E402  # what is set must be set before paddle is loaded
 
 from __future__ import annotations
 

@@ -41,17 +41,17 @@ constexpr double kMostWhole = 9e18;
 // The element types, and VarType.Type of a ProgramDesc for each; -1: of no
 // model here.
 constexpr std::pair<absl::string_view, int> kElements[] = {
-    {"0.t_bool", 0},    {"0.t_i16", 1},    {"0.t_i32", 2},
-    {"0.t_i64", 3},     {"0.t_f16", 4},    {"0.t_f32", 5},
-    {"0.t_f64", 6},     {"0.t_ui8", 20},   {"0.t_i8", 21},
-    {"0.t_bf16", 22},   {"0.t_c64", 23},   {"0.t_c128", 24},
-    {"0.t_index", -1},  {"0.t_f8e4m3fn", -1}, {"0.t_f8e5m2", -1},
+    {"0.t_bool", 0},   {"0.t_i16", 1},       {"0.t_i32", 2},
+    {"0.t_i64", 3},    {"0.t_f16", 4},       {"0.t_f32", 5},
+    {"0.t_f64", 6},    {"0.t_ui8", 20},      {"0.t_i8", 21},
+    {"0.t_bf16", 22},  {"0.t_c64", 23},      {"0.t_c128", 24},
+    {"0.t_index", -1}, {"0.t_f8e4m3fn", -1}, {"0.t_f8e5m2", -1},
 };
 
 // What an attribute of element type is called, and its VarType.Type.
 constexpr std::pair<absl::string_view, int> kElementNames[] = {
-    {"bool", 0},    {"int16", 1},   {"int32", 2}, {"int64", 3},
-    {"float16", 4}, {"float32", 5}, {"float64", 6}, {"uint8", 20},
+    {"bool", 0},    {"int16", 1},     {"int32", 2},   {"int64", 3},
+    {"float16", 4}, {"float32", 5},   {"float64", 6}, {"uint8", 20},
     {"int8", 21},   {"bfloat16", 22},
 };
 
@@ -211,7 +211,7 @@ bool ReadAttribute(const Node& node, Attribute* attribute, std::string* text) {
   if (value == nullptr) {
     // Types that have no value, as that of no attribute.
     static const std::set<absl::string_view> kValued = {
-        "0.a_array", "0.a_bool", "0.a_i32",      "0.a_i64",  "0.a_index",
+        "0.a_array", "0.a_bool",  "0.a_i32",      "0.a_i64",  "0.a_index",
         "0.a_str",   "1.a_dtype", "1.a_intarray", "1.a_place"};
     return kValued.count(type) == 0 && absl::StrContains(type, ".a_");
   }
@@ -224,8 +224,8 @@ bool ReadAttribute(const Node& node, Attribute* attribute, std::string* text) {
     const std::optional<int64_t> whole = value->Whole();
     attribute->number = whole.value_or(0);
     attribute->real = static_cast<double>(attribute->number);
-    return whole && (type != "0.a_i32" ||
-                     *whole == static_cast<int32_t>(*whole));
+    return whole &&
+           (type != "0.a_i32" || *whole == static_cast<int32_t>(*whole));
   }
   if (type == "0.a_str") {
     *text = value->text;
@@ -441,8 +441,7 @@ class Reader {
     std::vector<Value*> made;
     // Branches and loops are read before their results are there.
     if (node.Find("regions") != nullptr) {
-      absl::Status status =
-          ReadRegions(node, static_cast<int64_t>(block));
+      absl::Status status = ReadRegions(node, static_cast<int64_t>(block));
       if (!status.ok()) return status;
     }
     for (const Node& result : results->elements) {
@@ -565,27 +564,31 @@ class Reader {
       op.inputs.clear();
       if (known != nullptr) op.type = absl::StrCat("unknown ", name);
       for (size_t i = 0; i < given.size(); ++i) {
-        if (given[i] != nullptr) Append(*given[i], &op.inputs[i == 0 ? "X" : "Y"]);
+        if (given[i] != nullptr)
+          Append(*given[i], &op.inputs[i == 0 ? "X" : "Y"]);
       }
     }
     Remember(full, op, made);
     std::vector<std::string> parameters = absl::StrSplit(
-        known != nullptr ? absl::string_view(known->outputs.data(),
-                                             known->outputs.size())
-                         : "Out",
+        known != nullptr
+            ? absl::string_view(known->outputs.data(), known->outputs.size())
+            : "Out",
         ' ');
     for (size_t i = 0; i < made.size(); ++i) {
       if (made[i] == nullptr) continue;
       std::vector<std::string>& names =
           op.outputs[parameters[std::min(i, parameters.size() - 1)]];
       names.push_back(made[i]->name);
-      if (made[i]->type.several) makers_[made[i]->name] = {block, blocks_[block].operators.size()};
+      if (made[i]->type.several)
+        makers_[made[i]->name] = {block, blocks_[block].operators.size()};
     }
     // What works in place changes what it was given, which other operators may
     // have read under its old name.
     if (in_place) {
-      for (size_t i = 0; i < given.size() && (known == nullptr || i == 0); ++i) {
-        if (given[i] != nullptr) op.outputs["in place"].push_back(given[i]->name);
+      for (size_t i = 0; i < given.size() && (known == nullptr || i == 0);
+           ++i) {
+        if (given[i] != nullptr)
+          op.outputs["in place"].push_back(given[i]->name);
       }
     }
     called_[{block, blocks_[block].operators.size()}] = std::string(name);
@@ -711,10 +714,9 @@ class Reader {
 
   absl::StatusOr<Signature> Judge() {
     if (signature_.inputs.empty() || outputs_.empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the program has no ",
-                       signature_.inputs.empty() ? "data" : "fetch",
-                       " operator; a model to serve has inputs and outputs"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the program has no ", signature_.inputs.empty() ? "data" : "fetch",
+          " operator; a model to serve has inputs and outputs"));
     }
     if (outputs_.begin()->first != 0 ||
         outputs_.rbegin()->first != static_cast<int64_t>(outputs_.size()) - 1) {
@@ -742,10 +744,10 @@ class Reader {
   }
 
   std::vector<Block> blocks_;
-  size_t inner_ = 0;                  // blocks in others
-  std::map<int64_t, Value> values_;   // those that can be read
-  std::vector<int64_t> made_;         // their numbers, in order
-  std::set<int64_t> known_;           // all numbers that were ever given
+  size_t inner_ = 0;                 // blocks in others
+  std::map<int64_t, Value> values_;  // those that can be read
+  std::vector<int64_t> made_;        // their numbers, in order
+  std::set<int64_t> known_;          // all numbers that were ever given
   // By the name of several values: the operator that made them.
   std::map<std::string, std::pair<size_t, size_t>> makers_;
   // What the operators of blocks are called in the file, by their places.

@@ -1,5 +1,5 @@
-// What operators of Paddle 3's format are called in a ProgramDesc, which is what
-// the walk of values (value_ranges.h) knows.
+// What operators of Paddle 3's format are called in a ProgramDesc, which is
+// what the walk of values (value_ranges.h) knows.
 #ifndef CC_ENGINE_PIR_OPERATORS_H_
 #define CC_ENGINE_PIR_OPERATORS_H_
 
@@ -16,7 +16,8 @@ struct PirOperator {
   // operator.
   std::string_view inputs;
   std::string_view outputs = "Out";
-  std::string_view renamed = "";  // "perm=axis": an attribute, and what it becomes
+  std::string_view renamed =
+      "";  // "perm=axis": an attribute, and what it becomes
 };
 
 constexpr PirOperator kPirOperators[] = {

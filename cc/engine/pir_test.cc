@@ -91,8 +91,9 @@ TEST(Pir, ReadsBranchesAndLoops) {
 
 TEST(Pir, TracesWhatIsLookedUp) {
   const std::string of_10 = "row of an embedding table of 10 rows";
-  EXPECT_THAT(Checks("net"),
-              ElementsAre("ids 0 to 99: row of an embedding table of 100 rows"));
+  EXPECT_THAT(
+      Checks("net"),
+      ElementsAre("ids 0 to 99: row of an embedding table of 100 rows"));
   EXPECT_THAT(Checks("gather"),
               ElementsAre("i 0 to 6: index in a dimension of 7"));
   EXPECT_THAT(Checks("gather_nd"),
@@ -144,9 +145,9 @@ TEST(Pir, RefusesWhatItCannotTrace) {
                 "tell (row of an embedding table)");
   ExpectRefused(Text("added"), absl::StatusCode::kInvalidArgument,
                 "export the model with FLAGS_enable_pir_api=0");
-  ExpectRefused(absl::StrReplaceAll(Text("gather"),
-                                    {{"1.gather\"", "1.lookup_table\""}}),
-                absl::StatusCode::kInvalidArgument, "operator lookup_table");
+  ExpectRefused(
+      absl::StrReplaceAll(Text("gather"), {{"1.gather\"", "1.lookup_table\""}}),
+      absl::StatusCode::kInvalidArgument, "operator lookup_table");
   // In place: what was read before is another value then.
   ExpectRefused(absl::StrReplaceAll(Text("flows"), {{"1.flip", "1.flip_"}}),
                 absl::StatusCode::kInvalidArgument, "cannot be guarded");
@@ -178,7 +179,7 @@ TEST(Pir, RefusesWhatIsCutOff) {
 // Each of these ended Paddle 3.2.2 by a signal.
 TEST(Pir, RefusesWhatEndsPaddle) {
   const std::vector<std::pair<std::string, std::string>> kParts = {
-      {R"("OA":[1,0,1],)", ""},                             // of a parameter
+      {R"("OA":[1,0,1],)", ""},                               // of a parameter
       {R"({"AT":{"#":"0.a_str","D":"x"},"N":"name"},)", ""},  // of an input
       {R"({"AT":{"#":"0.a_str","D":"fetch_name_0"},"N":"name"},)", ""},
       {R"(,{"AT":{"#":"0.a_i32","D":0},"N":"col"})", ""},
@@ -202,10 +203,9 @@ TEST(Pir, RefusesWhatEndsPaddle) {
   for (const auto& [part, other] : kInBranches) {
     const std::string text = Text("branches");
     ASSERT_THAT(text, HasSubstr(part));
-    EXPECT_EQ(ParsePir(absl::StrReplaceAll(text, {{part, other}}))
-                  .status()
-                  .code(),
-              absl::StatusCode::kDataLoss)
+    EXPECT_EQ(
+        ParsePir(absl::StrReplaceAll(text, {{part, other}})).status().code(),
+        absl::StatusCode::kDataLoss)
         << other;
   }
 }

@@ -1,5 +1,4 @@
 """The server with Paddle 3: models in both formats, with the bits of its paddle.inference."""
-# ruff: noqa: E402  # what is set must be set before paddle is loaded
 
 from __future__ import annotations
 

@@ -286,12 +286,11 @@ def read_program(path: Path) -> Any:
 def program_in(directory: Path) -> Path:
     """The program that an export left; ModelError if there is none, or one in each format."""
     found = [directory / name for name in (PROGRAM, PIR) if (directory / name).is_file()]
-    if len(found) != 1:
-        raise ModelError(
-            f"the trainer wrote {'no' if not found else 'both a'} {PROGRAM}"
-            f"{' (with Paddle 3: ' if not found else ' and a '}{PIR}{')' if not found else ''}; "
-            f"it wrote: {_listing(directory)}"
-        )
+    if not found:
+        usual = PROGRAM if _DENSE == "lod_tensor" else PIR
+        raise ModelError(f"the trainer wrote no {usual}; it wrote: {_listing(directory)}")
+    if len(found) > 1:
+        raise ModelError(f"the trainer wrote both {PROGRAM} and {PIR}; leave one of them")
     return found[0]
 
 

@@ -8,8 +8,8 @@ from typing import Any
 # docs/engine.md says what a long one does to a process with Paddle 3.
 os.environ.pop("TEST_TMPDIR", None)
 
-import numpy as np  # noqa: E402
-import paddle_engine  # noqa: E402
+import numpy as np
+import paddle_engine
 
 MODEL, MODEL2 = Path(os.environ["MODEL"]), Path(os.environ["MODEL2"])
 SAMPLES = Path(os.environ["SAMPLES"])

@@ -1,7 +1,7 @@
 """Networks in Paddle 3's own format, and what its own paddle.inference answers.
 
-pir_models.py DIR: writes for each NAME/model.json, NAME/model.pdiparams, the inputs NAME/in.INPUT.npy,
-and the outputs NAME/out.OUTPUT.npy. Their bits depend on the CPU that this runs on.
+pir_models.py DIR: writes for each NAME/model.json, NAME/model.pdiparams, the inputs
+NAME/in.INPUT.npy, and the outputs NAME/out.OUTPUT.npy. Their bits depend on the CPU of this.
 """
 
 from __future__ import annotations
