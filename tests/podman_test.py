@@ -179,6 +179,22 @@ def test_what_is_pulled_is_what_was_built(podman: Podman, port: int, name: str) 
     assert pulled["RootFS"]["Layers"] == image.config["rootfs"]["diff_ids"]
 
 
+def test_of_an_index_the_machine_that_is_asked_for_is_pulled(
+    podman: Podman, port: int, folder: Path
+) -> None:
+    name = f"localhost:{port}/test/small"
+    env = {"PADDLE_IMAGES_CACHE": str(folder / "cache"), "PATH": "/usr/bin:/bin"}
+    command = [os.environ["INDEX_PUSH"], "--repository", name]
+    subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL)
+    listed = json.loads(podman.run("manifest", "inspect", f"{name}:1.0"))["manifests"]
+    machines = [entry["platform"]["architecture"] for entry in listed]
+    assert machines == ["amd64", "arm64"]
+    for machine in machines:
+        podman.run("pull", "--quiet", "--arch", machine, f"{name}:1.0")
+        pulled = podman.inspect("image", "inspect", f"{name}:1.0")
+        assert pulled["Architecture"] == machine
+
+
 def test_a_model_is_trained_made_smaller_and_served(podman: Podman, port: int) -> None:
     """Each by its image, over one volume; the middle one as a user that no image knows."""
     volume = "--volume=models:/models"

@@ -8,6 +8,8 @@ PADDLE_LINES = {
     "2": struct(
         # What names end with: of targets that there is one of for each line, and of the SDK.
         suffix = "",
+        # What the wheels of its lock are found in.
+        hub = "pypi",
         # The repository of the unpacked wheel for amd64; that for another machine is NAME_MACHINE.
         wheel = "pypi_paddlepaddle",
         # Of each machine that there is a wheel for what a predictor needs, by its path in the wheel's
@@ -44,6 +46,7 @@ PADDLE_LINES = {
     ),
     "3": struct(
         suffix = "3",
+        hub = "pypi3",
         wheel = "pypi3_paddlepaddle",
         runtime = {
             "amd64": [
@@ -97,6 +100,17 @@ def sdk_of(line, machine):
       its name: `paddle` for line 2 on amd64, `paddle3_arm64` for line 3 on arm64.
     """
     return "paddle" + PADDLE_LINES[line].suffix + ("" if machine == "amd64" else "_" + machine)
+
+def line_labels(label):
+    """The targets that a macro chooses one of by a line's key.
+
+    Args:
+      label: that of the first line.
+
+    Returns:
+      line -> label.
+    """
+    return {line: label.same_package_label(line_target(label.name, line)) for line in PADDLE_LINES}
 
 # File names of the engine's libraries, of all lines and machines together.
 ENGINE_LIBRARIES = ["libpaddle_pystub.so"] + {

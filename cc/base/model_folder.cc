@@ -21,16 +21,28 @@ constexpr char kOldParameters[] = "__params__";
 const char kModelWanted[] =
     "A model is a directory with model.pdmodel and model.pdiparams, as "
     "paddle.jit.save(layer, \"DIRECTORY/model\") writes them, by this name or "
-    "another.";
+    "another; with Paddle 3 model.json and model.pdiparams.";
+
+bool IsPir(const std::string& program) {
+  return absl::EndsWith(program, ".json");
+}
 
 std::vector<ModelNames> ModelsAmong(const std::vector<std::string>& names) {
+  const auto has = [&](const std::string& name) {
+    return std::count(names.begin(), names.end(), name) > 0;
+  };
   std::vector<ModelNames> models;
   for (const std::string& name : names) {
     absl::string_view stem = name;
     if (name[0] != '.' && absl::ConsumeSuffix(&stem, ".pdmodel")) {
       models.push_back({name, absl::StrCat(stem, ".pdiparams")});
-    } else if (name == kOldProgram &&
-               std::count(names.begin(), names.end(), kOldParameters) > 0) {
+    } else if (name[0] != '.' && absl::ConsumeSuffix(&stem, ".json")) {
+      const std::string parameters = absl::StrCat(stem, ".pdiparams");
+      const bool named = stem == "model" || stem == "inference";
+      if ((named || has(parameters)) && !has(absl::StrCat(stem, ".pdmodel"))) {
+        models.push_back({name, parameters});
+      }
+    } else if (name == kOldProgram && has(kOldParameters)) {
       models.push_back({name, kOldParameters});
     }
   }
@@ -78,8 +90,8 @@ std::string CureFor(const std::vector<std::string>& names) {
     }
     if (absl::EndsWith(name, ".json") && name != "metadata.json") {
       return absl::StrCat(name,
-                          " may be a program of Paddle 3: export it there with "
-                          "FLAGS_enable_pir_api=0, which writes a .pdmodel.");
+                          " may be a program of Paddle 3, whose parameters are "
+                          "a .pdiparams of the same name beside it.");
     }
     if (absl::EndsWith(name, ".pdparams")) {
       return absl::StrCat(

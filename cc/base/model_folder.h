@@ -1,6 +1,7 @@
 // Which files of a folder are a model: NAME.pdmodel with NAME.pdiparams, as
-// paddle.jit.save writes them, or __model__ with __params__, as Paddle had it
-// before. A folder holds one model.
+// paddle.jit.save writes them, NAME.json with NAME.pdiparams, as Paddle 3 does,
+// or __model__ with __params__, as Paddle had it before. A folder holds one
+// model.
 #ifndef CC_BASE_MODEL_FOLDER_H_
 #define CC_BASE_MODEL_FOLDER_H_
 
@@ -19,8 +20,13 @@ struct ModelNames {
   std::string parameters;  // perhaps of no file: a network may have none
 };
 
+// Whether a program is in Paddle 3's own format, by its file's name.
+bool IsPir(const std::string& program);
+
 // Models among the names of a folder's files, sorted. Names that begin with a
-// dot are nobody's.
+// dot are nobody's. A .json is a program where its parameters lie beside it, or
+// where it is called as Paddle calls programs, model.json or inference.json. A
+// .pdmodel of the same name comes before it: both are of one network.
 std::vector<ModelNames> ModelsAmong(const std::vector<std::string>& names);
 
 // The model of a folder that has these files and folders, sorted.

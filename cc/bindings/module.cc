@@ -1,5 +1,6 @@
 // The extension module paddle_engine._engine: //cc/engine for Python. Its types
 // are in _engine.pyi; __init__.py has loaded libpaddle.so before.
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -11,6 +12,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "cc/base/data_type.h"
 #include "cc/engine/engine.h"
 #include "cc/engine/gpu_report.h"
@@ -249,7 +252,7 @@ class Lines : public std::streambuf {
 
 int ReportGpus(const py::function& run_model, const py::function& say) {
   engine::GpuCheck check;
-  check.paddle_version = PADDLE_VERSION;
+  check.paddle_version = engine::PaddleVersion();
   check.engine_has_cuda = engine::BuiltWithCuda();
   check.run_model = [&](int gpu) -> absl::StatusOr<std::string> {
     try {
@@ -268,11 +271,14 @@ int ReportGpus(const py::function& run_model, const py::function& say) {
 }  // namespace
 
 PYBIND11_MODULE(_engine, module) {
-  if (engine::PaddleVersion() != PADDLE_VERSION) {
+  const std::vector<std::string> versions =
+      absl::StrSplit(PADDLE_VERSIONS, ' ');
+  const std::string version = engine::PaddleVersion();
+  if (std::find(versions.begin(), versions.end(), version) == versions.end()) {
     Raise(PyExc_ImportError,
           absl::StrCat("this paddle_engine is built for paddlepaddle ",
-                       PADDLE_VERSION, ", the one installed is ",
-                       engine::PaddleVersion()));
+                       absl::StrJoin(versions, " and "),
+                       ", the one installed is ", version));
   }
   engine_error = PyErr_NewExceptionWithDoc(
       "paddle_engine.EngineError",
@@ -280,7 +286,7 @@ PYBIND11_MODULE(_engine, module) {
       nullptr);
   if (!engine_error) throw py::error_already_set();
   module.attr("EngineError") = py::handle(engine_error);
-  module.attr("PADDLE_VERSION") = PADDLE_VERSION;
+  module.attr("PADDLE_VERSION") = version;
 
   py::options options;
   options.disable_function_signatures();  // _engine.pyi has better ones

@@ -73,6 +73,13 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
   }
   absl::StatusOr<ModelFiles> files = CheckModelFiles(options.model_dir);
   if (!files.ok()) return files.status();
+  if (files->pir && !IsPaddle3()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        files->program, " is in Paddle 3's own format, and this is Paddle ",
+        PaddleVersion(),
+        ": use the image inference_paddle3, or export the model with "
+        "FLAGS_enable_pir_api=0, which writes a .pdmodel"));
+  }
   Signature* const signature = &files->signature;
   absl::StatusOr<std::vector<TensorSpec>> inputs =
       Specs("input", signature->inputs);

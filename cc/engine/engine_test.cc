@@ -85,7 +85,7 @@ TEST(Load, NamesWhatIsThereInsteadAndTheCure) {
   const std::pair<std::string, std::string> kOthers[] = {
       {"__model__",
        "__model__ without __params__ has its parameters in a file each"},
-      {"inference.json", "inference.json may be a program of Paddle 3"},
+      {"network.json", "network.json may be a program of Paddle 3"},
       {"best.pdparams", "best.pdparams holds the weights alone"},
       {"net.onnx", "net.onnx is no model of Paddle"},
       {"12", "Is the model the folder 12 in it?"},

@@ -17,6 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "cc/base/data_type.h"
 #include "cc/base/model_folder.h"
+#include "cc/engine/pir.h"
 #include "cc/engine/program.h"
 
 namespace engine {
@@ -174,8 +175,10 @@ absl::Status Annotate(const absl::Status& status, const std::string& path) {
   return absl::Status(
       status.code(),
       absl::StrCat(path, damaged ? " is damaged: " : ": ", status.message(),
-                   ". Copy the program and its parameters again, both from "
-                   "the same export, or export the model anew."));
+                   damaged ? ". Copy the program and its parameters again, "
+                             "both from the same export, or export the model "
+                             "anew."
+                           : "."));
 }
 
 // Files and folders by name; those that the file system will not tell of are
@@ -223,7 +226,9 @@ absl::StatusOr<ModelFiles> Check(const std::string& directory) {
       absl::StrCat(directory, "/", names->parameters);
   const absl::StatusOr<std::string> bytes = ReadProgram(program);
   if (!bytes.ok()) return bytes.status();
-  absl::StatusOr<Signature> signature = ParseProgram(*bytes);
+  const bool pir = base::IsPir(names->program);
+  absl::StatusOr<Signature> signature =
+      pir ? ParsePir(*bytes) : ParseProgram(*bytes);
   if (!signature.ok()) return Annotate(signature.status(), program);
   std::error_code error;
   if (!signature->parameters.empty() ||
@@ -233,7 +238,7 @@ absl::StatusOr<ModelFiles> Check(const std::string& directory) {
     absl::Status status = CheckParameters(**input, *signature);
     if (!status.ok()) return Annotate(status, parameters);
   }
-  return ModelFiles{program, parameters, *std::move(signature)};
+  return ModelFiles{program, parameters, *std::move(signature), pir};
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 // allocate gigabytes, a damaged name in the program makes it follow a null
 // pointer. So the files are walked first, without the engine: the program (a
 // protobuf ProgramDesc) for well-formedness and for names that refer to
-// nothing, the parameters tensor by tensor against what the program declares.
+// nothing (of Paddle 3's format see pir.h), the parameters tensor by tensor against what the program declares.
 // Only headers are read: the cost does not grow with the size of the weights.
 //
 // What this cannot see is a changed weight: that is for a digest of the files.
@@ -23,6 +23,7 @@ struct ModelFiles {
   std::string program;     // path
   std::string parameters;  // path; of a network without any perhaps no file
   Signature signature;     // what the program declares
+  bool pir = false;        // in Paddle 3's own format
 };
 
 // The files are those of base/model_folder.h. A network without parameters has

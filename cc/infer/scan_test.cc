@@ -107,12 +107,12 @@ TEST_F(ScanTest, MoreThanOneMeaningIsAnError) {
 TEST_F(ScanTest, SaysWhatIsThereInPlaceOfAModel) {
   EXPECT_THAT(Found(), ElementsAre(AllOf(HasSubstr("which is empty; "),
                                          HasSubstr("NAME/VERSION/model."))));
-  Put("inference.json");
+  Put("network.json");
   fs::create_directories(root_ / "lost+found");
   EXPECT_THAT(Found(), ElementsAre(AllOf(
-                           HasSubstr("which holds: inference.json, lost+found"),
+                           HasSubstr("which holds: lost+found, network.json"),
                            HasSubstr("may be a program of Paddle 3"))));
-  fs::remove(root_ / "inference.json");
+  fs::remove(root_ / "network.json");
   Put("1/best.pdparams");
   EXPECT_THAT(Found(),
               ElementsAre(AllOf(

@@ -1,9 +1,14 @@
-"""The shared layers of an image, from the lowest: what `docker history` calls them -> target."""
+"""The shared layers of an image, from the lowest: what `docker history` calls them -> target.
+
+Where there is one for each line of Paddle, `paddle` of a paddle_image chooses.
+"""
+
+load("//bazel/platforms:paddle.bzl", "line_labels")
 
 # Of every image: the same layers in the same order are stored and pulled once.
 ENGINE = {
     "C library": Label("//images/layers:c_library"),
-    "Paddle engine": Label("//images/layers:engine"),
+    "Paddle engine": line_labels(Label("//images/layers:engine")),
 }
 
 # What an engine for GPUs needs to serve. It comes without cuFFT, cuRAND, NCCL and FlashAttention:

@@ -21,14 +21,23 @@ import paddle
 from numpy.typing import NDArray
 from paddle.base.proto import framework_pb2
 
-from paddle_training import runtime
+from paddle_training import pir, runtime
 
 PROGRAM, PARAMETERS, METADATA = "model.pdmodel", "model.pdiparams", "metadata.json"
+PIR = "model.json"  # the program, as Paddle 3 writes it
 CARD = "model_card.md"
 _PICKLE = "model.pdiparams.info"
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _ABSOLUTE_PATH = re.compile(r"(?:^|[\s\"'=:(])(/[^/\s\"']+/[^\s\"']+)")
+# Of variables that are dense tensors: what tells their type, and the VarType.Type that says so.
+# Paddle 3 has another name for both.
+_DENSE = next(
+    name
+    for name in ("lod_tensor", "dense_tensor")
+    if name in framework_pb2.VarType.DESCRIPTOR.fields_by_name
+)
+DENSE_TENSOR = framework_pb2.VarType.Type.Value(_DENSE.upper())
 _BUILD_TREE = re.compile(rb"[^\0\s\"]*(?:site-packages|\.runfiles|/execroot/|bazel-out/)[^\0\s\"]*")
 
 
@@ -50,7 +59,7 @@ def save(
     licence: str = "",
     precision: str = "fp32",
 ) -> None:
-    """Writes model.pdmodel, model.pdiparams and metadata.json into `directory`.
+    """Writes model.pdmodel (with Paddle 3 model.json), model.pdiparams and metadata.json.
 
     Further files that lie there already (character sets, dictionaries) belong to the model.
 
@@ -71,7 +80,7 @@ def save(
     """
     directory.mkdir(parents=True, exist_ok=True)
     paddle.jit.save(network, str(directory / "model"), input_spec=inputs and list(inputs))
-    name_outputs(directory / PROGRAM, outputs)
+    name_outputs(program_in(directory), outputs)
     written = {
         "description": description,
         "licence": licence,
@@ -149,14 +158,21 @@ def finish(
     Returns:
         The metadata.
     """
-    if not (raw / PROGRAM).is_file():
-        raise ModelError(f"the trainer wrote no {PROGRAM}; it wrote: {_listing(raw)}")
+    exported = program_in(raw)
     told = _read_metadata(raw / METADATA) if (raw / METADATA).is_file() else {}
-    program = _strip(read_program(raw / PROGRAM))
-    files = {PROGRAM: program.SerializeToString(deterministic=True)}
+    if exported.name == PIR:
+        tree = _read_pir(exported)
+        inputs, outputs = pir.inputs_of(tree), pir.outputs_of(tree)
+        parameters, int8 = pir.has_parameters(tree), False
+        files = {PIR: pir.write(tree)}
+    else:
+        program = _strip(read_program(exported))
+        inputs, outputs = inputs_of(program), _describe(program, "fetch", "X")
+        parameters, int8 = _has_parameters(program), is_quantised(program)
+        files = {PROGRAM: program.SerializeToString(deterministic=True)}
     if (raw / PARAMETERS).is_file():
         files[PARAMETERS] = (raw / PARAMETERS).read_bytes()
-    elif _has_parameters(program):
+    elif parameters:
         raise ModelError(f"the trainer wrote no {PARAMETERS}; it wrote: {_listing(raw)}")
     else:  # Paddle writes none for a network without
         files[PARAMETERS] = b""
@@ -177,9 +193,9 @@ def finish(
         "licence": told.get("licence"),
         "source": told.get("source"),
         "paddle_version": paddle.version.full_version,
-        "precision": "int8" if is_quantised(program) else told.get("precision", "fp32"),
-        "inputs": inputs_of(program),
-        "outputs": _describe(program, "fetch", "X"),
+        "precision": "int8" if int8 else told.get("precision", "fp32"),
+        "inputs": inputs,
+        "outputs": outputs,
         "metrics": told.get("metrics", {}),
         "data": data,
         "settings": all_settings,
@@ -211,6 +227,8 @@ def build_paths(directory: Path) -> list[str]:
         found += [f"{where}: {m.decode(errors='replace')}" for m in _BUILD_TREE.findall(data)]
         if file.suffix == ".pdmodel":
             texts = _strings(read_program(file))
+        elif file.name == PIR:
+            texts = pir.texts(_read_pir(file))
         elif file.suffix == ".json":
             texts = iter([data.decode()])
         else:  # weights are no text: only the plain marks above are looked for
@@ -265,6 +283,24 @@ def read_program(path: Path) -> Any:
     return program
 
 
+def program_in(directory: Path) -> Path:
+    """The program that an export left; ModelError if there is none, or one in each format."""
+    found = [directory / name for name in (PROGRAM, PIR) if (directory / name).is_file()]
+    if not found:
+        usual = PROGRAM if _DENSE == "lod_tensor" else PIR
+        raise ModelError(f"the trainer wrote no {usual}; it wrote: {_listing(directory)}")
+    if len(found) > 1:
+        raise ModelError(f"the trainer wrote both {PROGRAM} and {PIR}; leave one of them")
+    return found[0]
+
+
+def _read_pir(path: Path) -> pir.Program:
+    try:
+        return pir.read(path)
+    except ValueError as error:
+        raise ModelError(f"{path.name} is no program of Paddle: {error}") from error
+
+
 def _strip(program: Any) -> Any:
     for block in program.blocks:
         for operator in block.ops:
@@ -278,8 +314,7 @@ def _strip(program: Any) -> Any:
 
 
 def _has_parameters(program: Any) -> bool:
-    dense = framework_pb2.VarType.LOD_TENSOR
-    return any(v.persistable and v.type.type == dense for v in program.blocks[0].vars)
+    return any(v.persistable and v.type.type == DENSE_TENSOR for v in program.blocks[0].vars)
 
 
 def is_quantised(program: Any) -> bool:
@@ -304,7 +339,7 @@ def inputs_of(program: Any) -> list[dict[str, Any]]:
 
 
 def _describe(program: Any, kind: str, parameter: str) -> list[dict[str, Any]]:
-    variables = {v.name: v.type.lod_tensor for v in program.blocks[0].vars}
+    variables = {v.name: getattr(v.type, _DENSE) for v in program.blocks[0].vars}
     return [
         {
             "name": name,
@@ -320,14 +355,20 @@ def _describe(program: Any, kind: str, parameter: str) -> list[dict[str, Any]]:
 
 def name_outputs(path: Path, names: Sequence[str]) -> None:
     """Gives the outputs names to call them by, instead of save_infer_model/scale_0.tmp_0."""
+    if path.name == PIR:
+        tree = _read_pir(path)
+        inputs = [tensor["name"] for tensor in pir.inputs_of(tree)]
+        _check_names(inputs, [tensor["name"] for tensor in pir.outputs_of(tree)], names)
+        if set(inputs) & set(names):
+            raise ModelError(f"names of outputs that an input has already: {list(names)}")
+        pir.name_outputs(tree, names)
+        path.write_bytes(pir.write(tree))
+        return
     program = read_program(path)
     inputs, old = _ends(program, "feed", "Out"), _ends(program, "fetch", "X")
-    if len(old) != len(names):
-        raise ModelError(f"the network has {len(old)} outputs, {len(names)} names were given")
-    if bad := [n for n in [*inputs, *names] if not _NAME.fullmatch(n)]:
-        raise ModelError(f"no names for inputs or outputs (letters, digits, _ . -): {bad}")
+    _check_names(inputs, old, names)
     taken = {v.name for block in program.blocks for v in block.vars} - set(old)
-    if taken & set(names) or len(set(names)) < len(names):
+    if taken & set(names):
         raise ModelError(f"names of outputs that something else has already: {list(names)}")
     new = dict(zip(old, names, strict=True))
     for block in program.blocks:
@@ -337,6 +378,15 @@ def name_outputs(path: Path, names: Sequence[str]) -> None:
             for slot in (*operator.inputs, *operator.outputs):
                 slot.arguments[:] = [new.get(a, a) for a in slot.arguments]
     path.write_bytes(program.SerializeToString(deterministic=True))
+
+
+def _check_names(inputs: Sequence[str], old: Sequence[str], names: Sequence[str]) -> None:
+    if len(old) != len(names):
+        raise ModelError(f"the network has {len(old)} outputs, {len(names)} names were given")
+    if bad := [n for n in [*inputs, *names] if not _NAME.fullmatch(n)]:
+        raise ModelError(f"no names for inputs or outputs (letters, digits, _ . -): {bad}")
+    if len(set(names)) < len(names):
+        raise ModelError(f"names of outputs that something else has already: {list(names)}")
 
 
 def _strings(program: Any) -> Iterator[str]:

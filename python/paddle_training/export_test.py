@@ -159,6 +159,19 @@ def test_wrong_output_names(tmp_path: Path, outputs: tuple[str, ...], message: s
         save(tmp_path, outputs)
 
 
+def test_a_program_in_each_format_is_one_too_many(tmp_path: Path) -> None:
+    for name in (export.PROGRAM, export.PIR):
+        (tmp_path / name).touch()
+    with pytest.raises(export.ModelError, match=r"wrote both model\.pdmodel and model\.json"):
+        export.finish(tmp_path, tmp_path / "out", "m")
+
+
+def test_a_json_that_is_no_program_is_refused(tmp_path: Path) -> None:
+    (tmp_path / export.PIR).write_text('{"base_code": {}}')
+    with pytest.raises(export.ModelError, match=r"model\.json is no program of Paddle"):
+        export.finish(tmp_path, tmp_path / "out", "m")
+
+
 def test_missing_and_broken_files(tmp_path: Path) -> None:
     with pytest.raises(export.ModelError, match=r"wrote no model\.pdmodel; it wrote: nothing"):
         export.finish(tmp_path, tmp_path, "m")

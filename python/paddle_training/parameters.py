@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from paddle.base.proto import framework_pb2
 
-from paddle_training.export import PARAMETERS, PROGRAM, ModelError, read_program
+from paddle_training.export import DENSE_TENSOR, PARAMETERS, PROGRAM, ModelError, read_program
 
 _VAR_TYPE = framework_pb2.VarType
 # By Paddle's names of types.
@@ -34,7 +34,7 @@ def names(program: Any) -> list[str]:
     return sorted(
         variable.name
         for variable in program.blocks[0].vars
-        if variable.persistable and variable.type.type == _VAR_TYPE.LOD_TENSOR
+        if variable.persistable and variable.type.type == DENSE_TENSOR
     )
 
 

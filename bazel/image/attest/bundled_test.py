@@ -11,30 +11,34 @@ import pytest
 
 from bazel.image.attest import wheels
 
-LOCK = json.loads(Path(os.environ["LOCK"]).read_text())
-VERSIONS = {wheel["name"].replace("_", "-"): wheel["version"] for wheel in LOCK["wheels"]}
+LOCKED = {
+    (wheel["name"].replace("_", "-"), wheel["version"])
+    for lock in os.environ["LOCKS"].split()
+    for wheel in json.loads(Path(lock).read_text())["wheels"]
+}
 
 
-def unpacked() -> Iterator[tuple[str, Path]]:
-    """Name and folder of each wheel that this test has."""
+def unpacked() -> Iterator[tuple[str, str, Path]]:
+    """Name, version and folder of each wheel that this test has."""
     for site in os.environ["WHEELS"].split():
         for info in Path(site).glob("*.dist-info"):
-            yield info.name.split("-")[0].replace("_", "-"), Path(site)
+            name, version = info.name.removesuffix(".dist-info").split("-")
+            yield name.replace("_", "-"), version, Path(site)
 
 
 def libraries() -> Iterator[Any]:
-    for wheel, site in unpacked():
+    for wheel, version, site in unpacked():
         for entry in wheels.bundled():
-            if wheel in entry["wheels"]:
+            if wheel in entry["wheels"] and version == entry["version"]:
                 for library in entry["libraries"]:
-                    yield pytest.param(site, library, id=f"{wheel}: {library['name']}")
+                    yield pytest.param(site, library, id=f"{wheel} {version}: {library['name']}")
 
 
-def test_versions_are_those_of_the_lock() -> None:
+def test_versions_are_those_of_the_locks() -> None:
     """Another version of a wheel carries other libraries: see what its bytes say of them."""
-    told = {name: entry["version"] for entry in wheels.bundled() for name in entry["wheels"]}
-    assert told == {name: VERSIONS[name] for name in told}
-    assert {name for name, _ in unpacked()} <= told.keys()
+    told = {(name, entry["version"]) for entry in wheels.bundled() for name in entry["wheels"]}
+    assert told <= LOCKED
+    assert {(name, version) for name, version, _ in unpacked()} <= told
 
 
 @pytest.mark.parametrize(("site", "library"), list(libraries()))

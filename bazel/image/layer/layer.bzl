@@ -93,9 +93,9 @@ def _layer_impl(ctx):
     for target, path in ctx.attr.files.items():
         files += _entries(path, target)
     modes = dict(ctx.attr.modes)
-    for target in ctx.attr.programs:
+    for target, name in ctx.attr.programs.items():
         program = target[DefaultInfo].files_to_run.executable
-        path = "%s/bin/%s" % (ctx.attr.program_folder, program.basename)
+        path = "%s/bin/%s" % (ctx.attr.program_folder, name)
         files.append([path, program.path, True])
         inputs.append(program)
         modes[path] = "0755"
@@ -184,7 +184,7 @@ layer = rule(
         "owner": attr.string(doc = "UID:GID of what `dirs`, `files` and `texts` make.", default = "0:0"),
         "packages": attr.label_list(doc = "Debian packages.", allow_files = [".deb"]),
         "program_folder": attr.string(doc = "Where the programs go, to bin in it.", default = "app"),
-        "programs": attr.label_list(doc = "Executables, without their runfiles."),
+        "programs": attr.label_keyed_string_dict(doc = "Executable -> its name in the image; runfiles stay out."),
         "python_programs": attr.label_list(
             doc = "py_binary targets: their sources and data, and an executable for each. Their wheels are in layers below.",
             providers = [PyInfo, PyRuntimeInfo],

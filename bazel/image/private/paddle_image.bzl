@@ -6,6 +6,7 @@ load("//bazel/image/layer:layer.bzl", "layer")
 load("//bazel/image/layer:user_layer.bzl", "user_layer")
 load("//bazel/image/run:contract.bzl", "contract_test")
 load("//bazel/oci:defs.bzl", "oci_image")
+load("//bazel/platforms:paddle.bzl", "PADDLE_LINES", "line_target")
 load("//bazel/platforms:table.bzl", "MACHINES")
 load(":machine.bzl", "for_all_machines")
 load(":other_machines.bzl", "other_machines")
@@ -19,9 +20,17 @@ def _model_name(label):
     """The name of a model's folder: that of its target."""
     return native.package_relative_label(label).name
 
+def _of_line(layers, line):
+    """Layers, where there is one for each line of Paddle that of this one."""
+    return {
+        history: layer[line] if type(layer) == "dict" else layer
+        for history, layer in layers.items()
+    }
+
 def paddle_image(
         name,
         contract,
+        paddle = "2",
         layers = {},
         bases = {},
         debian = None,
@@ -78,7 +87,10 @@ def paddle_image(
       name: of the image; it is pushed as paddle/<name>.
       contract: YAML file of what the image promises; docs/images.md has its keys. `${version}` and `${NAME}` of
         `versions` stand for them.
-      layers: history -> layer, from the lowest; images with the same ones in the same order share them.
+      paddle: the line of Paddle that it has, a key of `PADDLE_LINES` of //bazel/platforms:paddle.bzl. It chooses among
+        `layers`, and of a `paddle_cc_binary` the program that is linked for this line.
+      layers: history -> layer, from the lowest; images with the same ones in the same order share them. A layer that
+        there is one of for each line of Paddle is a dict, line -> layer.
       bases: name -> layers that images have in common. For those that `layers` begins with,
         `paddle_images.layers.<name>` is the chain ID of the layers up to there.
       debian: set of debian.yaml with the libraries that `layers` lack.
@@ -109,6 +121,9 @@ def paddle_image(
     if ":" not in contract and not native.glob([contract], allow_empty = True):
         fail(("paddle_image %s: there is no %s beside its BUILD file. It says what the image promises, " +
               "at least `user: \"%d:%d\"`; docs/images.md has its keys.") % (name, contract, USER, USER))
+    if paddle not in PADDLE_LINES:
+        fail("paddle_image %s: there is no line %r of Paddle, only %s" % (name, paddle, ", ".join(PADDLE_LINES)))
+    layers = _of_line(layers, paddle)
     common = {"tags": tags, "visibility": ["//visibility:private"]}
     if python:
         env = {
@@ -169,6 +184,7 @@ def paddle_image(
             **common
         )
         stack.append(("models", name + "_models"))
+    program_name = native.package_relative_label(program).name if program else None
     layer(
         name = name + "_program",
         below = below,
@@ -179,14 +195,16 @@ def paddle_image(
             volume.lstrip("/"): "%s %d:%d" % ("1777" if python else "0755", USER, USER)
             for volume in volumes
         },
-        programs = [] if python or not program else [program],
+        programs = {} if python or not program else {
+            native.package_relative_label(program).same_package_label(line_target(program_name, paddle)): program_name,
+        },
         python_programs = [program] if python and program else [],
         without = without,
         **common
     )
     stack.append(("program", name + "_program"))
 
-    executable = "/app/bin/" + native.package_relative_label(program).name if program else None
+    executable = "/app/bin/" + program_name if program else None
     annotations = {
         "org.opencontainers.image." + key: value
         for key, value in [
@@ -227,7 +245,7 @@ def paddle_image(
         chain_ids = {
             "paddle_images.layers." + base: str(1 + len(shared))
             for base, shared in bases.items()
-            if shared.items() == layers.items()[:len(shared)]
+            if _of_line(shared, paddle).items() == layers.items()[:len(shared)]
         },
         history = [history for history, _ in stack],
         stop_signal = stop_signal,

@@ -2,6 +2,7 @@
 
 load("@debian//locks:defs.bzl", DEBIAN_LOCKS = "LOCKS")
 load("@pypi//:locks.bzl", WHEELS_LOCKS = "LOCKS")
+load("//bazel/platforms:paddle.bzl", "line_target")
 load("//bazel/toolchains:required.bzl", "require_python")
 
 PaddleModelInfo = provider(
@@ -32,7 +33,7 @@ def _is_made_by_extension(file):
     return "~" in file.owner.repo_name.replace("+", "~").rstrip("~")
 
 def _paddle_model_impl(ctx):
-    require_python(ctx, ctx.attr._finish)
+    require_python(ctx, ctx.attr.finish)
 
     # Training and finishing are two actions, so that another `require` does
     # not train again.
@@ -85,7 +86,7 @@ def _paddle_model_impl(ctx):
     if samples:
         arguments.add("--samples")
     ctx.actions.run(
-        executable = ctx.executable._finish,
+        executable = ctx.executable.finish,
         arguments = [arguments],
         inputs = [trained] + locks + sources,
         outputs = [model],
@@ -116,11 +117,11 @@ _paddle_model_rule = rule(
         ),
         # `args` is taken: every rule has it, for `bazel run`.
         "trainer_args": attr.string_list(doc = "Arguments of the trainer."),
-        "_finish": attr.label(
+        "finish": attr.label(
             cfg = "exec",
-            default = "//bazel/model/private:finish",
             doc = "Checks the exported model, writes its metadata and its card.",
             executable = True,
+            mandatory = True,
         ),
         "_locks": attr.label_list(allow_files = True, default = DEBIAN_LOCKS.values() + WHEELS_LOCKS.values()),
     },
@@ -128,7 +129,7 @@ _paddle_model_rule = rule(
     provides = [PaddleModelInfo],
 )
 
-def paddle_model(name, trainer, args = [], data = [], require = {}, samples = True, **kwargs):
+def paddle_model(name, trainer, args = [], data = [], require = {}, samples = True, paddle = "2", **kwargs):
     """A model trained in the build, the same bits at every site.
 
     The trainer is any program that takes `--out DIR` and leaves there what
@@ -140,7 +141,8 @@ def paddle_model(name, trainer, args = [], data = [], require = {}, samples = Tr
 
     Gives:
 
-    - `NAME`: a directory with `model.pdmodel`, `model.pdiparams`, `metadata.json`
+    - `NAME`: a directory with `model.pdmodel` (of Paddle 3, unless it is told to
+      write that, `model.json`), `model.pdiparams`, `metadata.json`
       (inputs, outputs, metrics, data, settings, versions, digests of code and
       files), `model_card.md` (the same for people) and whatever other files the
       trainer left in DIR.
@@ -159,11 +161,14 @@ def paddle_model(name, trainer, args = [], data = [], require = {}, samples = Tr
         value, `{"size": "<= 0.3"}` the greatest.
       samples: whether the trainer takes `--samples DIR`; without it there is no
         `NAME.samples`, and nothing for a parity test to compare.
+      paddle: the line of Paddle that the trainer runs on, a key of `PADDLE_LINES` of
+        //bazel/platforms:paddle.bzl; its engine checks the model.
       **kwargs: attributes that every rule has.
     """
     _paddle_model_rule(
         name = name,
         data = data,
+        finish = Label(line_target(":finish", paddle)),
         require = {metric: str(bound) for metric, bound in require.items()},
         samples = samples,
         trainer = trainer,
