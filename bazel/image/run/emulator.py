@@ -37,7 +37,7 @@ def register(folder: Path, architecture: str) -> bool:
     # F: it is opened now, by its path here. P: it is told argv[0].
     launcher = Path(__file__).absolute().parent / f"{architecture}/emulate_{architecture}"
     texts = ["".join(f"\\x{byte:02x}" for byte in one) for one in (magic, mask)]
-    rule = ["", "paddle_images", "M", "", *texts, str(launcher.resolve()), "PF"]
+    rule = ["", "paddle_images", "M", "", *texts, str(launcher.resolve(strict=True)), "PF"]
     # The first character is what stands between them: one that is in no path.
     return namespaces.register(folder, "\x1f".join(rule).encode())
 
