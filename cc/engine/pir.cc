@@ -48,11 +48,27 @@ constexpr std::pair<absl::string_view, int> kElements[] = {
     {"0.t_index", -1}, {"0.t_f8e4m3fn", -1}, {"0.t_f8e5m2", -1},
 };
 
-// What an attribute of element type is called, and its VarType.Type.
+// What an attribute of element type is called, and its VarType.Type, as above.
 constexpr std::pair<absl::string_view, int> kElementNames[] = {
-    {"bool", 0},    {"int16", 1},     {"int32", 2},   {"int64", 3},
-    {"float16", 4}, {"float32", 5},   {"float64", 6}, {"uint8", 20},
-    {"int8", 21},   {"bfloat16", 22},
+    {"bool", 0},
+    {"int16", 1},
+    {"int32", 2},
+    {"int64", 3},
+    {"float16", 4},
+    {"float32", 5},
+    {"float64", 6},
+    {"uint8", 20},
+    {"int8", 21},
+    {"bfloat16", 22},
+    {"complex64", 23},
+    {"complex128", 24},
+    {"float8_e4m3fn", -1},
+    {"float8_e5m2", -1},
+    {"pstring", -1},
+    {"uint16", -1},
+    {"uint32", -1},
+    {"uint64", -1},
+    {"Undefined(ALL_DTYPE)", -1},
 };
 
 // A value of JSON.
@@ -136,15 +152,23 @@ std::optional<int> ElementOf(const Node& node) {
   return std::nullopt;
 }
 
+// By Paddle's names.
+bool IsLayout(const Node& node) {
+  static const std::set<absl::string_view> kLayouts = {
+      "NCHW",       "NHWC",    "NCDHW",
+      "NDHWC",      "ONEDNN",  "SPARSE_COO",
+      "SPARSE_CSR", "STRIDED", "Undefined(AnyLayout)"};
+  return node.kind == Node::kText && kLayouts.count(node.text) > 0;
+}
+
 // [element type, dimensions, layout, offsets (LoD), where the offsets begin]
 bool ReadTensor(const Node& node, Type* type) {
   if (node.kind != Node::kArray || node.elements.size() != 5) return false;
   const std::optional<int> element = ElementOf(node.elements[0]);
   const Node& dims = node.elements[1];
   const Node& lod = node.elements[3];
-  if (!element || dims.kind != Node::kArray ||
-      node.elements[2].kind != Node::kText || lod.kind != Node::kArray ||
-      !node.elements[4].Whole()) {
+  if (!element || dims.kind != Node::kArray || !IsLayout(node.elements[2]) ||
+      lod.kind != Node::kArray || !node.elements[4].Whole()) {
     return false;
   }
   TensorDesc desc{*element, {}};
@@ -248,11 +272,12 @@ bool ReadAttribute(const Node& node, Attribute* attribute, std::string* text) {
     });
   }
   if (type == "1.a_dtype") {
-    attribute->number = -1;
     for (const auto& [known, number] : kElementNames) {
-      if (value->text == known) attribute->number = number;
+      if (value->text != known) continue;
+      attribute->number = number;
+      return value->kind == Node::kText;
     }
-    return value->kind == Node::kText;
+    return false;
   }
   if (type == "1.a_place") {
     return value->kind == Node::kArray && value->elements.size() == 3 &&

@@ -30,12 +30,12 @@ _PICKLE = "model.pdiparams.info"
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _ABSOLUTE_PATH = re.compile(r"(?:^|[\s\"'=:(])(/[^/\s\"']+/[^\s\"']+)")
-# Of variables that are dense tensors: what tells their type, and the VarType.Type that says so.
-# Paddle 3 has another name for both.
-_DENSE = next(
-    name
-    for name in ("lod_tensor", "dense_tensor")
-    if name in framework_pb2.VarType.DESCRIPTOR.fields_by_name
+# Of variables that are dense tensors: what tells their type, and there how many levels of offsets
+# they have. Paddle 3 has other names for both, and for the VarType.Type that says so.
+_DENSE, _LEVELS = next(
+    names
+    for names in (("lod_tensor", "lod_level"), ("dense_tensor", "legacy_lod_level"))
+    if names[0] in framework_pb2.VarType.DESCRIPTOR.fields_by_name
 )
 DENSE_TENSOR = framework_pb2.VarType.Type.Value(_DENSE.upper())
 _BUILD_TREE = re.compile(rb"[^\0\s\"]*(?:site-packages|\.runfiles|/execroot/|bazel-out/)[^\0\s\"]*")
@@ -347,7 +347,7 @@ def _describe(program: Any, kind: str, parameter: str) -> list[dict[str, Any]]:
             "datatype": framework_pb2.VarType.Type.Name(variables[name].tensor.data_type),
             "shape": list(variables[name].tensor.dims),
             # Absent where it is 0: most tensors know no sequences.
-            **({"lod_level": level} if (level := variables[name].lod_level) else {}),
+            **({"lod_level": level} if (level := getattr(variables[name], _LEVELS)) else {}),
         }
         for name in _ends(program, kind, parameter)
     ]

@@ -30,7 +30,7 @@ def cnn() -> Callable[..., Any]:
         nn.Softmax(),
     )
     network.eval()
-    return network
+    return lambda x: network(x)
 
 
 def words() -> Callable[..., Any]:
