@@ -10,6 +10,7 @@ import pytest
 
 from tests import rooms
 
+
 @pytest.fixture(scope="module")
 def tree() -> rooms.Tree:
     # Where the runfiles' links lead: no target could have all sources as its data.
