@@ -14,8 +14,8 @@
 #include "cc/engine/pir.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const absl::StatusOr<engine::Signature> signature =
-      engine::ParsePir(fuzz::Text(data, size));
+  const std::string json(fuzz::Text(data, size));
+  const absl::StatusOr<engine::Signature> signature = engine::ParsePir(json);
   if (!signature.ok()) {
     base::CheckRefusal(
         signature.status(),
