@@ -5,8 +5,9 @@
 // allocate gigabytes, a damaged name in the program makes it follow a null
 // pointer. So the files are walked first, without the engine: the program (a
 // protobuf ProgramDesc) for well-formedness and for names that refer to
-// nothing (of Paddle 3's format see pir.h), the parameters tensor by tensor against what the program declares.
-// Only headers are read: the cost does not grow with the size of the weights.
+// nothing (of Paddle 3's format see pir.h), the parameters tensor by tensor
+// against what the program declares. Only headers are read: the cost does not
+// grow with the size of the weights.
 //
 // What this cannot see is a changed weight: that is for a digest of the files.
 #ifndef CC_ENGINE_MODEL_FILES_H_

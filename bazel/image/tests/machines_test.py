@@ -103,7 +103,7 @@ def test_without_an_emulator_it_says_what_is_missing(cache: Path, tmp_path: Path
 
 
 def inspect(port: int, *words: str) -> Any:
-    command = [runtime.tool("skopeo"), "inspect", "--tls-verify=false", *words]
+    command = [str(runtime.tool("skopeo")), "inspect", "--tls-verify=false", *words]
     command.append(f"docker://localhost:{port}/test/small:1.0")
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
