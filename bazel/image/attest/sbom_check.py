@@ -31,13 +31,15 @@ LOCKED = {
         kind,
         entry["name"].replace("_", "-") if kind == "wheel" else entry["name"],
         entry["version"],
-    ): wheels.on_machine(entry, IMAGE.config["architecture"])["sha256"]
+    ): wheels.on_machine(entry, IMAGE.config.get("architecture", ""))["sha256"]
     for kind, lock, key in (
         ("deb", "DEBIAN_LOCKS", "packages"),
         ("wheel", "WHEELS_LOCKS", "wheels"),
     )
     for file in os.environ[lock].split()
     for entry in json.loads(Path(file).read_text())[key]
+    # A package of one machine; wheels tell of all machines in one entry.
+    if entry.get("arch", "all") in ("all", IMAGE.config.get("architecture"))
 }
 
 

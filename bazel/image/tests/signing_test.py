@@ -269,7 +269,7 @@ def test_another_image_under_the_tag_is_refused(home: dict[str, str], port: int)
     command = [str(HERE / "push_index_push.sh"), "--repository", to, "--tag", "v1"]
     subprocess.run(command, env=home, check=True, stdout=subprocess.DEVNULL)
     first, *_, last = verify(f"{to}:v1", home, "--key=mine.pub")
-    assert first == "signature  of the image: not by mine.pub: there is none"
+    assert first == "signature  of the index: not by mine.pub: there is none"
     assert last == "NOT verified: see above"
     assert verify(f"{to}@{DIGEST}", home, "--key=mine.pub") == GOOD
 
