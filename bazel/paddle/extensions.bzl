@@ -18,7 +18,7 @@ Where another machine is built for, all of this is of the wheel for that machine
 """
 
 load("//bazel:modules.bzl", "own_tags_of")
-load("//bazel/paddle/private:repositories.bzl", "sdk_repository")
+load("//bazel/paddle/private:repositories.bzl", "sdk_repository", "versions_repository")
 load("//bazel/platforms:paddle.bzl", "PADDLE_LINES", "sdk_of")
 load("//bazel/platforms:table.bzl", "MACHINES")
 
@@ -31,8 +31,13 @@ _lock = tag_class(
 )
 
 def _paddle_impl(mctx):
+    versions = {}
     for tag in own_tags_of(mctx, "lock", "Its engine, headers and shield are tested with the wheels of its own locks: take the tag out."):
-        _line(tag, json.decode(mctx.read(tag.wheels)))
+        versions[tag.line] = _line(tag, json.decode(mctx.read(tag.wheels)))
+    versions_repository(
+        name = "paddle_lines",
+        versions = versions,
+    )
 
 def _line(tag, lock):
     line = PADDLE_LINES[tag.line]
@@ -65,7 +70,7 @@ def _line(tag, lock):
             wheel = "@%s//:BUILD.bazel" % (line.wheel + ("" if own else "_" + machine)),
         )
     if not line.gpu:
-        return
+        return paddle
 
     # One program runs with both engines, so they are of one version.
     gpu = versions.get("paddlepaddle_gpu", paddle)
@@ -83,6 +88,7 @@ def _line(tag, lock):
         versions = {"PADDLE": gpu},
         wheel = "@%s//:BUILD.bazel" % line.gpu.wheel,
     )
+    return paddle
 
 paddle = module_extension(
     doc = "The engine SDKs.",

@@ -50,3 +50,13 @@ sdk_repository = repository_rule(
         "_defs": attr.label(default = "//bazel/paddle/private:sdk_defs.bzl", doc = "Its `defs.bzl`."),
     },
 )
+
+def _versions_impl(rctx):
+    rctx.file("BUILD.bazel", "")
+    rctx.file("versions.bzl", "\"\"\"Paddle's versions in the locks.\"\"\"\n\n# Line -> version.\nPADDLE_VERSIONS = %r\n" % rctx.attr.versions)
+
+versions_repository = repository_rule(
+    doc = "`versions.bzl`: for BUILD files that name a version of a line whose wheel they may not need.",
+    implementation = _versions_impl,
+    attrs = {"versions": attr.string_dict(mandatory = True, doc = "Line -> version.")},
+)
