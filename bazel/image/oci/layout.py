@@ -163,7 +163,10 @@ class Image:
     def is_artifact(self) -> bool:
         """Whether it is something else in the form of an image, whose config says nothing of it."""
         # Where it is left out, against the specification, it is an image that is read.
-        return self.manifest["config"].get("mediaType", OCI_CONFIG) not in (OCI_CONFIG, DOCKER_CONFIG)
+        return self.manifest["config"].get("mediaType", OCI_CONFIG) not in (
+            OCI_CONFIG,
+            DOCKER_CONFIG,
+        )
 
     @property
     def layers(self) -> list[Json]:
