@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -50,6 +51,16 @@ def test_every_source_has_a_room(tree: rooms.Tree) -> None:
     kinds = (".py", ".bzl", ".cc", ".h")
     sources = [file for file in tree.files if file.endswith(kinds)]
     assert sorted(f for f in sources if not rooms.room_of(f, named)) == []
+
+
+def test_every_fuzz_test_is_among_those_that_are_fuzzed_long(tree: rooms.Tree) -> None:
+    there = [
+        f"//{file.parent.relative_to(tree.root)}:{name}"
+        for file in tree.root.glob("cc/**/BUILD.bazel")
+        for name in re.findall(r'cc_fuzz_test\(\s*name = "(\w+)"', file.read_text())
+    ]
+    listed = re.findall(r'"(//cc/\S+_fuzz_test)"', (tree.root / "cc/BUILD.bazel").read_text())
+    assert sorted(there) == listed, "cc/BUILD.bazel"
 
 
 # What is a use, and what is not, on a tree of a few files.
