@@ -184,7 +184,7 @@ def test_of_an_index_the_machine_that_is_asked_for_is_pulled(
 ) -> None:
     name = f"localhost:{port}/test/small"
     env = {"PADDLE_IMAGES_CACHE": str(folder / "cache"), "PATH": "/usr/bin:/bin"}
-    command = [os.environ["INDEX_PUSH"], "--repository", name]
+    command = [str(Path(os.environ["INDEX_PUSH"]).absolute()), "--repository", name]
     subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL)
     listed = json.loads(podman.run("manifest", "inspect", f"{name}:1.0"))["manifests"]
     machines = [entry["platform"]["architecture"] for entry in listed]
