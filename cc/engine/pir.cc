@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -123,16 +122,6 @@ bool ReadNode(Json* json, Node* node) {
     default:
       return json->Word(&node->text);
   }
-}
-
-std::string Quoted(absl::string_view name) {
-  constexpr size_t kShown = 80;
-  return absl::StrCat("\"", absl::CHexEscape(name.substr(0, kShown)),
-                      name.size() > kShown ? "...\"" : "\"");
-}
-
-absl::Status Damaged(const std::string& where) {
-  return absl::DataLossError(absl::StrCat("malformed ", where));
 }
 
 // The type of a value: of one tensor, of several, or of what no model here

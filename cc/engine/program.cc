@@ -6,7 +6,6 @@
 
 #include "absl/base/casts.h"
 #include "absl/status/status.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "cc/base/data_type.h"
 #include "cc/engine/broadcasts.h"
@@ -23,17 +22,6 @@ constexpr char kQuantise[] = "quantize_linear";
 
 // A placeholder for an argument that an operator does without.
 constexpr char kEmptyArgument[] = "@EMPTY@";
-
-// A name in a message: a damaged one may hold any bytes, and any number.
-std::string Quoted(const std::string& name) {
-  constexpr size_t kShown = 80;
-  return absl::StrCat("\"", absl::CHexEscape(name.substr(0, kShown)),
-                      name.size() > kShown ? "...\"" : "\"");
-}
-
-absl::Status Damaged(const std::string& where) {
-  return absl::DataLossError(absl::StrCat("malformed ", where));
-}
 
 // Fields of OpDesc.Attr that hold the value of an attribute of some types.
 enum AttributeField : uint32_t {

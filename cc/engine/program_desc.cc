@@ -1,6 +1,21 @@
 #include "cc/engine/program_desc.h"
 
+#include <cstddef>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
 namespace engine {
+
+std::string Quoted(absl::string_view name) {
+  constexpr size_t kShown = 80;
+  return absl::StrCat("\"", absl::CHexEscape(name.substr(0, kShown)),
+                      name.size() > kShown ? "...\"" : "\"");
+}
+
+absl::Status Damaged(const std::string& where) {
+  return absl::DataLossError(absl::StrCat("malformed ", where));
+}
 
 const Variable* FindVariable(const std::vector<Block>& blocks,
                              const Block& from, const std::string& name) {

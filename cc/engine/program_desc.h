@@ -9,9 +9,17 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "cc/engine/program.h"
 
 namespace engine {
+
+// A name in a message: a damaged one may hold any bytes, and any number.
+std::string Quoted(absl::string_view name);
+
+// DATA_LOSS: "malformed WHERE".
+absl::Status Damaged(const std::string& where);
 
 // VarType.Type of variables that are no element types.
 enum VarKind {

@@ -2,44 +2,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "bazel/fuzz/check.h"
 #include "cc/base/refusal_check.h"
 #include "cc/base/text.h"
-#include "cc/base/values.h"
 #include "cc/engine/program.h"
-
-namespace engine {
-namespace {
-
-void CheckSignature(const Signature& signature) {
-  fuzz::Check(!signature.inputs.empty() && !signature.outputs.empty(),
-              "a model has inputs and outputs");
-  fuzz::Check(signature.shareable.size() == signature.inputs.size(),
-              "of each input it is known whether it can be shared");
-  std::vector<base::TensorSpec> specs;
-  for (const NamedTensor& input : signature.inputs) {
-    specs.push_back(
-        {input.name, base::DataType::kInt64, input.desc.dims, input.lod_level});
-  }
-  for (const base::ValueCheck& check : signature.checks) {
-    fuzz::Check(base::IsMeaningful(check, specs), "checks are of what there is",
-                check.reason);
-    fuzz::Check(base::IsUtf8(check.reason), "reasons are text", check.reason);
-  }
-  for (const auto& [name, error] : signature.guarded.errors) {
-    fuzz::Check(base::IsUtf8(error), "errors are text", error);
-  }
-  fuzz::Check(
-      signature.guarded.program.empty() == signature.guarded.errors.empty(),
-      "guards say what they mean");
-}
-
-}  // namespace
-}  // namespace engine
+#include "cc/engine/signature_check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string bytes(fuzz::Text(data, size));
@@ -52,6 +22,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   engine::CheckSignature(*signature);
+  for (const auto& [name, error] : signature->guarded.errors) {
+    fuzz::Check(base::IsUtf8(error), "errors are text", error);
+  }
+  fuzz::Check(
+      signature->guarded.program.empty() == signature->guarded.errors.empty(),
+      "guards say what they mean");
   if (signature->guarded.program.empty()) return 0;
   const auto guarded = engine::ParseProgram(signature->guarded.program);
   fuzz::Check(guarded.ok(), "a guarded program is one",
