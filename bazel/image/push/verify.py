@@ -37,7 +37,7 @@ _KINDS = {SPDX: "SPDX", CYCLONEDX: "CycloneDX", IN_TOTO: "provenance"}
 
 @dataclass
 class Verdict:
-    """What was found about one image."""
+    """What was found about one image, or an index of images."""
 
     lines: list[tuple[str, str]] = field(default_factory=list)
     held: dict[str, bool] = field(default_factory=dict)  # check -> whether it did, every time
@@ -85,16 +85,43 @@ class Verifier:
             for target, path in pairs(args.referrers)
         }
 
-    def verify(self, reference: str) -> Verdict:
-        """Verifies one reference."""
-        matched = parse(reference)
-        verdict, repository = Verdict(), matched["repository"]
-        digest = self.skopeo.digest(reference)
-        verdict.image = repository, digest
-        verdict.say("image", f"{repository}@{digest}")
+    def verify(self, reference: str) -> Iterator[Verdict]:
+        """Verifies what a reference leads to: an image, or an index and then each of its images."""
+        manifest = self.skopeo.manifest(reference)
+        try:
+            entries = json.loads(manifest).get("manifests", [])
+            images = {
+                parse(f"{parse(reference)['repository']}@{entry['digest']}")[0]: entry
+                for entry in entries
+            }
+            machines = [entry.get("platform") or {} for entry in entries]
+            told = ", ".join(f"{p.get('os')}/{p.get('architecture')}" for p in machines)
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            raise UserError(f"{reference} is not as it should be: {error!r}") from error
+        if not images:
+            yield self.verify_image(reference, manifest)
+            return
+        verdict = self.begin(reference, manifest, "index", f" of {told}")
+        self.check_signature(*verdict.image, "the index", verdict)
+        yield verdict
+        for image in images:
+            yield self.verify_image(image, self.skopeo.manifest(image))
+
+    def begin(self, reference: str, manifest: bytes, what: str, more: str = "") -> Verdict:
+        """A verdict that says what there is, and whether it is what was asked for."""
+        matched, verdict = parse(reference), Verdict()
+        digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+        verdict.image = matched["repository"], digest
+        verdict.say(what, f"{matched['repository']}@{digest}{more}")
         if matched["digest"]:
             right = digest == matched["digest"]
             verdict.check("manifest", right, "has the digest asked for", f"is not {reference}")
+        return verdict
+
+    def verify_image(self, reference: str, manifest: bytes) -> Verdict:
+        """Verifies one image."""
+        verdict = self.begin(reference, manifest, "image")
+        repository, digest = verdict.image
         # Anybody may have pushed this: it need not be what it should.
         try:
             told = self.check_beside(repository, digest, verdict)
@@ -109,27 +136,6 @@ class Verifier:
             verdict.check("beside", False, "", str(error))
         self.summarize(verdict)
         return verdict
-
-    def verify_index(self, reference: str) -> tuple[Verdict, list[str]]:
-        """What is to be said of an index itself, and references to its images; of an image none."""
-        matched, verdict = parse(reference), Verdict()
-        repository, data = matched["repository"], self.skopeo.manifest(reference)
-        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        try:
-            images = [
-                (parse(f"{repository}@{entry['digest']}")[0], entry.get("platform") or {})
-                for entry in json.loads(data).get("manifests", [])
-            ]
-        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-            raise UserError(f"{reference} is not as it should be: {error!r}") from error
-        if images:
-            machines = [f"{p.get('os')}/{p.get('architecture')}" for _, p in images]
-            verdict.say("index", f"{repository}@{digest} of {', '.join(machines)}")
-            if matched["digest"]:
-                right = digest == matched["digest"]
-                verdict.check("manifest", right, "has the digest asked for", f"is not {reference}")
-            self.check_signature(repository, digest, "the index", verdict)
-        return verdict, [image for image, _ in images]
 
     def summarize(self, verdict: Verdict) -> None:
         """Adds a line for the file of summaries."""
@@ -343,20 +349,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="paddle_images-") as folder:
         verifier = Verifier(args, Path(folder))
         with places(args, verifier.built) as references:
-            indexes = []
-            for reference in list(references) if args.references else []:
-                of_index, images = verifier.verify_index(reference)
-                if images:
-                    indexes.append(of_index)
-                    references = {**references, **dict.fromkeys(images, "")}
-                    del references[reference]
-            for of_index in indexes:
-                for what, text in of_index.lines:
-                    print(f"{what:<11}{text}")
-                failed |= of_index.failed
             for reference, target in references.items():
                 try:
-                    verdict = verifier.verify(reference)
+                    for verdict in verifier.verify(reference):
+                        for what, text in verdict.lines:
+                            print(f"{what:<11}{text}")
+                        failed |= verdict.failed
                 except MissingError:
                     if not target:
                         raise
@@ -364,9 +362,6 @@ def main() -> int:
                     absent += 1
                     continue
                 verdicts += 1
-                for what, text in verdict.lines:
-                    print(f"{what:<11}{text}")
-                failed |= verdict.failed
         # At the end: what goes wrong before, such as a reference that is none, keeps the last one.
         if args.vsa and verifier.summaries:
             args.vsa.write_bytes(b"".join(verifier.summaries))
