@@ -19,11 +19,7 @@ from bazel.lock.pip_compile import IndexRepository
 
 def find(repository: IndexRepository, pin: Requirement) -> dict[str, str]:
     """The .tar.gz of a pinned version (the one form that PEP 625 knows), else its pure wheel."""
-    links = {
-        candidate.link.filename: candidate.link
-        for candidate in repository.find_all_candidates(pin.name)
-        if pin.specifier.contains(str(candidate.version), prereleases=True)
-    }
+    links = {found.link.filename: found.link for found in repository.candidates(pin)}
     for end in (".tar.gz", "-none-any.whl"):
         for file in sorted(links):
             if file.endswith(end):

@@ -37,19 +37,13 @@ class MachineRepository(IndexRepository):
             ),
         )
 
-    def has(self, pin: Requirement) -> bool:
-        return any(
-            pin.specifier.contains(str(candidate.version), prereleases=True)
-            for candidate in self.find_all_candidates(pin.name)
-        )
-
 
 def main() -> int:
     machine, *pins = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="paddle_images-") as cache:
         try:
             repository = MachineRepository(machine, cache)
-            print(json.dumps([pin for pin in pins if repository.has(Requirement(pin))]))
+            print(json.dumps([pin for pin in pins if repository.candidates(Requirement(pin))]))
         except PipError as error:
             print(error, file=sys.stderr)
             return 1

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import sys
 
+from packaging.requirements import Requirement
 from pip._internal.exceptions import PipError
+from pip._internal.models.candidate import InstallationCandidate
 from pip._internal.models.link import Link
 from pip._internal.req import InstallRequirement
 from piptools.repositories import PyPIRepository
@@ -29,6 +31,14 @@ class IndexRepository(PyPIRepository):
     def sha256(self, link: Link) -> str:
         """The sha256 of a file, 64 hexadecimal digits."""
         return self._get_file_hash(link).removeprefix("sha256:")
+
+    def candidates(self, pin: Requirement) -> list[InstallationCandidate]:
+        """What the index has of a pinned version."""
+        return [
+            candidate
+            for candidate in self.find_all_candidates(pin.name)
+            if pin.specifier.contains(str(candidate.version), prereleases=True)
+        ]
 
     def _get_hashes_from_pypi(self, ireq: InstallRequirement) -> dict[str, str]:
         return {}
