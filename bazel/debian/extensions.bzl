@@ -18,7 +18,8 @@ bytes is one file in all hubs.
 """
 
 load("//bazel:modules.bzl", "lock_labels", "tags_of")
-load("//bazel/debian/private:repositories.bzl", "ARCH", "deb_repository", "hub_repository", "root_repository")
+load("//bazel/debian/private:repositories.bzl", "deb_repository", "hub_repository", "root_repository")
+load("//bazel/platforms:table.bzl", "BASE")
 
 _lock = tag_class(
     doc = "The locks that packages come from.",
@@ -35,7 +36,7 @@ _root = tag_class(
         "name": attr.string(mandatory = True, doc = "Name of the repository; HUB_SET, for a model's metadata to name what is in it."),
         "hub": attr.string(default = "debian", doc = "The hub of the lock that has the set."),
         "set": attr.string(mandatory = True, doc = "Package set of debian.yaml."),
-        "arch": attr.string(default = "amd64", doc = "The machine that it is for, one of those of the set."),
+        "arch": attr.string(default = BASE, doc = "The machine that it is for, one of those of the set."),
         "build_file": attr.label(doc = "BUILD file of the repository; by default it exports `root`, `bin/*` and a filegroup for each tool."),
         "files": attr.string_keyed_label_dict(doc = "Path in the repository -> an executable file to put there."),
         "tools": attr.string_dict(doc = "Name -> path in the root. Each becomes `bin/NAME`, which runs the program on the libraries of the root."),
@@ -48,7 +49,7 @@ def _repository_of(hub, package, updated = False):
     return "%s_deb_%s%s%s" % (
         hub,
         package["name"].replace("+", "_plus"),
-        "" if package["arch"] in (ARCH, "all") else "_" + package["arch"],
+        "" if package["arch"] in (BASE, "all") else "_" + package["arch"],
         "_security" if updated else "",
     )
 
@@ -62,9 +63,9 @@ def _by_arch(hub, entries, made, updated = False):
             made[package["sha256"]] = name
             deb_repository(name = name, package = json.encode(package))
         for member in package["sets"]:
-            # A lock calls sets SET, or SET:ARCH for other machines than amd64.
+            # A lock calls sets SET, or SET:ARCH for other machines than the base.
             set, _, arch = member.partition(":")
-            there = found.setdefault(arch or ARCH, struct(packages = {}, sets = {}))
+            there = found.setdefault(arch or BASE, struct(packages = {}, sets = {}))
             there.packages[package["name"]] = "@%s//:%s.deb" % (name, package["name"])
             there.sets.setdefault(set, []).append(package["name"])
     return found
@@ -93,7 +94,7 @@ def _debian_impl(mctx):
             fail("debian.root(name = \"%s\"): no debian.lock has the hub %s; there are %s." % (root.name, root.hub, ", ".join(sets)))
         root_repository(
             name = root.name,
-            packages = json.encode(sets[root.hub].get(root.set + ("" if root.arch == ARCH else ":" + root.arch), [])),
+            packages = json.encode(sets[root.hub].get(root.set + ("" if root.arch == BASE else ":" + root.arch), [])),
             build_file = root.build_file,
             files = root.files,
             tools = root.tools,

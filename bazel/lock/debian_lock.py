@@ -10,12 +10,9 @@ import yaml
 
 from bazel.debian.archive import archive, resolve
 from bazel.lock import files
-from bazel.platforms.table import MACHINES
+from bazel.platforms.table import BASE, MACHINES
 
 SPEC, LOCK = "debian.yaml", "debian_lock.json"
-# Where builds run; what a set is for that does not say.
-ARCH = "amd64"
-
 # By architecture of the machine: what the archive has for it, those of "all" included.
 Archive = Mapping[str, Sequence[archive.Package]]
 # Of an entry of a lock: name, architecture of the .deb.
@@ -88,7 +85,7 @@ class Spec:
             sets[name] = PackageSet(
                 _names(entry["packages"], f"sets.{name}.packages"),
                 _names(entry.get("exclude", []), f"sets.{name}.exclude"),
-                _names(entry.get("archs", [ARCH]), f"sets.{name}.archs", "architectures"),
+                _names(entry.get("archs", [BASE]), f"sets.{name}.archs", "architectures"),
             )
             if unknown := set(sets[name].archs) - set(archs):
                 raise ValueError(f"set {name} is for {min(unknown)}, which archs does not have")
@@ -140,7 +137,7 @@ def load(
 
 def in_lock(name: str, arch: str) -> str:
     """What a lock calls a set as it is for a machine."""
-    return name if arch == ARCH else f"{name}:{arch}"
+    return name if arch == BASE else f"{name}:{arch}"
 
 
 def key(package: archive.Package) -> Key:

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bazel.lock import debian_lock, launcher_lock, pypi_lock
+from bazel.lock import launcher_lock, pypi_lock
+from bazel.platforms.table import BASE
 
 Entries = Mapping[str, Mapping[str, Any]]
 
@@ -61,8 +62,8 @@ def _field(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str
 
 def _name(entry: Mapping[str, Any]) -> str:
     """What tells an entry from the others; Debian's are there for each machine."""
-    arch = entry.get("arch", debian_lock.ARCH)
-    return str(entry["name"]) if arch in (debian_lock.ARCH, "all") else f"{entry['name']}:{arch}"
+    arch = entry.get("arch", BASE)
+    return str(entry["name"]) if arch in (BASE, "all") else f"{entry['name']}:{arch}"
 
 
 def _entries(file: str, text: str) -> Entries:

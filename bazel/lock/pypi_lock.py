@@ -31,7 +31,7 @@ from packaging.version import Version
 
 from bazel.debian.archive import archive
 from bazel.lock import files, target
-from bazel.platforms.table import PYTHON_VERSION
+from bazel.platforms.table import BASE, PYTHON_VERSION
 from bazel.site import settings
 
 SPEC, LOCK, WHEELS = "requirements.in", "requirements_lock.txt", "wheels_lock.json"
@@ -121,7 +121,7 @@ def parse_sdists(text: str) -> dict[str, str]:
     return versions
 
 
-def fits(file: str, name: str, version: str, machine: str = target.BASE) -> bool:
+def fits(file: str, name: str, version: str, machine: str = BASE) -> bool:
     """Says whether a file is a wheel of this version that runs on what we ship."""
     has, number, _, has_tags = parse_wheel_filename(file)
     same = normalize(has) == name and number == Version(version)
@@ -174,7 +174,7 @@ def update_requirements(
         if done.returncode:
             _refuse_unreachable(index, done.stderr)
             raise PyPIError(
-                f"{spec} has no solution in wheels for {target.words(target.BASE)} "
+                f"{spec} has no solution in wheels for {target.words(BASE)} "
                 f"(sdists are not taken). Change {spec}, or if a pin of the lock stands in the "
                 "way run `./bazelw run //:lock -- --upgrade`. pip-compile says:\n"
                 + _last_lines(done.stderr)
@@ -199,8 +199,8 @@ def update_wheels(lock_text: str, sdists_text: str, index: str, report: archive.
             f"of {SPEC} with all that requires it, and run `./bazelw run //:lock` again."
         )
     report(f"choosing wheels for {len(pins)} requirements")
-    wheels = _choose_locked(pins, index, target.BASE)
-    requires = required(pins, _requires_dist(wheels), target.BASE)
+    wheels = _choose_locked(pins, index, BASE)
+    requires = required(pins, _requires_dist(wheels), BASE)
     own: dict[str, dict[str, object]] = {
         name: {
             "name": name,
@@ -255,7 +255,7 @@ def for_any_machine(file: str) -> bool:
 def of_machines(entry: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """An entry of wheels_lock.json as each machine has it, the first one's first."""
     others = [machine for machine in target.OTHERS if machine in entry]
-    return {target.BASE: entry, **{machine: {**entry, **entry[machine]} for machine in others}}
+    return {BASE: entry, **{machine: {**entry, **entry[machine]} for machine in others}}
 
 
 def _requires_dist(wheels: Mapping[str, Wheel]) -> dict[str, Sequence[str]]:
@@ -355,7 +355,7 @@ def _wheel(install: Mapping[str, Any]) -> tuple[str, Wheel]:
 def required(
     pins: Mapping[str, Pin],
     requires_dist: Mapping[str, Iterable[str]],
-    machine: str = target.BASE,
+    machine: str = BASE,
 ) -> dict[str, list[str]]:
     """Returns what each pin directly requires on a machine, markers and extras evaluated."""
     extras = {name: set(pin.extras) for name, pin in pins.items()}

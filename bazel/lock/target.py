@@ -6,10 +6,9 @@ import functools
 
 from packaging import tags
 
-from bazel.platforms.table import DEBIAN, MACHINES, PYTHON_FULL_VERSION, PYTHON_VERSION
+from bazel.platforms.table import BASE, DEBIAN, MACHINES, PYTHON_FULL_VERSION, PYTHON_VERSION
 
-# The machine of an entry's own file, and those that may have another one.
-BASE = "amd64"
+# Those that may have another file than an entry's own, which is the base's.
 OTHERS = [name for name in MACHINES if name != BASE]
 
 _GLIBC = int(DEBIAN["glibc"].removeprefix("2."))

@@ -20,7 +20,7 @@ Where another machine is built for, all of this is of the wheel for that machine
 load("//bazel:modules.bzl", "own_tags_of")
 load("//bazel/paddle/private:repositories.bzl", "sdk_repository", "versions_repository")
 load("//bazel/platforms:paddle.bzl", "PADDLE_LINES", "sdk_of")
-load("//bazel/platforms:table.bzl", "MACHINES")
+load("//bazel/platforms:table.bzl", "BASE", "MACHINES", "named_for")
 
 _lock = tag_class(
     doc = "The lock that a line's wheels come from; paddle_images' own alone.",
@@ -50,10 +50,10 @@ def _line(tag, lock):
     others = {
         "@platforms//cpu:" + MACHINES[machine]["cpu"]: "@" + sdk_of(tag.line, machine)
         for machine in line.runtime
-        if machine != "amd64"
+        if machine != BASE
     }
     for machine, runtime in line.runtime.items():
-        own = machine == "amd64"
+        own = machine == BASE
         sdk_repository(
             name = sdk_of(tag.line, machine),
             distribution = "paddlepaddle",
@@ -67,7 +67,7 @@ def _line(tag, lock):
                 "NCCL": versions.get("nvidia_nccl_cu11", "0"),
                 "PADDLE": paddle,
             } if line.gpu and own else {"PADDLE": paddle},
-            wheel = "@%s//:BUILD.bazel" % (line.wheel + ("" if own else "_" + machine)),
+            wheel = "@%s//:BUILD.bazel" % named_for(line.wheel, machine),
         )
     if not line.gpu:
         return paddle
@@ -81,7 +81,7 @@ def _line(tag, lock):
         name = "paddle%s_gpu" % line.suffix,
         distribution = "paddlepaddle_gpu",
         gpu_code = line.gpu.code,
-        runtime = line.runtime["amd64"] + line.gpu.runtime,
+        runtime = line.runtime[BASE] + line.gpu.runtime,
         stripped = line.stripped,
         training = line.gpu.training,
         version = gpu,

@@ -4,6 +4,8 @@ A line's versions are those of its lock. All else that differs between lines
 stands here, and is taken from here.
 """
 
+load(":table.bzl", "named_for")
+
 PADDLE_LINES = {
     "2": struct(
         # What names end with: of targets that there is one of for each line, and of the SDK.
@@ -99,7 +101,7 @@ def sdk_of(line, machine):
     Returns:
       its name: `paddle` for line 2 on amd64, `paddle3_arm64` for line 3 on arm64.
     """
-    return "paddle" + PADDLE_LINES[line].suffix + ("" if machine == "amd64" else "_" + machine)
+    return named_for("paddle" + PADDLE_LINES[line].suffix, machine)
 
 def line_labels(label):
     """The targets that a macro chooses one of by a line's key.

@@ -45,5 +45,11 @@ MACHINES = {
     },
 }
 
-# Where builds run, and what images are for that say nothing else.
-AMD64 = MACHINES["amd64"]
+# Where builds run, and what everything is for that says nothing else.
+BASE = "amd64"
+
+AMD64 = MACHINES[BASE]
+
+def named_for(name, machine):
+    """What is called `name` for the base is `name_MACHINE` for another machine."""
+    return name if machine == BASE else "%s_%s" % (name, machine)

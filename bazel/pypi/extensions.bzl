@@ -18,13 +18,10 @@ all hubs; if only the wheel is the same, it is unpacked once.
 """
 
 load("//bazel:modules.bzl", "lock_labels", "tags_of")
-load("//bazel/platforms:table.bzl", "MACHINES")
+load("//bazel/platforms:table.bzl", "BASE", "MACHINES", "named_for")
 load("//bazel/pypi/private:repositories.bzl", "hub_repository", "wheel_repository")
 
 _HUB = "pypi"
-
-# The machine of an entry's own file.
-_BASE = "amd64"
 
 _lock = tag_class(
     doc = "A lock that wheels come from.",
@@ -87,10 +84,10 @@ def _on(wheel, machine):
 def _machines(wheel):
     """Those that an entry has a repository for; "": one for all that have none of their own."""
     any_machine = wheel["file"].endswith(("-any.whl", ".tar.gz")) if "file" in wheel else True
-    return ["" if any_machine else _BASE] + [machine for machine in MACHINES if machine in wheel]
+    return ["" if any_machine else BASE] + [machine for machine in MACHINES if machine in wheel]
 
 def _repository(hub, name, machine):
-    return "%s_%s" % (hub, name) + ("_" + machine if machine not in ["", _BASE] else "")
+    return named_for("%s_%s" % (hub, name), machine or BASE)
 
 def _same_bytes(entries, own):
     """Name -> the name of the same wheel in paddle_images' lock, the same on every machine."""
@@ -144,7 +141,7 @@ def _pypi_impl(mctx):
                 unpacked = _repository(_HUB, same[name], source) if name in same else _repository(hub, name, source)
                 wheel_repository(
                     name = repository,
-                    requires = ["@%s//%s" % (hub, r) for r in requires[machine or _BASE][name]],
+                    requires = ["@%s//%s" % (hub, r) for r in requires[machine or BASE][name]],
                     unpacked = unpacked if unpacked != repository else "",
                     wheel = json.encode(told),
                 )

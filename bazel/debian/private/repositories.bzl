@@ -4,10 +4,7 @@ Starlark alone fetches and unpacks them (download, ar, tar.xz), so a bare
 machine needs no dpkg. Every byte is checked against the lock's sha256.
 """
 
-load("//bazel/platforms:table.bzl", "MACHINES", "PYTHON_VERSION")
-
-# Where builds run; what is said of no machine is for it.
-ARCH = "amd64"
+load("//bazel/platforms:table.bzl", "BASE", "MACHINES", "PYTHON_VERSION")
 
 # Nothing that is built or run reads these.
 _DROPPED = ["usr/share/" + d for d in ["bug", "doc", "doc-base", "info", "lintian", "locale", "man"]]
@@ -123,15 +120,15 @@ def _hub_impl(rctx):
     packages, updates = json.decode(rctx.attr.packages), json.decode(rctx.attr.updates)
     nothing = {"packages": {}, "sets": {}}
     names = {}  # of packages and sets -> the machines that have them
-    for arch in {arch: None for arch in [ARCH] + packages.keys() + updates.keys()}:
+    for arch in {arch: None for arch in [BASE] + packages.keys() + updates.keys()}:
         there, updated = packages.get(arch, nothing), updates.get(arch, nothing)
         rctx.file(arch + "/BUILD.bazel", _build_for_arch(there, updated))
         for name in {name: None for kind in (there, updated) for name in kind["packages"].keys() + kind["sets"].keys()}:
             names.setdefault(name, []).append(arch)
     lines = [_PUBLIC]
     for name, archs in names.items():
-        actual = repr("//%s:%s" % (ARCH, name))
-        if archs != [ARCH]:
+        actual = repr("//%s:%s" % (BASE, name))
+        if archs != [BASE]:
             actual = "select({%s}, no_match_error = %r)" % (
                 ", ".join(["%r: %r" % (_MACHINE % arch, "//%s:%s" % (arch, name)) for arch in archs]),
                 "%s is locked for %s alone; `archs` in debian.yaml says so." % (name, ", ".join(archs)),

@@ -4,7 +4,7 @@ load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("//bazel/image/base:locks.bzl", "LOCKS", "lock_words")
 load("//bazel/image/base:worker.bzl", "run_worker")
 load("//bazel/image/layer:layer.bzl", "LayerInfo")
-load("//bazel/platforms:table.bzl", "MACHINES")
+load("//bazel/platforms:table.bzl", "BASE", "MACHINES")
 load("//bazel/pypi:defs.bzl", "pytest_test")
 
 def _image_sbom_impl(ctx):
@@ -108,7 +108,7 @@ image_referrers = rule(
         "_machines": attr.label_keyed_string_dict(default = {
             Label("@platforms//cpu:" + machine["cpu"]): name
             for name, machine in MACHINES.items()
-            if name != "amd64"
+            if name != BASE
         }),
         "_tool": attr.label(
             default = "//bazel/image/attest:referrers",

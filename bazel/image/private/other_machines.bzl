@@ -3,9 +3,10 @@
 load("//bazel/image/attest:sbom.bzl", "sbom_test")
 load("//bazel/image/run:contract.bzl", "contract_test")
 load("//bazel/oci:defs.bzl", "oci_image_index", "oci_push")
+load("//bazel/platforms:table.bzl", "BASE")
 load(":machine.bzl", "image_for_machine")
 load(":program.bzl", "image_program")
-load(":published.bzl", "push")
+load(":published.bzl", "push", "run")
 
 def other_machines(name, machines, contract, repository, version, values, size, tags, visibility):
     """`<name>_<machine>` and what is done with it, and `<name>_index`, as paddle_image has them.
@@ -31,18 +32,7 @@ def other_machines(name, machines, contract, repository, version, values, size, 
         for suffix in ["", "_referrers", "_sbom"]:
             image_for_machine(name = image + suffix, machine = machine, target = name + suffix, **public)
         native.filegroup(name = image + ".digest", srcs = [image], output_group = "digest", **public)
-        image_program(
-            name = image + "_run",
-            data = [Label("@debian_tools//:root")],
-            files = {
-                image: "layout",
-                Label("@debian_tools//:bin/bwrap"): "bwrap",
-                Label("@debian_tools//:root"): "emulators",
-            },
-            program = Label("//bazel/image/run:run"),
-            texts = {"name": "%s-%s" % (repository, machine)},
-            **public
-        )
+        run(name = image + "_run", image = image, repository = "%s-%s" % (repository, machine), **public)
         contract_test(
             name = image + "_test",
             size = "large",  # programs take ten times as long
@@ -61,7 +51,7 @@ def other_machines(name, machines, contract, repository, version, values, size, 
             tags = tags,
         )
 
-    images = {"amd64": name} | {machine: "%s_%s" % (name, machine) for machine in machines}
+    images = {BASE: name} | {machine: "%s_%s" % (name, machine) for machine in machines}
     index = name + "_index"
     oci_image_index(name = index, images = images.values(), **public)
     oci_push(name = index + "_oci_push", image = index, **private)

@@ -10,8 +10,7 @@ load("//bazel/platforms:paddle.bzl", "PADDLE_LINES", "line_target")
 load("//bazel/platforms:table.bzl", "MACHINES")
 load(":machine.bzl", "for_all_machines")
 load(":other_machines.bzl", "other_machines")
-load(":program.bzl", "image_program")
-load(":published.bzl", "published")
+load(":published.bzl", "published", "run")
 
 USER = 65532
 _HOME = "/home/nonroot"
@@ -267,17 +266,11 @@ def paddle_image(
         vex = vex,
         visibility = visibility,
     )
-    image_program(
+    run(
         name = name + "_run",
-        data = [Label("@debian_tools//:root")],
-        files = {
-            name: "layout",
-            Label("@debian_tools//:bin/bwrap"): "bwrap",
-            Label("@debian_tools//:root"): "emulators",
-        },
-        program = Label("//bazel/image/run:run"),
+        image = name,
+        repository = "paddle/" + name,
         tags = tags,
-        texts = {"name": "paddle/" + name},
         visibility = visibility,
     )
     contract_test(

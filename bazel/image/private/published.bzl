@@ -1,4 +1,4 @@
-"""What every image of this workspace has beside it: bills, provenance, a push and a load."""
+"""What images of this workspace have beside them: bills, provenance, a push, a load, a run."""
 
 load("//bazel/image/attest:sbom.bzl", "image_referrers", "image_sbom", "sbom_test")
 load("//bazel/oci:defs.bzl", "oci_load", "oci_push")
@@ -95,5 +95,29 @@ def push(name, image, repository, tag, texts = {}, tags = [], visibility = None)
             "label": "//%s:%s" % (native.package_name(), image),
             "name": repository,
         } | texts,
+        visibility = visibility,
+    )
+
+def run(name, image, repository, tags = [], visibility = None):
+    """Runs an image with `bazel run`, under bubblewrap; one of another machine under QEMU.
+
+    Args:
+      name: of the target.
+      image: the image.
+      repository: what it is called while it runs.
+      tags: of the target.
+      visibility: of the target.
+    """
+    image_program(
+        name = name,
+        data = [Label("@debian_tools//:root")],
+        files = {
+            image: "layout",
+            Label("@debian_tools//:bin/bwrap"): "bwrap",
+            Label("@debian_tools//:root"): "emulators",
+        },
+        program = Label("//bazel/image/run:run"),
+        tags = tags,
+        texts = {"name": repository},
         visibility = visibility,
     )

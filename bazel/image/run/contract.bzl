@@ -1,7 +1,7 @@
 """contract_test: holds an image to a YAML file."""
 
 load("@rules_python//python:defs.bzl", "py_test")
-load("//bazel/platforms:table.bzl", "DEBIAN", "GCC_VERSION", "MACHINES", "PYTHON_VERSION")
+load("//bazel/platforms:table.bzl", "BASE", "DEBIAN", "GCC_VERSION", "MACHINES", "PYTHON_VERSION")
 
 # What every contract may name.
 _VALUES = {
@@ -10,7 +10,7 @@ _VALUES = {
     "python": PYTHON_VERSION,
 }
 
-def contract_test(name, image, contract, budget = {}, machine = "amd64", values = {}, **kwargs):
+def contract_test(name, image, contract, budget = {}, machine = BASE, values = {}, **kwargs):
     """A test of an image's config, files, libraries, sizes and commands.
 
     Args:
