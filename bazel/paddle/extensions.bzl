@@ -58,6 +58,7 @@ def _line(tag, lock):
             name = sdk_of(tag.line, machine),
             distribution = "paddlepaddle",
             others = others if own else {},
+            protected = line.protected.get(machine, {}),
             runtime = runtime,
             stripped = [path for path in line.stripped if path in runtime],
             version = paddle,

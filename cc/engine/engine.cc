@@ -12,6 +12,7 @@
 #include "cc/engine/memory_file.h"
 #include "cc/engine/metadata.h"
 #include "cc/engine/model_files.h"
+#include "cc/engine/onednn.h"
 #include "cc/engine/paddle_errors.h"
 #include "cc/engine/paddle_line.h"
 #include "cc/engine/program.h"
@@ -94,7 +95,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
   const auto model = std::make_shared<const Model>(Model{
       *std::move(inputs), *std::move(outputs), std::move(signature->shareable),
       std::move(checks), std::move(signature->guarded.errors),
-      options.gpu.has_value(), options.onednn && !options.gpu});
+      options.gpu.has_value(), kHasOneDnn && options.onednn && !options.gpu});
 
   std::optional<MemoryFile> guarded;
   // CUDA's kernels are not what guards are made and tried for.
@@ -117,14 +118,15 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
               signature->parameters.empty() ? "" : files->parameters);
           config.DisableGlogInfo();
           config.SetCpuMathLibraryNumThreads(options.threads);
-          SetOneDnnCacheCapacity(&config, 0);  // see shield.h
+          // See shield.h. What Paddle was built without it complains about.
+          if (kHasOneDnn) SetOneDnnCacheCapacity(&config, 0);
           std::optional<SilentCerr> silent;
           if (options.gpu) {
             DisableOneDnn(&config);
             config.EnableUseGpu(static_cast<uint64_t>(options.gpu_memory_mb),
                                 *options.gpu,
                                 paddle_infer::PrecisionType::kFloat32);
-          } else if (!options.onednn) {
+          } else if (!kHasOneDnn || !options.onednn) {
             DisableOneDnn(&config);
           } else if (signature->quantised) {
             EnableOneDnnInt8(&config, {"conv2d", "depthwise_conv2d"});

@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "cc/base/cpus.h"
+#include "cc/engine/onednn.h"
 #include "cc/server/config.h"
 
 namespace server {
@@ -18,8 +19,8 @@ void ModelFlags::Register(CLI::App* app) {
   app->add_option("--threads", threads, "Threads that one run computes with.")
       ->check(CLI::Range(1, 1024));
   app->add_option("--onednn", onednn,
-                  "1 computes with oneDNN; 0 without, slower, but with the "
-                  "very bits of the dynamic graph.")
+                  "1 computes with oneDNN, where Paddle has it; 0 without, "
+                  "slower, but with the very bits of the dynamic graph.")
       ->check(CLI::Range(0, 1));
   app->add_option_function<std::string>(
          "--batching",
@@ -42,7 +43,8 @@ infer::Compute ModelFlags::Compute() const {
   const int64_t wanted =
       instances > 0 ? instances
                     : std::max<int64_t>(1, base::AvailableCpus() / threads);
-  return {static_cast<int>(wanted), static_cast<int>(threads), onednn != 0};
+  return {static_cast<int>(wanted), static_cast<int>(threads),
+          engine::kHasOneDnn && onednn != 0};
 }
 
 absl::StatusOr<ModelFlags> ModelFlags::Of(const std::string& directory) const {
