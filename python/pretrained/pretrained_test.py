@@ -1,5 +1,5 @@
 """What the models that others trained say is what is seen, by the files beside them."""
-# ruff: noqa: E402, RUF001  # an environment before what reads it; Chinese punctuation
+# ruff: noqa: RUF001  # Chinese punctuation
 
 import json
 import os
