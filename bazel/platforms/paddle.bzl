@@ -33,6 +33,8 @@ PADDLE_LINES = {
         },
         # Libraries that a build action strips of symbols that no loader reads.
         stripped = ["libs/libdnnl.so.3"],  # 9 MB
+        # What OpenVINO computes with, which is not in the runtime.
+        openvino = [],
         # The wheel for GPUs, of the same version: kernels are in libphi.so. Code for GPUs is packed
         # by a build action; `training` is what training needs of that besides.
         gpu = struct(
@@ -57,8 +59,7 @@ PADDLE_LINES = {
                 "libs/libdnnl.so.3",
                 "libs/libiomp5.so",
                 "libs/libmklml_intel.so",
-                # libpaddle.so is linked with OpenVINO. The plugin that would compute with it, 63 MB, is
-                # opened by who enables it.
+                # libpaddle.so is linked with OpenVINO, whose plugin is opened by who enables it.
                 "libs/libopenvino.so.2500",
                 "libs/libopenvino_paddle_frontend.so.2500",
                 "libs/libphi.so",
@@ -74,6 +75,7 @@ PADDLE_LINES = {
             ],
         },
         stripped = ["libs/libdnnl.so.3"],
+        openvino = ["libs/libopenvino_intel_cpu_plugin.so"],  # 63 MB, 17 compressed
         gpu = None,
     ),
 }
@@ -118,6 +120,6 @@ def line_labels(label):
 ENGINE_LIBRARIES = ["libpaddle_pystub.so"] + {
     path.rpartition("/")[2]: None
     for line in PADDLE_LINES.values()
-    for runtime in line.runtime.values()
+    for runtime in line.runtime.values() + [line.openvino]
     for path in runtime
 }.keys()

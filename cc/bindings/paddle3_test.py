@@ -57,7 +57,7 @@ def test_it_is_paddle_3() -> None:
 @pytest.mark.parametrize("onednn", [False, True])
 @pytest.mark.parametrize("name", MODELS)
 def test_the_bits_of_paddle_inference(name: str, onednn: bool) -> None:
-    engine = Engine(MODELS[name], onednn=onednn)
+    engine = Engine(MODELS[name], cpu_engine="onednn" if onednn else "plain")
     inputs = inputs_of(name, engine)
     expected = by_paddle(MODELS[name], inputs, onednn)
     got = engine.run(inputs)

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "cc/base/cpus.h"
 #include "cc/server/config.h"
 
@@ -17,10 +19,9 @@ void ModelFlags::Register(CLI::App* app) {
       ->check(CLI::Range(0, 128));
   app->add_option("--threads", threads, "Threads that one run computes with.")
       ->check(CLI::Range(1, 1024));
-  app->add_option("--onednn", onednn,
-                  "1 computes with oneDNN; 0 without, slower, but with the "
-                  "very bits of the dynamic graph.")
-      ->check(CLI::Range(0, 1));
+  AddCpuEngine(app, "", [this](base::CpuEngine given) {
+    cpu_engine = given;
+  })->default_str("onednn");
   app->add_option_function<std::string>(
          "--batching",
          [this](const std::string& text) {
@@ -38,11 +39,26 @@ void ModelFlags::Register(CLI::App* app) {
       ->check(CLI::Range(1, 512));
 }
 
+CLI::Option* ModelFlags::AddCpuEngine(
+    CLI::App* app, const std::string& help,
+    std::function<void(base::CpuEngine)> set) {
+  return app
+      ->add_option_function<std::string>(
+          "--cpu_engine",
+          [set](const std::string& name) { set(*base::CpuEngineOf(name)); },
+          absl::StrCat("onednn; openvino, of Paddle 3, faster for models in "
+                       ".pdmodel, whose runs then take turns; or plain, "
+                       "slower, but with the very bits of the dynamic graph.",
+                       help))
+      ->check(CLI::IsMember(std::vector<std::string>(
+          base::kCpuEngines.begin(), base::kCpuEngines.end())));
+}
+
 infer::Compute ModelFlags::Compute() const {
   const int64_t wanted =
       instances > 0 ? instances
                     : std::max<int64_t>(1, base::AvailableCpus() / threads);
-  return {static_cast<int>(wanted), static_cast<int>(threads), onednn != 0};
+  return {static_cast<int>(wanted), static_cast<int>(threads), cpu_engine};
 }
 
 absl::StatusOr<ModelFlags> ModelFlags::Of(const std::string& directory) const {

@@ -11,6 +11,11 @@ ENGINE = {
     "Paddle engine": line_labels(Label("//images/layers:engine")),
 }
 
+# After ENGINE in an image with `paddle = "3"`: what models compute with that say `cpu_engine: openvino`.
+OPENVINO = {
+    "OpenVINO": Label("//images/layers:openvino"),
+}
+
 # What an engine for GPUs needs to serve. It comes without cuFFT, cuRAND, NCCL and FlashAttention:
 # a model that needs one of them (a Fourier transform, say) says so; then add its layer to the stanza.
 ENGINE_GPU = {

@@ -1,0 +1,36 @@
+// What a model is computed with on a CPU.
+#ifndef CC_BASE_CPU_ENGINE_H_
+#define CC_BASE_CPU_ENGINE_H_
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string>
+
+namespace base {
+
+// Each gives answers of its own bits.
+enum class CpuEngine {
+  kOneDnn,    // Paddle's default
+  kOpenVino,  // of Paddle 3 on x86-64: faster, for networks that it knows
+  kPlain,     // Paddle's own kernels: slower, the bits of the dynamic graph
+};
+
+// By number, as the options of programs and messages have them.
+inline constexpr std::array<const char*, 3> kCpuEngines = {"onednn", "openvino",
+                                                           "plain"};
+
+inline const char* NameOf(CpuEngine engine) {
+  return kCpuEngines[static_cast<size_t>(engine)];
+}
+
+inline std::optional<CpuEngine> CpuEngineOf(const std::string& name) {
+  for (size_t i = 0; i < kCpuEngines.size(); ++i) {
+    if (kCpuEngines[i] == name) return static_cast<CpuEngine>(i);
+  }
+  return std::nullopt;
+}
+
+}  // namespace base
+
+#endif  // CC_BASE_CPU_ENGINE_H_
