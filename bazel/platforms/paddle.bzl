@@ -93,6 +93,17 @@ def line_target(name, line):
     suffix = PADDLE_LINES[line].suffix
     return name + ("_paddle" + suffix if suffix else "")
 
+def line_tags(line):
+    """The tags of what `//...` has of the first line only.
+
+    Args:
+      line: key of `PADDLE_LINES`.
+
+    Returns:
+      a list for `tags`.
+    """
+    return ["manual"] if PADDLE_LINES[line].suffix else []
+
 def sdk_of(line, machine):
     """The repository of an engine SDK.
 

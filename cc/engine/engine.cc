@@ -136,8 +136,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
                                 *options.gpu,
                                 paddle_infer::PrecisionType::kFloat32);
           } else if (openvino != nullptr) {
-            paddle::paddle3::EnableOpenVino(
-                &config, paddle_infer::PrecisionType::kFloat32);
+            EnableOpenVino(&config);
           } else if (!onednn) {
             DisableOneDnn(&config);
           } else if (signature->quantised) {

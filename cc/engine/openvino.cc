@@ -144,6 +144,15 @@ OpenVinoPlace::~OpenVinoPlace() {
   Names().erase(names_);
 }
 
+void EnableOpenVino(paddle_infer::Config* config) {
+  paddle::paddle3::EnableOpenVino(config,
+                                  paddle_infer::PrecisionType::kFloat32);
+  // Paddle wants a folder for OpenVINO to keep in, for the next process, what
+  // it compiles, else it makes ./__cache__. In this one there is no file of
+  // such a name, and none can be made.
+  config->SetOptimCacheDir("/proc/self/fd");
+}
+
 std::shared_ptr<paddle_infer::Predictor> CreateOpenVinoPredictor(
     const paddle_infer::Config& config) {
   try {

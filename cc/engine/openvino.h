@@ -48,6 +48,8 @@ class OpenVinoPlace {
   const std::string names_;
 };
 
+void EnableOpenVino(paddle_infer::Config* config);
+
 // Opens a predictor of a config that says OpenVINO, and throws where that does
 // not take the model.
 std::shared_ptr<paddle_infer::Predictor> CreateOpenVinoPredictor(

@@ -116,6 +116,7 @@ TEST_F(OpenVinoTest, ComputesWhatOneDnnDoes) {
     // Probabilities; 8e-6 was seen.
     EXPECT_LT(Difference(actual, expected), 1e-4);
     EXPECT_NE(actual, expected) << "that was oneDNN";
+    EXPECT_FALSE(std::filesystem::exists("__cache__"));
   }
 }
 
