@@ -11,7 +11,8 @@ use_repo(paddle, "paddle", "paddle3", "paddle_gpu")
 program needs beside it, `@paddle//:defs.bzl` has the rules for programs.
 `@paddle3` is the same of the next line: what each has stands in
 //bazel/platforms:paddle.bzl. `@paddle_gpu` has the same of the wheel for GPUs,
-which has the version of `@paddle`. A program runs with any of them.
+which has the version of `@paddle`. A program runs with any of them. `@paddle3//:openvino`
+is what OpenVINO computes with, beside the runtime.
 
 Where another machine is built for, all of this is of the wheel for that machine:
 `@paddle_arm64` has it, to which `@paddle` leads.
@@ -57,6 +58,7 @@ def _line(tag, lock):
         sdk_repository(
             name = sdk_of(tag.line, machine),
             distribution = "paddlepaddle",
+            openvino = line.openvino if own else [],
             others = others if own else {},
             protected = line.protected.get(machine, {}),
             runtime = runtime,

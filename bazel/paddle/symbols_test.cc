@@ -165,6 +165,7 @@ TEST(Symbols, Predictor) {
   Tested().insert({"SetBfloat16Op", "fetch", "set_cur_input_shape_str"});
 #endif
   ExpectInLibrary("IsCompiledWithCUDA", &paddle::pybind::IsCompiledWithCUDA);
+  ExpectInLibrary("num_messages", &google::LogMessage::num_messages);
 }
 
 // All of them, or none.
@@ -179,6 +180,11 @@ TEST(Symbols, Paddle3) {
   expect("DisableOneDnn", &paddle3::DisableOneDnn);
   expect("EnableOneDnnInt8", &paddle3::EnableOneDnnInt8);
   expect("SetOneDnnCacheCapacity", &paddle3::SetOneDnnCacheCapacity);
+#if defined(__x86_64__)
+  expect("EnableOpenVino", &paddle3::EnableOpenVino);
+#else  // the library for other machines has none
+  Tested().insert("EnableOpenVino");
+#endif
 }
 
 // Runs after the others: they fill Tested().

@@ -36,6 +36,8 @@ PADDLE_LINES = {
         # Of each machine the libraries that a build action makes find functions in themselves, and
         # what is in the names of these.
         protected = {},
+        # What OpenVINO computes with, which is not in the runtime.
+        openvino = [],
         # The wheel for GPUs, of the same version: kernels are in libphi.so. Code for GPUs is packed
         # by a build action; `training` is what training needs of that besides.
         gpu = struct(
@@ -60,8 +62,7 @@ PADDLE_LINES = {
                 "libs/libdnnl.so.3",
                 "libs/libiomp5.so",
                 "libs/libmklml_intel.so",
-                # libpaddle.so is linked with OpenVINO. The plugin that would compute with it, 63 MB, is
-                # opened by who enables it.
+                # libpaddle.so is linked with OpenVINO, whose plugin is opened by who enables it.
                 "libs/libopenvino.so.2500",
                 "libs/libopenvino_paddle_frontend.so.2500",
                 "libs/libphi.so",
@@ -80,6 +81,7 @@ PADDLE_LINES = {
         # It has a std::filesystem of GCC 8 in it, and called that of libstdc++ for it, whose paths
         # are laid out otherwise: a crash at the load of a model in its own format (Paddle#78744).
         protected = {"arm64": {"base/libpaddle.so": "St10filesystem"}},
+        openvino = ["libs/libopenvino_intel_cpu_plugin.so"],  # 63 MB, 17 compressed
         gpu = None,
     ),
 }
@@ -96,6 +98,17 @@ def line_target(name, line):
     """
     suffix = PADDLE_LINES[line].suffix
     return name + ("_paddle" + suffix if suffix else "")
+
+def line_tags(line):
+    """The tags of what `//...` has of the first line only.
+
+    Args:
+      line: key of `PADDLE_LINES`.
+
+    Returns:
+      a list for `tags`.
+    """
+    return ["manual"] if PADDLE_LINES[line].suffix else []
 
 def sdk_of(line, machine):
     """The repository of an engine SDK.
@@ -124,6 +137,6 @@ def line_labels(label):
 ENGINE_LIBRARIES = ["libpaddle_pystub.so"] + {
     path.rpartition("/")[2]: None
     for line in PADDLE_LINES.values()
-    for runtime in line.runtime.values()
+    for runtime in line.runtime.values() + [line.openvino]
     for path in runtime
 }.keys()

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "cc/base/cpu_engine.h"
 #include "cc/base/data_type.h"
 #include "cc/engine/engine.h"
 #include "cc/engine/gpu_report.h"
@@ -122,12 +123,19 @@ py::tuple Specs(const std::vector<engine::TensorSpec>& specs) {
 
 class Engine {
  public:
-  Engine(const py::object& model_dir, int threads, bool onednn) {
+  Engine(const py::object& model_dir, int threads,
+         const std::string& cpu_engine) {
     engine::Options options;
     options.model_dir =
         py::module_::import("os").attr("fspath")(model_dir).cast<std::string>();
     options.threads = threads;
-    options.onednn = onednn;
+    const auto named = base::CpuEngineOf(cpu_engine);
+    if (!named) {
+      Raise(PyExc_ValueError,
+            absl::StrCat("cpu_engine is ", cpu_engine, ", it must be one of ",
+                         absl::StrJoin(base::kCpuEngines, ", ")));
+    }
+    options.cpu_engine = *named;
     absl::StatusOr<std::unique_ptr<engine::Engine>> engine;
     {
       py::gil_scoped_release release;
@@ -312,8 +320,8 @@ PYBIND11_MODULE(_engine, module) {
       .attr("__module__") = "paddle_engine";
   py::class_<Engine>(module, "Engine", py::module_local(), py::is_final(),
                      "A loaded model; see the package.")
-      .def(py::init<const py::object&, int, bool>(), py::arg("model_dir"),
-           py::arg("threads") = 1, py::arg("onednn") = true)
+      .def(py::init<const py::object&, int, const std::string&>(), py::arg("model_dir"),
+           py::arg("threads") = 1, py::arg("cpu_engine") = "onednn")
       .def_property_readonly("inputs", &Engine::inputs)
       .def_property_readonly("outputs", &Engine::outputs)
       .def("clone", &Engine::Clone,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import zipfile
 from pathlib import Path
+from typing import Literal
 
 # docs/engine.md says what a long one does to a process with Paddle 3.
 os.environ.pop("TEST_TMPDIR", None)
@@ -33,14 +35,16 @@ def inputs_of(name: str, engine: Engine) -> dict[str, NDArray[np.generic]]:
 
 
 def by_paddle(
-    folder: Path, inputs: dict[str, NDArray[np.generic]], onednn: bool
+    folder: Path, inputs: dict[str, NDArray[np.generic]], cpu_engine: str
 ) -> dict[str, NDArray[np.generic]]:
     program = next(p for p in (folder / "model.pdmodel", folder / "model.json") if p.exists())
     config = paddle.inference.Config(str(program), str(folder / "model.pdiparams"))
     config.disable_glog_info()
     config.set_cpu_math_library_num_threads(1)
-    if not onednn:
+    if cpu_engine == "plain":
         config.disable_onednn()
+    elif cpu_engine == "openvino":
+        config.enable_openvino_engine(paddle.inference.PrecisionType.Float32)
     predictor = paddle.inference.create_predictor(config)
     for name in predictor.get_input_names():
         handle = predictor.get_input_handle(name)
@@ -54,17 +58,28 @@ def test_it_is_paddle_3() -> None:
     assert paddle_engine.PADDLE_VERSION == paddle.__version__ == os.environ["PADDLE_VERSION"]
 
 
-@pytest.mark.parametrize("onednn", [False, True])
-@pytest.mark.parametrize("name", MODELS)
-def test_the_bits_of_paddle_inference(name: str, onednn: bool) -> None:
-    engine = Engine(MODELS[name], onednn=onednn)
+@pytest.mark.parametrize(
+    ("name", "cpu_engine"),
+    [*itertools.product(MODELS, ["onednn", "plain"]), ("digits", "openvino")],
+)
+def test_the_bits_of_paddle_inference(
+    name: str, cpu_engine: Literal["onednn", "openvino", "plain"]
+) -> None:
+    engine = Engine(MODELS[name], cpu_engine=cpu_engine)
     inputs = inputs_of(name, engine)
-    expected = by_paddle(MODELS[name], inputs, onednn)
+    expected = by_paddle(MODELS[name], inputs, cpu_engine)
     got = engine.run(inputs)
     assert list(got) == list(expected)
     for output, array in expected.items():
         assert (got[output].dtype, got[output].shape) == (array.dtype, array.shape)
         assert got[output].tobytes() == array.tobytes()
+
+
+def test_openvino_says_what_it_does_not_take() -> None:
+    with pytest.raises(ValueError, match=r"Paddle 3's own format.* cpu_engine onednn"):
+        Engine(MODELS["cnn"], cpu_engine="openvino")
+    with pytest.raises(ValueError, match="it must be one of onednn, openvino, plain"):
+        Engine(MODELS["cnn"], cpu_engine="mkldnn")  # type: ignore[arg-type]
 
 
 def test_clones_run_side_by_side() -> None:

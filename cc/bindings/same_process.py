@@ -43,7 +43,7 @@ def paddle_inference(onednn: bool) -> bytes:
 
 def engine(onednn: bool) -> bytes:
     paddle_engine = importlib.import_module("paddle_engine")
-    model = paddle_engine.Engine(MODEL, onednn=onednn)
+    model = paddle_engine.Engine(MODEL, cpu_engine="onednn" if onednn else "plain")
     logits: bytes = model.run({"x": np.load(SAMPLES / "x.npy")})["logits"].tobytes()
     return logits
 

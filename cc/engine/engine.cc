@@ -12,7 +12,7 @@
 #include "cc/engine/memory_file.h"
 #include "cc/engine/metadata.h"
 #include "cc/engine/model_files.h"
-#include "cc/engine/onednn.h"
+#include "cc/engine/openvino.h"
 #include "cc/engine/paddle_errors.h"
 #include "cc/engine/paddle_line.h"
 #include "cc/engine/program.h"
@@ -81,6 +81,17 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
         ": use the image inference_paddle3, or export the model with "
         "FLAGS_enable_pir_api=0, which writes a .pdmodel"));
   }
+  const bool onednn = base::kHasOneDnn &&
+                      options.cpu_engine == CpuEngine::kOneDnn && !options.gpu;
+  std::shared_ptr<OpenVinoPlace> openvino;
+  if (options.cpu_engine == CpuEngine::kOpenVino && !options.gpu) {
+    absl::Status status = OpenVinoIsThere();
+    if (status.ok()) status = CheckForOpenVino(*files);
+    if (!status.ok()) return status;
+    auto place = OpenVinoPlace::Take(files->signature);
+    if (!place.ok()) return place.status();
+    openvino = *std::move(place);
+  }
   Signature* const signature = &files->signature;
   absl::StatusOr<std::vector<TensorSpec>> inputs =
       Specs("input", signature->inputs);
@@ -95,7 +106,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
   const auto model = std::make_shared<const Model>(Model{
       *std::move(inputs), *std::move(outputs), std::move(signature->shareable),
       std::move(checks), std::move(signature->guarded.errors),
-      options.gpu.has_value(), kHasOneDnn && options.onednn && !options.gpu});
+      options.gpu.has_value(), onednn, openvino});
 
   std::optional<MemoryFile> guarded;
   // CUDA's kernels are not what guards are made and tried for.
@@ -119,21 +130,25 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
           config.DisableGlogInfo();
           config.SetCpuMathLibraryNumThreads(options.threads);
           // See shield.h. What Paddle was built without it complains about.
-          if (kHasOneDnn) SetOneDnnCacheCapacity(&config, 0);
+          if (base::kHasOneDnn) SetOneDnnCacheCapacity(&config, 0);
           std::optional<SilentCerr> silent;
           if (options.gpu) {
             DisableOneDnn(&config);
             config.EnableUseGpu(static_cast<uint64_t>(options.gpu_memory_mb),
                                 *options.gpu,
                                 paddle_infer::PrecisionType::kFloat32);
-          } else if (!kHasOneDnn || !options.onednn) {
+          } else if (openvino != nullptr) {
+            EnableOpenVino(&config);
+          } else if (!onednn) {
             DisableOneDnn(&config);
           } else if (signature->quantised) {
             EnableOneDnnInt8(&config, {"conv2d", "depthwise_conv2d"});
             silent.emplace();
           }
           impl = std::make_unique<Impl>(
-              std::make_shared<Family>(paddle_infer::CreatePredictor(config)),
+              std::make_shared<Family>(
+                  openvino ? CreateOpenVinoPredictor(config)
+                           : paddle_infer::CreatePredictor(config)),
               model);
         });
   };

@@ -26,6 +26,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "cc/base/cpu_engine.h"
 #include "cc/base/values.h"
 #include "cc/engine/gate.h"
 #include "cc/engine/tensor.h"
@@ -33,18 +34,25 @@
 
 namespace engine {
 
+using base::CpuEngine;
+
 struct Options {
   // Directory that holds model.pdmodel and model.pdiparams.
   std::string model_dir;
   // Threads of one Run. One is Paddle's default, and the one with equal bits
   // everywhere; for throughput, run clones in threads of your own.
   int threads = 1;
-  // Paddle's default. Off, the same model gives slightly other numbers, slower,
-  // and a quantised one computes in float what it would in int8.
-  bool onednn = true;
+  // Each gives slightly other numbers. Plain, a quantised model computes in
+  // float what it would in int8.
+  //
+  // With OpenVINO runs take turns, of all models of the process: more is
+  // computed at a time by `threads` alone. It knows neither sequences (LoD) nor
+  // the values that are checked in the run; such models are refused, and those
+  // in Paddle 3's own format.
+  CpuEngine cpu_engine = CpuEngine::kOneDnn;
   // The GPU to run on, as CUDA counts them; none: the CPU. Inputs and outputs
-  // are in the host's memory all the same. Neither `threads` nor `onednn` says
-  // anything about a GPU.
+  // are in the host's memory all the same. Neither `threads` nor `cpu_engine`
+  // says anything about a GPU.
   std::optional<int> gpu;
   // The first memory that Paddle takes of a GPU, in MiB; it takes more as it
   // needs. The first model of the process decides.
@@ -86,7 +94,8 @@ class Engine {
   // not from one export. INVALID_ARGUMENT: the options, or a model that Paddle
   // refuses. RESOURCE_EXHAUSTED: not enough memory. FAILED_PRECONDITION: a GPU
   // was asked for, and the engine is built without CUDA; whether there is a GPU
-  // that it runs on is better asked of CudaDriver (cuda_driver.h) before.
+  // that it runs on is better asked of CudaDriver (cuda_driver.h) before. Or
+  // OpenVINO was, and it is not there, or has a model of the same names.
   static absl::StatusOr<std::unique_ptr<Engine>> Load(const Options& options);
 
   Engine(const Engine&) = delete;
@@ -147,6 +156,9 @@ std::string PaddleVersion();
 
 // Whether the engine library can use GPUs: that of paddlepaddle-gpu can.
 bool BuiltWithCuda();
+
+// Whether it can use OpenVINO; else an error that says what to do.
+absl::Status OpenVinoIsThere();
 
 }  // namespace engine
 

@@ -437,12 +437,13 @@ TEST(Run, GivesTheSameBitsAgainAndInBatches) {
 // Both change the order of sums at most.
 TEST(Run, GivesTheSameNumbersWithThreadsAndWithoutOneDnn) {
   std::vector<std::string> data;
-  for (const auto& [threads, onednn] :
-       {std::pair{1, true}, std::pair{2, true}, std::pair{1, false}}) {
+  for (const auto& [threads, cpu_engine] :
+       {std::pair{1, CpuEngine::kOneDnn}, std::pair{2, CpuEngine::kOneDnn},
+        std::pair{1, CpuEngine::kPlain}}) {
     Options options;
     options.model_dir = *trained_model;
     options.threads = threads;
-    options.onednn = onednn;
+    options.cpu_engine = cpu_engine;
     absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Load(options);
     ASSERT_TRUE(engine.ok()) << engine.status();
     const Tensor x = Floats((*engine)->inputs()[0].name, {2, 3, 32, 32});

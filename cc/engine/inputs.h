@@ -3,12 +3,14 @@
 #define CC_ENGINE_INPUTS_H_
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "cc/base/values.h"
+#include "cc/engine/openvino.h"
 #include "cc/engine/program.h"
 #include "cc/engine/tensor.h"
 
@@ -23,6 +25,7 @@ struct Model {
   std::map<std::string, std::string> guards;  // Guarded::errors
   bool gpu = false;
   bool onednn = false;  // and so the shield
+  std::shared_ptr<OpenVinoPlace> openvino;  // null: it is not used
 };
 
 // The names, types and shapes of a program's inputs or outputs. They are taken

@@ -26,10 +26,10 @@ constexpr char kModels[] = "cc/engine/testdata/pir/";
 bool IsPaddle3() { return PaddleVersion()[0] == '3'; }
 
 absl::StatusOr<std::unique_ptr<Engine>> LoadModel(const std::string& name,
-                                                  bool onednn = true) {
+                                                  CpuEngine cpu_engine = CpuEngine::kOneDnn) {
   Options options;
   options.model_dir = kModels + name;
-  options.onednn = onednn;
+  options.cpu_engine = cpu_engine;
   return Engine::Load(options);
 }
 
@@ -73,9 +73,9 @@ std::string Changed(const std::string& name, const std::string& directory,
 TEST(Pir, GivesWhatPaddleInferenceGives) {
   if (!IsPaddle3()) GTEST_SKIP() << "see Pir.IsForPaddle3";
   for (const char* name : {"branches", "cnn", "words"}) {
-    for (const bool onednn : {false, true}) {
-      SCOPED_TRACE(absl::StrCat(name, onednn ? " with oneDNN" : ""));
-      auto engine = LoadModel(name, onednn);
+    for (const CpuEngine cpu_engine : {CpuEngine::kPlain, CpuEngine::kOneDnn}) {
+      SCOPED_TRACE(absl::StrCat(name, " ", base::NameOf(cpu_engine)));
+      auto engine = LoadModel(name, cpu_engine);
       ASSERT_TRUE(engine.ok()) << engine.status();
       ASSERT_EQ((*engine)->outputs().size(), 1u);
       const std::string output = (*engine)->outputs()[0].name;

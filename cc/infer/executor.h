@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
+#include "cc/base/cpu_engine.h"
 #include "cc/base/tensor_spec.h"
 #include "cc/base/values.h"
 #include "cc/infer/tensor.h"
@@ -69,11 +70,11 @@ class Executor {
 };
 
 // What a model is computed with. Answers may have other bits with other
-// threads, and have without oneDNN.
+// threads, and have with another engine.
 struct Compute {
   int instances = 1;  // runs at the same time; at least one on each GPU
   int threads = 1;    // of one run
-  bool onednn = true;
+  base::CpuEngine cpu_engine = base::CpuEngine::kOneDnn;
 };
 
 // Makes executors.

@@ -154,7 +154,7 @@ def test_predict(tmp_path: Path) -> None:
     x = SAMPLES / "x.npy"
     # The very bits that the trained network gave in Python, under MKL's setting of that time.
     done = run(
-        *("predict", model, f"--input={x}", f"--output=logits={out}", "--onednn=0"),
+        *("predict", model, f"--input={x}", f"--output=logits={out}", "--cpu_engine=plain"),
         env={"MKL_CBWR": "COMPATIBLE"},
     )
     assert done.returncode == 0, done.stderr

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "cc/base/cpus.h"
-#include "cc/engine/onednn.h"
 #include "cc/server/config.h"
 
 namespace server {
@@ -18,10 +19,9 @@ void ModelFlags::Register(CLI::App* app) {
       ->check(CLI::Range(0, 128));
   app->add_option("--threads", threads, "Threads that one run computes with.")
       ->check(CLI::Range(1, 1024));
-  app->add_option("--onednn", onednn,
-                  "1 computes with oneDNN, where Paddle has it; 0 without, "
-                  "slower, but with the very bits of the dynamic graph.")
-      ->check(CLI::Range(0, 1));
+  AddCpuEngine(app, "", [this](base::CpuEngine given) {
+    cpu_engine = given;
+  })->default_str("onednn");
   app->add_option_function<std::string>(
          "--batching",
          [this](const std::string& text) {
@@ -39,12 +39,30 @@ void ModelFlags::Register(CLI::App* app) {
       ->check(CLI::Range(1, 512));
 }
 
+CLI::Option* ModelFlags::AddCpuEngine(
+    CLI::App* app, const std::string& help,
+    std::function<void(base::CpuEngine)> set) {
+  return app
+      ->add_option_function<std::string>(
+          "--cpu_engine",
+          [set](const std::string& name) { set(*base::CpuEngineOf(name)); },
+          absl::StrCat("onednn; openvino, of Paddle 3, faster for models in "
+                       ".pdmodel, whose runs then take turns; or plain, "
+                       "slower, but with the very bits of the dynamic graph.",
+                       help))
+      ->check(CLI::IsMember(std::vector<std::string>(
+          base::kCpuEngines.begin(), base::kCpuEngines.end())));
+}
+
 infer::Compute ModelFlags::Compute() const {
   const int64_t wanted =
       instances > 0 ? instances
                     : std::max<int64_t>(1, base::AvailableCpus() / threads);
+  // Where Paddle comes without oneDNN, its own kernels compute.
+  const bool plain =
+      cpu_engine == base::CpuEngine::kOneDnn && !base::kHasOneDnn;
   return {static_cast<int>(wanted), static_cast<int>(threads),
-          engine::kHasOneDnn && onednn != 0};
+          plain ? base::CpuEngine::kPlain : cpu_engine};
 }
 
 absl::StatusOr<ModelFlags> ModelFlags::Of(const std::string& directory) const {

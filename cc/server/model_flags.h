@@ -3,10 +3,12 @@
 #define CC_SERVER_MODEL_FLAGS_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
+#include "cc/base/cpu_engine.h"
 #include "cc/infer/model.h"
 
 namespace server {
@@ -17,7 +19,7 @@ inline constexpr char kModelFile[] = "serving.yaml";
 struct ModelFlags {
   int64_t instances = 1;
   int64_t threads = 1;
-  int64_t onednn = 1;
+  base::CpuEngine cpu_engine = base::CpuEngine::kOneDnn;
   infer::Batching batching = infer::Batching::kAuto;
   int64_t max_batch_rows = 32;
 
@@ -25,6 +27,12 @@ struct ModelFlags {
 
   // --instances=0 becomes the number that it stands for.
   infer::Compute Compute() const;
+
+  // Adds --cpu_engine, in one place for all programs; `help` follows what it
+  // says of each. `set` is called with the one that is given.
+  static CLI::Option* AddCpuEngine(
+      CLI::App* app, const std::string& help,
+      std::function<void(base::CpuEngine)> set);
 
   // These, and over them what the file in the model's directory says, if there
   // is one. INVALID_ARGUMENT, NOT_FOUND: where and what is wrong.

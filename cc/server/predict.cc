@@ -38,7 +38,7 @@ struct PredictFlags {
   std::vector<std::string> outputs;
   std::string format;
   std::optional<int64_t> threads;
-  std::optional<int64_t> onednn;
+  std::optional<base::CpuEngine> cpu_engine;
   DeviceFlags device;
 
   void Register(CLI::App* app) {
@@ -68,11 +68,11 @@ struct PredictFlags {
                     absl::StrCat("Threads to compute with; without it as ",
                                  kModelFile, " beside the model says, or 1."))
         ->check(CLI::Range(1, 1024));
-    app->add_option("--onednn", onednn,
-                    "1 computes with oneDNN; 0 without, slower, but with the "
-                    "very bits of the dynamic graph. Without it as that file "
-                    "says, or 1.")
-        ->check(CLI::Range(0, 1));
+    ModelFlags::AddCpuEngine(app,
+                             " Without it as that file says, or onednn.",
+                             [this](base::CpuEngine given) {
+                               cpu_engine = given;
+                             });
     device.Register(app);
   }
 };
@@ -219,7 +219,7 @@ absl::Status PredictOnce(const PredictFlags& flags) {
   const auto own = ModelFlags().Of(flags.model);
   if (!own.ok()) return own.status();
   options.threads = static_cast<int>(flags.threads.value_or(own->threads));
-  options.onednn = flags.onednn.value_or(own->onednn) != 0;
+  options.cpu_engine = flags.cpu_engine.value_or(own->cpu_engine);
   auto devices = ChooseDevices(flags.device.device, engine::BuiltWithCuda());
   if (!devices.ok()) return devices.status();
   if (!devices->gpus.empty()) options.gpu = devices->gpus[0];

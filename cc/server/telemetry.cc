@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cc/base/clock.h"
+#include "cc/base/cpu_engine.h"
 #include "cc/base/log.h"
 
 namespace server {
@@ -181,7 +182,7 @@ void Telemetry::OnLoaded(const std::shared_ptr<infer::Model>& model,
       .With("model", info.name)
       .With("version", info.version)
       .With("seconds", seconds)
-      .With("onednn", model->options().compute.onednn)
+      .With("cpu_engine", base::NameOf(model->options().compute.cpu_engine))
       .With("threads", model->options().compute.threads)
       .With("instances", model->options().compute.instances)
       .With("batching", info.batching)

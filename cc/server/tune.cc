@@ -25,7 +25,9 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "cc/base/cpu_engine.h"
 #include "cc/base/cpus.h"
+#include "cc/engine/engine.h"
 #include "cc/frontend/rest/decode.h"
 #include "cc/infer/scan.h"
 #include "cc/server/commands.h"
@@ -91,7 +93,22 @@ struct TuneFlags {
                     "A request, as JSON of the Open Inference Protocol, whose "
                     "rows are asked; without it made-up values within the "
                     "inputs' ranges.");
-    list("--onednn", &choices.onednn, 0, 1, "What is tried; without it 1,0.");
+    app->add_option_function<std::vector<std::string>>(
+           "--cpu_engine",
+           [this](const std::vector<std::string>& names) {
+             choices.cpu_engine.clear();
+             for (const std::string& name : names) {
+               choices.cpu_engine.push_back(*base::CpuEngineOf(name));
+             }
+           },
+           "What is tried; without it onednn,plain, and openvino where it is "
+           "there.")
+        ->delimiter(',')
+        ->take_all()
+        ->allow_extra_args(false)
+        ->check(CLI::IsMember(std::vector<std::string>(
+            base::kCpuEngines.begin(), base::kCpuEngines.end())))
+        ->default_str("");
     list("--threads", &choices.threads, 1, 1024,
          "What is tried; without it 1, 2, 4, ... and all CPUs.");
     list("--instances", &choices.instances, 1, 128,
@@ -238,7 +255,8 @@ std::string FileText(const tune::Result& result, const tune::Result& present) {
       "%s.\n",
       base::AvailableCpus(), result.Gain(present),
       result.Keeps(present) ? "have the same bits" : Apart(result));
-  absl::StrAppend(&text, "onednn: ", setting.compute.onednn ? 1 : 0, "\n");
+  absl::StrAppend(&text, "cpu_engine: ",
+                  base::NameOf(setting.compute.cpu_engine), "\n");
   absl::StrAppend(&text, "threads: ", setting.compute.threads, "\n");
   absl::StrAppend(&text, "instances: ", setting.compute.instances, "\n");
   absl::StrAppend(&text, "batching: ", infer::NameOf(setting.batching), "\n");
@@ -314,6 +332,11 @@ absl::Status Tune(const TuneFlags& flags) {
   options.present = {present->Compute(), present->batching,
                      present->max_batch_rows};
   options.choices = flags.choices;
+  if (options.choices.cpu_engine.empty() && engine::OpenVinoIsThere().ok()) {
+    options.choices.cpu_engine = {base::CpuEngine::kOneDnn,
+                                  base::CpuEngine::kPlain,
+                                  base::CpuEngine::kOpenVino};
+  }
   options.cpus = base::AvailableCpus();
   if (!flags.rows.empty()) options.rows = flags.rows;
   options.concurrency = static_cast<int>(

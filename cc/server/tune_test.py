@@ -74,8 +74,8 @@ def test_each_setting_has_its_speed_and_its_bits(digits: Path) -> None:
     now = [line for line in lines if line["setting"] == "now"]
     assert [line["rows"] for line in now] == ["1", "8"]
     assert {(line["batching"], line["bits"]) for line in now} == {("auto:32", "equal")}
-    settings = {(line["onednn"], line["batching"] != "off") for line in lines}
-    assert settings == {("1", True), ("1", False), ("0", True), ("0", False)}
+    settings = {(line["cpu_engine"], line["batching"] != "off") for line in lines}
+    assert settings == {(e, b) for e in ("onednn", "plain") for b in (True, False)}
     for line in lines:
         assert float(line["inferences/s"]) > 0
         assert float(line["p50 ms"]) <= float(line["p99 ms"])
@@ -89,35 +89,35 @@ def test_each_setting_has_its_speed_and_its_bits(digits: Path) -> None:
 
 
 def test_bits_are_told_as_they_are(digits: Path, asked: Path) -> None:
-    onednn = predicted(digits, asked, "--onednn=1")
-    plain = predicted(digits, asked, "--onednn=0")
+    onednn = predicted(digits, asked, "--cpu_engine=onednn")
+    plain = predicted(digits, asked, "--cpu_engine=plain")
     rows = json.loads(REQUEST)["inputs"][0]["shape"][0]
     done = tune(digits, *SHORT, "--max_batch_rows=1", f"--input={asked}", f"--rows={rows}")
     assert done.returncode == 0, done.stderr
-    bits = {line["onednn"]: line["bits"] for line in table(done.stdout)}
-    assert bits["1"] == "equal"
-    assert (bits["0"] == "equal") == (plain == onednn)
+    bits = {line["cpu_engine"]: line["bits"] for line in table(done.stdout)}
+    assert bits["onednn"] == "equal"
+    assert (bits["plain"] == "equal") == (plain == onednn)
 
 
 def test_the_server_computes_as_it_was_written(digits: Path, asked: Path) -> None:
-    plain = predicted(digits, asked, "--onednn=0")
+    plain = predicted(digits, asked, "--cpu_engine=plain")
     assert plain != predicted(digits, asked)
-    (digits / FILE).write_text("onednn: 0\n")
+    (digits / FILE).write_text("cpu_engine: plain\n")
     # Whichever is the fastest, the bits are those of now.
     done = tune(digits, *SHORT, "--write", f"--input={asked}")
     assert done.returncode == 0, done.stderr
     written = yaml.load((digits / FILE).read_text(), yaml.BaseLoader)
-    assert f"written to {digits}/{FILE}: onednn {written['onednn']}, threads 1" in done.stdout
+    assert f"written to {digits}/{FILE}: cpu_engine {written['cpu_engine']}, threads 1" in done.stdout
     assert predicted(digits, asked) == plain
     with serving(f"--model_repository={digits.parent.parent}", "--threads=2") as server:
         (line,) = server.logged("model loaded")
-        told = {name: str(int(line[name])) for name in ("onednn", "threads", "instances")}
+        told = {name: str(line[name]) for name in ("cpu_engine", "threads", "instances")}
         assert told.items() <= written.items()
         assert outputs(server.call("POST", INFER, REQUEST)[2]) == plain
 
 
 def test_other_bits_are_written_only_where_that_is_allowed(digits: Path) -> None:
-    (digits / FILE).write_text("onednn: 0\n")
+    (digits / FILE).write_text("cpu_engine: plain\n")
     done = tune(digits, *SHORT, "--write", "--allow_other_bits")
     assert done.returncode == 0, done.stderr
     faster = "\nfaster, but answers " in done.stdout
@@ -149,7 +149,7 @@ def test_models_of_one_repository_have_their_own_settings(tmp_path: Path) -> Non
 
 def test_sizes_that_are_open_are_asked_for(tmp_path: Path) -> None:
     models = Repository(tmp_path, wide="wide")
-    few = [*SHORT, "--onednn=1", "--max_batch_rows=4"]
+    few = [*SHORT, "--cpu_engine=onednn", "--max_batch_rows=4"]
     done = tune(models.root / "wide", *few)
     assert (done.returncode, done.stdout) == (1, "")
     assert "--shape=x=-1,16" in done.stderr
@@ -160,7 +160,7 @@ def test_sizes_that_are_open_are_asked_for(tmp_path: Path) -> None:
 
 def test_values_lie_within_the_models_tables(tmp_path: Path) -> None:
     models = Repository(tmp_path, m="embedding")
-    done = tune(models.root / "m", *SHORT, "--onednn=1", "--max_batch_rows=1")
+    done = tune(models.root / "m", *SHORT, "--cpu_engine=onednn", "--max_batch_rows=1")
     assert done.returncode == 0, done.stderr
 
 

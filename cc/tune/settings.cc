@@ -22,7 +22,7 @@ std::vector<int> PowersOfTwo(int most) {
 }
 
 bool Same(const Setting& a, bool a_batches, const Setting& b, bool b_batches) {
-  return a.compute.onednn == b.compute.onednn &&
+  return a.compute.cpu_engine == b.compute.cpu_engine &&
          a.compute.threads == b.compute.threads &&
          a.compute.instances == b.compute.instances && a_batches == b_batches &&
          (!a_batches || a.max_batch_rows == b.max_batch_rows);
@@ -79,14 +79,19 @@ std::vector<Setting> Candidates(const Setting& present, bool counts,
                                                 ? present.max_batch_rows
                                                 : Setting().max_batch_rows});
   }
-  for (const int onednn : or_else(choices.onednn, std::vector<int>{1, 0})) {
+  using base::CpuEngine;
+  for (const CpuEngine cpu_engine :
+       or_else(choices.cpu_engine, std::vector<CpuEngine>{
+                                       CpuEngine::kOneDnn,
+                                       CpuEngine::kPlain,
+                                   })) {
     for (const int threads : or_else(choices.threads, PowersOfTwo(cpus))) {
       for (const int instances : or_else(
                choices.instances, PowersOfTwo(std::max(1, cpus / threads)))) {
         if (threads * instances > cpus) continue;
         for (const int64_t size : sizes) {
           Setting setting;
-          setting.compute = {instances, threads, onednn != 0};
+          setting.compute = {instances, threads, cpu_engine};
           // Where it was switched on, that is how it is compared.
           setting.batching = size == 1 ? infer::Batching::kOff
                              : present.batching == infer::Batching::kOn
@@ -105,7 +110,7 @@ std::vector<Setting> Candidates(const Setting& present, bool counts,
 
 std::string Words(const Setting& setting) {
   return absl::StrCat(
-      "onednn ", setting.compute.onednn ? 1 : 0, ", threads ",
+      "cpu_engine ", base::NameOf(setting.compute.cpu_engine), ", threads ",
       setting.compute.threads, ", instances ", setting.compute.instances,
       ", batching ", infer::NameOf(setting.batching),
       setting.batching == infer::Batching::kOff
@@ -150,7 +155,7 @@ double Result::Gain(const Result& other) const {
 
 bool Result::Keeps(const Result& present) const {
   if (!status.ok() || difference().bits) return false;
-  if (!reals && (setting.compute.onednn != present.setting.compute.onednn ||
+  if (!reals && (setting.compute.cpu_engine != present.setting.compute.cpu_engine ||
                  setting.compute.threads != present.setting.compute.threads)) {
     return false;
   }
@@ -188,7 +193,7 @@ Verdict Judge(const std::vector<Result>& results) {
 std::string Table(const std::vector<Result>& results, const Verdict& verdict,
                   const std::vector<int64_t>& rows) {
   std::vector<std::vector<std::string>> lines = {
-      {"setting", "onednn", "threads", "instances", "batching", "rows",
+      {"setting", "cpu_engine", "threads", "instances", "batching", "rows",
        "inferences/s", "p50 ms", "p99 ms", "CPU us", "memory MB", "bits",
        "buckets"}};
   int number = 0;
@@ -199,7 +204,7 @@ std::string Table(const std::vector<Result>& results, const Verdict& verdict,
     for (size_t load = 0; load < rows.size(); ++load) {
       std::vector<std::string>& line =
           lines.emplace_back(std::vector<std::string>{
-              name, absl::StrCat(compute.onednn ? 1 : 0),
+              name, base::NameOf(compute.cpu_engine),
               absl::StrCat(compute.threads), absl::StrCat(compute.instances),
               Batching(result.setting), absl::StrCat(rows[load])});
       if (!result.status.ok()) {

@@ -16,7 +16,7 @@ namespace tune {
 
 // What is tried of each; empty: what makes sense on so many CPUs.
 struct Choices {
-  std::vector<int> onednn;
+  std::vector<base::CpuEngine> cpu_engine;
   std::vector<int> threads;
   std::vector<int> instances;
   std::vector<int64_t> max_batch_rows;
@@ -28,7 +28,7 @@ struct Choices {
 std::vector<Setting> Candidates(const Setting& present, bool counts,
                                 bool batches, int cpus, const Choices& choices);
 
-// "onednn 1, threads 1, instances 2, batching auto up to 32 rows"
+// "cpu_engine onednn, threads 1, instances 2, batching auto up to 32 rows"
 std::string Words(const Setting& setting);
 
 // What was measured of one setting.

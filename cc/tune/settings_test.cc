@@ -32,12 +32,12 @@ TEST(Settings, TakeNoMoreCpusThanThereAre) {
 
 TEST(Settings, BeginWithThePresentOneWhichIsThereOnce) {
   Setting present;
-  present.compute = {3, 2, false};
+  present.compute = {3, 2, base::CpuEngine::kPlain};
   const auto all = Candidates(present, false, false, 2, {});
   EXPECT_EQ(all.front().compute.instances, 3);
   EXPECT_EQ(all.size(), 1u + 3 * 2);  // 6 CPUs are more than there are
   Choices choices;
-  choices.onednn = {1};
+  choices.cpu_engine = {base::CpuEngine::kOneDnn};
   choices.threads = {1};
   choices.instances = {1};
   EXPECT_EQ(Candidates(Setting(), true, true, 2, choices).size(), 2u);
@@ -78,7 +78,7 @@ TEST(Settings, WholeNumbersDoNotTellOfOtherArithmetic) {
   Result other = Measured(200);
   other.reals = false;
   EXPECT_TRUE(other.Keeps(present));
-  other.setting.compute.onednn = false;
+  other.setting.compute.cpu_engine = base::CpuEngine::kPlain;
   EXPECT_FALSE(other.Keeps(present));
   other.reals = true;
   EXPECT_TRUE(other.Keeps(present));

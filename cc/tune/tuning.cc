@@ -142,7 +142,8 @@ class Tuning {
   absl::StatusOr<std::optional<Difference>> Buckets(
       const infer::Compute& compute) {
     if (!requests_->divides()) return std::optional<Difference>();
-    const std::pair<bool, int> key = {compute.onednn, compute.threads};
+    const std::pair<base::CpuEngine, int> key = {compute.cpu_engine,
+                                                 compute.threads};
     const auto known = buckets_.find(key);
     if (known != buckets_.end()) return known->second;
     auto buckets = CompareBuckets();
@@ -176,7 +177,7 @@ class Tuning {
   std::vector<Load> loads_;
   bool batchable_ = false;
   int64_t most_rows_ = 1;
-  std::map<std::pair<bool, int>, std::optional<Difference>> buckets_;
+  std::map<std::pair<base::CpuEngine, int>, std::optional<Difference>> buckets_;
   std::vector<Result> results_;
 };
 

@@ -19,6 +19,9 @@ class Put {
     writer_.String(status.message());
   }
   void operator()(base::DataType& type) { writer_.Int(static_cast<int>(type)); }
+  void operator()(base::CpuEngine& engine) {
+    writer_.Int(static_cast<int>(engine));
+  }
   template <typename T, typename F>
   void Each(std::vector<T>& values, F f) {
     writer_.Int(static_cast<int64_t>(values.size()));
@@ -51,6 +54,12 @@ class Get {
              number <= static_cast<int64_t>(base::DataType::kBytes);
     if (valid_) type = static_cast<base::DataType>(number);
   }
+  void operator()(base::CpuEngine& engine) {
+    const int64_t number = reader_.Int();
+    valid_ = valid_ && number >= 0 &&
+             number < static_cast<int64_t>(base::kCpuEngines.size());
+    if (valid_) engine = static_cast<base::CpuEngine>(number);
+  }
   template <typename T, typename F>
   void Each(std::vector<T>& values, F f) {
     values.resize(reader_.Count(sizeof(int64_t)));
@@ -79,7 +88,7 @@ void Fields(Io& io, LoadOptions& options) {
   io(options.directory);
   io(options.slots);
   io(options.threads);
-  io(options.onednn);
+  io(options.cpu_engine);
   io.Each(options.gpus, [&](int& gpu) { io(gpu); });
   io(options.gpu_memory_mb);
   Fields(io, options.buckets);

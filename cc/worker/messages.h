@@ -16,6 +16,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "cc/base/cpu_engine.h"
 #include "cc/base/tensor_spec.h"
 #include "cc/base/values.h"
 
@@ -26,7 +27,7 @@ struct LoadOptions {
   std::string directory;
   int slots = 1;
   int threads = 1;  // of each slot
-  bool onednn = true;
+  base::CpuEngine cpu_engine = base::CpuEngine::kOneDnn;
   std::vector<int> gpus;  // slots are spread over them; none: the CPU
   int gpu_memory_mb = 100;
   // Sizes of batches, ascending, to try whether answers are equal bits in all;

@@ -187,7 +187,7 @@ std::unique_ptr<infer::Executor> ProcessBackend::Start(
   options.load.slots =
       std::max(compute.instances, static_cast<int>(options.load.gpus.size()));
   options.load.threads = compute.threads;
-  options.load.onednn = compute.onednn;
+  options.load.cpu_engine = compute.cpu_engine;
   options.load.buckets = buckets;
   options.load.awaited = awaited;
   auto process =

@@ -242,7 +242,7 @@ absl::StatusOr<std::vector<std::unique_ptr<engine::Engine>>> LoadEngines(
   engine::Options options;
   options.model_dir = load.directory;
   options.threads = load.threads;
-  options.onednn = load.onednn;
+  options.cpu_engine = load.cpu_engine;
   options.gpu_memory_mb = load.gpu_memory_mb;
   std::vector<std::unique_ptr<engine::Engine>> engines(
       static_cast<size_t>(load.slots));

@@ -11,6 +11,11 @@ ENGINE = {
     "Paddle engine": line_labels(Label("//images/layers:engine")),
 }
 
+# After ENGINE in an image with `paddle = "3"`: what models compute with that say `cpu_engine: openvino`.
+OPENVINO = {
+    "OpenVINO": Label("//images/layers:openvino"),
+}
+
 # What an engine for GPUs needs to serve. It comes without cuFFT, cuRAND, NCCL and FlashAttention:
 # a model that needs one of them (a Fourier transform, say) says so; then add its layer to the stanza.
 ENGINE_GPU = {
@@ -26,12 +31,12 @@ ENGINE_GPU = {
 # Of every image with Python: all that the training programs import.
 PYTHON = ENGINE | {
     "CPython": Label("//images/layers:cpython"),
-    "Paddle": Label("//images/layers:paddle"),
-    "NumPy": Label("//images/layers:numpy"),
-    "requirements of Paddle": Label("//images/layers:requirements"),
-    "SciPy": Label("//images/layers:scipy"),
-    "scikit-learn": Label("//images/layers:scikit_learn"),
-    "requirements of the programs": Label("//images/layers:training"),
+    "Paddle": line_labels(Label("//images/layers:paddle")),
+    "NumPy": line_labels(Label("//images/layers:numpy")),
+    "requirements of Paddle": line_labels(Label("//images/layers:requirements")),
+    "SciPy": line_labels(Label("//images/layers:scipy")),
+    "scikit-learn": line_labels(Label("//images/layers:scikit_learn")),
+    "requirements of the programs": line_labels(Label("//images/layers:training")),
 }
 
 # The same on GPUs.
@@ -52,8 +57,8 @@ PYTHON_GPU = ENGINE_GPU | {
 
 # Of the images that train.
 TRAIN = PYTHON | {
-    "SnowNLP": Label("//images/layers:snownlp"),
-    "shell": Label("//images/layers:shell"),
+    "SnowNLP": line_labels(Label("//images/layers:snownlp")),
+    "shell": line_labels(Label("//images/layers:shell")),
 }
 
 TRAIN_GPU = PYTHON_GPU | {

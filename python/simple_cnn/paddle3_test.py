@@ -33,6 +33,6 @@ def test_it_is_described_as_that_one() -> None:
 
 
 def test_the_engine_gives_the_bits_of_the_trainer() -> None:
-    engine = paddle_engine.Engine(MODEL, onednn=False)
+    engine = paddle_engine.Engine(MODEL, cpu_engine="plain")
     logits = engine.run({"x": np.load(SAMPLES / "x.npy")})["logits"]
     assert logits.tobytes() == np.load(SAMPLES / "logits.npy").tobytes()

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -60,9 +61,9 @@ def metadata(model: Path) -> dict[str, object]:
     return told
 
 
-def accuracy(model: Path, onednn: bool = True) -> float:
+def accuracy(model: Path, cpu_engine: Literal["onednn", "plain"] = "onednn") -> float:
     """Share of the held-out rows that the engine gets right on this CPU."""
-    logits = paddle_engine.Engine(model, onednn=onednn).run({"x": HELD_OUT.images})["logits"]
+    logits = paddle_engine.Engine(model, cpu_engine=cpu_engine).run({"x": HELD_OUT.images})["logits"]
     return float((logits.argmax(axis=1) == HELD_OUT.labels).mean())
 
 
@@ -87,7 +88,7 @@ def test_these_bits_everywhere(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_within_a_point_of_the_float_model(name: str) -> None:
     assert accuracy(MODELS[name]) >= accuracy(FLOAT) - 0.01
-    assert accuracy(MODELS[name], onednn=False) >= accuracy(FLOAT, onednn=False) - 0.01
+    assert accuracy(MODELS[name], cpu_engine="plain") >= accuracy(FLOAT, cpu_engine="plain") - 0.01
 
 
 @pytest.mark.parametrize("name", INT8)
@@ -139,7 +140,7 @@ def test_the_engine_computes_in_int8(name: str) -> None:
     """Not in float with rounded weights: that is what it gives without oneDNN."""
     engine = paddle_engine.Engine(MODELS[name])
     outputs = engine.run({"x": HELD_OUT.images})["logits"]
-    simulated = paddle_engine.Engine(MODELS[name], onednn=False).run({"x": HELD_OUT.images})
+    simulated = paddle_engine.Engine(MODELS[name], cpu_engine="plain").run({"x": HELD_OUT.images})
     assert not np.array_equal(outputs, simulated["logits"])
     assert np.array_equal(outputs, engine.clone().run({"x": HELD_OUT.images})["logits"])
 
@@ -234,5 +235,5 @@ def test_the_tidied_graph_gives_the_same_bits(tmp_path: Path) -> None:
     assert [o.type for o in again.program.blocks[0].ops if o.type == "scale"] == []
     assert np.array_equal(slimming.graph(tmp_path)([rows])[0], before)
     assert np.array_equal(
-        paddle_engine.Engine(tmp_path, onednn=False).run({"x": rows})["y"], before
+        paddle_engine.Engine(tmp_path, cpu_engine="plain").run({"x": rows})["y"], before
     )

@@ -61,11 +61,11 @@ def _python_sources(ctx, target):
         entries[inside] = file
     return entries
 
-def _module_of(ctx, target, sources):
-    """The module that a py_binary runs: by Bazel's convention NAME.py of its package."""
+def _module_of(ctx, target, name, sources):
+    """The module that a py_binary runs: NAME.py of its package, as is Bazel's convention."""
     repository = target.label.workspace_name
     folders = (["..", repository] if repository else []) + ([target.label.package] if target.label.package else [])
-    main = "/".join(folders + [target.label.name + ".py"])
+    main = "/".join(folders + [name + ".py"])
     for path, file in sources.items():
         if file.short_path == main:
             inside = path.removeprefix(ctx.attr.program_folder + "/")
@@ -100,7 +100,7 @@ def _layer_impl(ctx):
         inputs.append(program)
         modes[path] = "0755"
     python_programs = {}
-    for target in ctx.attr.python_programs:
+    for target, name in ctx.attr.python_programs.items():
         missing = [
             _name_of_wheel(file)
             for file in _wheels(target)
@@ -109,8 +109,8 @@ def _layer_impl(ctx):
         if missing:
             fail("%s: %s needs the wheels %s, which no layer below has" % (ctx.label, target.label, ", ".join(missing)))
         sources = _python_sources(ctx, target)
-        path = "%s/bin/%s" % (ctx.attr.program_folder, target.label.name)
-        python_programs[path] = _module_of(ctx, target, sources)
+        path = "%s/bin/%s" % (ctx.attr.program_folder, name)
+        python_programs[path] = _module_of(ctx, target, name, sources)
         files += [[path, file.path, not file.is_source] for path, file in sources.items()]
         inputs += sources.values()
 
@@ -185,8 +185,9 @@ layer = rule(
         "packages": attr.label_list(doc = "Debian packages.", allow_files = [".deb"]),
         "program_folder": attr.string(doc = "Where the programs go, to bin in it.", default = "app"),
         "programs": attr.label_keyed_string_dict(doc = "Executable -> its name in the image; runfiles stay out."),
-        "python_programs": attr.label_list(
-            doc = "py_binary targets: their sources and data, and an executable for each. Their wheels are in layers below.",
+        "python_programs": attr.label_keyed_string_dict(
+            doc = "py_binary -> its name in the image and that of its main source: their sources and data, and an " +
+                  "executable for each. Their wheels are in layers below.",
             providers = [PyInfo, PyRuntimeInfo],
         ),
         "scripts": attr.string_list(doc = "Console scripts of the wheels to make in /usr/local/bin."),

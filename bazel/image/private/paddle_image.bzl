@@ -87,7 +87,8 @@ def paddle_image(
       contract: YAML file of what the image promises; docs/images.md has its keys. `${version}` and `${NAME}` of
         `versions` stand for them.
       paddle: the line of Paddle that it has, a key of `PADDLE_LINES` of //bazel/platforms:paddle.bzl. It chooses among
-        `layers`, and of a `paddle_cc_binary` the program that is linked for this line.
+        `layers`, and of programs that there is one of for each line: with line 3 `NAME_paddle3` for `NAME`, which a
+        `paddle_cc_binary` is linked as.
       layers: history -> layer, from the lowest; images with the same ones in the same order share them. A layer that
         there is one of for each line of Paddle is a dict, line -> layer.
       bases: name -> layers that images have in common. For those that `layers` begins with,
@@ -184,6 +185,9 @@ def paddle_image(
         )
         stack.append(("models", name + "_models"))
     program_name = native.package_relative_label(program).name if program else None
+    of_line = {
+        native.package_relative_label(program).same_package_label(line_target(program_name, paddle)): program_name,
+    } if program else {}
     layer(
         name = name + "_program",
         below = below,
@@ -194,10 +198,8 @@ def paddle_image(
             volume.lstrip("/"): "%s %d:%d" % ("1777" if python else "0755", USER, USER)
             for volume in volumes
         },
-        programs = {} if python or not program else {
-            native.package_relative_label(program).same_package_label(line_target(program_name, paddle)): program_name,
-        },
-        python_programs = [program] if python and program else [],
+        programs = {} if python else of_line,
+        python_programs = of_line if python else {},
         without = without,
         **common
     )

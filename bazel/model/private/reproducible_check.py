@@ -35,7 +35,8 @@ def trained_here(tmp_path_factory: pytest.TempPathFactory) -> Digests:
 
 
 def test_files_of_a_model(here: Digests) -> None:
-    assert here.keys() >= {"metadata.json", "model.pdmodel", "model.pdiparams"}
+    assert here.keys() >= {"metadata.json", "model.pdiparams"}
+    assert here.keys() & {"model.pdmodel", "model.json"}  # of Paddle 2, of Paddle 3
 
 
 @pytest.mark.parametrize("name", [*levels.SURROUNDINGS, *CPUS])

@@ -14,7 +14,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from cc.server import grpc_client, serving
 from cc.server.serving import Arrays, lod_of, with_lod
 
 Way = Callable[[Path, Arrays, bool], Arrays]
+
+# What the engine calls the two.
+CPU_ENGINES: dict[bool, Literal["onednn", "plain"]] = {True: "onednn", False: "plain"}
 
 servers = contextlib.ExitStack()  # close it when all is asked
 
@@ -66,7 +69,7 @@ def cc_engine(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
     """Runs it by the C++ engine in a process of its own: `server predict`, from file to file."""
     outputs = output_names(model)
     with tempfile.TemporaryDirectory() as directory:
-        arguments = [f"--model={model}", f"--onednn={int(onednn)}", "--format=npy"]
+        arguments = [f"--model={model}", f"--cpu_engine={CPU_ENGINES[onednn]}", "--format=npy"]
         for name, array in inputs.items():
             np.save(f"{directory}/in.{name}.npy", array)
             if not name.endswith(".lod"):  # found beside its tensor
@@ -88,7 +91,7 @@ def python_module(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
         for name, array in inputs.items()
         if not name.endswith(".lod")
     }
-    outputs = Engine(model, onednn=onednn).run(given)
+    outputs = Engine(model, cpu_engine=CPU_ENGINES[onednn]).run(given)
     arrays = [o.data if isinstance(o, LoDTensor) else o for o in outputs.values()]
     lods = [o.lod if isinstance(o, LoDTensor) else () for o in outputs.values()]
     return with_lod(list(outputs), arrays, lods)
@@ -104,7 +107,7 @@ def _server(model: Path, onednn: bool) -> serving.Server:
         "--max_batch_size=1000000",
         *(f"--max_{k}_bytes={1 << 30}" for k in ("request", "json")),
     )
-    flags = (f"--model_repository={folder}", f"--onednn={int(onednn)}", *limits)
+    flags = (f"--model_repository={folder}", f"--cpu_engine={CPU_ENGINES[onednn]}", *limits)
     return servers.enter_context(serving.serving(*flags))
 
 

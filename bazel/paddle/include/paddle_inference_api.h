@@ -194,6 +194,11 @@ void EnableOneDnnInt8(AnalysisConfig* config,
         "toIS7_ESaIS7_EE");
 void SetOneDnnCacheCapacity(AnalysisConfig* config, int shapes)
     PADDLE_3("_ZN6paddle14AnalysisConfig22SetOnednnCacheCapacityEi");
+// Null on arm64. One operator computes the whole network then, or the library
+// throws; what that operator does about errors: num_messages.
+void EnableOpenVino(AnalysisConfig* config, AnalysisConfig::Precision precision)
+    PADDLE_3(
+        "_ZN6paddle14AnalysisConfig20EnableOpenVINOEngineENS0_9PrecisionE");
 
 }  // namespace paddle3
 #undef PADDLE_3
@@ -205,6 +210,18 @@ bool IsCompiledWithCUDA();
 
 }  // namespace pybind
 }  // namespace paddle
+
+namespace google {
+
+class LogMessage {
+ public:
+  // How many messages of a severity (2: errors) this process has logged. Where
+  // OpenVINO fails in a run, this tells of it and nothing else: the library
+  // catches the exception, logs it, and leaves the outputs of the run before.
+  static int64_t num_messages(int severity);
+};
+
+}  // namespace google
 
 namespace paddle_infer {
 

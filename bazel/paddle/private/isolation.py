@@ -48,8 +48,11 @@ SYSTEM = {
 }
 
 # Members and functions of the API: _ZN[K] and the namespace's length and name. In
-# templates the return type comes first, but the name still comes at the front.
-_API = re.compile(r"_ZN[VK]*(6paddle|12paddle_infer|3phi)\d")
+# templates the return type comes first, but the name still comes at the front. And
+# the engine's own count of what it has logged.
+_API = re.compile(
+    r"_ZN[VK]*(6paddle|12paddle_infer|3phi)\d|_ZN6google10LogMessage12num_messagesEi$"
+)
 
 # A mangled name in namespace std, and one with a name of another scope in it.
 _STD = re.compile(r"_Z(T[VISTC]|GV)?(N[VK]*)?S[absiodt]")

@@ -9,7 +9,7 @@ def _sdk_impl(rctx):
 
     # By this file scanners know what the libraries are.
     rctx.symlink(wheel.get_child(info).get_child("METADATA"), info + "/METADATA")
-    for path in rctx.attr.runtime + rctx.attr.training:
+    for path in rctx.attr.runtime + rctx.attr.openvino + rctx.attr.training:
         library = wheel.get_child("paddle").get_child(path.split("/")[0]).get_child(path.split("/")[1])
         if not library.exists:
             fail("%s %s has no paddle/%s. Adapt //bazel/platforms:paddle.bzl to this version; docs/engine.md says what each library is for." %
@@ -20,6 +20,7 @@ def _sdk_impl(rctx):
         "\"\"\"The libraries of the engine, by their paths in paddle/, and how they are changed.\"\"\"",
         "",
         "RUNTIME = %r" % rctx.attr.runtime,
+        "OPENVINO = %r" % rctx.attr.openvino,
         "TRAINING = %r" % rctx.attr.training,
         "STRIPPED = %r" % rctx.attr.stripped,
         "GPU_CODE = %r" % rctx.attr.gpu_code,
@@ -40,6 +41,7 @@ sdk_repository = repository_rule(
     attrs = {
         "distribution": attr.string(mandatory = True, doc = "The wheel's name, as its files have it."),
         "gpu_code": attr.string_list(doc = "Libraries whose code for GPUs a build action packs."),
+        "openvino": attr.string_list(doc = "Libraries that OpenVINO computes with, by their paths in paddle/."),
         "others": attr.string_dict(doc = "Constraint -> SDK of the wheel for the machines that have it."),
         "protected": attr.string_dict(doc = "Library -> what is in the names of functions that a build action makes it find in itself."),
         "runtime": attr.string_list(mandatory = True, doc = "Libraries that a predictor needs, by their paths in paddle/."),

@@ -1,6 +1,6 @@
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, final, overload
+from typing import Any, Literal, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,10 @@ class LoDTensor:
 @final
 class Engine:
     def __init__(
-        self, model_dir: str | os.PathLike[str], threads: int = 1, onednn: bool = True
+        self,
+        model_dir: str | os.PathLike[str],
+        threads: int = 1,
+        cpu_engine: Literal["onednn", "openvino", "plain"] = "onednn",
     ) -> None: ...
     @property
     def inputs(self) -> tuple[TensorSpec, ...]: ...
