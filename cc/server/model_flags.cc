@@ -50,8 +50,8 @@ CLI::Option* ModelFlags::AddCpuEngine(
                        ".pdmodel, whose runs then take turns; or plain, "
                        "slower, but with the very bits of the dynamic graph.",
                        help))
-      ->check(CLI::IsMember(std::vector<std::string>(
-          base::kCpuEngines.begin(), base::kCpuEngines.end())));
+      ->check(CLI::IsMember(std::vector<std::string>(base::kCpuEngines.begin(),
+                                                     base::kCpuEngines.end())));
 }
 
 infer::Compute ModelFlags::Compute() const {
