@@ -76,6 +76,8 @@ absl::string_view NameOf(Endpoint endpoint) {
       return "metrics";
     case Endpoint::kPage:
       return "page";
+    case Endpoint::kOcr:
+      return "ocr";
     case Endpoint::kRefused:
       return "refused";
     case Endpoint::kNone:

@@ -40,9 +40,10 @@ enum class Endpoint {
   kUnload,
   kMetrics,
   kPage,     // for people
+  kOcr,      // pictures, whose text is the answer
   kRefused,  // no acceptable request
 };
-inline constexpr size_t kEndpoints = 15;
+inline constexpr size_t kEndpoints = 16;
 
 // "http", "model_ready": as labels of metrics.
 absl::string_view NameOf(Protocol protocol);

@@ -11,6 +11,7 @@
 #include "cc/frontend/coding/coding.h"
 #include "cc/frontend/rest/decode.h"
 #include "cc/frontend/rest/exchange.h"
+#include "cc/frontend/rest/multipart.h"
 #include "cc/frontend/rest/rest.h"
 
 namespace rest {
@@ -91,6 +92,11 @@ std::optional<Refusal> Handler::Check(const http::Request& request,
   if (!exchange->route.model.empty() && !control &&
       endpoint != Endpoint::kStatistics) {
     auto found = core_->Find(exchange->route.model, exchange->route.version);
+    if (absl::IsNotFound(found.status()) && endpoint == Endpoint::kOcr) {
+      return Refusal{404,
+                     "no text is read here: start the server with "
+                     "--ocr_detector and --ocr_recogniser"};
+    }
     if (!found.ok()) {
       return Refusal{HttpStatus(found.status()),
                      std::string(found.status().message())};
@@ -103,6 +109,7 @@ std::optional<Refusal> Handler::Check(const http::Request& request,
   if (endpoint == Endpoint::kInfer) {
     return CheckInfer(request, body_bytes, exchange);
   }
+  if (endpoint == Endpoint::kOcr) return CheckOcr(request, exchange);
   return std::nullopt;
 }
 
@@ -122,6 +129,18 @@ std::optional<Refusal> Handler::CheckInfer(const http::Request& request,
     return Refusal{413, absl::StrCat("the JSON of the request has ", bytes,
                                      " bytes; ", MostJson(options_))};
   }
+  return std::nullopt;
+}
+
+std::optional<Refusal> Handler::CheckOcr(const http::Request& request,
+                                         Exchange* exchange) const {
+  if (core_->closed()) return Refusal{503, "the server is shutting down"};
+  const std::string* const type = request.Header("Content-Type");
+  auto boundary = FormBoundary(type != nullptr ? *type : "");
+  if (!boundary.ok()) {
+    return Refusal{400, std::string(boundary.status().message())};
+  }
+  exchange->form = *std::move(boundary);
   return std::nullopt;
 }
 

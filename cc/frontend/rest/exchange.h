@@ -72,6 +72,8 @@ struct Exchange : std::enable_shared_from_this<Exchange> {
   size_t bytes_in = 0;
   std::shared_ptr<http::Reply> reply;
   std::shared_ptr<infer::Servable> servable;
+  // Of pictures: what the parts of a form are between; nullopt: it is none.
+  std::optional<std::string> form;
   // Of inference:
   std::optional<size_t> json_size;
   infer::Request request;

@@ -9,6 +9,7 @@
 #include "cc/frontend/rest/decode.h"
 #include "cc/frontend/rest/encode.h"
 #include "cc/frontend/rest/exchange.h"
+#include "cc/frontend/rest/ocr.h"
 #include "cc/frontend/rest/page.h"
 #include "cc/frontend/rest/triton.h"
 
@@ -65,7 +66,10 @@ void Handler::Handle(http::Request request,
     if (accept != nullptr) exchange->metrics_format = AcceptedMetrics(*accept);
   }
   if (exchange->preflight) return exchange->Send(*exchange->preflight);
-  if (exchange->route.endpoint == Endpoint::kInfer) WatchClient(exchange);
+  if (exchange->route.endpoint == Endpoint::kInfer ||
+      exchange->route.endpoint == Endpoint::kOcr) {
+    WatchClient(exchange);
+  }
   if (exchange->coding == coding::Coding::kIdentity) {
     Serve(exchange, std::move(request.body));
   } else {
@@ -100,8 +104,9 @@ std::string MostJson(const Options& options) {
 void Handler::Inflate(const std::shared_ptr<Exchange>& exchange,
                       absl::Cord body) {
   // All of it is JSON, if no header says how much of it is.
-  const bool json =
-      !exchange->json_size && options_.max_json_bytes < options_.max_body_bytes;
+  const bool json = exchange->route.endpoint != Endpoint::kOcr &&
+                    !exchange->json_size &&
+                    options_.max_json_bytes < options_.max_body_bytes;
   coders_.Inflate(
       exchange->coding, std::move(body),
       json ? options_.max_json_bytes : options_.max_body_bytes,
@@ -125,6 +130,8 @@ void Handler::Serve(const std::shared_ptr<Exchange>& exchange,
                     absl::Cord body) {
   if (exchange->route.endpoint == Endpoint::kInfer) {
     Decode(exchange, std::move(body));
+  } else if (exchange->route.endpoint == Endpoint::kOcr) {
+    Read(exchange, std::move(body));
   } else {
     Answer(exchange, body);
   }
@@ -178,6 +185,7 @@ void Handler::Answer(const std::shared_ptr<Exchange>& exchange,
     case Endpoint::kPage:
       return exchange->Send(Page());
     case Endpoint::kInfer:
+    case Endpoint::kOcr:
     case Endpoint::kNone:
     case Endpoint::kRefused:
       break;
@@ -277,6 +285,23 @@ void Handler::Infer(const std::shared_ptr<Exchange>& exchange) {
         }
         exchange->outputs = std::move(finished->outputs);
         Encode(exchange);
+      });
+  exchange->call = call;
+  core_->Infer(exchange->servable, std::move(call));
+}
+
+void Handler::Read(const std::shared_ptr<Exchange>& exchange,
+                   absl::Cord body) {
+  auto request = OcrRequest(std::move(body), exchange->form);
+  if (!request.ok()) return exchange->Fail(request.status());
+  auto call = std::make_shared<infer::Call>(
+      *std::move(request),
+      [alive = std::weak_ptr<const bool>(alive_),
+       exchange](infer::Call* finished) {
+        if (alive.expired()) return;
+        exchange->timing = finished->timing;
+        if (!finished->status.ok()) return exchange->Fail(finished->status);
+        exchange->Send(Json(OcrAnswer(finished->outputs)));
       });
   exchange->call = call;
   core_->Infer(exchange->servable, std::move(call));

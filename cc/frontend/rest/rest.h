@@ -63,6 +63,9 @@ class Handler : public http::Handler {
   std::optional<Refusal> CheckInfer(const http::Request& request,
                                     uint64_t body_bytes, Exchange* exchange);
 
+  std::optional<Refusal> CheckOcr(const http::Request& request,
+                                  Exchange* exchange) const;
+
   // Until it is answered.
   void WatchClient(const std::shared_ptr<Exchange>& exchange);
   void Inflate(const std::shared_ptr<Exchange>& exchange, absl::Cord body);
@@ -75,6 +78,7 @@ class Handler : public http::Handler {
                const absl::Cord& body);
   void Decode(const std::shared_ptr<Exchange>& exchange, absl::Cord body);
   void Infer(const std::shared_ptr<Exchange>& exchange);
+  void Read(const std::shared_ptr<Exchange>& exchange, absl::Cord body);
   void Encode(const std::shared_ptr<Exchange>& exchange);
 
   infer::Core* const core_;

@@ -59,6 +59,7 @@ Route ParseRoute(absl::string_view path) {
   if (path == "/") return {Endpoint::kPage, "", ""};
   absl::ConsumeSuffix(&path, "/");
   if (path == "/metrics") return {Endpoint::kMetrics, "", ""};
+  if (path == "/v1/ocr") return {Endpoint::kOcr, std::string(kOcrModel), ""};
   if (!absl::ConsumePrefix(&path, "/v2")) return {};
   if (path.empty()) return {Endpoint::kServer, "", ""};
   if (path == "/models/stats") return {Endpoint::kStatistics, "", ""};
@@ -110,6 +111,8 @@ absl::string_view TemplateOf(const Route& route) {
       return "/metrics";
     case Endpoint::kPage:
       return "/";
+    case Endpoint::kOcr:
+      return "/v1/ocr";
     case Endpoint::kNone:
     case Endpoint::kRefused:
       break;
@@ -119,7 +122,8 @@ absl::string_view TemplateOf(const Route& route) {
 
 bool IsPost(Endpoint endpoint) {
   return endpoint == Endpoint::kInfer || endpoint == Endpoint::kIndex ||
-         endpoint == Endpoint::kLoad || endpoint == Endpoint::kUnload;
+         endpoint == Endpoint::kLoad || endpoint == Endpoint::kUnload ||
+         endpoint == Endpoint::kOcr;
 }
 
 }  // namespace rest

@@ -11,6 +11,7 @@
 //   /v2/models/stats                        of all models
 //   /v2/repository/index
 //   /v2/repository/models/M/load, .../unload
+//   /v1/ocr                                 pictures, see ocr.h
 //   /metrics                                Prometheus text
 #ifndef CC_FRONTEND_REST_ROUTE_H_
 #define CC_FRONTEND_REST_ROUTE_H_
@@ -21,6 +22,9 @@
 #include "cc/infer/core.h"
 
 namespace rest {
+
+// The model that /v1/ocr asks.
+inline constexpr absl::string_view kOcrModel = "ocr";
 
 struct Route {
   infer::Endpoint endpoint = infer::Endpoint::kNone;

@@ -1,0 +1,97 @@
+#include "cc/frontend/rest/ocr.h"
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "cc/base/json.h"
+#include "cc/frontend/rest/multipart.h"
+
+namespace rest {
+namespace {
+
+// A form's parts, files or not; the model says how many pictures it takes.
+constexpr size_t kMaxParts = 256;
+
+constexpr std::array<const char*, 3> kStages = {"decode", "detect", "read"};
+
+// An element of BYTES.
+absl::Cord Element(const absl::Cord& content) {
+  const auto size = static_cast<uint32_t>(content.size());
+  char prefix[sizeof(size)];
+  std::memcpy(prefix, &size, sizeof(size));
+  absl::Cord element(absl::string_view(prefix, sizeof(prefix)));
+  element.Append(content);
+  return element;
+}
+
+// Takes an element of BYTES.
+absl::string_view TakeElement(absl::string_view* data) {
+  uint32_t size = 0;
+  std::memcpy(&size, data->data(), sizeof(size));
+  const absl::string_view element = data->substr(sizeof(size), size);
+  data->remove_prefix(sizeof(size) + size);
+  return element;
+}
+
+}  // namespace
+
+absl::StatusOr<infer::Request> OcrRequest(
+    absl::Cord body, const std::optional<std::string>& form) {
+  std::vector<absl::Cord> pictures;
+  if (form) {
+    auto parts = ReadForm(std::move(body), *form, kMaxParts);
+    if (!parts.ok()) return parts.status();
+    for (Part& part : *parts) {
+      if (part.file) pictures.push_back(std::move(part.content));
+    }
+    if (pictures.empty()) {
+      return absl::InvalidArgumentError(
+          "the form has no file: send a picture as one, as curl does with -F "
+          "image=@page.png");
+    }
+  } else if (body.empty()) {
+    return absl::InvalidArgumentError(
+        "the body is empty: send a picture, as curl does with --data-binary "
+        "@page.png, or a form with -F image=@page.png");
+  } else {
+    pictures.push_back(std::move(body));
+  }
+  infer::Tensor images{"image", base::DataType::kBytes,
+                       {static_cast<int64_t>(pictures.size())}, {}};
+  for (const absl::Cord& picture : pictures) {
+    images.data.Append(Element(picture));
+  }
+  infer::Request request;
+  request.inputs.push_back(std::move(images));
+  request.outputs = {"page", "milliseconds"};
+  return request;
+}
+
+std::string OcrAnswer(const std::vector<infer::Tensor>& outputs) {
+  const std::string pages(outputs.at(0).data);
+  const std::string times(outputs.at(1).data);
+  absl::string_view left = pages;
+  std::string json = R"({"pages":[)";
+  for (size_t at = 0; !left.empty();) {
+    if (at > 0) json.push_back(',');
+    absl::string_view page = TakeElement(&left);
+    page.remove_suffix(1);  // its brace
+    absl::StrAppend(&json, page, R"(,"milliseconds":{)");
+    for (const char* stage : kStages) {
+      float milliseconds = 0;
+      std::memcpy(&milliseconds, times.data() + at, sizeof(milliseconds));
+      at += sizeof(milliseconds);
+      absl::StrAppend(&json, stage == kStages[0] ? "\"" : ",\"", stage, "\":");
+      base::AppendJsonNumber(milliseconds, &json);
+    }
+    json += "}}";
+  }
+  json += "]}";
+  return json;
+}
+
+}  // namespace rest
