@@ -60,6 +60,7 @@ def _line(tag, lock):
             distribution = "paddlepaddle",
             openvino = line.openvino if own else [],
             others = others if own else {},
+            protected = line.protected.get(machine, {}),
             runtime = runtime,
             stripped = [path for path in line.stripped if path in runtime],
             version = paddle,

@@ -12,6 +12,7 @@
 #include "cc/engine/memory_file.h"
 #include "cc/engine/metadata.h"
 #include "cc/engine/model_files.h"
+#include "cc/engine/onednn.h"
 #include "cc/engine/openvino.h"
 #include "cc/engine/paddle_errors.h"
 #include "cc/engine/paddle_line.h"
@@ -81,7 +82,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
         ": use the image inference_paddle3, or export the model with "
         "FLAGS_enable_pir_api=0, which writes a .pdmodel"));
   }
-  const bool onednn = options.cpu_engine == CpuEngine::kOneDnn && !options.gpu;
+  const bool onednn = kHasOneDnn &&
+                      options.cpu_engine == CpuEngine::kOneDnn && !options.gpu;
   std::shared_ptr<OpenVinoPlace> openvino;
   if (options.cpu_engine == CpuEngine::kOpenVino && !options.gpu) {
     absl::Status status = OpenVinoIsThere();
@@ -128,7 +130,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
               signature->parameters.empty() ? "" : files->parameters);
           config.DisableGlogInfo();
           config.SetCpuMathLibraryNumThreads(options.threads);
-          SetOneDnnCacheCapacity(&config, 0);  // see shield.h
+          // See shield.h. What Paddle was built without it complains about.
+          if (kHasOneDnn) SetOneDnnCacheCapacity(&config, 0);
           std::optional<SilentCerr> silent;
           if (options.gpu) {
             DisableOneDnn(&config);

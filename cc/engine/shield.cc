@@ -37,7 +37,8 @@ absl::Status Enduring(Thread* thread, const std::function<void()>& f) {
 }
 
 void TellShapes([[maybe_unused]] const std::vector<std::vector<int>>& shapes) {
-#if defined(__x86_64__)  // the libraries for other machines have no oneDNN
+#if defined(__x86_64__)  // as kHasOneDnn: without oneDNN there is no such
+                         // symbol
   phi::OneDNNContextThreadLocals::fetch().set_cur_input_shape_str(
       ShapesText(shapes));
 #endif

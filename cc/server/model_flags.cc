@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cc/base/cpus.h"
+#include "cc/engine/onednn.h"
 #include "cc/server/config.h"
 
 namespace server {
@@ -46,7 +47,7 @@ CLI::Option* ModelFlags::AddCpuEngine(
       ->add_option_function<std::string>(
           "--cpu_engine",
           [set](const std::string& name) { set(*base::CpuEngineOf(name)); },
-          absl::StrCat("onednn; openvino, of Paddle 3, faster for models in "
+          absl::StrCat("onednn, where Paddle has it; openvino, of Paddle 3, faster for models in "
                        ".pdmodel, whose runs then take turns; or plain, "
                        "slower, but with the very bits of the dynamic graph.",
                        help))
@@ -58,7 +59,11 @@ infer::Compute ModelFlags::Compute() const {
   const int64_t wanted =
       instances > 0 ? instances
                     : std::max<int64_t>(1, base::AvailableCpus() / threads);
-  return {static_cast<int>(wanted), static_cast<int>(threads), cpu_engine};
+  // The server's log tells what it is.
+  const bool plain =
+      cpu_engine == base::CpuEngine::kOneDnn && !engine::kHasOneDnn;
+  return {static_cast<int>(wanted), static_cast<int>(threads),
+          plain ? base::CpuEngine::kPlain : cpu_engine};
 }
 
 absl::StatusOr<ModelFlags> ModelFlags::Of(const std::string& directory) const {

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 
@@ -10,7 +11,7 @@ SENTENCES = """\
 pip: this image takes no packages while it runs. For an afternoon, fetch them where there is a pip:
 
   pip install --target wheels --only-binary :all: --python-version 3.11 \\
-    --platform manylinux2014_x86_64 --platform manylinux_2_28_x86_64 {words}
+    --platform manylinux2014_{machine} --platform manylinux_2_28_{machine} {words}
 
 and start the image with the folder at /wheels (`docker run -v $PWD/wheels:/wheels ...`): what is
 there can be imported, unless the image has a package of that name. To keep it, make an image of
@@ -23,7 +24,8 @@ def main(arguments: list[str]) -> int:
     # Of the options, pip takes this one with no --target.
     words = [word for word in arguments[1:] if word != "--user"]
     install = arguments[:1] == ["install"]
-    print(SENTENCES.format(words=shlex.join(words if install else []) or "NAME"), file=sys.stderr)
+    named = shlex.join(words if install else []) or "NAME"
+    print(SENTENCES.format(machine=os.uname().machine, words=named), file=sys.stderr)
     return 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 
 _SENTENCE = (
@@ -21,6 +22,8 @@ class _Feature(ctypes.Structure):
 
 def need_avx() -> None:
     """Ends the program in a sentence where `import paddle` would end it with signal 4."""
+    if os.uname().machine != "x86_64":
+        return
     feature = ctypes.CDLL(None)["__x86_get_cpuid_feature_leaf"]
     feature.restype = ctypes.POINTER(_Feature)
     if not feature(_LEAF_1).contents.active[_ECX] & _AVX:

@@ -217,15 +217,16 @@ def graph(directory: Path) -> Callable[[Arrays], Arrays]:
 
 
 def served(directory: Path) -> Callable[[Arrays], Arrays]:
-    """The model as a server runs it on this CPU: with oneDNN, in int8 where it is quantised."""
+    """The model as a server runs it on this CPU: in int8 where it is quantised and oneDNN is there."""
     from paddle import inference
+    from paddle.base import core
 
     from slim.program import Model
 
     config = inference.Config(str(directory / "model.pdmodel"), str(directory / "model.pdiparams"))
     config.disable_glog_info()
     config.set_cpu_math_library_num_threads(1)
-    if Model.load(directory).quantised:
+    if Model.load(directory).quantised and core.is_compiled_with_mkldnn():
         config.enable_mkldnn()
         config.enable_mkldnn_int8({"conv2d", "depthwise_conv2d"})  # what //cc/engine does
     with muted():

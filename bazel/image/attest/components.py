@@ -12,7 +12,7 @@ from boolean.boolean import ParseError
 from license_expression import ExpressionError, get_spdx_licensing
 from packageurl import PackageURL
 
-from bazel.image.oci.layout import ImageError, Json
+from bazel.image.oci.layout import Image, ImageError, Json
 
 _SPDX = get_spdx_licensing()
 
@@ -96,9 +96,10 @@ def parse(expression: str) -> Any:
     return _SPDX.parse(expression)
 
 
-def oci_purl(name: str, digest: str) -> str:
+def oci_purl(name: str, image: Image) -> str:
     """Of an image that is pushed under a name."""
-    return purl_of("oci", None, name.rpartition("/")[2], digest, arch="amd64")
+    machine = image.config.get("architecture", "")
+    return purl_of("oci", None, name.rpartition("/")[2], image.digest, arch=machine)
 
 
 def flat(bill: Any) -> Iterator[Any]:

@@ -72,7 +72,7 @@ def carried(told: dict[str, Any]) -> list[tuple[str, str]]:
     wheel.source = f"{SITE}box-1.dist-info/METADATA"
     wheel.files = [LIBRARY, path]
     files = {name: File(0, 1, "0") for name in wheel.files}
-    found = wheels.vendored([wheel], files, {path: json.dumps(told)})
+    found = wheels.vendored([wheel], files, {path: json.dumps(told)}, "amd64")
     return [(library.name, library.version) for library in found]
 
 

@@ -119,7 +119,7 @@ def cyclonedx(image: Image, name: str, found: Sequence[Component]) -> str:
         name=name,
         version=image.digest,
         bom_ref=image.digest,
-        purl=PackageURL.from_string(oci_purl(name, image.digest)),
+        purl=PackageURL.from_string(oci_purl(name, image)),
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=image.digest.partition(":")[2])],
         properties=[Property(name=security.LABEL, value=security.updates_of(image) or "base")],
     )
@@ -198,7 +198,7 @@ def spdx(image: Image, name: str, found: Sequence[Component]) -> Document:
         files_analyzed=False,
         checksums=[Checksum(ChecksumAlgorithm.SHA256, hexadecimal)],
         primary_package_purpose=PackagePurpose.CONTAINER,
-        external_references=[_purl(oci_purl(name, image.digest))],
+        external_references=[_purl(oci_purl(name, image))],
     )
     document = Document(
         CreationInfo(

@@ -26,9 +26,10 @@ def document(image: Image, name: str, file: Path, found: Sequence[Component]) ->
         "file of statements (see images/inference.vex.yaml)",
     )
     product = {
-        "@id": oci_purl(name, image.digest),
+        "@id": oci_purl(name, image),
         "hashes": {"sha-256": image.digest.partition(":")[2]},
     }
+    machine = image.config.get("architecture", "")
     statements = [
         {
             "vulnerability": {"name": vulnerability},
@@ -40,6 +41,7 @@ def document(image: Image, name: str, file: Path, found: Sequence[Component]) ->
             "status_notes": statement["notes"],
         }
         for statement in told["statements"]
+        if statement.get("machine", machine) == machine
         for vulnerability in statement["vulnerabilities"]
     ]
     return {

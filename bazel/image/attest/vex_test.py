@@ -10,7 +10,7 @@ from bazel.image.attest.components import Component
 from bazel.image.base.processes import UserError
 from bazel.image.oci.artifacts import Layout
 from bazel.image.oci.layout import Image, ImageError
-from bazel.oci.layout import OCI_MANIFEST
+from bazel.oci.layout import OCI_CONFIG, OCI_MANIFEST
 
 STATEMENTS = """\
 author: us
@@ -30,7 +30,8 @@ WHEEL = Component("wheel", "box", "1", [], purl="pkg:pypi/box@1")
 @pytest.fixture
 def image(tmp_path: Path) -> Image:
     layout = Layout(tmp_path / "layout")
-    layout.finish(layout.json(OCI_MANIFEST, {"layers": []}))
+    config = layout.json(OCI_CONFIG, {"architecture": "amd64"})
+    layout.finish(layout.json(OCI_MANIFEST, {"config": config, "layers": []}))
     (tmp_path / "vex.yaml").write_text(STATEMENTS)
     return Image(tmp_path / "layout")
 
@@ -47,6 +48,14 @@ def test_each_vulnerability_is_a_statement(image: Image, tmp_path: Path) -> None
     (product,) = known["statements"][0]["products"]
     assert product["@id"] == f"pkg:oci/box@{image.digest}?arch=amd64"
     assert product["subcomponents"] == [{"@id": "pkg:generic/lock@1.1.1"}]
+
+
+def test_a_statement_may_be_about_the_image_for_one_machine(image: Image, tmp_path: Path) -> None:
+    of_arm64 = STATEMENTS.replace("- wheel", "- machine: arm64\n    wheel").partition("\n")[2]
+    of_arm64 = of_arm64.replace("1.1.1", "1.1.2").replace("CVE-1", "CVE-2")
+    (tmp_path / "vex.yaml").write_text(STATEMENTS + of_arm64.partition("\n")[2])
+    known = vex.document(image, "team/box", tmp_path / "vex.yaml", [WHEEL, lock("1.1.1")])
+    assert [s["vulnerability"]["name"] for s in known["statements"]] == ["CVE-1-1", "CVE-1-2"]
 
 
 @pytest.mark.parametrize(

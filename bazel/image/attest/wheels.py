@@ -76,9 +76,9 @@ def wheels_of(
         )
 
 
-def on_machine(wheel: Mapping[str, Any], machine: str) -> Mapping[str, Any]:
-    """An entry of the lock as a machine has it."""
-    return {**wheel, **wheel.get(machine, {})} if machine in MACHINES else wheel
+def on_machine(entry: Mapping[str, Any], machine: str) -> Mapping[str, Any]:
+    """A wheel of the lock, or a library of bundled.yaml, as a machine has it."""
+    return {**entry, **entry.get(machine, {})} if machine in MACHINES else entry
 
 
 @cache
@@ -88,8 +88,17 @@ def bundled() -> list[dict[str, Any]]:
     return list(told)
 
 
+def libraries(wheel: str, version: str, machine: str) -> Iterator[Mapping[str, Any]]:
+    """What is known of a wheel for a machine."""
+    for entry in bundled():
+        if wheel in entry["wheels"] and version == entry["version"]:
+            there = (lib for lib in entry["libraries"] if lib.get(machine, lib) is not None)
+            told = (on_machine(library, machine) for library in there)
+            yield from (library for library in told if "file" in library)
+
+
 def vendored(
-    found: Iterable[Component], files: Mapping[str, File], texts: Mapping[str, str]
+    found: Iterable[Component], files: Mapping[str, File], texts: Mapping[str, str], machine: str
 ) -> Iterator[Component]:
     """The libraries that wheels carry inside: by their own bills, else by what is known of them."""
     for wheel in found:
@@ -101,7 +110,7 @@ def vendored(
         # Other formats may lie there too, such as SPDX.
         own = {path: bill for path, bill in told_by.items() if bill.get("bomFormat") == "CycloneDX"}
         told = [c for path, bill in own.items() for c in _of_bill(bill, wheel, path)]
-        told += _of_table(wheel)
+        told += _of_table(wheel, machine)
         if not own:
             paths = {library.source for library in told}
             told += [c for p in wheel.files if p not in paths for c in _of_name(p, files[p])]
@@ -138,27 +147,22 @@ def _of_bill(bill: Any, wheel: Component, path: str) -> Iterator[Component]:
             )
 
 
-def _of_table(wheel: Component) -> Iterator[Component]:
-    for entry in bundled():
-        if wheel.name not in entry["wheels"] or wheel.version != entry["version"]:
+def _of_table(wheel: Component, machine: str) -> Iterator[Component]:
+    for library in libraries(wheel.name, wheel.version, machine):
+        path = next((p for p in wheel.files if p.endswith("/" + library["file"])), None)
+        if path is None:  # an image may have a part of a wheel
             continue
-        for library in entry["libraries"]:
-            path = next((p for p in wheel.files if p.endswith("/" + library["file"])), None)
-            if path is None:  # an image may have a part of a wheel
-                continue
-            name, version = library["name"], library.get("version", "")
-            cpe = (
-                f"cpe:2.3:a:{library['cpe']}:{version}:*:*:*:*:*:*:*" if "cpe" in library else None
-            )
-            yield Component(
-                "vendored",
-                name,
-                version,
-                [library["licence"]] if "licence" in library else [],
-                purl=purl_of("generic", None, name, version),
-                cpe=cpe,
-                source=path,
-            )
+        name, version = library["name"], library.get("version", "")
+        cpe = f"cpe:2.3:a:{library['cpe']}:{version}:*:*:*:*:*:*:*" if "cpe" in library else None
+        yield Component(
+            "vendored",
+            name,
+            version,
+            [library["licence"]] if "licence" in library else [],
+            purl=purl_of("generic", None, name, version),
+            cpe=cpe,
+            source=path,
+        )
 
 
 def _of_name(path: str, file: File) -> Iterator[Component]:

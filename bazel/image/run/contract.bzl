@@ -20,13 +20,14 @@ def contract_test(name, image, contract, budget = {}, machine = BASE, values = {
       budget: `unpacked_mb`, `compressed_mb`.
       machine: what the image is for. Another machine's programs run under QEMU, which their own cannot be started by:
         see emulator.py.
-      values: what `${NAME}` in the contract is; `debian`, `gcc`, `python` and `triple` are known to all.
+      values: what `${NAME}` in the contract is; `cpu`, `debian`, `gcc`, `python` and `triple` are known to all.
       **kwargs: what all tests have.
     """
     kwargs = {"size": "medium"} | kwargs
     for key in budget:
         if key not in ["unpacked_mb", "compressed_mb"]:
             fail("%s: budget has the key %r, known are unpacked_mb and compressed_mb" % (name, key))
+    of_machine = {key: MACHINES[machine][key] for key in ["cpu", "triple"]}
     main = Label("//bazel/image/run:contract.py")
     py_test(
         name = name,
@@ -39,7 +40,7 @@ def contract_test(name, image, contract, budget = {}, machine = BASE, values = {
             for key, value in budget.items()
         ] + [
             "--value=%s=%s" % (key, value)
-            for key, value in (_VALUES | {"triple": MACHINES[machine]["triple"]} | values).items()
+            for key, value in (_VALUES | of_machine | values).items()
         ],
         data = [
             contract,

@@ -13,8 +13,8 @@ int main(int argc, char** argv) {
     fputs("usage: emulate PROGRAM ARGV0 ARGUMENT...\n", stderr);
     return 2;
   }
-  char* head[] = {LOADER, "--inhibit-cache", "--library-path", LIBRARIES, QEMU,
-                  "-0",   argv[2],           argv[1]};
+  char* head[] = {LOADER,  "--inhibit-cache", "--preload", PRELOAD, "--library-path",
+                  LIBRARIES, QEMU, "-0", argv[2], argv[1]};
   const int count = sizeof(head) / sizeof(head[0]);
   char** words = calloc((size_t)(count + argc), sizeof(*words));
   if (words == NULL) return 126;

@@ -20,6 +20,8 @@ from bazel.platforms.table import MACHINES
 
 # Where the image sees it: in /dev, a folder that is ours.
 INSIDE = "/dev/.emulator"
+# What QEMU runs with, see qemu_forks.c; beside it, since a read-only folder takes no more files.
+_PRELOAD = f"{INSIDE}.so"
 _HERE = os.uname().machine
 
 
@@ -57,9 +59,12 @@ def start(architecture: str, system: Path | None) -> tuple[list[str], list[str]]
             f"{qemu} to run it with: run it on a machine of its own"
         )
     libraries = f"{INSIDE}/lib/{here['triple']}"
-    words = [f"{libraries}/{here['loader']}", "--inhibit-cache"]
+    words = [f"{libraries}/{here['loader']}", "--inhibit-cache", "--preload", _PRELOAD]
     words += ["--library-path", f"{libraries}:{INSIDE}/usr/lib/{here['triple']}"]
-    return ["--ro-bind", str(system.resolve()), INSIDE], [*words, f"{INSIDE}/{qemu}"]
+    preload = Path(__file__).absolute().parent / "qemu_forks/libqemu_forks.so"
+    flags = ["--ro-bind", str(system.resolve()), INSIDE]
+    flags += ["--ro-bind", str(preload.resolve(strict=True)), _PRELOAD]
+    return flags, [*words, f"{INSIDE}/{qemu}"]
 
 
 def found(root: Path, program: str, path: str) -> str:

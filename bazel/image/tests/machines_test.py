@@ -65,6 +65,11 @@ def test_exit_codes_and_programs_in_the_path(cache: Path) -> None:
     assert ended(cache, entrypoint="/bin/sh")[0] == 1
 
 
+def test_a_fork_of_a_program_with_threads_starts_threads(cache: Path) -> None:
+    code, said = ended(cache, "fork")
+    assert code == 5, said
+
+
 def test_what_it_starts_itself(cache: Path) -> None:
     code, said = ended(cache, "exec", "/app/bin/server", "exit", "9")
     if "what it starts itself cannot be run" in said:  # it has been said
@@ -86,6 +91,7 @@ def test_where_the_kernel_has_no_rules_for_namespaces(
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ['PYTHONPATH']}")
     assert ended(cache, "exit", "7")[0] == 7
     assert ended(cache, "exit", "5", entrypoint="server")[0] == 5
+    assert ended(cache, "fork")[0] == 5
     code, said = ended(cache, entrypoint="nothing")
     assert code == 1
     assert "the image has no nothing in its PATH, /app/bin:/usr/bin" in said

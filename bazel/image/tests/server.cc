@@ -6,10 +6,13 @@
 //   server stubborn    the same, but at SIGTERM it only says that it stays
 //   server exit N      ends with N
 //   server exec P ...  starts a program in its place
+//   server fork        forks beside a thread; the fork starts one, and all ends
+//   with 5
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -19,6 +22,7 @@
 #include <fstream>
 #include <set>
 #include <string>
+#include <thread>
 
 namespace {
 
@@ -97,6 +101,21 @@ int Serve() {
   }
 }
 
+// A fork of a program with two threads has one, and starts another.
+int Fork() {
+  std::thread sleeper([] { pause(); });
+  sleeper.detach();
+  const pid_t child = fork();
+  if (child == 0) {
+    int told = 0;
+    std::thread([&told] { told = 5; }).join();
+    _exit(told);
+  }
+  int status = 0;
+  if (child < 0 || waitpid(child, &status, 0) != child) return 1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -107,12 +126,13 @@ int main(int argc, char** argv) {
     std::perror("server");
     return 126;
   }
+  if (command == "fork") return Fork();
   if (command == "serve") std::signal(SIGTERM, Stop);
   if (command == "drain") std::signal(SIGTERM, Drain);
   if (command == "stubborn") std::signal(SIGTERM, Stay);
   if (command == "serve" || command == "drain" || command == "stubborn") {
     return Serve();
   }
-  std::fputs("usage: server serve|drain|stubborn|exit\n", stderr);
+  std::fputs("usage: server serve|drain|stubborn|exit|exec|fork\n", stderr);
   return 2;
 }

@@ -26,6 +26,33 @@ stripped_library = rule(
     toolchains = use_cpp_toolchain(),
 )
 
+def _protected_library_impl(ctx):
+    ctx.actions.run(
+        executable = ctx.executable._writer,
+        arguments = [ctx.file.src.path, ctx.outputs.out.path, ctx.attr.text],
+        inputs = [ctx.file.src],
+        outputs = [ctx.outputs.out],
+        mnemonic = "Protect",
+        progress_message = "Protecting the symbols of " + ctx.file.src.short_path,
+    )
+    return [DefaultInfo(files = depset([ctx.outputs.out]))]
+
+protected_library = rule(
+    doc = "A shared library that uses its own functions of some names, whatever else there is of that name.",
+    implementation = _protected_library_impl,
+    attrs = {
+        "out": attr.output(mandatory = True, doc = "The library to make."),
+        "src": attr.label(mandatory = True, allow_single_file = True, doc = "The library as it came."),
+        "text": attr.string(mandatory = True, doc = "What their mangled names have in them."),
+        "_writer": attr.label(
+            default = "//bazel/paddle/private:protect",
+            doc = "Writes the library.",
+            executable = True,
+            cfg = "exec",
+        ),
+    },
+)
+
 def _two_processors(_os, _inputs):
     return {"cpu": 2}
 

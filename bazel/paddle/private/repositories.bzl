@@ -14,16 +14,17 @@ def _sdk_impl(rctx):
         if not library.exists:
             fail("%s %s has no paddle/%s. Adapt //bazel/platforms:paddle.bzl to this version; docs/engine.md says what each library is for." %
                  (rctx.attr.distribution, rctx.attr.version, path))
-        shrunk = path in rctx.attr.stripped or path in rctx.attr.gpu_code
-        rctx.symlink(library, ("wheel/" if shrunk else "paddle/") + path)
+        changed = path in rctx.attr.stripped + rctx.attr.gpu_code + rctx.attr.protected.keys()
+        rctx.symlink(library, ("wheel/" if changed else "paddle/") + path)
     rctx.file("libraries.bzl", "\n".join([
-        "\"\"\"The libraries of the engine, by their paths in paddle/, and how they are shrunk.\"\"\"",
+        "\"\"\"The libraries of the engine, by their paths in paddle/, and how they are changed.\"\"\"",
         "",
         "RUNTIME = %r" % rctx.attr.runtime,
         "OPENVINO = %r" % rctx.attr.openvino,
         "TRAINING = %r" % rctx.attr.training,
         "STRIPPED = %r" % rctx.attr.stripped,
         "GPU_CODE = %r" % rctx.attr.gpu_code,
+        "PROTECTED = %r" % rctx.attr.protected,
         "",
         "# Key of `select` -> the repository that has the same of the wheel for another machine.",
         "OTHERS = %r" % rctx.attr.others,
@@ -42,6 +43,7 @@ sdk_repository = repository_rule(
         "gpu_code": attr.string_list(doc = "Libraries whose code for GPUs a build action packs."),
         "openvino": attr.string_list(doc = "Libraries that OpenVINO computes with, by their paths in paddle/."),
         "others": attr.string_dict(doc = "Constraint -> SDK of the wheel for the machines that have it."),
+        "protected": attr.string_dict(doc = "Library -> what is in the names of functions that a build action makes it find in itself."),
         "runtime": attr.string_list(mandatory = True, doc = "Libraries that a predictor needs, by their paths in paddle/."),
         "stripped": attr.string_list(doc = "Libraries that a build action strips."),
         "training": attr.string_list(doc = "Libraries that training needs besides and a build action changes."),
