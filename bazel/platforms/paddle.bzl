@@ -33,11 +33,11 @@ PADDLE_LINES = {
         },
         # Libraries that a build action strips of symbols that no loader reads.
         stripped = ["libs/libdnnl.so.3"],  # 9 MB
-        # What OpenVINO computes with, which is not in the runtime.
-        openvino = [],
         # Of each machine the libraries that a build action makes find functions in themselves, and
         # what is in the names of these.
         protected = {},
+        # What OpenVINO computes with, which is not in the runtime.
+        openvino = [],
         # The wheel for GPUs, of the same version: kernels are in libphi.so. Code for GPUs is packed
         # by a build action; `training` is what training needs of that besides.
         gpu = struct(
@@ -78,10 +78,10 @@ PADDLE_LINES = {
             ],
         },
         stripped = ["libs/libdnnl.so.3"],
-        openvino = ["libs/libopenvino_intel_cpu_plugin.so"],  # 63 MB, 17 compressed
         # It has a std::filesystem of GCC 8 in it, and called that of libstdc++ for it, whose paths
         # are laid out otherwise: a crash at the load of a model in its own format (Paddle#78744).
         protected = {"arm64": {"base/libpaddle.so": "St10filesystem"}},
+        openvino = ["libs/libopenvino_intel_cpu_plugin.so"],  # 63 MB, 17 compressed
         gpu = None,
     ),
 }

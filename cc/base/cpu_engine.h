@@ -16,6 +16,14 @@ enum class CpuEngine {
   kPlain,     // Paddle's own kernels: slower, the bits of the dynamic graph
 };
 
+// Whether Paddle's libraries have oneDNN: its wheels for other machines come
+// without (//bazel/platforms:paddle.bzl).
+#if defined(__x86_64__)
+inline constexpr bool kHasOneDnn = true;
+#else
+inline constexpr bool kHasOneDnn = false;
+#endif
+
 // By number, as the options of programs and messages have them.
 inline constexpr std::array<const char*, 3> kCpuEngines = {"onednn", "openvino",
                                                            "plain"};

@@ -320,8 +320,9 @@ PYBIND11_MODULE(_engine, module) {
       .attr("__module__") = "paddle_engine";
   py::class_<Engine>(module, "Engine", py::module_local(), py::is_final(),
                      "A loaded model; see the package.")
-      .def(py::init<const py::object&, int, const std::string&>(), py::arg("model_dir"),
-           py::arg("threads") = 1, py::arg("cpu_engine") = "onednn")
+      .def(py::init<const py::object&, int, const std::string&>(),
+           py::arg("model_dir"), py::arg("threads") = 1,
+           py::arg("cpu_engine") = "onednn")
       .def_property_readonly("inputs", &Engine::inputs)
       .def_property_readonly("outputs", &Engine::outputs)
       .def("clone", &Engine::Clone,

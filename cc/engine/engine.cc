@@ -12,7 +12,6 @@
 #include "cc/engine/memory_file.h"
 #include "cc/engine/metadata.h"
 #include "cc/engine/model_files.h"
-#include "cc/engine/onednn.h"
 #include "cc/engine/openvino.h"
 #include "cc/engine/paddle_errors.h"
 #include "cc/engine/paddle_line.h"
@@ -82,7 +81,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
         ": use the image inference_paddle3, or export the model with "
         "FLAGS_enable_pir_api=0, which writes a .pdmodel"));
   }
-  const bool onednn = kHasOneDnn &&
+  const bool onednn = base::kHasOneDnn &&
                       options.cpu_engine == CpuEngine::kOneDnn && !options.gpu;
   std::shared_ptr<OpenVinoPlace> openvino;
   if (options.cpu_engine == CpuEngine::kOpenVino && !options.gpu) {
@@ -120,38 +119,38 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
   }
   std::unique_ptr<Impl> impl;
   const auto load = [&] {
-    return Catch(
-        absl::StrCat("loading the model ", options.model_dir, " with Paddle ",
-                     PaddleVersion()),
-        absl::StatusCode::kInvalidArgument, model->guards, [&] {
-          // A file without parameters Paddle does not read.
-          paddle_infer::Config config(
-              files->program,
-              signature->parameters.empty() ? "" : files->parameters);
-          config.DisableGlogInfo();
-          config.SetCpuMathLibraryNumThreads(options.threads);
-          // See shield.h. What Paddle was built without it complains about.
-          if (kHasOneDnn) SetOneDnnCacheCapacity(&config, 0);
-          std::optional<SilentCerr> silent;
-          if (options.gpu) {
-            DisableOneDnn(&config);
-            config.EnableUseGpu(static_cast<uint64_t>(options.gpu_memory_mb),
-                                *options.gpu,
-                                paddle_infer::PrecisionType::kFloat32);
-          } else if (openvino != nullptr) {
-            EnableOpenVino(&config);
-          } else if (!onednn) {
-            DisableOneDnn(&config);
-          } else if (signature->quantised) {
-            EnableOneDnnInt8(&config, {"conv2d", "depthwise_conv2d"});
-            silent.emplace();
-          }
-          impl = std::make_unique<Impl>(
-              std::make_shared<Family>(
-                  openvino ? CreateOpenVinoPredictor(config)
-                           : paddle_infer::CreatePredictor(config)),
-              model);
-        });
+    return Catch(absl::StrCat("loading the model ", options.model_dir,
+                              " with Paddle ", PaddleVersion()),
+                 absl::StatusCode::kInvalidArgument, model->guards, [&] {
+                   // A file without parameters Paddle does not read.
+                   paddle_infer::Config config(
+                       files->program,
+                       signature->parameters.empty() ? "" : files->parameters);
+                   config.DisableGlogInfo();
+                   config.SetCpuMathLibraryNumThreads(options.threads);
+                   // See shield.h. What Paddle was built without it complains
+                   // about.
+                   if (base::kHasOneDnn) SetOneDnnCacheCapacity(&config, 0);
+                   std::optional<SilentCerr> silent;
+                   if (options.gpu) {
+                     DisableOneDnn(&config);
+                     config.EnableUseGpu(
+                         static_cast<uint64_t>(options.gpu_memory_mb),
+                         *options.gpu, paddle_infer::PrecisionType::kFloat32);
+                   } else if (openvino != nullptr) {
+                     EnableOpenVino(&config);
+                   } else if (!onednn) {
+                     DisableOneDnn(&config);
+                   } else if (signature->quantised) {
+                     EnableOneDnnInt8(&config, {"conv2d", "depthwise_conv2d"});
+                     silent.emplace();
+                   }
+                   impl = std::make_unique<Impl>(
+                       std::make_shared<Family>(
+                           openvino ? CreateOpenVinoPredictor(config)
+                                    : paddle_infer::CreatePredictor(config)),
+                       model);
+                 });
   };
   const Gate::Load alone;
   if (!alone.status().ok()) return alone.status();

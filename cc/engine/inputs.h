@@ -24,7 +24,7 @@ struct Model {
   std::vector<base::ValueCheck> checks;       // beside the ranges of the inputs
   std::map<std::string, std::string> guards;  // Guarded::errors
   bool gpu = false;
-  bool onednn = false;  // and so the shield
+  bool onednn = false;                      // and so the shield
   std::shared_ptr<OpenVinoPlace> openvino;  // null: it is not used
 };
 

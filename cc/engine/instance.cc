@@ -121,10 +121,10 @@ absl::Status Engine::Impl::Run(const Checked& checked, bool share,
     Write(*checked.inputs[i], checked.shapes[i], share && model_->shareable[i],
           i);
   }
-  const bool done =
-      erase                  ? RunAndErase(checked.shapes)
-      : model_->openvino     ? RunOpenVino([this] { return predictor_->Run(); })
-                             : predictor_->Run();
+  const bool done = erase ? RunAndErase(checked.shapes)
+                    : model_->openvino
+                        ? RunOpenVino([this] { return predictor_->Run(); })
+                        : predictor_->Run();
   if (!done) throw std::runtime_error("Run returned false");
   for (size_t i = 0; i < outputs_.size(); ++i) {
     absl::Status status = Read(i, sink);

@@ -3,8 +3,8 @@
 #include <link.h>
 
 #include <cstdint>
-#include <filesystem>
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <set>
 #include <stdexcept>
@@ -61,8 +61,8 @@ std::set<std::string>& Names() {
 absl::Status OpenVinoIsThere() {
   if (!IsPaddle3()) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "Paddle ", PaddleVersion(), " has no OpenVINO: use the image ",
-        kImage, ", or compute with cpu_engine onednn"));
+        "Paddle ", PaddleVersion(), " has no OpenVINO: use the image ", kImage,
+        ", or compute with cpu_engine onednn"));
   }
   if (paddle::paddle3::EnableOpenVino == nullptr) {
     return absl::FailedPreconditionError(
@@ -84,10 +84,9 @@ absl::Status OpenVinoIsThere() {
 
 absl::Status CheckForOpenVino(const ModelFiles& files) {
   const auto refused = [&](const std::string& why, const std::string& cure) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(files.program, " ", why, ": ", cure,
-                     cure.empty() ? "" : ", or ",
-                     "compute with cpu_engine onednn"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        files.program, " ", why, ": ", cure, cure.empty() ? "" : ", or ",
+        "compute with cpu_engine onednn"));
   };
   if (files.pir) {
     return refused(

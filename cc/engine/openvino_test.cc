@@ -215,17 +215,17 @@ TEST_F(OpenVinoTest, ComputesOnTheCallersBytes) {
     const Tensor x = Picture({1, 3, 48, width});
     const std::string expected = Answer(engine->get(), x);
     std::string room(x.data.size() + kShareAlignment, '\0');
-    const size_t at = -reinterpret_cast<uintptr_t>(room.data()) %
-                      kShareAlignment;
+    const size_t at =
+        -reinterpret_cast<uintptr_t>(room.data()) % kShareAlignment;
     std::memcpy(&room[at], x.data.data(), x.data.size());
     Copy copy;
-    const absl::Status status = (*engine)->RunInto(
-        {{x.name,
-          x.dtype,
-          x.shape,
-          std::string_view(room).substr(at, x.data.size()),
-          {}}},
-        /*share_inputs=*/true, &copy);
+    const absl::Status status =
+        (*engine)->RunInto({{x.name,
+                             x.dtype,
+                             x.shape,
+                             std::string_view(room).substr(at, x.data.size()),
+                             {}}},
+                           /*share_inputs=*/true, &copy);
     ASSERT_TRUE(status.ok()) << status;
     EXPECT_EQ(copy.data, expected);
     EXPECT_EQ(room.substr(at, x.data.size()), x.data);
@@ -267,18 +267,17 @@ TEST_F(OpenVinoTest, RefusesWhatItCannotKeep) {
                           std::filesystem::copy_options::overwrite_existing);
   }
   ExpectError(LoadOpenVino(renamed).status(),
-              absl::StatusCode::kInvalidArgument,
-              "rename it to model.pdmodel");
+              absl::StatusCode::kInvalidArgument, "rename it to model.pdmodel");
   // An operator that OpenVINO does not know.
-  const std::string unknown = WriteModel(
-      TempDir("unknown"),
-      Program({ListVar("feed", 9), ListVar("fetch", 10),
-               TensorVar({"weight", 5, {2, 3}}, true),
-               TensorVar({"x", 5, {-1, 4}}, false),
-               TensorVar({"y", 5, {-1, 4}}, false)},
-              {Op("feed", "feed", "x", 0), Op("lgamma", "x", "y"),
-               Op("fetch", "y", "fetch", 0)}),
-      CopyParameters());
+  const std::string unknown =
+      WriteModel(TempDir("unknown"),
+                 Program({ListVar("feed", 9), ListVar("fetch", 10),
+                          TensorVar({"weight", 5, {2, 3}}, true),
+                          TensorVar({"x", 5, {-1, 4}}, false),
+                          TensorVar({"y", 5, {-1, 4}}, false)},
+                         {Op("feed", "feed", "x", 0), Op("lgamma", "x", "y"),
+                          Op("fetch", "y", "fetch", 0)}),
+                 CopyParameters());
   EXPECT_TRUE(LoadWith(CpuEngine::kPlain, unknown).ok());
   ExpectError(LoadOpenVino(unknown).status(),
               absl::StatusCode::kInvalidArgument,
@@ -302,11 +301,12 @@ TEST_F(OpenVinoTest, RefusesWhatItCannotKeep) {
     variables.push_back(TensorVar({name, 3, {-1}}, false));
   }
   variables.push_back(TensorVar({"y", 5, {-1, 3}}, false));
-  const std::string guarded = WriteModel(
-      TempDir("guarded"),
-      Program(variables, {Op("feed", "feed", "a", 0), Op("feed", "feed", "b", 1),
-                          sum, gather, Op("fetch", "y", "fetch", 0)}),
-      CopyParameters());
+  const std::string guarded =
+      WriteModel(TempDir("guarded"),
+                 Program(variables, {Op("feed", "feed", "a", 0),
+                                     Op("feed", "feed", "b", 1), sum, gather,
+                                     Op("fetch", "y", "fetch", 0)}),
+                 CopyParameters());
   EXPECT_TRUE(LoadWith(CpuEngine::kPlain, guarded).ok());
   ExpectError(LoadOpenVino(guarded).status(),
               absl::StatusCode::kInvalidArgument,

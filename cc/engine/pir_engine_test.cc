@@ -25,8 +25,8 @@ constexpr char kModels[] = "cc/engine/testdata/pir/";
 
 bool IsPaddle3() { return PaddleVersion()[0] == '3'; }
 
-absl::StatusOr<std::unique_ptr<Engine>> LoadModel(const std::string& name,
-                                                  CpuEngine cpu_engine = CpuEngine::kOneDnn) {
+absl::StatusOr<std::unique_ptr<Engine>> LoadModel(
+    const std::string& name, CpuEngine cpu_engine = CpuEngine::kOneDnn) {
   Options options;
   options.model_dir = kModels + name;
   options.cpu_engine = cpu_engine;

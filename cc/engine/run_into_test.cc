@@ -122,7 +122,8 @@ std::unique_ptr<Engine> Load(const std::vector<std::string>& ops) {
   operators.insert(operators.end(), ops.begin(), ops.end());
   operators.push_back(Op("fetch", "y", "fetch", 0));
   Options options;
-  options.cpu_engine = CpuEngine::kPlain;  // its sums want attributes that these have not
+  options.cpu_engine =
+      CpuEngine::kPlain;  // its sums want attributes that these have not
   options.model_dir = WriteModel(
       TempDir("in_place"), Program(variables, operators), CopyParameters());
   auto engine = Engine::Load(options);

@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "cc/base/cpus.h"
-#include "cc/engine/onednn.h"
 #include "cc/server/config.h"
 
 namespace server {
@@ -47,21 +46,21 @@ CLI::Option* ModelFlags::AddCpuEngine(
       ->add_option_function<std::string>(
           "--cpu_engine",
           [set](const std::string& name) { set(*base::CpuEngineOf(name)); },
-          absl::StrCat("onednn, where Paddle has it; openvino, of Paddle 3, faster for models in "
+          absl::StrCat("onednn; openvino, of Paddle 3, faster for models in "
                        ".pdmodel, whose runs then take turns; or plain, "
                        "slower, but with the very bits of the dynamic graph.",
                        help))
-      ->check(CLI::IsMember(std::vector<std::string>(
-          base::kCpuEngines.begin(), base::kCpuEngines.end())));
+      ->check(CLI::IsMember(std::vector<std::string>(base::kCpuEngines.begin(),
+                                                     base::kCpuEngines.end())));
 }
 
 infer::Compute ModelFlags::Compute() const {
   const int64_t wanted =
       instances > 0 ? instances
                     : std::max<int64_t>(1, base::AvailableCpus() / threads);
-  // The server's log tells what it is.
+  // Where Paddle comes without oneDNN, its own kernels compute.
   const bool plain =
-      cpu_engine == base::CpuEngine::kOneDnn && !engine::kHasOneDnn;
+      cpu_engine == base::CpuEngine::kOneDnn && !base::kHasOneDnn;
   return {static_cast<int>(wanted), static_cast<int>(threads),
           plain ? base::CpuEngine::kPlain : cpu_engine};
 }

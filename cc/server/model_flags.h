@@ -30,9 +30,8 @@ struct ModelFlags {
 
   // Adds --cpu_engine, in one place for all programs; `help` follows what it
   // says of each. `set` is called with the one that is given.
-  static CLI::Option* AddCpuEngine(
-      CLI::App* app, const std::string& help,
-      std::function<void(base::CpuEngine)> set);
+  static CLI::Option* AddCpuEngine(CLI::App* app, const std::string& help,
+                                   std::function<void(base::CpuEngine)> set);
 
   // These, and over them what the file in the model's directory says, if there
   // is one. INVALID_ARGUMENT, NOT_FOUND: where and what is wrong.

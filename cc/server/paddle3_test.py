@@ -121,7 +121,7 @@ def test_a_model_that_openvino_does_not_take_is_told() -> None:
 
 def test_tune_measures_it_too() -> None:
     done = serving.run(
-        *("tune", DIGITS, "--seconds=0.06", "--concurrency=4", "--threads=1", "--instances=1")
+        *("tune", str(DIGITS), "--seconds=0.06", "--concurrency=4", "--threads=1", "--instances=1")
     )
     assert done.returncode == 0, done.stderr
     engines = {line.split()[1] for line in done.stdout.partition("\n\n")[0].splitlines()[1:]}

@@ -68,11 +68,9 @@ struct PredictFlags {
                     absl::StrCat("Threads to compute with; without it as ",
                                  kModelFile, " beside the model says, or 1."))
         ->check(CLI::Range(1, 1024));
-    ModelFlags::AddCpuEngine(app,
-                             " Without it as that file says, or onednn.",
-                             [this](base::CpuEngine given) {
-                               cpu_engine = given;
-                             });
+    ModelFlags::AddCpuEngine(
+        app, " Without it as that file says, or onednn.",
+        [this](base::CpuEngine given) { cpu_engine = given; });
     device.Register(app);
   }
 };

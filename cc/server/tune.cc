@@ -255,8 +255,8 @@ std::string FileText(const tune::Result& result, const tune::Result& present) {
       "%s.\n",
       base::AvailableCpus(), result.Gain(present),
       result.Keeps(present) ? "have the same bits" : Apart(result));
-  absl::StrAppend(&text, "cpu_engine: ",
-                  base::NameOf(setting.compute.cpu_engine), "\n");
+  absl::StrAppend(
+      &text, "cpu_engine: ", base::NameOf(setting.compute.cpu_engine), "\n");
   absl::StrAppend(&text, "threads: ", setting.compute.threads, "\n");
   absl::StrAppend(&text, "instances: ", setting.compute.instances, "\n");
   absl::StrAppend(&text, "batching: ", infer::NameOf(setting.batching), "\n");

@@ -107,7 +107,9 @@ def test_the_server_computes_as_it_was_written(digits: Path, asked: Path) -> Non
     done = tune(digits, *SHORT, "--write", f"--input={asked}")
     assert done.returncode == 0, done.stderr
     written = yaml.load((digits / FILE).read_text(), yaml.BaseLoader)
-    assert f"written to {digits}/{FILE}: cpu_engine {written['cpu_engine']}, threads 1" in done.stdout
+    assert (
+        f"written to {digits}/{FILE}: cpu_engine {written['cpu_engine']}, threads 1" in done.stdout
+    )
     assert predicted(digits, asked) == plain
     with serving(f"--model_repository={digits.parent.parent}", "--threads=2") as server:
         (line,) = server.logged("model loaded")

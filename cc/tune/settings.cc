@@ -155,8 +155,9 @@ double Result::Gain(const Result& other) const {
 
 bool Result::Keeps(const Result& present) const {
   if (!status.ok() || difference().bits) return false;
-  if (!reals && (setting.compute.cpu_engine != present.setting.compute.cpu_engine ||
-                 setting.compute.threads != present.setting.compute.threads)) {
+  if (!reals &&
+      (setting.compute.cpu_engine != present.setting.compute.cpu_engine ||
+       setting.compute.threads != present.setting.compute.threads)) {
     return false;
   }
   // What was computed together in a measurement is not all that can be.

@@ -63,7 +63,9 @@ def metadata(model: Path) -> dict[str, object]:
 
 def accuracy(model: Path, cpu_engine: Literal["onednn", "plain"] = "onednn") -> float:
     """Share of the held-out rows that the engine gets right on this CPU."""
-    logits = paddle_engine.Engine(model, cpu_engine=cpu_engine).run({"x": HELD_OUT.images})["logits"]
+    logits = paddle_engine.Engine(model, cpu_engine=cpu_engine).run({"x": HELD_OUT.images})[
+        "logits"
+    ]
     return float((logits.argmax(axis=1) == HELD_OUT.labels).mean())
 
 

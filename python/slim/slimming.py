@@ -217,7 +217,7 @@ def graph(directory: Path) -> Callable[[Arrays], Arrays]:
 
 
 def served(directory: Path) -> Callable[[Arrays], Arrays]:
-    """The model as a server runs it on this CPU: in int8 where it is quantised and oneDNN is there."""
+    """The model as a server runs it here: in int8 where it is quantised and there is oneDNN."""
     from paddle import inference
     from paddle.base import core
 

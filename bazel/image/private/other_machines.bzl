@@ -61,6 +61,7 @@ def other_machines(name, machines, contract, repository, version, values, size, 
             image = image,
             repository = repository,
             tag = "%s-%s" % (version, machine),
+            target = index + "_push",
             **private
         )
     image_program(

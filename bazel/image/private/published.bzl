@@ -60,7 +60,7 @@ def published(name, layers, version, texts = {}, vex = None, size = "medium", ta
         visibility = visibility,
     )
 
-def push(name, image, repository, tag, texts = {}, tags = [], visibility = None):
+def push(name, image, repository, tag, target = None, texts = {}, tags = [], visibility = None):
     """Pushes an image with `bazel run`, and what is told beside it.
 
     Args:
@@ -68,6 +68,7 @@ def push(name, image, repository, tag, texts = {}, tags = [], visibility = None)
       image: the image; `<image>_referrers` is what is told beside it, `<image>_run` runs it.
       repository: where it goes.
       tag: that it gets.
+      target: what people run to push it; else this.
       texts: flag -> value, of push.py.
       tags: of the targets.
       visibility: of the target.
@@ -94,6 +95,7 @@ def push(name, image, repository, tag, texts = {}, tags = [], visibility = None)
             "default-tags": json.encode([tag]),
             "label": "//%s:%s" % (native.package_name(), image),
             "name": repository,
+            "target": "//%s:%s" % (native.package_name(), target or name),
         } | texts,
         visibility = visibility,
     )

@@ -224,7 +224,7 @@ def report(
         signed = f"{repository}:{signing.signature_tag(image.digest)}"
         print(f"signed   by {args.sign_key.name}, {what}: {signed}")
     lock = json.loads(args.security_lock.read_text())
-    print(f"security {security.summary(image, told[SPDX], lock, f'{args.label}_push')}")
+    print(f"security {security.summary(image, told[SPDX], lock, args.target)}")
     if args.model:
         print(f"mount it models/ of {reference} at /models/{args.model}, as an image volume")
         return
@@ -260,7 +260,7 @@ def main() -> int:
     programs = ("oci-push", "referrers-push", "docker-registry", "skopeo")
     for name in ("layout", "referrers", "security-lock", *programs):
         parser.add_argument("--" + name, type=Path, required=True, help=argparse.SUPPRESS)
-    for name in ("name", "label", "default-tags"):
+    for name in ("name", "label", "target", "default-tags"):
         parser.add_argument("--" + name, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--model", help=argparse.SUPPRESS)  # of an image that is mounted
     add_options(parser)

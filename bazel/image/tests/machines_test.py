@@ -122,6 +122,11 @@ def test_an_index_of_both_machines(home: dict[str, str], tmp_path: Path) -> None
         assert pushed.returncode == 0, pushed.stderr
         digest = json.loads((HERE / "small_index/index.json").read_text())["manifests"][0]["digest"]
         assert f"index    {to}@{digest}   of amd64, arm64\n" in pushed.stdout
+        security = [line for line in pushed.stdout.splitlines() if line.startswith("security ")]
+        assert len(security) == 2
+        for line in security:
+            patched = "`./bazelw run --config=patched //bazel/image/tests:small_index_push`"
+            assert line.endswith(patched) or "none is pending" in line
 
         told = {
             e["platform"]["architecture"]: e["digest"] for e in inspect(port, "--raw")["manifests"]

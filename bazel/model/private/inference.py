@@ -11,19 +11,20 @@ from numpy.typing import NDArray
 
 
 def run(
-    program: Path,
-    parameters: Path,
+    model: Path,
     inputs: Mapping[str, NDArray[Any]],
     onednn: bool = False,
     int8: bool = False,
 ) -> dict[str, NDArray[Any]]:
-    """The outputs by name, in their order; with oneDNN as a server computes by itself.
+    """The outputs of a folder's model by name, in order; with oneDNN as a server runs it by itself.
 
     Offsets are int64[sequences + 1], one level of LoD.
     """
     import paddle
 
-    config = paddle.inference.Config(str(program), str(parameters))
+    from paddle_training import export
+
+    config = paddle.inference.Config(str(export.program_in(model)), str(model / export.PARAMETERS))
     config.disable_glog_info()
     config.set_cpu_math_library_num_threads(1)
     if not onednn:

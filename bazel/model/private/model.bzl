@@ -186,8 +186,9 @@ def paddle_model(name, trainer, args = [], data = [], require = {}, samples = Tr
         )
 
 def _place(package, path):
-    """The path of a file: in a package, if there is one, else that of a label."""
-    return "$(execpath %s)/%s" % (package, path) if package else "$(execpath %s)" % path
+    """The path of a file: in a package, if there is one, else that of a label. #KEYS stay behind it."""
+    path, sharp, keys = path.partition("#")
+    return ("$(execpath %s)/%s" % (package, path) if package else "$(execpath %s)" % path) + sharp + keys
 
 def paddle_model_import(
         name,
@@ -200,6 +201,7 @@ def paddle_model_import(
         files = {},
         description = None,
         data = None,
+        paddle = "2",
         **kwargs):
     """A model that others trained, as a `paddle_model`.
 
@@ -233,7 +235,8 @@ def paddle_model_import(
 
     Args:
       name: name of the target and of the model.
-      program: FILE.pdmodel or `__model__`: a path in `package`, or a label.
+      program: FILE.pdmodel, `__model__` or, of Paddle 3, FILE.json: a path in `package`,
+        or a label.
       licence: SPDX expression of what the model is under.
       package: label of one directory that has the files: a wheel or an sdist
         (`@pypi//NAME:site_packages`), Debian packages (`@debian_NAME//:root`), an
@@ -245,8 +248,11 @@ def paddle_model_import(
         file.npy; of sequences also `INPUT.lod` -> label of their offsets.
       outputs: a name for each output; by default they keep theirs.
       files: name -> file that lies beside the model: labels of classes, characters.
+        `FILE#A.B` is the list at `A.B` of a YAML or JSON file, as a line for each of
+        its texts.
       description: what it does, for its card.
       data: what it was trained on.
+      paddle: the line of Paddle that answers, as of `paddle_model`. A FILE.json takes "3".
       **kwargs: attributes of `paddle_model`: `require`, and what every rule has.
     """
     labels = [value for value in inputs.values() if type(value) == "string"]
@@ -254,7 +260,7 @@ def paddle_model_import(
         labels += package
         package = None
     if not package:
-        labels += [program] + ([parameters] if parameters else []) + files.values()
+        labels += [program] + ([parameters] if parameters else []) + [file.partition("#")[0] for file in files.values()]
     labels = {native.package_relative_label(label): None for label in labels}.keys()
     facts = {"data": {"description": data} if data else None, "description": description, "licence": licence, "source": program}
     paddle_model(
@@ -275,6 +281,7 @@ def paddle_model_import(
             for file, path in files.items()
         ],
         data = ([package] if package else []) + labels,
-        trainer = Label(":take"),
+        paddle = paddle,
+        trainer = Label(line_target(":take", paddle)),
         **kwargs
     )

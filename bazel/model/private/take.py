@@ -1,7 +1,8 @@
 """Takes a model that others trained, as paddle_model_import does: the trainer of its paddle_model.
 
-The program may be FILE.pdmodel, __model__ or any other file with a ProgramDesc; the parameters one
-file, or a folder with a file for each, as Paddle wrote before 2.0. They are taken byte by byte.
+The program may be FILE.json (of Paddle 3), FILE.pdmodel, __model__ or any other file with a
+ProgramDesc; the parameters one file, or a folder with a file for each, as Paddle wrote before 2.0.
+They are taken byte by byte.
 What paddle.inference answers to the inputs becomes the golden outputs.
 """
 
@@ -17,6 +18,7 @@ from typing import Any
 
 import click
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from bazel.model.private import words
@@ -42,11 +44,19 @@ def parameters_beside(program: Path) -> Path:
     )
 
 
-def convert(program: Path, parameters: Path, out: Path) -> None:
-    """Writes model.pdmodel and model.pdiparams."""
+def convert(program: Path, parameters: Path, out: Path) -> Path:
+    """Writes model.pdmodel or model.json, which it returns, and model.pdiparams."""
+    import paddle
+
     from paddle_training import export
     from paddle_training.parameters import names
 
+    model = out / (export.PIR if program.suffix == ".json" else export.PROGRAM)
+    if model.name == export.PIR and paddle.version.major == "2":
+        raise click.ClickException(
+            f'{program} is in the format of Paddle 3: it takes `paddle = "3"` in the '
+            "paddle_model_import"
+        )
     if parameters.is_dir():
         # A file of one parameter holds what model.pdiparams holds of it, in order of the names.
         files = [parameters / name for name in names(export.read_program(program))]
@@ -58,7 +68,8 @@ def convert(program: Path, parameters: Path, out: Path) -> None:
     else:
         content = parameters.read_bytes()
     (out / export.PARAMETERS).write_bytes(content)
-    shutil.copyfile(program, out / export.PROGRAM)
+    shutil.copyfile(program, model)
+    return model
 
 
 def read_inputs(told: dict[str, str], specs: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
@@ -120,24 +131,74 @@ def is_image_manifest(file: Path) -> bool:
         return False
 
 
+def listed(file: Path, keys: str) -> str:
+    """The texts of a list in a file of YAML or JSON, a line each; `keys` lead to it: A.B.C."""
+    found = yaml.load(file.read_bytes(), yaml.CSafeLoader)
+    try:
+        for key in keys.split("."):
+            found = found[key]
+    except (KeyError, TypeError) as error:
+        raise click.ClickException(
+            f"{file} has no {keys}, which `files` of the paddle_model_import names: {error!r}"
+        ) from error
+    if not isinstance(found, list):
+        raise click.ClickException(f"{keys} of {file} is no list")
+    if wrong := [text for text in found if not isinstance(text, str) or "\n" in text]:
+        raise click.ClickException(f"{keys} of {file} has {wrong[0]!r}, which is no line of text")
+    return "".join(f"{text}\n" for text in found)
+
+
+def inputs_of(program: Path) -> list[dict[str, Any]]:
+    """Name, datatype and shape of each input of a program of either format."""
+    from paddle_training import export, pir
+
+    if program.name == export.PIR:
+        return pir.inputs_of(pir.read(program))
+    return export.inputs_of(export.read_program(program))
+
+
+def copy(value: str, out: Path) -> None:
+    """Writes one of `files`: PATH as it is, of PATH#KEYS the list there."""
+    path, _, keys = value.partition("#")
+    if keys:
+        out.write_text(listed(Path(path), keys), encoding="utf-8", newline="\n")
+    else:
+        shutil.copyfile(path, out)
+
+
 def correct_types(program: Path, outputs: dict[str, NDArray[Any]]) -> None:
     """Makes the program say of its outputs what they are: exporters did not look.
 
     That is the type of the elements (LAC's), whether there are offsets, and which sizes may be
     others (PicoDet's boxes are said to be 3598 sequences, and come with their number for each
-    picture instead).
+    picture instead). Paddle 3 has looked: what its own format says, it is held to.
     """
     from paddle.base.proto import framework_pb2
 
-    from paddle_training import export
+    from paddle_training import export, pir
 
+    if program.name == export.PIR:
+        for told in pir.outputs_of(pir.read(program)):
+            array = outputs[told["name"]]
+            fits = len(told["shape"]) == array.ndim and all(
+                size in (-1, given) for size, given in zip(told["shape"], array.shape, strict=True)
+            )
+            if told["datatype"] != export.datatype_of(array) or not fits:
+                raise export.ModelError(
+                    f"it says that {told['name']} is {told['datatype']} {told['shape']}, and gives "
+                    f"{export.datatype_of(array)} {list(array.shape)}"
+                )
+        return
+    # Paddle 3 has another name for both.
+    dense = framework_pb2.VarType.Type.Name(export.DENSE_TENSOR).lower()
+    levels = "lod_level" if dense == "lod_tensor" else "legacy_lod_level"
     desc = export.read_program(program)
     for variable in desc.blocks[0].vars:
         if variable.name in outputs:
             kind = export.datatype_of(outputs[variable.name])
-            tensor = variable.type.lod_tensor
+            tensor = getattr(variable.type, dense)
             tensor.tensor.data_type = framework_pb2.VarType.Type.Value(kind)
-            tensor.lod_level = int(f"{variable.name}.lod" in outputs)
+            setattr(tensor, levels, int(f"{variable.name}.lod" in outputs))
             for axis, size in enumerate(outputs[variable.name].shape):
                 if tensor.tensor.dims[axis] != size:
                     tensor.tensor.dims[axis] = -1
@@ -152,7 +213,11 @@ def correct_types(program: Path, outputs: dict[str, NDArray[Any]]) -> None:
 )
 @click.option("--output", "outputs", multiple=True, help="A name for each output, in order.")
 @click.option(
-    "--file", "files", multiple=True, callback=words.pairs, help="NAME=PATH: lies beside it."
+    "--file",
+    "files",
+    multiple=True,
+    callback=words.pairs,
+    help="NAME=PATH: lies beside it; PATH#KEYS: a list in it.",
 )
 @click.option("--told", required=True, help="JSON: source, description, licence, data.")
 @click.option("--out", type=click.Path(path_type=Path), required=True)
@@ -173,18 +238,17 @@ def main(
     from paddle_training import export
 
     out.mkdir(parents=True, exist_ok=True)
-    model = out / export.PROGRAM
     try:
-        convert(program, parameters or parameters_beside(program), out)
+        model = convert(program, parameters or parameters_beside(program), out)
         if outputs:
             export.name_outputs(model, outputs)
-        given = read_inputs(inputs, export.inputs_of(export.read_program(model)))
-        answers = inference.run(model, out / export.PARAMETERS, given)
-    except export.ModelError as error:
+        given = read_inputs(inputs, inputs_of(model))
+        answers = inference.run(out, given)
+        correct_types(model, answers)
+    except (export.ModelError, ValueError) as error:  # the latter of pir
         raise click.ClickException(f"{program}: {error}") from error
-    correct_types(model, answers)
-    for name, path in files.items():
-        shutil.copyfile(path, out / name)
+    for name, value in files.items():
+        copy(value, out / name)
     facts = json.loads(told)
     facts["source"] = source_of(program, facts["source"])
     (out / export.METADATA).write_text(json.dumps(facts), encoding="utf-8")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 
@@ -46,6 +48,55 @@ def test_outputs_are_told_as_they_come(
     tensor = export.read_program(path).blocks[0].vars[0].type.lod_tensor
     assert (list(tensor.tensor.dims), tensor.lod_level) == told
     assert tensor.tensor.data_type == framework_pb2.VarType.INT64
+
+
+def pir_program(path: Path, shape: list[int]) -> Path:
+    """A program of Paddle 3 with the one output `boxes`, of FP32."""
+    tensor = {"#": "0.t_dtensor", "D": [{"#": "0.t_f32"}, shape, "NCHW", [], 0]}
+    attributes = [
+        {"N": "name", "AT": {"#": "0.a_str", "D": "boxes"}},
+        {"N": "col", "AT": {"#": "0.a_i32", "D": 0}},
+    ]
+    fetch = {"#": "1.fetch", "A": attributes, "I": [{"%": 1}], "O": [{"%": 2, "TT": tensor}]}
+    program = {"regions": [{"blocks": [{"ops": [fetch]}]}]}
+    path.write_text(json.dumps({"base_code": {"magic": "pir"}, "program": program}))
+    return path
+
+
+def test_a_program_of_paddle_3_is_held_to_what_it_says(tmp_path: Path) -> None:
+    path = pir_program(tmp_path / export.PIR, [-1, 6])
+    before = path.read_bytes()
+    take.correct_types(path, {"boxes": np.zeros((5, 6), np.float32)})
+    assert path.read_bytes() == before
+    for wrong, said in (
+        (np.zeros((5, 6), np.int64), r"boxes is FP32 \[-1, 6\], and gives INT64 \[5, 6\]"),
+        (np.zeros((5, 7), np.float32), r"gives FP32 \[5, 7\]"),
+        (np.zeros(5, np.float32), r"gives FP32 \[5\]"),
+    ):
+        with pytest.raises(export.ModelError, match=said):
+            take.correct_types(path, {"boxes": wrong})
+
+
+def test_paddle_2_is_not_given_a_program_of_paddle_3(tmp_path: Path) -> None:
+    path = pir_program(tmp_path / "inference.json", [-1, 6])
+    with pytest.raises(click.ClickException, match=r'format of Paddle 3: it takes `paddle = "3"`'):
+        take.convert(path, tmp_path / "inference.pdiparams", tmp_path)
+
+
+def test_a_list_in_a_file_is_a_line_for_each_text(tmp_path: Path) -> None:
+    file, out = tmp_path / "inference.yml", tmp_path / "characters.txt"
+    file.write_text("PostProcess:\n  dict: [\u3000, '7', no thing]\n  one: [1]\n")
+    take.copy(f"{file}#PostProcess.dict", out)
+    assert out.read_bytes().decode() == "\u3000\n7\nno thing\n"
+    take.copy(str(file), out)
+    assert out.read_bytes() == file.read_bytes()
+    for keys, said in (
+        ("PostProcess.none", "has no PostProcess.none"),
+        ("PostProcess", "is no list"),
+        ("PostProcess.one", "has 1, which is no line of text"),
+    ):
+        with pytest.raises(click.ClickException, match=said):
+            take.copy(f"{file}#{keys}", out)
 
 
 def test_where_a_file_comes_from(tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
 """The tests that every model should have."""
 
 load("//bazel/model/levels:defs.bzl", "LEVELS_DATA", "LEVELS_ENV")
+load("//bazel/platforms:paddle.bzl", "line_target")
 load("//bazel/pypi:defs.bzl", "pytest_test")
 
 _RUN = Label("//bazel/toolchains:run")
-_SERVER = Label("//cc/server")
 
 # One of each kind that MKL tells apart.
 _CPUS = [
@@ -13,7 +13,7 @@ _CPUS = [
     "skylake-server",
 ]
 
-def paddle_parity_test(name, model, tolerance = 1e-5, **kwargs):
+def paddle_parity_test(name, model, tolerance = 1e-5, paddle = "2", **kwargs):
     """A model gives the same bits wherever it runs: in Paddle's graphs, in Python, in C++, served.
 
     On all samples of the model, and on the first row (or sequence of rows,
@@ -44,8 +44,10 @@ def paddle_parity_test(name, model, tolerance = 1e-5, **kwargs):
       model: label of a `paddle_model` with samples.
       tolerance: greatest difference of any output where bits are not equal,
         relative to the output tensor's largest magnitude.
+      paddle: the line of Paddle that all ways run on, as of the `paddle_model`.
       **kwargs: what else `py_test` takes.
     """
+    server = Label(line_target("//cc/server:server", paddle))
     model = native.package_relative_label(model)
     samples = model.same_package_label(model.name + ".samples")
     pytest_test(
@@ -55,18 +57,18 @@ def paddle_parity_test(name, model, tolerance = 1e-5, **kwargs):
             model,
             samples,
             _RUN,
-            _SERVER,
+            server,
         ],
         env = {
             "MODEL": "$(rootpath %s)" % model,
             "RUN": "$(rootpath %s)" % _RUN,
             "SAMPLES": "$(rootpath %s)" % samples,
-            "SERVER": "$(rootpath %s)" % _SERVER,
+            "SERVER": "$(rootpath %s)" % server,
             "TOLERANCE": str(tolerance),
         },
         deps = [
-            Label("//bazel/model/private:ways"),
-            Label("//python/paddle_training"),
+            Label(line_target("//bazel/model/private:ways", paddle)),
+            Label(line_target("//python/paddle_training:paddle_training", paddle)),
         ],
         **kwargs
     )

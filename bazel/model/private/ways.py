@@ -62,7 +62,7 @@ def static_graph(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
 def paddle_inference(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
     """Runs it by paddle.inference."""
     int8 = metadata(model).get("precision") == "int8"
-    return inference.run(model / "model.pdmodel", model / "model.pdiparams", inputs, onednn, int8)
+    return inference.run(model, inputs, onednn, int8)
 
 
 def cc_engine(model: Path, inputs: Arrays, onednn: bool) -> Arrays:
@@ -103,7 +103,10 @@ def _server(model: Path, onednn: bool) -> serving.Server:
     folder = Path(servers.enter_context(tempfile.TemporaryDirectory()))
     (folder / "model").mkdir()
     (folder / "model/1").symlink_to(model.absolute())
-    limits = ("--max_batch_size=1000000", f"--max_request_bytes={1 << 30}")
+    limits = (
+        "--max_batch_size=1000000",
+        *(f"--max_{k}_bytes={1 << 30}" for k in ("request", "json")),
+    )
     flags = (f"--model_repository={folder}", f"--cpu_engine={CPU_ENGINES[onednn]}", *limits)
     return servers.enter_context(serving.serving(*flags))
 

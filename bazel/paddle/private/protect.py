@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 _ST_OTHER = 5  # its place in an Elf64_Sym
 _VISIBILITY, _PROTECTED = 3, 3
@@ -23,6 +24,7 @@ def rewrite(library: Path, out: Path, text: str) -> int:
     count = 0
     with out.open("r+b") as file:
         table = ELFFile(file).get_section_by_name(".dynsym")
+        assert isinstance(table, SymbolTableSection), f"{library} has no .dynsym"
         places = [
             table["sh_offset"] + index * table["sh_entsize"] + _ST_OTHER
             for index, symbol in enumerate(table.iter_symbols())

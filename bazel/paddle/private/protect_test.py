@@ -33,5 +33,5 @@ def test_a_library_without_such_a_function_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["protect", str(SECOND), str(tmp_path / "out"), "Nothing"])
-    with pytest.raises(SystemExit, match="libprotect_probe_2.so has no Nothing of its own"):
+    with pytest.raises(SystemExit, match=r"libprotect_probe_2\.so has no Nothing of its own"):
         protect.main()
