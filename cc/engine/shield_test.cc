@@ -69,9 +69,9 @@ class Shield : public testing::Test {
       if (outputs.ok() && (*outputs)[0].data == expected_[batch - 1]) continue;
       ++wrong;
       // A child has no other way to tell.
-      std::fprintf(stderr, "batch %d: %s\n", batch,
-                   outputs.ok() ? "other bits"
-                                : outputs.status().ToString().c_str());
+      std::fprintf(
+          stderr, "batch %d: %s\n", batch,
+          outputs.ok() ? "other bits" : outputs.status().ToString().c_str());
     }
     return wrong;
   }
