@@ -40,7 +40,7 @@ void TellShapes([[maybe_unused]] const std::vector<std::vector<int>>& shapes) {
 #if defined(__x86_64__)  // as kHasOneDnn: without oneDNN there is no such
                          // symbol
   phi::OneDNNContextThreadLocals::fetch().set_cur_input_shape_str(
-      ShapesText(shapes));
+      absl::StrCat(ShapesText(shapes), "/", Thread::Number()));
 #endif
 }
 

@@ -31,6 +31,10 @@ namespace engine {
 //   does one that comes to run in another thread, as after a fork. With Paddle
 //   3 no clone may end (family.h): there an instance that has met kShapes runs
 //   once in a thread that ends, and takes all objects of the instance with it.
+// - a thread of a child, after a fork, may have the id of one of its parent's,
+//   and take objects for its own that compute with memory of that thread
+//   ("could not execute a primitive"). So a thread's number, which no other
+//   has, is told with the shapes that objects are found by.
 // - objects of recurrent layers are found by the shapes of the inputs and the
 //   longest sequence, and made for a number of sequences. So an instance that
 //   meets a shape again with other offsets (LoD) replaces itself too.
@@ -39,7 +43,8 @@ namespace engine {
 // it is one, else `thread`. RESOURCE_EXHAUSTED: there is no thread to be had.
 absl::Status Enduring(Thread* thread, const std::function<void()>& f);
 
-// Tells Paddle the shapes of the inputs that this thread runs next.
+// Tells Paddle the shapes of the inputs that this thread runs next, and which
+// thread it is.
 void TellShapes(const std::vector<std::vector<int>>& shapes);
 
 // What an instance has met.
