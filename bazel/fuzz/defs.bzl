@@ -44,6 +44,15 @@ _instrument = transition(
     outputs = [_DYNAMIC_MODE, _FEATURES],
 )
 
+def _unoptimised_impl(settings, _):
+    return {_FEATURES: settings[_FEATURES] + ["unoptimised"]}
+
+_unoptimised = transition(
+    implementation = _unoptimised_impl,
+    inputs = [_FEATURES],
+    outputs = [_FEATURES],
+)
+
 def _runfiles(ctx, files, of):
     return ctx.runfiles(files).merge(of[DefaultInfo].default_runfiles)
 
@@ -80,15 +89,19 @@ def _fuzz_test_impl(ctx):
 
     # libFuzzer's own form; a final newline would be part of a name.
     seeds = ctx.actions.declare_file(ctx.label.name + ".seeds")
-    ctx.actions.write(seeds, ",".join([f.short_path for f in ctx.attr.target[_FuzzedInfo].corpus]))
+    ctx.actions.write(seeds, ",".join([f.short_path for f in ctx.attr.target[0][_FuzzedInfo].corpus]))
     return [DefaultInfo(
         executable = test,
-        runfiles = _runfiles(ctx, [seeds], ctx.attr.target),
+        runfiles = _runfiles(ctx, [seeds], ctx.attr.target[0]),
     )]
 
 _fuzz_test = rule(
     implementation = _fuzz_test_impl,
-    attrs = {"target": attr.label(cfg = "target", executable = True, mandatory = True, providers = [_FuzzedInfo])},
+    attrs = {
+        # A test compiles for longer than it runs.
+        "target": attr.label(cfg = _unoptimised, executable = True, mandatory = True, providers = [_FuzzedInfo]),
+        "_allowlist_function_transition": attr.label(default = "@bazel_tools//tools/allowlists/function_transition_allowlist"),
+    },
     test = True,
 )
 
@@ -96,7 +109,8 @@ def cc_fuzz_test(name, corpus, dictionary = None, runs = 1000, max_len = 4096, s
     """A test that gives a fuzz target its corpus and, each time the same, some of what libFuzzer makes of it.
 
     It and all that it depends on are built with ASan, UBSan and coverage, whatever the
-    configuration; not where that has a sanitizer of its own.
+    configuration; not where that has a sanitizer of its own. The test is not optimised, what
+    `fuzz_run` fuzzes is.
 
     Args:
       name: name of the test.

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,8 @@ class Page(BaseHTTPRequestHandler):
 @contextmanager
 def a_page() -> Iterator[str]:
     """The origin of a page that somebody else serves."""
-    with HTTPServer(("127.0.0.1", 0), Page) as other:
+    # With threads: a browser opens connections ahead, and a silent one would hold up all others.
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as other:
         thread = threading.Thread(target=other.serve_forever)
         thread.start()
         try:

@@ -2,6 +2,7 @@
 
 load("@debian//locks:defs.bzl", DEBIAN_LOCKS = "LOCKS")
 load("@pypi//:locks.bzl", WHEELS_LOCKS = "LOCKS")
+load("//bazel/platforms:defs.bzl", "here")
 load("//bazel/platforms:paddle.bzl", "line_target")
 load("//bazel/toolchains:required.bzl", "require_python")
 
@@ -33,7 +34,7 @@ def _is_made_by_extension(file):
     return "~" in file.owner.repo_name.replace("+", "~").rstrip("~")
 
 def _paddle_model_impl(ctx):
-    require_python(ctx, ctx.attr.finish)
+    require_python(ctx, ctx.attr.finish[0])
 
     # Training and finishing are two actions, so that another `require` does
     # not train again.
@@ -118,11 +119,12 @@ _paddle_model_rule = rule(
         # `args` is taken: every rule has it, for `bazel run`.
         "trainer_args": attr.string_list(doc = "Arguments of the trainer."),
         "finish": attr.label(
-            cfg = "exec",
+            cfg = here,  # it has the engine
             doc = "Checks the exported model, writes its metadata and its card.",
             executable = True,
             mandatory = True,
         ),
+        "_allowlist_function_transition": attr.label(default = "@bazel_tools//tools/allowlists/function_transition_allowlist"),
         "_locks": attr.label_list(allow_files = True, default = DEBIAN_LOCKS.values() + WHEELS_LOCKS.values()),
     },
     doc = "Trains a model in an action; see the macro `paddle_model`.",

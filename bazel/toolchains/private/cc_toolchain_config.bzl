@@ -107,6 +107,9 @@ def _impl(ctx):
             # Behind those of the mode, which they take back.
             _flags(ALL_CC_COMPILE_ACTION_NAMES, ["-g1", "-O1", "-U_FORTIFY_SOURCE"]),
         ]),
+        feature(name = "unoptimised", flag_sets = [
+            _flags(ALL_CC_COMPILE_ACTION_NAMES, ["-O0"]),
+        ]),
         feature(name = "coverage_calls", flag_sets = [
             _flags(ALL_CC_COMPILE_ACTION_NAMES, ["-fsanitize-coverage=trace-pc,trace-cmp"]),
         ]),
