@@ -66,6 +66,7 @@ Model::Model(base::Loop* loop, Backend* backend, const ModelOptions& options,
       release_(loop, [this] { ReleaseIdle(); }) {
   info_.name = options.name;
   info_.version = options.version;
+  info_.directory = options.directory;
 }
 
 Model::~Model() {

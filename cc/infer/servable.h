@@ -19,6 +19,7 @@ struct ModelInfo {
   std::string name;
   std::string version;
   std::string platform;  // "paddle_inference"
+  std::string directory;  // that its files are in; empty: it has none
   std::vector<base::TensorSpec> inputs;
   std::vector<base::TensorSpec> outputs;
   std::vector<base::ValueCheck> checks;  // beside the inputs' ranges

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +33,8 @@
 #include "cc/frontend/rest/rest.h"
 #include "cc/infer/core.h"
 #include "cc/infer/model_directory.h"
+#include "cc/ocr/reader.h"
+#include "cc/ocr/repository.h"
 #include "cc/server/commands.h"
 #include "cc/server/config.h"
 #include "cc/server/device.h"
@@ -102,6 +105,7 @@ class Serving {
  public:
   Serving(const ServeFlags& flags, const Devices& devices,
           infer::DirectoryOptions directory,
+          const std::optional<ocr::ReaderOptions>& ocr,
           std::unique_ptr<worker::Spawner> spawner,
           std::unique_ptr<telemetry::TraceExporter> traces)
       : flags_(flags),
@@ -113,7 +117,12 @@ class Serving {
         backend_(&loop_, spawner_.get(), WorkerOptions()),
         models_(std::make_unique<infer::ModelDirectory>(
             &loop_, &backend_, &telemetry_, std::move(directory))),
-        core_(models_.get(), &registry_, &budget_, CoreOptions()),
+        ocr_(ocr ? std::make_unique<ocr::Repository>(
+                       models_.get(),
+                       std::make_shared<ocr::Reader>(&loop_, models_.get(),
+                                                     &budget_, *ocr))
+                 : nullptr),
+        core_(Models(), &registry_, &budget_, CoreOptions()),
         rest_(&loop_, &core_, RestOptions()),
         grpc_service_(&loop_, &core_,
                       {std::string(rest::kServerName),
@@ -183,6 +192,11 @@ class Serving {
   }
 
  private:
+  infer::Repository* Models() const {
+    if (ocr_ != nullptr) return ocr_.get();
+    return models_.get();
+  }
+
   infer::CoreOptions CoreOptions() const {
     infer::CoreOptions options = flags_.Core();
     options.tracer = traces_.get();
@@ -320,6 +334,7 @@ class Serving {
   Telemetry telemetry_;
   worker::ProcessBackend backend_;
   std::unique_ptr<infer::ModelDirectory> models_;
+  const std::unique_ptr<ocr::Repository> ocr_;  // nullptr: there is none
   infer::Core core_;
   rest::Handler rest_;
   std::unique_ptr<http::Server> http_;
@@ -336,6 +351,8 @@ int ServeModels(const ServeFlags& flags) {
   if (!signals.ok()) return CannotServe(signals.status());
   auto directory = flags.Directory();
   if (!directory.ok()) return CannotServe(directory.status());
+  const auto ocr = flags.Ocr();
+  if (!ocr.ok()) return CannotServe(ocr.status());
   // Before there are threads, and before there is a socket that it would keep.
   auto spawner =
       worker::Spawner::Start(worker::RunModel, flags.worker_memory_mb);
@@ -348,8 +365,8 @@ int ServeModels(const ServeFlags& flags) {
   if (!devices.ok()) return CannotServe(devices.status());
   auto traces = telemetry::StartTraces(flags.otlp_endpoint, getenv);
   if (!traces.ok()) return CannotServe(traces.status());
-  Serving serving(flags, *devices, *std::move(directory), *std::move(spawner),
-                  *std::move(traces));
+  Serving serving(flags, *devices, *std::move(directory), *ocr,
+                  *std::move(spawner), *std::move(traces));
   if (absl::Status status = serving.Bind(); !status.ok()) {
     return CannotServe(status);
   }

@@ -50,6 +50,19 @@ void AddWhat(ServeFlags* flags, CLI::App* app) {
                   "repository extension has it.");
 }
 
+void AddOcr(ServeFlags* flags, CLI::App* app) {
+  app->add_option("--ocr_detector", flags->ocr_detector,
+                  "Model that finds lines of text in pictures, as PP-OCR's "
+                  "detectors do; with --ocr_recogniser it makes the model "
+                  "`ocr`, and POST /v1/ocr.");
+  app->add_option("--ocr_recogniser", flags->ocr_recogniser,
+                  "Model that reads such a line; characters.txt lies beside "
+                  "it.");
+  app->add_option("--ocr_classifier", flags->ocr_classifier,
+                  "Model that says whether a line stands on its head; without "
+                  "it none does.");
+}
+
 void AddCompute(ServeFlags* flags, CLI::App* app) {
   flags->model.Register(app);
   flags->device.Register(app);
@@ -164,6 +177,7 @@ void Fill(const ServeFlags& flags, Options* options) {
 
 void ServeFlags::Register(CLI::App* app) {
   AddWhat(this, app);
+  AddOcr(this, app);
   listen.Register(app);
   app->add_option("--grpc_port", grpc_port,
                   "Port to serve gRPC on, at the same --host; 0 takes a free "
@@ -193,6 +207,23 @@ std::optional<grpc::Server::Options> ServeFlags::Grpc() const {
   options.port = static_cast<int>(port);
   options.flag = "--grpc_port";
   options.limits.message_bytes = static_cast<size_t>(max_request_bytes);
+  return options;
+}
+
+absl::StatusOr<std::optional<ocr::ReaderOptions>> ServeFlags::Ocr() const {
+  const bool none = ocr_detector.empty() && ocr_recogniser.empty() &&
+                    ocr_classifier.empty();
+  if (none) return std::nullopt;
+  if (ocr_detector.empty() || ocr_recogniser.empty()) {
+    return absl::InvalidArgumentError(
+        "to read pictures takes both --ocr_detector and --ocr_recogniser: "
+        "names of models in the repository");
+  }
+  ocr::ReaderOptions options;
+  options.detector = ocr_detector;
+  options.recogniser = ocr_recogniser;
+  options.classifier = ocr_classifier;
+  options.max_queue = static_cast<size_t>(max_queue);
   return options;
 }
 

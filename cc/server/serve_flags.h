@@ -14,6 +14,7 @@
 #include "cc/frontend/http/server.h"
 #include "cc/infer/core.h"
 #include "cc/infer/model_directory.h"
+#include "cc/ocr/reader.h"
 #include "cc/server/device.h"
 #include "cc/server/listen_flags.h"
 #include "cc/server/model_flags.h"
@@ -30,6 +31,10 @@ struct ServeFlags {
   int64_t poll_ms = 0;
   bool exit_on_error = true;
   bool model_control = false;
+  // The model `ocr`: names of models that it is made of.
+  std::string ocr_detector;
+  std::string ocr_recogniser;
+  std::string ocr_classifier;
   ListenFlags listen;
   std::optional<int64_t> grpc_port;
   // What computes, and what is computed together, where a model does not say
@@ -70,6 +75,8 @@ struct ServeFlags {
   // nullopt: gRPC is not served.
   std::optional<grpc::Server::Options> Grpc() const;
   infer::CoreOptions Core() const;
+  // nullopt: there is no model `ocr`. INVALID_ARGUMENT: half of it is named.
+  absl::StatusOr<std::optional<ocr::ReaderOptions>> Ocr() const;
   infer::ModelOptions Model(const ModelFlags& own) const;
   // INVALID_ARGUMENT: --model_versions.
   absl::StatusOr<infer::DirectoryOptions> Directory() const;

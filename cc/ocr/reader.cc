@@ -1,0 +1,395 @@
+#include "cc/ocr/reader.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "cc/base/clock.h"
+#include "cc/base/text.h"
+#include "cc/infer/call.h"
+#include "cc/infer/tensor.h"
+#include "cc/ocr/text/labels.h"
+
+namespace ocr {
+
+using base::Clock;
+
+namespace {
+
+enum Step { kDecode, kDetect, kRead, kSteps };
+
+// Nobody copies what a model gets: it is as large as the pictures.
+absl::Cord CordOf(std::vector<float> values) {
+  const auto owned = std::make_shared<std::vector<float>>(std::move(values));
+  const absl::string_view bytes(reinterpret_cast<const char*>(owned->data()),
+                                owned->size() * sizeof(float));
+  return absl::MakeCordFromExternal(bytes, [owned] {});
+}
+
+infer::Tensor Bytes(std::string name, const std::vector<std::string>& texts) {
+  infer::Tensor tensor{std::move(name), base::DataType::kBytes,
+                       {static_cast<int64_t>(texts.size())}, {}};
+  for (const std::string& text : texts) {
+    const auto size = static_cast<uint32_t>(text.size());
+    char prefix[sizeof(size)];
+    std::memcpy(prefix, &size, sizeof(size));
+    tensor.data.Append(absl::string_view(prefix, sizeof(prefix)));
+    tensor.data.Append(text);
+  }
+  return tensor;
+}
+
+// The elements of valid BYTES.
+std::vector<absl::Cord> Elements(const absl::Cord& data) {
+  std::vector<absl::Cord> elements;
+  for (size_t at = 0; at < data.size();) {
+    const std::string prefix(data.Subcord(at, sizeof(uint32_t)));
+    uint32_t size = 0;
+    std::memcpy(&size, prefix.data(), sizeof(size));
+    elements.push_back(data.Subcord(at + sizeof(size), size));
+    at += sizeof(size) + size;
+  }
+  return elements;
+}
+
+absl::Status Named(const char* what, const absl::Status& status) {
+  if (status.ok()) return status;
+  return {status.code(), absl::StrCat("the ", what, ": ", status.message())};
+}
+
+}  // namespace
+
+// One call, which may have several pictures.
+struct Job {
+  std::shared_ptr<infer::Call> call;
+  std::vector<std::string> pages;
+  std::vector<float> milliseconds;
+  size_t left = 0;  // pictures that are not read
+
+  void Finish() const {
+    const std::vector<infer::Tensor> all = {
+        Bytes("page", pages),
+        {"milliseconds",
+         base::DataType::kFloat32,
+         {static_cast<int64_t>(pages.size()), kSteps},
+         CordOf(milliseconds)}};
+    std::vector<infer::Tensor> outputs;
+    for (const std::string& name : call->request.outputs) {
+      outputs.push_back(*infer::Find(all, name));
+    }
+    call->Finish(absl::OkStatus(), outputs.empty() ? all : std::move(outputs));
+  }
+};
+
+// One picture on its way. Everything but what `Reader::helper_` is given is on
+// the loop's thread.
+struct Reading : std::enable_shared_from_this<Reading> {
+  Reading(Reader* reader, std::shared_ptr<Job> job, size_t index,
+          absl::Cord file)
+      : reader_(reader),
+        alive_(reader->alive_),
+        job_(std::move(job)),
+        index_(index),
+        file_(std::move(file)) {}
+
+  // Whether there is still somebody who waits for it.
+  bool wanted() const { return !job_->call->cancelled(); }
+
+  void Begin() {
+    const auto deadline = job_->call->deadline;
+    if (deadline && *deadline <= Clock::now()) {
+      return Fail(absl::DeadlineExceededError(
+          "the request's timeout has passed while it waited"));
+    }
+    auto models = reader_->FindModels();
+    if (!models.ok()) return Fail(models.status());
+    models_ = *std::move(models);
+    begun_ = Clock::now();
+    job_->call->timing.queue = begun_ - job_->call->timing.arrival;
+    Help(
+        [this] {
+          if (models_.labels == nullptr) {
+            auto labels = Labels::Read(models_.recogniser->info().directory +
+                                       "/characters.txt");
+            if (!labels.ok()) {
+              status_ = Named("recogniser", labels.status());
+              return;
+            }
+            models_.labels =
+                std::make_shared<const Labels>(*std::move(labels));
+          }
+          auto page = Open(file_.Flatten(), options(), reader_->budget_);
+          if (page.ok()) {
+            page_ = *std::move(page);
+            input_ = DetectorInput(page_);
+          }
+          status_ = page.status();
+        },
+        [this] {
+          file_.Clear();
+          reader_->labelled_ = models_.recogniser;
+          reader_->labels_ = models_.labels;
+          Next(kDecode);
+          Detect();
+        });
+  }
+
+ private:
+  const PageOptions& options() const { return reader_->options_.page; }
+
+  // `work` in the helper thread, which sets status_; then, if all is well,
+  // `done`.
+  void Help(std::function<void()> work, std::function<void()> done) {
+    const bool taken = reader_->helper_.Run(
+        std::move(work), [self = shared_from_this(), done = std::move(done)] {
+          if (self->alive_.expired() || self->ended_) return;
+          if (!self->wanted()) return self->End();
+          if (!self->status_.ok()) return self->Fail(self->status_);
+          done();
+        });
+    if (!taken) {
+      Fail(absl::ResourceExhaustedError("too many pictures are being read"));
+    }
+  }
+
+  // Asks a model for its first output.
+  void Ask(const char* what, const std::shared_ptr<infer::Servable>& model,
+           Input input, std::function<void(infer::Tensor)> done) {
+    infer::Request request;
+    request.inputs.push_back({model->info().inputs[0].name,
+                              base::DataType::kFloat32, std::move(input.shape),
+                              CordOf(std::move(input.values))});
+    request.outputs = {model->info().outputs[0].name};
+    request.priority = job_->call->request.priority;
+    if (const auto deadline = job_->call->deadline) {
+      // Zero would be none.
+      request.timeout = std::max<Clock::duration>(*deadline - Clock::now(),
+                                                  Clock::duration(1));
+    }
+    auto call = std::make_shared<infer::Call>(
+        std::move(request), [self = shared_from_this(), what,
+                             done = std::move(done)](infer::Call* finished) {
+          if (self->alive_.expired() || self->ended_) return;
+          if (!self->wanted()) return self->End();
+          if (!finished->status.ok()) {
+            return self->Fail(Named(what, finished->status));
+          }
+          self->job_->call->timing.compute += finished->timing.compute;
+          done(std::move(finished->outputs[0]));
+        });
+    model->Start(std::move(call));
+  }
+
+  void Detect() {
+    Ask("detector", models_.detector, std::move(input_),
+        [this](infer::Tensor map) {
+          answers_ = {std::move(map)};
+          Help(
+              [this] {
+                auto lines = FindLines(page_, answers_[0], options());
+                status_ = Named("detector", lines.status());
+                if (lines.ok()) lines_ = *std::move(lines);
+                if (models_.classifier != nullptr && !lines_.empty()) {
+                  input_ = ClassifierInput(lines_);
+                } else {
+                  batches_ = RecogniserBatches(lines_, options());
+                }
+              },
+              [this] {
+                Next(kDetect);
+                if (models_.classifier != nullptr && !lines_.empty()) {
+                  return Turn();
+                }
+                Read();
+              });
+        });
+  }
+
+  void Turn() {
+    Ask("classifier", models_.classifier, std::move(input_),
+        [this](infer::Tensor scores) {
+          answers_ = {std::move(scores)};
+          Help(
+              [this] {
+                status_ = Named("classifier",
+                                TurnLines(answers_[0], options(), &lines_));
+                batches_ = RecogniserBatches(lines_, options());
+              },
+              [this] { Read(); });
+        });
+  }
+
+  void Read() {
+    left_ = batches_.size();
+    if (left_ == 0) return Finish();
+    answers_.assign(left_, {});
+    for (size_t i = 0; i < batches_.size(); ++i) {
+      Ask("recogniser", models_.recogniser, std::move(batches_[i].input),
+          [this, i](infer::Tensor scores) {
+            answers_[i] = std::move(scores);
+            if (--left_ == 0) Decode();
+          });
+    }
+  }
+
+  void Decode() {
+    Help(
+        [this] {
+          for (size_t i = 0; i < batches_.size() && status_.ok(); ++i) {
+            status_ = Named("recogniser", ReadLines(answers_[i], *models_.labels,
+                                                    batches_[i], &lines_));
+          }
+        },
+        [this] { Finish(); });
+  }
+
+  void Finish() {
+    Next(kRead);
+    job_->pages[index_] = PageJson(page_, lines_, options());
+    End();
+    if (--job_->left == 0) job_->Finish();
+  }
+
+  // The first of a call's pictures that fails is what the client is told of.
+  void Fail(const absl::Status& status) {
+    const absl::Status told =
+        job_->pages.size() == 1
+            ? status
+            : absl::Status(status.code(), absl::StrCat("picture ", index_ + 1,
+                                                       ": ", status.message()));
+    job_->call->Finish(told);
+    End();
+  }
+
+  // Others may begin.
+  void End() {
+    if (std::exchange(ended_, true)) return;
+    page_ = Page();
+    reader_->OnEnded();
+  }
+
+  // A step is over.
+  void Next(Step step) {
+    const auto now = Clock::now();
+    job_->milliseconds[index_ * kSteps + step] =
+        std::chrono::duration<float, std::milli>(now - begun_).count();
+    begun_ = now;
+  }
+
+  Reader* const reader_;
+  const std::weak_ptr<const bool> alive_;
+  const std::shared_ptr<Job> job_;
+  const size_t index_;
+  absl::Cord file_;
+  ReaderModels models_;
+  Clock::time_point begun_;
+  absl::Status status_;
+  Page page_;
+  Input input_;
+  std::vector<infer::Tensor> answers_;
+  std::vector<TextLine> lines_;
+  std::vector<Batch> batches_;
+  size_t left_ = 0;  // batches that are not read
+  bool ended_ = false;
+};
+
+Reader::Reader(base::Loop* loop, const infer::Repository* models,
+               base::ByteBudget* budget, ReaderOptions options)
+    : loop_(loop),
+      models_(models),
+      budget_(budget),
+      options_(std::move(options)),
+      helper_(loop, options_.max_active) {
+  info_.name = "ocr";
+  info_.version = "1";
+  info_.platform = "paddle_ocr";
+  info_.inputs = {{"image", base::DataType::kBytes, {-1}}};
+  info_.outputs = {{"page", base::DataType::kBytes, {-1}},
+                   {"milliseconds", base::DataType::kFloat32, {-1, kSteps}}};
+  info_.max_batch_size = options_.max_pictures;
+  info_.batching_reason =
+      "lines are, where the recogniser's bits are equal alone and in company";
+}
+
+Reader::~Reader() = default;
+
+absl::Status Reader::Ready() const {
+  const auto models = FindModels();
+  if (!models.ok()) return models.status();
+  for (const auto& model :
+       {models->detector, models->recogniser, models->classifier}) {
+    if (model == nullptr) continue;
+    if (absl::Status ready = model->Ready(); !ready.ok()) return ready;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ReaderModels> Reader::FindModels() const {
+  ReaderModels models;
+  for (const auto& [name, model] :
+       {std::pair(&options_.detector, &models.detector),
+        std::pair(&options_.recogniser, &models.recogniser),
+        std::pair(&options_.classifier, &models.classifier)}) {
+    if (name->empty()) continue;
+    auto found = models_->Find(*name, "");
+    if (!found.ok()) return found.status();
+    *model = *std::move(found);
+    const infer::ModelInfo& info = (*model)->info();
+    if (info.inputs.size() != 1 || info.outputs.empty() ||
+        info.inputs[0].dtype != base::DataType::kFloat32 ||
+        info.inputs[0].shape.size() != 4) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the model ", base::Quote(*name),
+          " is none for pictures: those have one input, FP32 [-1,3,-1,-1]"));
+    }
+  }
+  if (labelled_.lock() == models.recogniser) models.labels = labels_;
+  return models;
+}
+
+void Reader::Start(std::shared_ptr<infer::Call> call) {
+  std::vector<absl::Cord> pictures = Elements(call->request.inputs[0].data);
+  call->request.inputs.clear();
+  if (waiting_.size() + pictures.size() > options_.max_queue) {
+    return loop_->Defer([call] {
+      call->Finish(absl::ResourceExhaustedError("too many pictures wait"));
+    });
+  }
+  auto job = std::make_shared<Job>();
+  job->call = std::move(call);
+  job->left = pictures.size();
+  job->pages.resize(pictures.size());
+  job->milliseconds.resize(pictures.size() * kSteps);
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    waiting_.push_back(std::make_shared<Reading>(this, job, i,
+                                                 std::move(pictures[i])));
+  }
+  loop_->Defer([this, alive = std::weak_ptr<const bool>(alive_)] {
+    if (!alive.expired()) BeginWaiting();
+  });
+}
+
+void Reader::BeginWaiting() {
+  while (active_ < options_.max_active && !waiting_.empty()) {
+    const std::shared_ptr<Reading> next = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (!next->wanted()) continue;
+    ++active_;
+    next->Begin();
+  }
+}
+
+void Reader::OnEnded() {
+  --active_;
+  loop_->Defer([this, alive = std::weak_ptr<const bool>(alive_)] {
+    if (!alive.expired()) BeginWaiting();
+  });
+}
+
+}  // namespace ocr
