@@ -78,6 +78,8 @@ absl::string_view NameOf(Endpoint endpoint) {
       return "page";
     case Endpoint::kOcr:
       return "ocr";
+    case Endpoint::kOcrPage:
+      return "ocr_page";
     case Endpoint::kRefused:
       return "refused";
     case Endpoint::kNone:

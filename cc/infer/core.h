@@ -41,9 +41,10 @@ enum class Endpoint {
   kMetrics,
   kPage,     // for people
   kOcr,      // pictures, whose text is the answer
+  kOcrPage,  // for people who have some
   kRefused,  // no acceptable request
 };
-inline constexpr size_t kEndpoints = 16;
+inline constexpr size_t kEndpoints = 17;
 
 // "http", "model_ready": as labels of metrics.
 absl::string_view NameOf(Protocol protocol);

@@ -18,7 +18,7 @@ namespace infer {
 struct ModelInfo {
   std::string name;
   std::string version;
-  std::string platform;  // "paddle_inference"
+  std::string platform;   // "paddle_inference"
   std::string directory;  // that its files are in; empty: it has none
   std::vector<base::TensorSpec> inputs;
   std::vector<base::TensorSpec> outputs;

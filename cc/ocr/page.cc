@@ -70,9 +70,9 @@ absl::StatusOr<Page> Open(absl::string_view file, const PageOptions& options,
   const int64_t most = options.detector.most;
   const int64_t input = most * most * (kChannels + 1) * int64_t{sizeof(float)};
   if (!page.charge.Resize(static_cast<size_t>(DecodeMemory(*header) + input))) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "the server has no room to read a picture of ", header->width, " x ",
-        header->height, " pixels just now"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the server has no room to read a picture of ",
+                     header->width, " x ", header->height, " pixels just now"));
   }
   auto decoded = Decode(file, options.limits);
   if (!decoded.ok()) return decoded.status();
@@ -122,7 +122,8 @@ Input ClassifierInput(const std::vector<TextLine>& lines) {
   const size_t each = LineFloats(kClassifierWidth);
   input.values.resize(lines.size() * each);
   for (size_t i = 0; i < lines.size(); ++i) {
-    FillResized(lines[i].crop, LineWidth(SizeOf(lines[i].crop), kClassifierWidth),
+    FillResized(lines[i].crop,
+                LineWidth(SizeOf(lines[i].crop), kClassifierWidth),
                 kClassifierWidth, &input.values[i * each]);
   }
   return input;
@@ -130,8 +131,7 @@ Input ClassifierInput(const std::vector<TextLine>& lines) {
 
 absl::Status TurnLines(const infer::Tensor& scores, const PageOptions& options,
                        std::vector<TextLine>* lines) {
-  const auto values =
-      Values(scores, {static_cast<int64_t>(lines->size()), 2});
+  const auto values = Values(scores, {static_cast<int64_t>(lines->size()), 2});
   if (!values.ok()) return values.status();
   for (size_t i = 0; i < lines->size(); ++i) {
     const float upright = (*values)[2 * i];
@@ -180,8 +180,7 @@ absl::Status ReadLines(const infer::Tensor& scores, const Labels& labels,
   if (absl::Status status = labels.Check(classes); !status.ok()) return status;
   for (size_t i = 0; i < batch.lines.size(); ++i) {
     const size_t at = i * static_cast<size_t>(steps * classes);
-    Line read =
-        DecodeCtc(values->data() + at, static_cast<int>(steps), labels);
+    Line read = DecodeCtc(values->data() + at, static_cast<int>(steps), labels);
     TextLine& line = (*lines)[batch.lines[i]];
     line.text = std::move(read.text);
     line.score = read.score;

@@ -57,8 +57,8 @@ absl::StatusOr<Page> Open(absl::string_view file, const PageOptions& options,
 Input DetectorInput(const Page& page);
 
 struct TextLine {
-  Box box;         // on the page's picture
-  Picture crop;    // upright
+  Box box;           // on the page's picture
+  Picture crop;      // upright
   std::string text;  // UTF-8
   double score = 0;
 };
@@ -84,7 +84,8 @@ struct Batch {
 std::vector<Batch> RecogniserBatches(const std::vector<TextLine>& lines,
                                      const PageOptions& options);
 
-// Takes the text of a batch's lines from the recogniser's [lines,steps,classes].
+// Takes the text of a batch's lines from the recogniser's
+// [lines,steps,classes].
 absl::Status ReadLines(const infer::Tensor& scores, const Labels& labels,
                        const Batch& batch, std::vector<TextLine>* lines);
 

@@ -33,8 +33,10 @@ absl::Cord CordOf(std::vector<float> values) {
 }
 
 infer::Tensor Bytes(std::string name, const std::vector<std::string>& texts) {
-  infer::Tensor tensor{std::move(name), base::DataType::kBytes,
-                       {static_cast<int64_t>(texts.size())}, {}};
+  infer::Tensor tensor{std::move(name),
+                       base::DataType::kBytes,
+                       {static_cast<int64_t>(texts.size())},
+                       {}};
   for (const std::string& text : texts) {
     const auto size = static_cast<uint32_t>(text.size());
     char prefix[sizeof(size)];
@@ -121,8 +123,7 @@ struct Reading : std::enable_shared_from_this<Reading> {
               status_ = Named("recogniser", labels.status());
               return;
             }
-            models_.labels =
-                std::make_shared<const Labels>(*std::move(labels));
+            models_.labels = std::make_shared<const Labels>(*std::move(labels));
           }
           auto page = Open(file_.Flatten(), options(), reader_->budget_);
           if (page.ok()) {
@@ -242,8 +243,9 @@ struct Reading : std::enable_shared_from_this<Reading> {
     Help(
         [this] {
           for (size_t i = 0; i < batches_.size() && status_.ok(); ++i) {
-            status_ = Named("recogniser", ReadLines(answers_[i], *models_.labels,
-                                                    batches_[i], &lines_));
+            status_ = Named(
+                "recogniser",
+                ReadLines(answers_[i], *models_.labels, batches_[i], &lines_));
           }
         },
         [this] { Finish(); });
@@ -367,8 +369,8 @@ void Reader::Start(std::shared_ptr<infer::Call> call) {
   job->pages.resize(pictures.size());
   job->milliseconds.resize(pictures.size() * kSteps);
   for (size_t i = 0; i < pictures.size(); ++i) {
-    waiting_.push_back(std::make_shared<Reading>(this, job, i,
-                                                 std::move(pictures[i])));
+    waiting_.push_back(
+        std::make_shared<Reading>(this, job, i, std::move(pictures[i])));
   }
   loop_->Defer([this, alive = std::weak_ptr<const bool>(alive_)] {
     if (!alive.expired()) BeginWaiting();

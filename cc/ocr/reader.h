@@ -46,7 +46,7 @@ struct ReaderModels {
   std::shared_ptr<infer::Servable> detector;
   std::shared_ptr<infer::Servable> recogniser;
   std::shared_ptr<infer::Servable> classifier;  // nullptr: none
-  std::shared_ptr<const Labels> labels;  // nullptr: not read yet
+  std::shared_ptr<const Labels> labels;         // nullptr: not read yet
 };
 
 // The model `ocr`. It takes `image`, BYTES [n]: pictures as files have them. It

@@ -29,9 +29,9 @@ class Repository : public infer::Repository {
       absl::string_view name, absl::string_view version) const override {
     if (name != Name()) return models_->Find(name, version);
     if (!version.empty() && version != reader_->info().version) {
-      return absl::NotFoundError(absl::StrCat("the model \"", name,
-                                              "\" has the version ",
-                                              reader_->info().version, " only"));
+      return absl::NotFoundError(
+          absl::StrCat("the model \"", name, "\" has the version ",
+                       reader_->info().version, " only"));
     }
     return reader_;
   }

@@ -211,8 +211,8 @@ std::optional<grpc::Server::Options> ServeFlags::Grpc() const {
 }
 
 absl::StatusOr<std::optional<ocr::ReaderOptions>> ServeFlags::Ocr() const {
-  const bool none = ocr_detector.empty() && ocr_recogniser.empty() &&
-                    ocr_classifier.empty();
+  const bool none =
+      ocr_detector.empty() && ocr_recogniser.empty() && ocr_classifier.empty();
   if (none) return std::nullopt;
   if (ocr_detector.empty() || ocr_recogniser.empty()) {
     return absl::InvalidArgumentError(

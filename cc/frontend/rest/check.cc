@@ -92,7 +92,8 @@ std::optional<Refusal> Handler::Check(const http::Request& request,
   if (!exchange->route.model.empty() && !control &&
       endpoint != Endpoint::kStatistics) {
     auto found = core_->Find(exchange->route.model, exchange->route.version);
-    if (absl::IsNotFound(found.status()) && endpoint == Endpoint::kOcr) {
+    if (absl::IsNotFound(found.status()) &&
+        (endpoint == Endpoint::kOcr || endpoint == Endpoint::kOcrPage)) {
       return Refusal{404,
                      "no text is read here: start the server with "
                      "--ocr_detector and --ocr_recogniser"};

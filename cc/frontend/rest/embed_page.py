@@ -1,4 +1,4 @@
-"""embed_page.py PAGE.html OUT.inc: a page as a C++ array, and its hashes for a policy.
+"""embed_page.py PAGE.html OUT.inc NAME: a page as a C++ array NAME, and NAMEHashes for a policy.
 
 The policy (Content-Security-Policy) allows the page's own style and script by their hashes and
 nothing else: https://www.w3.org/TR/CSP3/#grammardef-hash-source
@@ -20,12 +20,13 @@ def source(page: str, element: str, directive: str) -> str:
     return f"{directive} 'sha256-{digest}'; "
 
 
-def embed(page: str) -> str:
+def embed(page: str, name: str) -> str:
     numbers = ",".join(str(byte) for byte in page.encode())
     hashes = source(page, "style", "style-src") + source(page, "script", "script-src")
-    embedded = f"constexpr unsigned char kPage[] = {{{numbers}}};\n"
-    return embedded + f'constexpr char kHashes[] = "{hashes}";\n'
+    embedded = f"constexpr unsigned char {name}[] = {{{numbers}}};\n"
+    return embedded + f'constexpr char {name}Hashes[] = "{hashes}";\n'
 
 
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_text(embed(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    page, out, name = sys.argv[1:]
+    Path(out).write_text(embed(Path(page).read_text(encoding="utf-8"), name))

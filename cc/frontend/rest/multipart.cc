@@ -131,8 +131,8 @@ absl::StatusOr<std::vector<Part>> ReadForm(absl::Cord body,
     if (parts.size() == max_parts) {
       return NoForm(absl::StrCat("it has more than ", max_parts, " parts"));
     }
-    part.content = body.Subcord(
-        static_cast<size_t>(rest.data() - all.data()), end);
+    part.content =
+        body.Subcord(static_cast<size_t>(rest.data() - all.data()), end);
     parts.push_back(std::move(part));
     rest.remove_prefix(end + (empty ? first : between).size());
   }

@@ -15,7 +15,7 @@
 namespace rest {
 
 struct Part {
-  std::string name;  // of the field
+  std::string name;   // of the field
   bool file = false;  // it has a file's name
   absl::Cord content;
 };

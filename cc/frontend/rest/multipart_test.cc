@@ -19,8 +19,9 @@ std::string Boundary(absl::string_view content_type) {
 
 TEST(Multipart, TheContentTypeTellsTheBoundary) {
   EXPECT_EQ(Boundary("multipart/form-data; boundary=abc"), "abc");
-  EXPECT_EQ(Boundary("Multipart/Form-Data;charset=utf-8; Boundary=\"a;b\\\"c\""),
-            "a;b\"c");
+  EXPECT_EQ(
+      Boundary("Multipart/Form-Data;charset=utf-8; Boundary=\"a;b\\\"c\""),
+      "a;b\"c");
   EXPECT_EQ(Boundary("image/png"), "no form");
   EXPECT_EQ(Boundary(""), "no form");
   EXPECT_THAT(Boundary("multipart/form-data"), HasSubstr("has no boundary"));

@@ -60,8 +60,10 @@ absl::StatusOr<infer::Request> OcrRequest(
   } else {
     pictures.push_back(std::move(body));
   }
-  infer::Tensor images{"image", base::DataType::kBytes,
-                       {static_cast<int64_t>(pictures.size())}, {}};
+  infer::Tensor images{"image",
+                       base::DataType::kBytes,
+                       {static_cast<int64_t>(pictures.size())},
+                       {}};
   for (const absl::Cord& picture : pictures) {
     images.data.Append(Element(picture));
   }

@@ -55,8 +55,7 @@ class OcrTest : public RestTest {
     repository_.Add(ocr_);
   }
   Answered Ocr(absl::string_view body, std::vector<Header> headers = {}) {
-    const auto answered =
-        Start("POST", "/v1/ocr", body, std::move(headers));
+    const auto answered = Start("POST", "/v1/ocr", body, std::move(headers));
     if (ocr_ != nullptr) ocr_->RunAll();
     EXPECT_TRUE(answered->response.has_value());
     return *answered;
@@ -84,9 +83,8 @@ TEST_F(OcrTest, APictureIsAskedForAsItIs) {
   const Answered answered =
       Ocr(R"({"width":3})", {{"Content-Type", "image/png"}});
   EXPECT_EQ(answered.status(), 200);
-  EXPECT_EQ(answered.body(),
-            R"({"pages":[{"width":3,"milliseconds":)"
-            R"({"decode":0.5,"detect":1.5,"read":2.5}}]})");
+  EXPECT_EQ(answered.body(), R"({"pages":[{"width":3,"milliseconds":)"
+                             R"({"decode":0.5,"detect":1.5,"read":2.5}}]})");
 }
 
 TEST_F(OcrTest, TheFilesOfAFormAreItsPictures) {
@@ -105,11 +103,21 @@ TEST_F(OcrTest, WhatIsNoPictureIsRefusedInASentence) {
   EXPECT_THAT(Ocr("").body(), HasSubstr("--data-binary @page.png"));
   EXPECT_THAT(Ocr(Form({}), kForm).body(), HasSubstr("-F image=@page.png"));
   EXPECT_THAT(Ocr("what", kForm).body(), HasSubstr("no multipart/form-data"));
-  EXPECT_THAT(
-      Ocr("x", {{"Content-Type", "multipart/form-data"}}).body(),
-      HasSubstr("has no boundary"));
+  EXPECT_THAT(Ocr("x", {{"Content-Type", "multipart/form-data"}}).body(),
+              HasSubstr("has no boundary"));
   EXPECT_EQ(Ocr(Form({"{}", "{}", "{}"}), kForm).status(), 400);
   EXPECT_EQ(Call("GET", "/v1/ocr").status(), 405);
+}
+
+TEST_F(OcrTest, APageForPeopleIsThereWithTheModel) {
+  EXPECT_EQ(Call("GET", "/ocr").status(), 404);
+  Serve();
+  const Answered page = Call("GET", "/ocr");
+  EXPECT_EQ(page.status(), 200);
+  EXPECT_EQ(page.response->content_type, "text/html; charset=utf-8");
+  EXPECT_THAT(page.body(), HasSubstr("fetch(\"v1/ocr\""));
+  EXPECT_THAT(page.header("Content-Security-Policy"),
+              HasSubstr("default-src 'none'"));
 }
 
 TEST_F(OcrTest, WithoutSuchAModelItIsSaidHowToHaveIt) {

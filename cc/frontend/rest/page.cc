@@ -8,26 +8,32 @@
 namespace rest {
 namespace {
 
-// kPage, and kHashes, of its style and script, for the policy.
+// kPage and kOcrPage, and the hashes of their styles and scripts, kPageHashes
+// and kOcrPageHashes, for the policy.
+#include "cc/frontend/rest/ocr_page.inc"
 #include "cc/frontend/rest/page.inc"
 
-}  // namespace
-
-http::Response Page() {
+template <size_t size>
+http::Response Html(const unsigned char (&page)[size], const char* hashes) {
   http::Response response;
   response.content_type = "text/html; charset=utf-8";
-  const absl::string_view page(reinterpret_cast<const char*>(kPage),
-                               sizeof(kPage));
-  response.body = absl::MakeCordFromExternal(page, [] {});
+  response.body = absl::MakeCordFromExternal(
+      absl::string_view(reinterpret_cast<const char*>(page), size), [] {});
   response.headers = {
       {"Content-Security-Policy",
        std::string("default-src 'none'; connect-src 'self'; img-src data:; ") +
-           kHashes +
+           hashes +
            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
       {"X-Content-Type-Options", "nosniff"},
       {"Referrer-Policy", "no-referrer"},
       {"Cache-Control", "no-cache"}};
   return response;
 }
+
+}  // namespace
+
+http::Response Page() { return Html(kPage, kPageHashes); }
+
+http::Response OcrPage() { return Html(kOcrPage, kOcrPageHashes); }
 
 }  // namespace rest

@@ -1,4 +1,5 @@
-// The page at /: what is served, how it is, and how fast.
+// Pages for people. They load nothing from elsewhere, which their policy also
+// forbids.
 #ifndef CC_FRONTEND_REST_PAGE_H_
 #define CC_FRONTEND_REST_PAGE_H_
 
@@ -6,8 +7,11 @@
 
 namespace rest {
 
-// It loads nothing from elsewhere, which its policy also forbids.
+// At /: what is served, how it is, and how fast.
 http::Response Page();
+
+// At /ocr: takes a picture and shows its text.
+http::Response OcrPage();
 
 }  // namespace rest
 

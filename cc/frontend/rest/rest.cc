@@ -184,6 +184,8 @@ void Handler::Answer(const std::shared_ptr<Exchange>& exchange,
     }
     case Endpoint::kPage:
       return exchange->Send(Page());
+    case Endpoint::kOcrPage:
+      return exchange->Send(OcrPage());
     case Endpoint::kInfer:
     case Endpoint::kOcr:
     case Endpoint::kNone:
@@ -290,14 +292,12 @@ void Handler::Infer(const std::shared_ptr<Exchange>& exchange) {
   core_->Infer(exchange->servable, std::move(call));
 }
 
-void Handler::Read(const std::shared_ptr<Exchange>& exchange,
-                   absl::Cord body) {
+void Handler::Read(const std::shared_ptr<Exchange>& exchange, absl::Cord body) {
   auto request = OcrRequest(std::move(body), exchange->form);
   if (!request.ok()) return exchange->Fail(request.status());
   auto call = std::make_shared<infer::Call>(
-      *std::move(request),
-      [alive = std::weak_ptr<const bool>(alive_),
-       exchange](infer::Call* finished) {
+      *std::move(request), [alive = std::weak_ptr<const bool>(alive_),
+                            exchange](infer::Call* finished) {
         if (alive.expired()) return;
         exchange->timing = finished->timing;
         if (!finished->status.ok()) return exchange->Fail(finished->status);

@@ -58,6 +58,9 @@ Route ParseControl(absl::string_view path) {
 Route ParseRoute(absl::string_view path) {
   if (path == "/") return {Endpoint::kPage, "", ""};
   absl::ConsumeSuffix(&path, "/");
+  if (path == "/ocr") {
+    return {Endpoint::kOcrPage, std::string(kOcrModel), ""};
+  }
   if (path == "/metrics") return {Endpoint::kMetrics, "", ""};
   if (path == "/v1/ocr") return {Endpoint::kOcr, std::string(kOcrModel), ""};
   if (!absl::ConsumePrefix(&path, "/v2")) return {};
@@ -113,6 +116,8 @@ absl::string_view TemplateOf(const Route& route) {
       return "/";
     case Endpoint::kOcr:
       return "/v1/ocr";
+    case Endpoint::kOcrPage:
+      return "/ocr";
     case Endpoint::kNone:
     case Endpoint::kRefused:
       break;

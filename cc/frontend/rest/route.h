@@ -1,6 +1,7 @@
 // What a path leads to:
 //
 //   /                                       a page for people
+//   /ocr                                    a page that reads pictures
 //   /v2                                     server metadata
 //   /v2/health/live, /v2/health/ready
 //   /v2/models/M[/versions/V]               model metadata
