@@ -1,0 +1,50 @@
+// Text out of a recogniser's answer (Graves et al., 2006): a row of
+// probabilities for each step along a line, of which the greatest count. Equal
+// classes next to each other are one character, class 0 is none.
+#ifndef CC_OCR_TEXT_CTC_H_
+#define CC_OCR_TEXT_CTC_H_
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "cc/ocr/text/labels.h"
+
+namespace ocr {
+
+struct Character {
+  size_t label = 0;  // its class
+  int step = 0;      // the first that has it
+  float score = 0;
+};
+
+struct Line {
+  std::string text;  // UTF-8
+  // The mean of its characters' scores; 0 without any.
+  double score = 0;
+  std::vector<Character> characters;
+};
+
+// Reads float[steps][labels.classes()]. NaN is the least of numbers: a step of
+// nothing else has no character.
+Line DecodeCtc(const float* probabilities, int steps, const Labels& labels);
+
+// Where a character is on its line, from the left.
+struct Extent {
+  double left = 0;
+  double right = 0;
+};
+
+// Of each character of a line, on the picture of `width` pixels that was read.
+// `steps` are all of the recogniser's, `used` is the part of its input, at most
+// 1, that the picture took; the rest was padding.
+//
+// As RapidOCR has it: a character is in the middle of its step, as broad as
+// characters of its kind (Chinese, or others) are on this line between the
+// first and the last of each run, and does not go over its neighbours.
+std::vector<Extent> Extents(const Line& line, const Labels& labels, int steps,
+                            double used, int width);
+
+}  // namespace ocr
+
+#endif  // CC_OCR_TEXT_CTC_H_

@@ -1,0 +1,75 @@
+#include "cc/ocr/text/labels.h"
+
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "cc/base/text.h"
+
+namespace ocr {
+namespace {
+
+// PP-OCRv5's 18,383 characters take 73 KB.
+constexpr size_t kMostBytes = 16 << 20;
+
+}  // namespace
+
+absl::StatusOr<Labels> Labels::Parse(absl::string_view text,
+                                     absl::string_view name) {
+  const auto error = [&](size_t line, absl::string_view what) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        name, line > 0 ? absl::StrCat(", line ", line) : "", ": ", what,
+        "; the characters of a recogniser are a file of UTF-8 with one on each "
+        "line, in the order of the model's classes"));
+  };
+  if (text.size() > kMostBytes) return error(0, "more than 16 MiB");
+  Labels labels;
+  labels.name_ = std::string(name);
+  labels.begins_ = {0, 0};
+  size_t line = 0;
+  while (!text.empty()) {
+    ++line;
+    const size_t end = text.find('\n');
+    absl::string_view character = text.substr(0, end);
+    text.remove_prefix(end == absl::string_view::npos ? text.size() : end + 1);
+    absl::ConsumeSuffix(&character, "\r");
+    if (character.empty()) return error(line, "is empty");
+    if (!base::IsUtf8(character)) return error(line, "is not UTF-8");
+    labels.text_.append(character.data(), character.size());
+    labels.begins_.push_back(labels.text_.size());
+  }
+  if (line == 0) return error(0, "is empty");
+  labels.text_ += ' ';
+  labels.begins_.push_back(labels.text_.size());
+  return labels;
+}
+
+absl::StatusOr<Labels> Labels::Read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    return absl::NotFoundError(absl::StrCat(
+        path, " cannot be opened; a recogniser needs it beside its model"));
+  }
+  std::string text(kMostBytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  // A directory opens, and cannot be read.
+  if (file.bad() || (file.fail() && !file.eof())) {
+    return absl::NotFoundError(absl::StrCat(path, " cannot be read"));
+  }
+  text.resize(static_cast<size_t>(file.gcount()));
+  return Parse(text, path);
+}
+
+absl::Status Labels::Check(int64_t classes) const {
+  if (classes == static_cast<int64_t>(this->classes())) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      name_, " has ", this->classes() - 2, " characters, for a model of ",
+      this->classes(), " classes (none, these, a space), but the model has ",
+      classes, ": it is another model's"));
+}
+
+}  // namespace ocr
