@@ -109,7 +109,11 @@ absl::StatusOr<std::vector<TextLine>> FindLines(const Page& page,
   SortBoxes(&boxes);
   std::vector<TextLine> lines;
   for (const Box& box : boxes) {
-    auto crop = Crop(page.picture, box.corners);
+    Quadrilateral corners;
+    for (size_t i = 0; i < corners.size(); ++i) {
+      corners[i] = {box.corners[i].x, box.corners[i].y};
+    }
+    auto crop = Crop(page.picture, corners);
     if (crop.ok()) lines.push_back({box, *std::move(crop), "", 0});
   }
   return lines;
