@@ -1,0 +1,147 @@
+"""The text of pictures, by a real server with PP-OCRv4, beside RapidOCR with the same models."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import struct
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cc.server import serving
+from cc.server.serving import Server
+
+MODELS = {"det": "DETECTOR", "rec": "RECOGNISER", "cls": "CLASSIFIER"}
+PAGES = zipfile.ZipFile(os.environ["PAGES"])
+KNOWN: list[dict[str, Any]] = json.loads(PAGES.read("pages.json"))
+PIXELS = 2  # that a corner may be away
+
+
+@pytest.fixture(scope="module", name="server")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    repository = tmp_path_factory.mktemp("models")
+    for name, variable in MODELS.items():
+        (repository / name).mkdir()
+        (repository / name / "1").symlink_to(Path(os.environ[variable]).absolute())
+    flags = ("--ocr_detector=det", "--ocr_recogniser=rec", "--ocr_classifier=cls")
+    with serving.serving(f"--model_repository={repository}", *flags) as server:
+        yield server
+
+
+def post(server: Server, body: bytes, content_type: str = "image/png") -> tuple[int, Any]:
+    request = urllib.request.Request(
+        f"{server.url}/v1/ocr", body, {"Content-Type": content_type}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=300) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def read(server: Server, picture: bytes) -> Any:
+    status, answer = post(server, picture)
+    assert status == 200, answer
+    (page,) = answer["pages"]
+    assert page.pop("milliseconds").keys() == {"decode", "detect", "read"}
+    return page
+
+
+@pytest.mark.parametrize("known", KNOWN, ids=lambda known: known["file"])
+def test_it_reads_what_the_reference_reads(server: Server, known: dict[str, Any]) -> None:
+    picture = PAGES.read(known["file"])
+    page = read(server, picture)
+    size = Image.open(io.BytesIO(picture)).size
+    assert (page["width"], page["height"]) == size
+    lines = page["lines"]
+    assert [line["text"] for line in lines] == [line["text"] for line in known["answer"]]
+    for line, theirs in zip(lines, known["answer"], strict=True):
+        assert np.abs(np.array(line["box"]) - np.array(theirs["box"])).max() <= PIXELS
+
+
+def test_pages_read_together_are_read_as_alone(server: Server) -> None:
+    pictures = [PAGES.read(known["file"]) for known in KNOWN[:16]]
+    alone = [read(server, picture) for picture in pictures]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda picture: read(server, picture), pictures * 3)) == alone * 3
+
+
+def form(pictures: list[bytes]) -> tuple[bytes, str]:
+    parts = b"".join(
+        b'--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' + one + b"\r\n"
+        for one in pictures
+    )
+    return parts + b"--b--\r\n", "multipart/form-data; boundary=b"
+
+
+def test_a_form_has_several(server: Server) -> None:
+    pictures = [PAGES.read(known["file"]) for known in KNOWN[:2]]
+    status, answer = post(server, *form(pictures))
+    assert status == 200
+    texts = [[line["text"] for line in page["lines"]] for page in answer["pages"]]
+    assert texts == [[line["text"] for line in known["answer"]] for known in KNOWN[:2]]
+
+
+def png(width: int, height: int) -> bytes:
+    """The head of a picture of any size, and nothing behind it."""
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("picture", "says"),
+    [
+        (b"", "the body is empty"),
+        (b"what", "JPEG, PNG"),
+        (png(20000, 20000), "20000 x 20000"),
+        (png(1, 20000), "1 x 20000"),
+        (PAGES.read(KNOWN[0]["file"])[:-100], "end"),
+    ],
+    ids=["empty", "text", "large", "long", "cut"],
+)
+def test_what_is_no_picture_is_told(server: Server, picture: bytes, says: str) -> None:
+    status, answer = post(server, picture)
+    assert status == 400
+    assert says in answer["error"]
+
+
+def test_small_and_empty_pictures_have_no_lines(server: Server) -> None:
+    for size in ((1, 1), (400, 300)):
+        out = io.BytesIO()
+        Image.new("RGB", size, "white").save(out, "PNG")
+        assert read(server, out.getvalue()) == {
+            "width": size[0],
+            "height": size[1],
+            "lines": [],
+        }
+
+
+def test_it_is_a_model_like_others(server: Server) -> None:
+    with urllib.request.urlopen(f"{server.url}/v2/models/ocr") as answer:
+        metadata = json.load(answer)
+    assert metadata["inputs"] == [{"name": "image", "datatype": "BYTES", "shape": [-1]}]
+    with urllib.request.urlopen(f"{server.url}/v2/models/ocr/ready") as answer:
+        assert answer.status == 200
+    with urllib.request.urlopen(f"{server.url}/metrics") as answer:
+        assert b'endpoint="ocr"' in answer.read()
+
+
+def test_half_a_pipeline_is_refused(tmp_path: Path) -> None:
+    done = serving.run("serve", f"--model_repository={tmp_path}", "--ocr_detector=det")
+    assert done.returncode == 1
+    assert "takes both --ocr_detector and --ocr_recogniser" in done.stderr
