@@ -66,9 +66,11 @@ absl::StatusOr<Page> Open(absl::string_view file, const PageOptions& options,
   if (!header.ok()) return header.status();
   Page page;
   page.charge = base::Charge(budget);
-  // Besides decoding: what it is resized to, the detector's input and its map.
-  const int64_t most = options.detector.most;
-  const int64_t input = most * most * (kChannels + 1) * int64_t{sizeof(float)};
+  // Besides decoding: the detector's input and its map, however it lies.
+  const DetectorPlan plan =
+      PlanDetection({header->width, header->height}, options.detector);
+  const int64_t input = int64_t{plan.input.width} * plan.input.height *
+                        (kChannels + 1) * int64_t{sizeof(float)};
   if (!page.charge.Resize(static_cast<size_t>(DecodeMemory(*header) + input))) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the server has no room to read a picture of ",

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cc/frontend/rest/rest_fixture.h"
 #include "gmock/gmock.h"

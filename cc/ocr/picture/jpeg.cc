@@ -1,14 +1,15 @@
 // JPEG, by libjpeg-turbo, which Pillow and OpenCV have as well: exact DCT,
 // smooth upsampling, all as it is by default.
+// clang-format off
+#include <cstdio>  // which jpeglib.h needs
 #include <jpeglib.h>
+#include <jerror.h>
+// clang-format on
 
 #include <csetjmp>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>  // jpeglib.h needs it
 #include <vector>
-// After jpeglib.h.
-#include <jerror.h>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
