@@ -1,5 +1,6 @@
-// The pipeline around its models, which are none here: the detector finds a line
-// wherever the picture is black, and the recogniser answers what a test says.
+// The pipeline around its models, which are none here: the detector finds a
+// line wherever the picture is black, and the recogniser answers what a test
+// says.
 #include "cc/ocr/reader.h"
 
 #include <cstring>
@@ -71,10 +72,10 @@ std::vector<float> Floats(const infer::Tensor& tensor) {
 
 infer::Tensor Tensor(std::string name, std::vector<int64_t> shape,
                      const std::vector<float>& values) {
-  return {std::move(name), base::DataType::kFloat32, std::move(shape),
-          absl::Cord(absl::string_view(
-              reinterpret_cast<const char*>(values.data()),
-              values.size() * sizeof(float)))};
+  return {
+      std::move(name), base::DataType::kFloat32, std::move(shape),
+      absl::Cord(absl::string_view(reinterpret_cast<const char*>(values.data()),
+                                   values.size() * sizeof(float)))};
 }
 
 infer::ModelInfo Info(const std::string& name, const std::string& directory) {
@@ -137,11 +138,12 @@ class ReaderTest : public ::testing::Test {
 
   std::shared_ptr<infer::Call> Ask(const std::vector<std::string>& pictures) {
     if (reader_ == nullptr) {
-      reader_ =
-          std::make_shared<Reader>(&loop_, &models_, &budget_, options_);
+      reader_ = std::make_shared<Reader>(&loop_, &models_, &budget_, options_);
     }
-    infer::Tensor image{"image", base::DataType::kBytes,
-                        {static_cast<int64_t>(pictures.size())}, {}};
+    infer::Tensor image{"image",
+                        base::DataType::kBytes,
+                        {static_cast<int64_t>(pictures.size())},
+                        {}};
     for (const std::string& picture : pictures) {
       image.data.Append(Element(picture));
     }
@@ -204,7 +206,8 @@ class ReaderTest : public ::testing::Test {
 
 int Lines(const std::string& page) {
   int lines = 0;
-  for (size_t at = 0; (at = page.find("\"text\":\"ab\"", at)) != page.npos; ++at) {
+  for (size_t at = 0; (at = page.find("\"text\":\"ab\"", at)) != page.npos;
+       ++at) {
     ++lines;
   }
   return lines;
@@ -255,7 +258,8 @@ TEST_F(ReaderTest, APagesAnswerDoesNotDependOnOthers) {
 
 TEST_F(ReaderTest, WhatGoesWrongIsToldInASentence) {
   EXPECT_THAT(Error({"no picture"}), HasSubstr("JPEG, PNG"));
-  EXPECT_THAT(Error({Bmp(9, 9, {}, 0), "no picture"}), HasSubstr("picture 2: "));
+  EXPECT_THAT(Error({Bmp(9, 9, {}, 0), "no picture"}),
+              HasSubstr("picture 2: "));
   EXPECT_THAT(Error({Bmp(960, 736, {}).substr(0, 5000)}), HasSubstr("ends"));
   std::filesystem::remove(directory_ + "/characters.txt");
   reader_.reset();
@@ -265,10 +269,11 @@ TEST_F(ReaderTest, WhatGoesWrongIsToldInASentence) {
 }
 
 TEST_F(ReaderTest, ModelsOfAnotherKindAreNamed) {
-  Serve([](const infer::Request&) -> Outputs {
-          return std::vector<infer::Tensor>{Tensor("y", {1, 1}, {0})};
-        },
-        Recognise);
+  Serve(
+      [](const infer::Request&) -> Outputs {
+        return std::vector<infer::Tensor>{Tensor("y", {1, 1}, {0})};
+      },
+      Recognise);
   EXPECT_THAT(Error({Bmp(9, 9, {}, 0)}),
               HasSubstr("the detector: it gives FP32 [1,1]"));
   Serve(Detect, [](const infer::Request&) -> Outputs {

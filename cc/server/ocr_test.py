@@ -40,9 +40,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def post(server: Server, body: bytes, content_type: str = "image/png") -> tuple[int, Any]:
-    request = urllib.request.Request(
-        f"{server.url}/v1/ocr", body, {"Content-Type": content_type}
-    )
+    request = urllib.request.Request(f"{server.url}/v1/ocr", body, {"Content-Type": content_type})
     try:
         with urllib.request.urlopen(request, timeout=300) as answer:
             return answer.status, json.load(answer)
@@ -95,6 +93,7 @@ def test_a_form_has_several(server: Server) -> None:
 
 def png(width: int, height: int) -> bytes:
     """The head of a picture of any size, and nothing behind it."""
+
     def chunk(kind: bytes, data: bytes) -> bytes:
         check = zlib.crc32(kind + data)
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)

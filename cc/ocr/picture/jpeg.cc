@@ -1,15 +1,15 @@
 // JPEG, by libjpeg-turbo, which Pillow and OpenCV have as well: exact DCT,
 // smooth upsampling, all as it is by default.
-// clang-format off
-#include <cstdio>  // which jpeglib.h needs
-#include <jpeglib.h>
-#include <jerror.h>
-// clang-format on
-
 #include <csetjmp>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <vector>
+
+// libjpeg's header needs cstdio's FILE before it, which sorting undoes.
+// clang-format off
+#include <jpeglib.h>
+// clang-format on
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"

@@ -307,8 +307,8 @@ absl::StatusOr<Picture> Crop(const Picture& picture,
   }
   const int width = static_cast<int>(wide), height = static_cast<int>(high);
   const auto w = static_cast<float>(width), h = static_cast<float>(height);
-  const Matrix there =
-      Transform(corners, {Corner{0, 0}, Corner{w, 0}, Corner{w, h}, Corner{0, h}});
+  const Matrix there = Transform(
+      corners, {Corner{0, 0}, Corner{w, 0}, Corner{w, h}, Corner{0, h}});
   Picture result = Warp(picture, Inverse(there), width, height);
   if (height >= 1.5 * width) return Upright(std::move(result), 8);
   return result;

@@ -56,22 +56,23 @@ TEST(Rotate180Test, IsUpsideDown) {
 }
 
 TEST(CropTest, OfWholePixelsIsACopy) {
-  const absl::StatusOr<Picture> crop =
-      Crop(Letters(5, 4), {Corner{1, 1}, Corner{4, 1}, Corner{4, 3}, Corner{1, 3}});
+  const absl::StatusOr<Picture> crop = Crop(
+      Letters(5, 4), {Corner{1, 1}, Corner{4, 1}, Corner{4, 3}, Corner{1, 3}});
   ASSERT_TRUE(crop.ok());
   EXPECT_EQ(Text(*crop), "ghi lmn");
 }
 
 TEST(CropTest, WhatIsHighIsTurnedToTheLeft) {
-  const absl::StatusOr<Picture> crop =
-      Crop(Letters(5, 4), {Corner{1, 0}, Corner{3, 0}, Corner{3, 3}, Corner{1, 3}});
+  const absl::StatusOr<Picture> crop = Crop(
+      Letters(5, 4), {Corner{1, 0}, Corner{3, 0}, Corner{3, 3}, Corner{1, 3}});
   ASSERT_TRUE(crop.ok());
   EXPECT_EQ(Text(*crop), "chm bgl");
 }
 
 TEST(CropTest, OutsideIsTheEdge) {
-  const absl::StatusOr<Picture> crop = Crop(
-      Letters(2, 1), {Corner{-2, 0}, Corner{3, 0}, Corner{3, 1}, Corner{-2, 1}});
+  const absl::StatusOr<Picture> crop =
+      Crop(Letters(2, 1),
+           {Corner{-2, 0}, Corner{3, 0}, Corner{3, 1}, Corner{-2, 1}});
   ASSERT_TRUE(crop.ok());
   EXPECT_EQ(Text(*crop), "aaabb");
 }
@@ -80,7 +81,8 @@ TEST(CropTest, WhatIsNoQuadrilateralIsRefused) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   for (const Quadrilateral& corners :
        {Quadrilateral{}, Quadrilateral{Corner{nan, 0}},
-        Quadrilateral{Corner{0, 0}, Corner{4e4F, 0}, Corner{4e4F, 9}, Corner{0, 9}},
+        Quadrilateral{Corner{0, 0}, Corner{4e4F, 0}, Corner{4e4F, 9},
+                      Corner{0, 9}},
         Quadrilateral{Corner{0, 0}, Corner{9, 0}, Corner{9, .9F},
                       Corner{0, .9F}}}) {
     EXPECT_EQ(Crop(Letters(5, 4), corners).status().code(),
@@ -92,9 +94,9 @@ TEST(CropTest, WhatIsNoQuadrilateralIsRefused) {
 }
 
 TEST(CropTest, CornersOnOneLineAreSurvived) {
-  EXPECT_TRUE(
-      Crop(Letters(5, 4), {Corner{0, 0}, Corner{3, 3}, Corner{0, 0}, Corner{3, 3}})
-          .ok());
+  EXPECT_TRUE(Crop(Letters(5, 4),
+                   {Corner{0, 0}, Corner{3, 3}, Corner{0, 0}, Corner{3, 3}})
+                  .ok());
 }
 
 }  // namespace
