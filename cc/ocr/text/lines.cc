@@ -26,8 +26,8 @@ int PaddedWidth(const Size& crop, const WidthOptions& options) {
                   options.most);
 }
 
-std::vector<LineBatch> ReferenceBatches(const std::vector<Size>& crops,
-                                        size_t batch) {
+std::vector<LineBatch> PageBatches(const std::vector<Size>& crops, size_t batch,
+                                   int most) {
   std::vector<size_t> order(crops.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
@@ -41,7 +41,8 @@ std::vector<LineBatch> ReferenceBatches(const std::vector<Size>& crops,
                        order.begin() + static_cast<ptrdiff_t>(end));
     double ratio = 320. / kLineHeight;
     for (const size_t i : lines.lines) ratio = std::max(ratio, Ratio(crops[i]));
-    lines.width = static_cast<int>(kLineHeight * ratio);
+    lines.width = static_cast<int>(
+        std::min(kLineHeight * ratio, static_cast<double>(most)));
     batches.push_back(std::move(lines));
   }
   return batches;

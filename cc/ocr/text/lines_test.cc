@@ -12,9 +12,9 @@ TEST(LinesTest, WidthDependsOnTheLineAlone) {
   const WidthOptions options;
   EXPECT_EQ(PaddedWidth({10, 48}, options), 320);
   EXPECT_EQ(PaddedWidth({320, 48}, options), 320);
-  EXPECT_EQ(PaddedWidth({321, 48}, options), 352);
-  EXPECT_EQ(PaddedWidth({1000, 100}, options), 480);
-  EXPECT_EQ(PaddedWidth({1001, 100}, options), 512);
+  EXPECT_EQ(PaddedWidth({321, 48}, options), 384);
+  EXPECT_EQ(PaddedWidth({1000, 100}, options), 512);
+  EXPECT_EQ(PaddedWidth({1067, 100}, options), 576);
   EXPECT_EQ(PaddedWidth({20'000, 1}, options), 3200);
   EXPECT_EQ(LineWidth({20'000, 1}, 3200), 3200);
   EXPECT_EQ(LineWidth({1, 20'000}, 3200), 1);
@@ -22,18 +22,19 @@ TEST(LinesTest, WidthDependsOnTheLineAlone) {
   EXPECT_EQ(LineWidth({1000, 48}, kClassifierWidth), 192);
 }
 
-TEST(LinesTest, KnowsTheReferencesBatches) {
+TEST(LinesTest, BatchesThoseOfAPageByShape) {
   std::vector<Size> crops;
   for (const int width : {500, 100, 400, 90, 80, 70, 60}) {
     crops.push_back({width, 40});
   }
-  const std::vector<LineBatch> batches = ReferenceBatches(crops);
+  const std::vector<LineBatch> batches = PageBatches(crops);
   ASSERT_EQ(batches.size(), 2u);
   EXPECT_EQ(batches[0].lines, (std::vector<size_t>{6, 5, 4, 3, 1, 2}));
   EXPECT_EQ(batches[0].width, 480);
   EXPECT_EQ(batches[1].lines, (std::vector<size_t>{0}));
   EXPECT_EQ(batches[1].width, 600);
-  EXPECT_TRUE(ReferenceBatches({}).empty());
+  EXPECT_EQ(PageBatches({{2000, 1}})[0].width, kMostLineWidth);
+  EXPECT_TRUE(PageBatches({}).empty());
 }
 
 TEST(LinesTest, FillsPlanesAndZerosBehind) {

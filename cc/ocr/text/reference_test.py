@@ -158,7 +158,7 @@ def test_contours_and_rectangles() -> None:
 
 
 def test_detection_is_planned_as_the_reference_does(reference: Any) -> None:
-    sides = [20, 30, 31, 47, 100, 240, 300, 736, 737, 1000, 1999, 2000, 2001, 2500]
+    sides = [20, 30, 31, 47, 100, 240, 737, 1999, 2000, 2001, 2500]
     for width in sides:
         for height in sides:
             shorter, longer = sorted((width, height))

@@ -91,7 +91,7 @@ void Batches(std::istream& words) {
   for (ocr::Size crop; words >> crop.width >> crop.height;) {
     crops.push_back(crop);
   }
-  for (const ocr::LineBatch& batch : ocr::ReferenceBatches(crops)) {
+  for (const ocr::LineBatch& batch : ocr::PageBatches(crops, 6, 1 << 20)) {
     std::cout << batch.width;
     for (const size_t line : batch.lines) {
       std::cout << ' ' << line << ' '
