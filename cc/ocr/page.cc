@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -149,30 +148,22 @@ absl::Status TurnLines(const infer::Tensor& scores, const PageOptions& options,
   return absl::OkStatus();
 }
 
-std::vector<Batch> RecogniserBatches(const std::vector<TextLine>& lines,
-                                     const PageOptions& options) {
-  std::map<int, std::vector<size_t>> widths;
-  for (size_t i = 0; i < lines.size(); ++i) {
-    widths[PaddedWidth(SizeOf(lines[i].crop), options.widths)].push_back(i);
-  }
+std::vector<Batch> RecogniserBatches(const std::vector<TextLine>& lines) {
+  std::vector<Size> crops;
+  for (const TextLine& line : lines) crops.push_back(SizeOf(line.crop));
   std::vector<Batch> batches;
-  for (const auto& [width, of_width] : widths) {
-    const size_t each = LineFloats(width);
-    for (size_t from = 0; from < of_width.size(); from += options.lines) {
-      const size_t to = std::min(from + options.lines, of_width.size());
-      Batch batch;
-      batch.lines.assign(of_width.begin() + static_cast<ptrdiff_t>(from),
-                         of_width.begin() + static_cast<ptrdiff_t>(to));
-      batch.input.shape = {static_cast<int64_t>(to - from), kChannels,
-                           kLineHeight, width};
-      batch.input.values.resize((to - from) * each);
-      for (size_t i = 0; i < batch.lines.size(); ++i) {
-        const Picture& crop = lines[batch.lines[i]].crop;
-        FillResized(crop, LineWidth(SizeOf(crop), width), width,
-                    &batch.input.values[i * each]);
-      }
-      batches.push_back(std::move(batch));
+  for (LineBatch& of_page : PageBatches(crops)) {
+    const size_t each = LineFloats(of_page.width);
+    Batch batch{std::move(of_page.lines), {}};
+    batch.input.shape = {static_cast<int64_t>(batch.lines.size()), kChannels,
+                         kLineHeight, of_page.width};
+    batch.input.values.resize(batch.lines.size() * each);
+    for (size_t i = 0; i < batch.lines.size(); ++i) {
+      const size_t line = batch.lines[i];
+      FillResized(lines[line].crop, LineWidth(crops[line], of_page.width),
+                  of_page.width, &batch.input.values[i * each]);
     }
+    batches.push_back(std::move(batch));
   }
   return batches;
 }

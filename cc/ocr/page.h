@@ -27,9 +27,6 @@ struct PageOptions {
   Limits limits;
   DetectorOptions detector;
   BoxOptions boxes;
-  WidthOptions widths;
-  // Lines of one run of the recogniser; more of a width are several runs.
-  size_t lines = 8;
   // A line whose score is below is no text.
   double score = 0.5;
   // A line stands on its head where the classifier is surer of it than this.
@@ -76,13 +73,12 @@ Input ClassifierInput(const std::vector<TextLine>& lines);
 absl::Status TurnLines(const infer::Tensor& scores, const PageOptions& options,
                        std::vector<TextLine>* lines);
 
-// Lines that are read in one run, as they are equally wide.
+// Lines that are read in one run, by RapidOCR's rule (text/lines.h).
 struct Batch {
   std::vector<size_t> lines;
   Input input;
 };
-std::vector<Batch> RecogniserBatches(const std::vector<TextLine>& lines,
-                                     const PageOptions& options);
+std::vector<Batch> RecogniserBatches(const std::vector<TextLine>& lines);
 
 // Takes the text of a batch's lines from the recogniser's
 // [lines,steps,classes].

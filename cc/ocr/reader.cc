@@ -199,7 +199,7 @@ struct Reading : std::enable_shared_from_this<Reading> {
                 if (models_.classifier != nullptr && !lines_.empty()) {
                   input_ = ClassifierInput(lines_);
                 } else {
-                  batches_ = RecogniserBatches(lines_, options());
+                  batches_ = RecogniserBatches(lines_);
                 }
               },
               [this] {
@@ -220,7 +220,7 @@ struct Reading : std::enable_shared_from_this<Reading> {
               [this] {
                 status_ = Named("classifier",
                                 TurnLines(answers_[0], options(), &lines_));
-                batches_ = RecogniserBatches(lines_, options());
+                batches_ = RecogniserBatches(lines_);
               },
               [this] { Read(); });
         });
