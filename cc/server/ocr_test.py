@@ -40,7 +40,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def post(server: Server, body: bytes, content_type: str = "image/png") -> tuple[int, Any]:
-    request = urllib.request.Request(f"{server.url}/v1/ocr", body, {"Content-Type": content_type})
+    request = urllib.request.Request(f"http://{server.url}/v1/ocr", body, {"Content-Type": content_type})
     try:
         with urllib.request.urlopen(request, timeout=300) as answer:
             return answer.status, json.load(answer)
@@ -131,12 +131,12 @@ def test_small_and_empty_pictures_have_no_lines(server: Server) -> None:
 
 
 def test_it_is_a_model_like_others(server: Server) -> None:
-    with urllib.request.urlopen(f"{server.url}/v2/models/ocr") as answer:
+    with urllib.request.urlopen(f"http://{server.url}/v2/models/ocr") as answer:
         metadata = json.load(answer)
     assert metadata["inputs"] == [{"name": "image", "datatype": "BYTES", "shape": [-1]}]
-    with urllib.request.urlopen(f"{server.url}/v2/models/ocr/ready") as answer:
+    with urllib.request.urlopen(f"http://{server.url}/v2/models/ocr/ready") as answer:
         assert answer.status == 200
-    with urllib.request.urlopen(f"{server.url}/metrics") as answer:
+    with urllib.request.urlopen(f"http://{server.url}/metrics") as answer:
         assert b'endpoint="ocr"' in answer.read()
 
 
