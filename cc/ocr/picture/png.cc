@@ -1,6 +1,7 @@
 // PNG, by libpng.
 #include <png.h>
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstddef>
 #include <cstdint>
@@ -135,7 +136,9 @@ absl::StatusOr<Header> ReadPngHeader(absl::string_view file) {
   const bool alpha = (kind & PNG_COLOR_MASK_ALPHA) != 0 || chunks.transparent;
   const bool interlaced = file[at + 12] != 0;
   if (alpha && interlaced) {
-    header.working_bytes += int64_t{4} * width * height;
+    // Held against limits only after this.
+    const int64_t pixels = int64_t{width} * height;
+    header.working_bytes += 4 * std::min(pixels, INT64_MAX / 8);
   }
   if (bits > 16) return Broken("PNG", "its pixels have too many bits");
   return header;
