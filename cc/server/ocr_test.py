@@ -40,7 +40,9 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def post(server: Server, body: bytes, content_type: str = "image/png") -> tuple[int, Any]:
-    request = urllib.request.Request(f"http://{server.url}/v1/ocr", body, {"Content-Type": content_type})
+    request = urllib.request.Request(
+        f"http://{server.url}/v1/ocr", body, {"Content-Type": content_type}
+    )
     try:
         with urllib.request.urlopen(request, timeout=300) as answer:
             return answer.status, json.load(answer)

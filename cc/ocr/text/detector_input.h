@@ -23,8 +23,8 @@ struct DetectorOptions {
   int side = 736;
   // Whatever the limit says, of the longer side, a multiple of 32: the
   // detector's memory goes with its pixels. RapidOCR makes 736 x 16736 of a
-  // column of 66 x 1500, and 736 x 2944 of the broadest line.
-  int most = 2944;
+  // column of 66 x 1500, and 736 x 5888 of the broadest page without bars.
+  int most = 5888;
   // A page's longer side is made that at most, and its shorter one that at
   // least, before anything is read from it.
   int page_most = 2000;
