@@ -116,8 +116,7 @@ class Workspace:
         options = [
             *("--noshow_progress", "--color=no", "--lockfile_mode=off", "--repository_cache="),
             f"--repo_env=DEBIAN_MIRROR=file://{self.home}/mirror",
-            # What is compiled and packed is not what is tested: it need be neither fast nor common.
-            "--@paddle_images//bazel/image:compression=zstd",
+            # What is compiled is not what is tested: it need not be fast.
             *("--compilation_mode=fastbuild", "--host_compilation_mode=fastbuild"),
             "--@paddle_images//bazel/image:revision=false",
             *("--jobs=2", "--spawn_strategy=local", "--worker_max_instances=1"),

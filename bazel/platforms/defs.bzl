@@ -22,17 +22,6 @@ _transition = transition(
     outputs = ["//command_line_option:platforms"],
 )
 
-def _here_impl(settings, _attr):
-    return {"//command_line_option:platforms": str(settings["//command_line_option:host_platform"])}
-
-# `cfg` of a program that a rule runs and that is C++ of ours to a good part. As "exec" says too, it is for the
-# machine that builds; but what is built for that machine anyway is compiled for both uses once.
-here = transition(
-    implementation = _here_impl,
-    inputs = ["//command_line_option:host_platform"],
-    outputs = ["//command_line_option:platforms"],
-)
-
 def _for_machine_impl(ctx):
     target = ctx.attr.target[0][DefaultInfo]
     files = []

@@ -2,7 +2,7 @@
 
 load("@debian//locks:defs.bzl", DEBIAN_LOCKS = "LOCKS")
 load("@pypi//:locks.bzl", WHEELS_LOCKS = "LOCKS")
-load("//bazel/platforms:defs.bzl", "here")
+load("//bazel/platforms:here.bzl", "here")
 load("//bazel/platforms:paddle.bzl", "line_target")
 load("//bazel/toolchains:required.bzl", "require_python")
 
