@@ -1,9 +1,7 @@
 """The inference images for arm64, under QEMU of the lock: what they answer beside amd64."""
 
-import json
 import os
 import subprocess
-import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +9,14 @@ import pytest
 
 from bazel.image.oci.layout import Image
 from bazel.image.run import runtime
+from cc.server import serving
 
 IMAGES = {
     name: {machine: Path(os.environ[f"{machine}_{name}"]) for machine in ("amd64", "arm64")}
     for name in ("inference", "inference_paddle3")
 }
 PIR = Path(os.environ["PIR"])
+OUTPUT = "fetch_name_0"
 # Of the largest output. OpenBLAS adds up in another order than oneDNN.
 BOUND = 1e-5
 
@@ -57,26 +57,12 @@ def test_models_of_paddle_3s_own_format(tmp_path: Path) -> None:
     with runtime.Container(image, cache=tmp_path / "cache", options=options) as container:
         container.wait_ready("/v2/health/ready", seconds=800)
         for source in PIR.iterdir():
-            with urllib.request.urlopen(f"{container.url}/v2/models/{source.name}") as answer:
-                metadata = json.load(answer)
-            inputs = [
-                {
-                    "name": tensor["name"],
-                    "datatype": tensor["datatype"],
-                    "shape": array.shape,
-                    "data": array.ravel().tolist(),
-                }
-                for tensor in metadata["inputs"]
-                for array in [np.load(source / f"in.{tensor['name']}.npy")]
-            ]
-            request = urllib.request.Request(
-                f"{container.url}/v2/models/{source.name}/infer",
-                json.dumps({"inputs": inputs}).encode(),
-            )
-            with urllib.request.urlopen(request, timeout=300) as answer:
-                (output,) = json.load(answer)["outputs"]
-            expected = np.load(source / "out.fetch_name_0.npy")
-            assert output["shape"] == list(expected.shape)
-            far = np.abs(np.array(output["data"]).reshape(expected.shape) - expected).max()
+            inputs = {
+                file.stem.removeprefix("in."): np.load(file) for file in source.glob("in.*.npy")
+            }
+            expected = np.load(source / f"out.{OUTPUT}.npy")
+            answers = serving.infer(container.address(8080), source.name, inputs, [OUTPUT])
+            far = np.abs(answers[OUTPUT] - expected).max()
             print(source.name, far)
+            assert answers[OUTPUT].shape == expected.shape
             assert far <= BOUND * np.abs(expected).max()

@@ -65,11 +65,15 @@ absl::StatusOr<Page> Open(absl::string_view file, const PageOptions& options,
   if (!header.ok()) return header.status();
   Page page;
   page.charge = base::Charge(budget);
-  // Besides decoding: the detector's input and its map, however it lies.
-  const DetectorPlan plan =
-      PlanDetection({header->width, header->height}, options.detector);
-  const int64_t input = int64_t{plan.input.width} * plan.input.height *
-                        (kChannels + 1) * int64_t{sizeof(float)};
+  page.original = {header->width, header->height};
+  if (header->lies_on_a_side()) {
+    std::swap(page.original.width, page.original.height);
+  }
+  page.plan = PlanDetection(page.original, options.detector);
+  // Besides decoding: the detector's input and its map.
+  const int64_t input = int64_t{page.plan.input.width} *
+                        page.plan.input.height * (kChannels + 1) *
+                        int64_t{sizeof(float)};
   if (!page.charge.Resize(static_cast<size_t>(DecodeMemory(*header) + input))) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the server has no room to read a picture of ",
@@ -77,8 +81,6 @@ absl::StatusOr<Page> Open(absl::string_view file, const PageOptions& options,
   }
   auto decoded = Decode(file, options.limits);
   if (!decoded.ok()) return decoded.status();
-  page.original = SizeOf(*decoded);
-  page.plan = PlanDetection(page.original, options.detector);
   const Size& size = page.plan.page;
   page.picture =
       size.width == page.original.width && size.height == page.original.height

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "cc/base/clock.h"
 #include "cc/base/text.h"
+#include "cc/infer/byte_elements.h"
 #include "cc/infer/call.h"
 #include "cc/infer/tensor.h"
 #include "cc/ocr/text/labels.h"
@@ -38,26 +38,9 @@ infer::Tensor Bytes(std::string name, const std::vector<std::string>& texts) {
                        {static_cast<int64_t>(texts.size())},
                        {}};
   for (const std::string& text : texts) {
-    const auto size = static_cast<uint32_t>(text.size());
-    char prefix[sizeof(size)];
-    std::memcpy(prefix, &size, sizeof(size));
-    tensor.data.Append(absl::string_view(prefix, sizeof(prefix)));
-    tensor.data.Append(text);
+    infer::AppendElement(absl::Cord(text), &tensor.data);
   }
   return tensor;
-}
-
-// The elements of valid BYTES.
-std::vector<absl::Cord> Elements(const absl::Cord& data) {
-  std::vector<absl::Cord> elements;
-  for (size_t at = 0; at < data.size();) {
-    const std::string prefix(data.Subcord(at, sizeof(uint32_t)));
-    uint32_t size = 0;
-    std::memcpy(&size, prefix.data(), sizeof(size));
-    elements.push_back(data.Subcord(at + sizeof(size), size));
-    at += sizeof(size) + size;
-  }
-  return elements;
 }
 
 absl::Status Named(const char* what, const absl::Status& status) {
@@ -356,7 +339,8 @@ absl::StatusOr<ReaderModels> Reader::FindModels() const {
 }
 
 void Reader::Start(std::shared_ptr<infer::Call> call) {
-  std::vector<absl::Cord> pictures = Elements(call->request.inputs[0].data);
+  std::vector<absl::Cord> pictures =
+      infer::ElementsOf(call->request.inputs[0].data);
   call->request.inputs.clear();
   if (waiting_.size() + pictures.size() > options_.max_queue) {
     return loop_->Defer([call] {

@@ -14,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cc/base/loop.h"
+#include "cc/infer/byte_elements.h"
 #include "cc/infer/fake_servable.h"
 #include "cc/ocr/repository.h"
 #include "gmock/gmock.h"
@@ -55,12 +56,6 @@ std::string Bmp(int width, int height,
     file += line;
   }
   return file;
-}
-
-std::string Element(absl::string_view content) {
-  std::string element;
-  Append(static_cast<uint32_t>(content.size()), &element);
-  return absl::StrCat(element, content);
 }
 
 std::vector<float> Floats(const infer::Tensor& tensor) {
@@ -145,7 +140,7 @@ class ReaderTest : public ::testing::Test {
                         {static_cast<int64_t>(pictures.size())},
                         {}};
     for (const std::string& picture : pictures) {
-      image.data.Append(Element(picture));
+      infer::AppendElement(absl::Cord(picture), &image.data);
     }
     infer::Request request;
     request.inputs = {image};
@@ -172,13 +167,9 @@ class ReaderTest : public ::testing::Test {
   std::vector<std::string> Pages(const infer::Call& call) {
     EXPECT_TRUE(call.status.ok()) << call.status;
     if (call.outputs.size() != 1) return {};
-    const std::string bytes(call.outputs[0].data);
     std::vector<std::string> pages;
-    for (size_t at = 0; at < bytes.size();) {
-      uint32_t size = 0;
-      std::memcpy(&size, &bytes[at], sizeof(size));
-      pages.push_back(bytes.substr(at + sizeof(size), size));
-      at += sizeof(size) + size;
+    for (const absl::Cord& page : infer::ElementsOf(call.outputs[0].data)) {
+      pages.emplace_back(page);
     }
     return pages;
   }

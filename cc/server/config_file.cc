@@ -1,8 +1,5 @@
 #include "cc/server/config_file.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <set>
 #include <sstream>
 #include <string>
@@ -10,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "cc/base/read_file.h"
 #include "yaml-cpp/emitfromevents.h"
 #include "yaml-cpp/yaml.h"
 
@@ -17,23 +15,6 @@ namespace server {
 namespace {
 
 constexpr size_t kMaxBytes = size_t{1} << 20;
-
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::string text(kMaxBytes + 1, '\0');
-  if (!file.read(text.data(), static_cast<std::streamsize>(text.size())) &&
-      !file.eof()) {
-    return absl::NotFoundError(absl::StrCat(
-        path, " cannot be read: ", strerror(errno != 0 ? errno : EIO)));
-  }
-  text.resize(static_cast<size_t>(file.gcount()));
-  if (text.size() > kMaxBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, " is larger than ", kMaxBytes, " bytes"));
-  }
-  return text;
-}
 
 std::string Place(const std::string& path, const YAML::Mark& mark) {
   return mark.is_null() ? path : absl::StrCat(path, ":", mark.line + 1);
@@ -78,7 +59,7 @@ absl::StatusOr<Setting> Read(const std::string& path, const YAML::Node& key,
 }  // namespace
 
 absl::StatusOr<std::vector<Setting>> ReadConfigFile(const std::string& path) {
-  const absl::StatusOr<std::string> text = ReadFile(path);
+  const absl::StatusOr<std::string> text = base::ReadFile(path, kMaxBytes);
   if (!text.ok()) return text.status();
   std::vector<Setting> settings;
   std::set<std::string> names;

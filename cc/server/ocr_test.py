@@ -6,8 +6,6 @@ import io
 import json
 import os
 import struct
-import urllib.error
-import urllib.request
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -40,14 +38,8 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def post(server: Server, body: bytes, content_type: str = "image/png") -> tuple[int, Any]:
-    request = urllib.request.Request(
-        f"http://{server.url}/v1/ocr", body, {"Content-Type": content_type}
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=300) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
+    status, _, answer = server.call("POST", "/v1/ocr", body, content_type=content_type)
+    return status, json.loads(answer)
 
 
 def read(server: Server, picture: bytes) -> Any:
@@ -133,13 +125,10 @@ def test_small_and_empty_pictures_have_no_lines(server: Server) -> None:
 
 
 def test_it_is_a_model_like_others(server: Server) -> None:
-    with urllib.request.urlopen(f"http://{server.url}/v2/models/ocr") as answer:
-        metadata = json.load(answer)
+    metadata = json.loads(server.call("GET", "/v2/models/ocr")[2])
     assert metadata["inputs"] == [{"name": "image", "datatype": "BYTES", "shape": [-1]}]
-    with urllib.request.urlopen(f"http://{server.url}/v2/models/ocr/ready") as answer:
-        assert answer.status == 200
-    with urllib.request.urlopen(f"http://{server.url}/metrics") as answer:
-        assert b'endpoint="ocr"' in answer.read()
+    assert server.call("GET", "/v2/models/ocr/ready")[0] == 200
+    assert b'endpoint="ocr"' in server.call("GET", "/metrics")[2]
 
 
 def test_half_a_pipeline_is_refused(tmp_path: Path) -> None:

@@ -98,8 +98,7 @@ def parse(expression: str) -> Any:
 
 def oci_purl(name: str, image: Image) -> str:
     """Of an image that is pushed under a name."""
-    machine = image.config.get("architecture", "")
-    return purl_of("oci", None, name.rpartition("/")[2], image.digest, arch=machine)
+    return purl_of("oci", None, name.rpartition("/")[2], image.digest, arch=image.architecture)
 
 
 def flat(bill: Any) -> Iterator[Any]:

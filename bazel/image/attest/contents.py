@@ -111,8 +111,7 @@ def components(
     """What the image holds, by kind and name; every regular file belongs to one of them."""
     files, texts = merge(of_image(image, layers))
     found = [*debian.systems(texts), *debian.packages(texts, debian_lock)]
-    machine = image.config.get("architecture", "")
-    found += wheels.wheels_of(texts, wheels_lock, files, machine)
+    found += wheels.wheels_of(texts, wheels_lock, files, image.architecture)
     found += [*_models(texts, files), *_programs(image, files)]
     owners: dict[str, Component] = {}
     for component in found:
@@ -140,7 +139,7 @@ def components(
         component.files = own[id(component)]
         component.size = sum(files[p].size for p in component.files)
         component.layers = dict(sorted(Counter(files[p].layer for p in component.files).items()))
-    return [*found, *wheels.vendored(found, files, texts, machine)]
+    return [*found, *wheels.vendored(found, files, texts, image.architecture)]
 
 
 def _models(texts: Mapping[str, str], files: Mapping[str, File]) -> Iterator[Component]:

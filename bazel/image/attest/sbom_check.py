@@ -23,7 +23,7 @@ from bazel.image.oci.layout import Image
 from bazel.platforms.table import DEBIAN, GCC_VERSION
 
 IMAGE = Image(Path(os.environ["LAYOUT"]))
-MACHINE = IMAGE.config.get("architecture", "")
+MACHINE = IMAGE.architecture
 SBOM = Path(os.environ["SBOM"])
 CYCLONEDX: dict[str, Any] = json.loads((SBOM / "cyclonedx.json").read_text())
 SPDX: dict[str, Any] = json.loads((SBOM / "spdx.json").read_text())

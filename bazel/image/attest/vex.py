@@ -29,7 +29,6 @@ def document(image: Image, name: str, file: Path, found: Sequence[Component]) ->
         "@id": oci_purl(name, image),
         "hashes": {"sha-256": image.digest.partition(":")[2]},
     }
-    machine = image.config.get("architecture", "")
     statements = [
         {
             "vulnerability": {"name": vulnerability},
@@ -41,7 +40,7 @@ def document(image: Image, name: str, file: Path, found: Sequence[Component]) ->
             "status_notes": statement["notes"],
         }
         for statement in told["statements"]
-        if statement.get("machine", machine) == machine
+        if statement.get("machine", image.architecture) == image.architecture
         for vulnerability in statement["vulnerabilities"]
     ]
     return {

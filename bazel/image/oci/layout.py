@@ -160,6 +160,11 @@ class Image:
         return self.json(self.manifest["config"]["digest"])
 
     @property
+    def architecture(self) -> str:
+        """The machine that it is for, as the table has it; empty where it does not say."""
+        return str(self.config.get("architecture", ""))
+
+    @property
     def is_artifact(self) -> bool:
         """Whether it is something else in the form of an image, whose config says nothing of it."""
         # Where it is left out, against the specification, it is an image that is read.

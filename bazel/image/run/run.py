@@ -244,7 +244,6 @@ def main() -> int:
         options = sandbox.Options(
             args.argument, dict(args.env), volumes, entrypoint, args.user, args.emulators
         )
-        architecture = image.config.get("architecture", "")
         forwards, network = [], "on the machine's network"
         if args.network == "private":
             exposed = [
@@ -261,6 +260,7 @@ def main() -> int:
             network = ", ".join(urls) or "without a network"
         scratch = root.with_name("scratch")
         scratch.mkdir(exist_ok=True)
+        architecture = image.architecture
         emulated = emulator.needed(architecture)
         options.registered = emulated and emulator.register(scratch, architecture)
         namespaces.enter(scratch, network=args.network == "private")

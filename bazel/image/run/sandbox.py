@@ -109,9 +109,8 @@ def command_line(
         command = (config.get("Entrypoint") or []) + (options.command or config.get("Cmd") or [])
     if not command:
         raise UserError("the image has no entrypoint and no command: name one behind the options")
-    architecture = image.config.get("architecture", "")
-    if emulator.needed(architecture):
-        flags, start = emulator.start(architecture, options.emulators)
+    if emulator.needed(image.architecture):
+        flags, start = emulator.start(image.architecture, options.emulators)
         words += flags
         if not options.registered:
             name, path = command[0], (env | options.env).get("PATH", "")

@@ -3,6 +3,12 @@
 load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain", "use_cpp_toolchain")
 load("//bazel/toolchains:required.bzl", "require_cc")
 
+# Of rules that make a library of another.
+_LIBRARIES = {
+    "out": attr.output(mandatory = True, doc = "The library to make."),
+    "src": attr.label(mandatory = True, allow_single_file = True, doc = "The library as it came."),
+}
+
 def _stripped_library_impl(ctx):
     toolchain = find_cpp_toolchain(ctx)
     require_cc(ctx, toolchain)
@@ -19,10 +25,7 @@ def _stripped_library_impl(ctx):
 stripped_library = rule(
     doc = "A shared library without the symbols that no loader reads.",
     implementation = _stripped_library_impl,
-    attrs = {
-        "out": attr.output(mandatory = True, doc = "The library to make."),
-        "src": attr.label(mandatory = True, allow_single_file = True, doc = "The library as it came."),
-    },
+    attrs = _LIBRARIES,
     toolchains = use_cpp_toolchain(),
 )
 
@@ -40,9 +43,7 @@ def _protected_library_impl(ctx):
 protected_library = rule(
     doc = "A shared library that uses its own functions of some names, whatever else there is of that name.",
     implementation = _protected_library_impl,
-    attrs = {
-        "out": attr.output(mandatory = True, doc = "The library to make."),
-        "src": attr.label(mandatory = True, allow_single_file = True, doc = "The library as it came."),
+    attrs = _LIBRARIES | {
         "text": attr.string(mandatory = True, doc = "What their mangled names have in them."),
         "_writer": attr.label(
             default = "//bazel/paddle/private:protect",
@@ -71,9 +72,7 @@ def _gpu_code_library_impl(ctx):
 gpu_code_library = rule(
     doc = "A shared library whose code for GPUs is compressed, as nvcc does on demand.",
     implementation = _gpu_code_library_impl,
-    attrs = {
-        "out": attr.output(mandatory = True, doc = "The library to make."),
-        "src": attr.label(mandatory = True, allow_single_file = True, doc = "The library as it came."),
+    attrs = _LIBRARIES | {
         "_packer": attr.label(
             default = "//bazel/paddle/private:gpu_code",
             doc = "Writes the library.",

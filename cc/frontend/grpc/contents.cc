@@ -9,6 +9,7 @@
 #include "cc/base/text.h"
 #include "cc/base/wire.h"
 #include "cc/frontend/grpc/decode.h"
+#include "cc/infer/byte_elements.h"
 #include "cc/infer/validate.h"
 
 namespace grpc {
@@ -203,12 +204,7 @@ class ContentsReader {
       TooMany();
       return;
     }
-    char size[4];
-    for (size_t i = 0; i < sizeof(size); ++i) {
-      size[i] = static_cast<char>(bytes.size() >> (8 * i));
-    }
-    tensor_.data.Append(absl::string_view(size, sizeof(size)));
-    tensor_.data.Append(std::move(bytes));
+    infer::AppendElement(std::move(bytes), &tensor_.data);
     ++count_;
   }
 

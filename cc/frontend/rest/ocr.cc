@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "cc/base/json.h"
 #include "cc/frontend/rest/multipart.h"
+#include "cc/infer/byte_elements.h"
 
 namespace rest {
 namespace {
@@ -17,25 +18,6 @@ namespace {
 constexpr size_t kMaxParts = 256;
 
 constexpr std::array<const char*, 3> kStages = {"decode", "detect", "read"};
-
-// An element of BYTES.
-absl::Cord Element(const absl::Cord& content) {
-  const auto size = static_cast<uint32_t>(content.size());
-  char prefix[sizeof(size)];
-  std::memcpy(prefix, &size, sizeof(size));
-  absl::Cord element(absl::string_view(prefix, sizeof(prefix)));
-  element.Append(content);
-  return element;
-}
-
-// Takes an element of BYTES.
-absl::string_view TakeElement(absl::string_view* data) {
-  uint32_t size = 0;
-  std::memcpy(&size, data->data(), sizeof(size));
-  const absl::string_view element = data->substr(sizeof(size), size);
-  data->remove_prefix(sizeof(size) + size);
-  return element;
-}
 
 }  // namespace
 
@@ -64,8 +46,8 @@ absl::StatusOr<infer::Request> OcrRequest(
                        base::DataType::kBytes,
                        {static_cast<int64_t>(pictures.size())},
                        {}};
-  for (const absl::Cord& picture : pictures) {
-    images.data.Append(Element(picture));
+  for (absl::Cord& picture : pictures) {
+    infer::AppendElement(std::move(picture), &images.data);
   }
   infer::Request request;
   request.inputs.push_back(std::move(images));
@@ -74,15 +56,14 @@ absl::StatusOr<infer::Request> OcrRequest(
 }
 
 std::string OcrAnswer(const std::vector<infer::Tensor>& outputs) {
-  const std::string pages(outputs.at(0).data);
   const std::string times(outputs.at(1).data);
-  absl::string_view left = pages;
   std::string json = R"({"pages":[)";
-  for (size_t at = 0; !left.empty();) {
+  size_t at = 0;
+  for (const absl::Cord& page : infer::ElementsOf(outputs.at(0).data)) {
     if (at > 0) json.push_back(',');
-    absl::string_view page = TakeElement(&left);
-    page.remove_suffix(1);  // its brace
-    absl::StrAppend(&json, page, R"(,"milliseconds":{)");
+    json += std::string(page);
+    json.pop_back();  // its brace
+    json += R"(,"milliseconds":{)";
     for (const char* stage : kStages) {
       float milliseconds = 0;
       std::memcpy(&milliseconds, times.data() + at, sizeof(milliseconds));

@@ -1,4 +1,3 @@
-#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -14,13 +13,6 @@ namespace rest {
 namespace {
 
 using ::testing::HasSubstr;
-
-std::string Element(absl::string_view text) {
-  const auto size = static_cast<uint32_t>(text.size());
-  std::string element(sizeof(size), '\0');
-  std::memcpy(element.data(), &size, sizeof(size));
-  return absl::StrCat(element, text);
-}
 
 // Answers with the pictures themselves, as if they were pages.
 absl::StatusOr<std::vector<infer::Tensor>> Echo(const infer::Request& request) {

@@ -276,17 +276,20 @@ void Handler::Decode(const std::shared_ptr<Exchange>& exchange,
 
 void Handler::Infer(const std::shared_ptr<Exchange>& exchange) {
   exchange->id = exchange->request.id;
+  Ask(exchange, std::move(exchange->request),
+      [this, exchange] { Encode(exchange); });
+}
+
+void Handler::Ask(const std::shared_ptr<Exchange>& exchange,
+                  infer::Request request, std::function<void()> answer) {
   auto call = std::make_shared<infer::Call>(
-      std::move(exchange->request),
-      [this, alive = std::weak_ptr<const bool>(alive_),
-       exchange](infer::Call* finished) {
+      std::move(request), [alive = std::weak_ptr<const bool>(alive_), exchange,
+                           answer = std::move(answer)](infer::Call* finished) {
         if (alive.expired()) return;
         exchange->timing = finished->timing;
-        if (!finished->status.ok()) {
-          return exchange->Fail(finished->status);
-        }
+        if (!finished->status.ok()) return exchange->Fail(finished->status);
         exchange->outputs = std::move(finished->outputs);
-        Encode(exchange);
+        answer();
       });
   exchange->call = call;
   core_->Infer(exchange->servable, std::move(call));
@@ -295,16 +298,8 @@ void Handler::Infer(const std::shared_ptr<Exchange>& exchange) {
 void Handler::Read(const std::shared_ptr<Exchange>& exchange, absl::Cord body) {
   auto request = OcrRequest(std::move(body), exchange->form);
   if (!request.ok()) return exchange->Fail(request.status());
-  auto call = std::make_shared<infer::Call>(
-      *std::move(request), [alive = std::weak_ptr<const bool>(alive_),
-                            exchange](infer::Call* finished) {
-        if (alive.expired()) return;
-        exchange->timing = finished->timing;
-        if (!finished->status.ok()) return exchange->Fail(finished->status);
-        exchange->Send(Json(OcrAnswer(finished->outputs)));
-      });
-  exchange->call = call;
-  core_->Infer(exchange->servable, std::move(call));
+  Ask(exchange, *std::move(request),
+      [exchange] { exchange->Send(Json(OcrAnswer(exchange->outputs))); });
 }
 
 void Handler::Encode(const std::shared_ptr<Exchange>& exchange) {

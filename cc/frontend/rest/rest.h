@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -77,6 +78,10 @@ class Handler : public http::Handler {
   void Control(const std::shared_ptr<Exchange>& exchange,
                const absl::Cord& body);
   void Decode(const std::shared_ptr<Exchange>& exchange, absl::Cord body);
+  // Runs a request on the exchange's model; `answer` is called with its
+  // outputs there, where all went well.
+  void Ask(const std::shared_ptr<Exchange>& exchange, infer::Request request,
+           std::function<void()> answer);
   void Infer(const std::shared_ptr<Exchange>& exchange);
   void Read(const std::shared_ptr<Exchange>& exchange, absl::Cord body);
   void Encode(const std::shared_ptr<Exchange>& exchange);

@@ -18,6 +18,7 @@
 #include "cc/base/data_type.h"
 #include "cc/base/half.h"
 #include "cc/base/json.h"
+#include "cc/infer/byte_elements.h"
 #include "cc/infer/validate.h"
 
 namespace rest {
@@ -204,9 +205,8 @@ absl::Status ReadStrings(json::array data, uint64_t elements,
   const auto sink = [&bytes](json::value& value) {
     std::string_view text;
     if (value.get(text) != simdjson::SUCCESS) return false;
-    for (int i = 0; i < 4; ++i) {
-      bytes.push_back(static_cast<char>(text.size() >> (8 * i)));
-    }
+    const infer::ElementPrefix prefix = infer::PrefixOf(text.size());
+    bytes.append(prefix.data(), prefix.size());
     bytes.append(text);
     return true;
   };

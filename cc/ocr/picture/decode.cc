@@ -112,8 +112,9 @@ absl::StatusOr<Header> ReadHeader(absl::string_view file,
 }
 
 int64_t DecodeMemory(const Header& header) {
-  const bool turned = header.orientation > 4;  // cannot be done in place
-  return PictureBytes(header) * (turned ? 2 : 1) + header.working_bytes;
+  // A quarter turn cannot be done in place.
+  return PictureBytes(header) * (header.lies_on_a_side() ? 2 : 1) +
+         header.working_bytes;
 }
 
 absl::StatusOr<Picture> Decode(absl::string_view file, const Limits& limits) {

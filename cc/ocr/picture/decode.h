@@ -29,6 +29,8 @@ struct Header {
   int width = 0;
   int height = 0;
   int orientation = 1;  // EXIF's, 1 to 8
+  // Upright its width is `height`, and its height `width`.
+  bool lies_on_a_side() const { return orientation > 4; }
   // What decoding allocates besides the picture, at most.
   int64_t working_bytes = 0;
 };

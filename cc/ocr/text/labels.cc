@@ -1,11 +1,10 @@
 #include "cc/ocr/text/labels.h"
 
-#include <fstream>
-#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "cc/base/read_file.h"
 #include "cc/base/text.h"
 
 namespace ocr {
@@ -47,19 +46,14 @@ absl::StatusOr<Labels> Labels::Parse(absl::string_view text,
 }
 
 absl::StatusOr<Labels> Labels::Read(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    return absl::NotFoundError(absl::StrCat(
-        path, " cannot be opened; a recogniser needs it beside its model"));
+  const auto text = base::ReadFile(path, kMostBytes);
+  if (!text.ok()) {
+    return absl::Status(
+        text.status().code(),
+        absl::StrCat(text.status().message(),
+                     "; a recogniser needs it beside its model"));
   }
-  std::string text(kMostBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  // A directory opens, and cannot be read.
-  if (file.bad() || (file.fail() && !file.eof())) {
-    return absl::NotFoundError(absl::StrCat(path, " cannot be read"));
-  }
-  text.resize(static_cast<size_t>(file.gcount()));
-  return Parse(text, path);
+  return Parse(*text, path);
 }
 
 absl::Status Labels::Check(int64_t classes) const {
