@@ -11,7 +11,7 @@ import jinja2
 
 from bench.results import COLUMNS, Column, Result
 
-_PLOTTED = ("rate", "p99_ms", "cpu_us", "memory_mb", "seconds")
+_PLOTTED = ("rate", "pages", "p99_ms", "cpu_us", "cpu_ms", "memory_mb", "seconds")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _plot(result: Result, column: Column) -> Plot | None:
     return Plot(f"{column.title} ({better})", bars)
 
 
-def _cells(lines: Sequence[str]) -> list[list[str]]:
+def cells(lines: Sequence[str]) -> list[list[str]]:
     """The cells of a Markdown table, its head first."""
     rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines]
     return [row for index, row in enumerate(rows) if index != 1]
@@ -77,16 +77,16 @@ def environment() -> jinja2.Environment:
 
 
 def render(told: Mapping[str, Any], results: Sequence[Result]) -> str:
-    """The page, of what serving.json says and of the results in it."""
+    """The page, of what serving.json or ocr.json says and of the results in it."""
     plotted = [column for key in _PLOTTED for column in COLUMNS if column.key == key]
     cases = [
         {
             "name": result.name,
             "title": result.title,
-            "table": _cells(result.lines()),
+            "table": cells(result.lines()),
             "plots": [plot for column in plotted if (plot := _plot(result, column))],
         }
         for result in results
     ]
     template = environment().get_template("serving.html.jinja")
-    return str(template.render(told=told, cases=cases, goals=_cells(told["goals"])))
+    return str(template.render(told=told, cases=cases, goals=cells(told["goals"])))

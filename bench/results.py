@@ -30,7 +30,13 @@ COLUMNS = (
     Column("cpu_us", "CPU us/req", 1),
     Column("syscalls", "syscalls/req", 1),
     Column("seconds", "seconds", 3),
+    Column("pages", "pages/s", 2, more_is_better=True),
+    Column("cpu_ms", "CPU ms/page", 1),
+    Column("wall_ms", "ms/page", 1),
+    Column("first_seconds", "to the first page", 2),
     Column("memory_mb", "memory MB", 0),
+    Column("peak_mb", "at most", 0),
+    Column("slope_mb", "MB per 1,000 pages, later half", 1),
 )
 
 
@@ -149,6 +155,6 @@ GOALS = (
 )
 
 
-def goal_lines(results: Sequence[Result]) -> list[str]:
-    lines = [line for goal in GOALS if (line := goal.line(results))]
+def goal_lines(results: Sequence[Result], goals: Sequence[Goal] = GOALS) -> list[str]:
+    lines = [line for goal in goals if (line := goal.line(results))]
     return ["| goal | measured | wanted |", "| --- | --- | --- |", *lines] if lines else []

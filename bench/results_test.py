@@ -43,8 +43,8 @@ def test_the_page_needs_nothing_but_itself() -> None:
     told = {
         "date": "2026-01-01",
         "machine": {"processor": "<cpu>", "cores": 2, "kernel": "6"},
-        "rounds": 1,
-        "seconds": 1,
+        "title": "a title",
+        "how": "Medians of 1 round",
         "notes": ["a < b"],
         "goals": [],
     }

@@ -76,7 +76,7 @@ def _run(variable: str) -> list[str]:
     return [_program("RUN"), _program(variable)]
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Programs in Python find what they need among our own runfiles."""
     return os.environ | _ENVIRONMENT | {"RUNFILES_DIR": str(Path.cwd().parent)}
 
@@ -106,11 +106,20 @@ def ours(extra: Sequence[str] = ()) -> tuple[dict[str, tuple[str, ...]], list[st
 
 
 class Site:
-    """A folder with the servers' settings, models and logs."""
+    """A folder with the servers' settings, models and logs.
 
-    def __init__(self, folder: Path, our_flags: Mapping[str, Sequence[str]]) -> None:
+    Rows of ours run the program that the variable SERVER names, or the one in `programs`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        our_flags: Mapping[str, Sequence[str]],
+        programs: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.our_flags = our_flags
+        self._programs = programs or {}
 
     @contextmanager
     def serving(
@@ -125,7 +134,7 @@ class Site:
         port, grpc_port = _free_ports()
         if not grpc:
             grpc_port = -1
-        parent = self.folder / name.replace(", ", "-").replace(" ", "_")
+        parent = self.folder / file_name(name)
         parent.mkdir(exist_ok=True)
         # Ports come again.
         folder = Path(tempfile.mkdtemp(prefix=f"{port}-", dir=parent))
@@ -135,7 +144,7 @@ class Site:
         stdout = os.devnull if name in self.our_flags else log
         with log.open("ab") as errors, Path(stdout).open("ab") as out, pinned(cores):
             start = time.monotonic()
-            context = processes.running(command, env=_environment(), stdout=out, stderr=errors)
+            context = processes.running(command, env=environment(), stdout=out, stderr=errors)
             process = context.__enter__()
         try:
             _wait(name, process, port, log)
@@ -161,7 +170,8 @@ class Site:
             repository = folder / "models"
             for model in models:
                 shutil.copytree(model.folder, repository / model.name / "1")
-            command = [*_run("SERVER"), "serve", f"--model_repository={repository}"]
+            program = self._programs.get(name, "SERVER")
+            command = [*_run(program), "serve", f"--model_repository={repository}"]
             command += [f"--port={port}", f"--grpc_port={grpc_port}", f"--instances={instances}"]
             return [*command, *self.our_flags[name]]
         if name in (TRITON, TRITON_BATCHING):
@@ -176,6 +186,11 @@ class Site:
         if name == MLSERVER:
             return _mlserver(folder, port, models)
         raise AssertionError(name)
+
+
+def file_name(name: str) -> str:
+    """A server's name as a folder's or a file's."""
+    return name.replace(", ", "-").replace(" ", "_")
 
 
 def _free_ports() -> tuple[int, int]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -31,7 +30,7 @@ from bench import generators, oip, page, servers
 from bench.cases import CASES, Case
 from bench.compare import ask, compare
 from bench.generators import Load, Prepared
-from bench.measure import pinned
+from bench.measure import machine, pinned
 from bench.oip import Model
 from bench.results import Result, goal_lines
 from bench.servers import Server, Site
@@ -188,17 +187,6 @@ class Bench:
         result.rows.sort(key=lambda row: names.index(row.server))
 
 
-def _machine() -> dict[str, Any]:
-    text = Path("/proc/cpuinfo").read_text()
-    found = re.search(r"^model name\s*: (.*)$", text, re.MULTILINE)
-    return {
-        "processor": found[1] if found else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "kernel": platform.release(),
-        "load": os.getloadavg()[0],
-    }
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="serving", description=(__doc__ or "").split("\n")[0])
     parser.add_argument(
@@ -240,9 +228,9 @@ def _tell(args: argparse.Namespace, bench: Bench) -> None:
     results = [r for r in bench.results if r.rows and all(row.rounds for row in r.rows)]
     told = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": _machine(),
-        "rounds": args.rounds,
-        "seconds": args.seconds,
+        "machine": machine(),
+        "title": "Serving: ours and its peers",
+        "how": f"Medians of {args.rounds} rounds of {args.seconds} s that took turns",
         "notes": bench.told,
         "results": [result.as_json() for result in results],
         "goals": goal_lines(results),
