@@ -13,14 +13,10 @@ import numpy as np
 import pypdfium2
 from PIL import Image, ImageFilter
 
+from bazel.debian.archive import deb
 from bench import drawn
 from bench.characters import scored
 
-# In Debian's packages: the language of both is simplified Chinese.
-_PDFS = (
-    "usr/share/debian-reference/debian-reference.zh-cn.pdf",
-    "usr/share/doc/maint-guide-zh-cn/maint-guide.zh-cn.pdf",
-)
 DPIS = (100, 150, 300)
 LINES = "lines"
 PHOTOGRAPH = "photographs"
@@ -42,10 +38,12 @@ class Sample:
     true: str
 
 
-def samples(root: Path, fonts: Path, out: Path, pages: int, lines: int) -> list[Sample]:
-    """So many pages of each document, at each resolution, and lines; all also as photographs."""
+def samples(
+    packages: Sequence[Path], fonts: Path, out: Path, pages: int, lines: int
+) -> list[Sample]:
+    """So many pages of each package's PDF, at each resolution, and lines; all also as photographs."""
     found = []
-    for kind, name, image, true in _plain(root, fonts, pages, lines):
+    for kind, name, image, true in _plain(packages, fonts, pages, lines):
         numbers = np.random.RandomState(_seed(name))
         for seen, label in ((image, kind), (photograph(image, numbers), f"{kind}, {PHOTOGRAPH}")):
             jpeg = seen is not image
@@ -59,21 +57,28 @@ def _seed(name: str) -> int:
     return random.Random(f"{_SEED} {name}").getrandbits(32)
 
 
+def _document(package: Path) -> tuple[str, bytes]:
+    """The name and the bytes of the PDF in a Debian package."""
+    opened = deb.read(package)
+    (member,) = [m for m in opened.data if m.isfile() and m.name.endswith(".pdf")]
+    return Path(member.name).name.partition(".")[0], deb.content(opened, member)
+
+
 def _plain(
-    root: Path, fonts: Path, pages: int, lines: int
+    packages: Sequence[Path], fonts: Path, pages: int, lines: int
 ) -> Iterator[tuple[str, str, Image.Image, str]]:
     texts: list[str] = []
-    for pdf in _PDFS:
-        path = root / pdf
-        document = pypdfium2.PdfDocument(path)
+    for package in packages:
+        title, content = _document(package)
+        document = pypdfium2.PdfDocument(content)
         numbers = [n for n in range(len(document)) if len(scored(_text(document[n]))) >= _LEAST]
-        chosen = sorted(random.Random(f"{_SEED} {path.name}").sample(numbers, pages))
+        chosen = sorted(random.Random(f"{_SEED} {title}").sample(numbers, pages))
         for number in chosen:
             true = _text(document[number])
             texts += true.splitlines()
             for dpi in DPIS:
                 image = document[number].render(scale=dpi / _POINTS).to_pil().convert("RGB")
-                name = f"{path.name.partition('.')[0]}-{number + 1}-{dpi}"
+                name = f"{title}-{number + 1}-{dpi}"
                 yield f"PDF, {dpi} dpi", name, image, true
         document.close()
     for number, (image, true) in enumerate(_drawn(fonts, texts, lines)):

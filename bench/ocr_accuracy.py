@@ -281,9 +281,10 @@ def main() -> int:
     shutil.rmtree(folder, ignore_errors=True)
     pictures = folder / "pictures"
     pictures.mkdir(parents=True)
-    root, fonts = (Path(os.environ[name]).absolute() for name in ("OCR_ROOT", "FONTS"))
+    packages = [Path(name).absolute() for name in os.environ["DOCUMENTS"].split()]
+    fonts = Path(os.environ["FONTS"]).absolute()
     say("drawing")
-    samples = documents.samples(root, fonts, pictures, args.pages, args.lines)
+    samples = documents.samples(packages, fonts, pictures, args.pages, args.lines)
     names = [*(args.ours or OURS), *(args.against or PEERS)]
     with ThreadPoolExecutor(args.jobs) as pool:
         found = pool.map(lambda name: _read_all(folder, name, samples), names)
