@@ -17,7 +17,7 @@ _SURE = (2.5, 97.5)  # per cent
 
 
 def scored(text: str) -> str:
-    """Its Han characters, digits and Latin letters, after NFKC: no spaces, punctuation or ornaments."""
+    """Its Han characters, digits and Latin letters, after NFKC: no spaces, no punctuation."""
     return _DROPPED.sub("", unicodedata.normalize("NFKC", text))
 
 

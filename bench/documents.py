@@ -1,4 +1,4 @@
-"""Pictures whose text is known: pages of PDF, lines of them in other fonts, and both as photographs."""
+"""Pictures whose text is known: pages of PDF, lines of them drawn anew, both as photographs too."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pypdfium2
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from bazel.debian.archive import deb
@@ -39,11 +40,16 @@ class Sample:
 
 
 def samples(
-    packages: Sequence[Path], fonts: Path, out: Path, pages: int, lines: int
+    packages: Sequence[Path],
+    fonts: Path,
+    out: Path,
+    pages: int,
+    dpis: Sequence[int],
+    lines: int,
 ) -> list[Sample]:
-    """So many pages of each package's PDF, at each resolution, and lines; all also as photographs."""
+    """So many pages of each package's PDF, at these resolutions, and lines; photographs too."""
     found = []
-    for kind, name, image, true in _plain(packages, fonts, pages, lines):
+    for kind, name, image, true in _plain(packages, fonts, pages, dpis, lines):
         numbers = np.random.RandomState(_seed(name))
         for seen, label in ((image, kind), (photograph(image, numbers), f"{kind}, {PHOTOGRAPH}")):
             jpeg = seen is not image
@@ -65,7 +71,7 @@ def _document(package: Path) -> tuple[str, bytes]:
 
 
 def _plain(
-    packages: Sequence[Path], fonts: Path, pages: int, lines: int
+    packages: Sequence[Path], fonts: Path, pages: int, dpis: Sequence[int], lines: int
 ) -> Iterator[tuple[str, str, Image.Image, str]]:
     texts: list[str] = []
     for package in packages:
@@ -76,7 +82,7 @@ def _plain(
         for number in chosen:
             true = _text(document[number])
             texts += true.splitlines()
-            for dpi in DPIS:
+            for dpi in dpis:
                 image = document[number].render(scale=dpi / _POINTS).to_pil().convert("RGB")
                 name = f"{title}-{number + 1}-{dpi}"
                 yield f"PDF, {dpi} dpi", name, image, true
@@ -140,10 +146,10 @@ def _from_aside(image: Image.Image, numbers: np.random.RandomState) -> Image.Ima
     )
 
 
-def _light(size: tuple[int, int], numbers: np.random.RandomState) -> np.ndarray:
+def _light(size: tuple[int, int], numbers: np.random.RandomState) -> NDArray[np.float32]:
     """Brighter on one side, and the shadow of a hand or a head with a soft edge."""
     width, height = size
-    y, x = np.mgrid[0:1 : height * 1j, 0:1 : width * 1j].astype(np.float32)
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j].astype(np.float32)
     angle = numbers.uniform(0, 2 * math.pi)
     along = (x - 0.5) * math.cos(angle) + (y - 0.5) * math.sin(angle)
     ramp = 0.88 + 0.2 * along

@@ -2,10 +2,10 @@
 
     ./bazelw run //bench:ocr [-- --only page throughput --against rapidocr_openvino --rounds 7]
 
-What is read is compared first: RapidOCR's four packages have the models that ours has here. Rounds
-take turns, forth and back, and medians are told: as tables, as ocr.json and as ocr.html, a page that
-needs nothing but itself. CPU is that of the whole tree of processes; pages a second want two cores
-that do nothing else.
+What is read is compared first: the packages of RapidOCR 1.4 have the models that ours has here.
+Rounds take turns, forth and back, and medians are told: as tables, as ocr.json and as ocr.html, a
+page that needs nothing but itself. CPU is that of the whole tree of processes; pages a second want
+two cores that do nothing else.
 """
 
 from __future__ import annotations
@@ -261,12 +261,14 @@ def _throughput(readers: Sequence[Reader], pictures: Sequence[Path]) -> dict[str
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="ocr", description=(__doc__ or "").split("\n")[0])
-    of = {"nargs": "+", "metavar": "NAME"}
-    parser.add_argument("--only", choices=NAMES, help=f"of {', '.join(NAMES)}", **of)
-    parser.add_argument("--ours", choices=OURS, help=f"of {', '.join(map(repr, OURS))}", **of)
-    parser.add_argument(
-        "--against", choices=PEERS, help=f"of {', '.join(map(repr, PEERS))}", **of
-    )
+    for option, names in (("--only", NAMES), ("--ours", OURS), ("--against", PEERS)):
+        parser.add_argument(
+            option,
+            nargs="+",
+            choices=names,
+            metavar="NAME",
+            help=f"of {', '.join(map(repr, names))}; default: all",
+        )
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     parser.add_argument(
         "--repeats", type=int, default=5, help="of the page, in a round; default: %(default)s"

@@ -6,8 +6,8 @@ Pages of Debian's Chinese PDFs, whose text is in them, at three resolutions, and
 alone in other fonts; each also as a photograph: on a desk, turned, from aside, in uneven light,
 unsharp, as JPEG. All is drawn from a seed. Han characters, digits and Latin letters count, after
 NFKC; spaces and punctuation do not. Pages are read in the order that a reader gives, against the
-order that the document has. Writes ocr_accuracy.json and ocr_accuracy.html, a page that needs nothing
-but itself and shows the lines that were read worst.
+order that the document has. Writes ocr_accuracy.json and ocr_accuracy.html, a page that needs
+nothing but itself and shows the lines that were read worst.
 """
 
 from __future__ import annotations
@@ -127,9 +127,7 @@ def _cells(kinds: Sequence[str], readings: dict[str, list[Reading]]) -> list[Cel
     return cells
 
 
-def _differences(
-    kinds: Sequence[str], readings: dict[str, list[Reading]]
-) -> list[dict[str, Any]]:
+def _differences(kinds: Sequence[str], readings: dict[str, list[Reading]]) -> list[dict[str, Any]]:
     """Each of ours against its reference, and v5 against v4, picture by picture."""
     found = []
     for one, other in (*_REFERENCES.items(), (V5, V4)):
@@ -241,7 +239,9 @@ def _difference_lines(differences: Sequence[dict[str, Any]]) -> list[str]:
     lines = ["| of | beside | on | per cent more |", "| --- | --- | --- | --- |"]
     for told in differences:
         rate = Rate(told["value"], told["least"], told["most"])
-        lines.append(f"| {told['reader']} | {told['beside']} | {told['kind']} | {_per_cent(rate)} |")
+        lines.append(
+            f"| {told['reader']} | {told['beside']} | {told['kind']} | {_per_cent(rate)} |"
+        )
     return lines
 
 
@@ -259,6 +259,9 @@ def _arguments() -> argparse.Namespace:
         )
     parser.add_argument(
         "--pages", type=int, default=6, help="of each document; default: %(default)s"
+    )
+    parser.add_argument(
+        "--dpi", type=int, nargs="+", default=documents.DPIS, help="default: %(default)s"
     )
     parser.add_argument("--lines", type=int, default=60, help="default: %(default)s")
     parser.add_argument(
@@ -284,7 +287,7 @@ def main() -> int:
     packages = [Path(name).absolute() for name in os.environ["DOCUMENTS"].split()]
     fonts = Path(os.environ["FONTS"]).absolute()
     say("drawing")
-    samples = documents.samples(packages, fonts, pictures, args.pages, args.lines)
+    samples = documents.samples(packages, fonts, pictures, args.pages, args.dpi, args.lines)
     names = [*(args.ours or OURS), *(args.against or PEERS)]
     with ThreadPoolExecutor(args.jobs) as pool:
         found = pool.map(lambda name: _read_all(folder, name, samples), names)
@@ -297,6 +300,7 @@ def main() -> int:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "pages": args.pages,
+        "dpi": list(args.dpi),
         "lines": args.lines,
         "cells": [asdict(cell) for cell in cells],
         "differences": differences,

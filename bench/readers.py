@@ -1,4 +1,4 @@
-"""What reads pictures in //bench:ocr and //bench:ocr_accuracy: our server, and the libraries beside it."""
+"""What reads pictures in //bench:ocr and ocr_accuracy: our server, and the libraries beside it."""
 
 from __future__ import annotations
 
@@ -120,11 +120,13 @@ class _Peer:
 def reading(
     folder: Path, name: str, cores: set[int], rows: dict[str, Ours] | None = None
 ) -> Iterator[Reader]:
-    """A reader for the time of a `with`, from when it is ready; it computes on these cores alone."""
+    """A reader for the time of a `with`, from when it is ready, on these cores alone."""
     row = (rows or OURS).get(name)
     if row is not None:
         models = row.models
-        flags = [*row.flags, *(f"--ocr_{kind}={model.name}" for kind, model in models.items())]
+        # A library waits as long as it takes; so do a page's lines here.
+        flags = [*row.flags, "--queue_timeout_ms=0"]
+        flags += [*(f"--ocr_{kind}={model.name}" for kind, model in models.items())]
         site = Site(folder, {name: flags}, {name: row.program})
         serving = site.serving(name, list(models.values()), cores, instances=len(cores))
         with serving as server:
