@@ -96,10 +96,15 @@ def _started(folder: Path, name: str) -> Iterator[Any]:
         yield lambda sample: reader.read(sample.path)
 
 
-def _read_all(folder: Path, name: str, samples: Sequence[Sample]) -> list[Reading]:
+def _read_all(folder: Path, name: str, samples: Sequence[Sample]) -> list[Reading] | None:
+    """None where it failed, which is told; what the others read is worth having all the same."""
     say(f"{name} starts")
-    with _started(folder, name) as read:
-        found = [Reading(sample, read(sample)) for sample in samples]
+    try:
+        with _started(folder, name) as read:
+            found = [Reading(sample, read(sample)) for sample in samples]
+    except UserError as error:
+        say(f"{name} failed, and is left out: {error}")
+        return None
     say(f"{name} is done")
     return found
 
@@ -291,7 +296,9 @@ def main() -> int:
     names = [*(args.ours or OURS), *(args.against or PEERS)]
     with ThreadPoolExecutor(args.jobs) as pool:
         found = pool.map(lambda name: _read_all(folder, name, samples), names)
-        readings = dict(zip(names, found, strict=True))
+        readings = {n: read for n, read in zip(names, found, strict=True) if read is not None}
+    if not readings:
+        return 1
     kinds = list(dict.fromkeys(sample.kind for sample in samples))
     # Photographs after what they are of.
     kinds.sort(key=lambda kind: documents.PHOTOGRAPH in kind)
@@ -324,13 +331,13 @@ def main() -> int:
                 "lines": _worst_lines(readings[name]),
                 "pages": _worst_pages(readings[name]),
             }
-            for name in names
+            for name in readings
             if name in OURS
         ],
     )
     (args.out / "ocr_accuracy.html").write_text(html)
     say(f"{args.out}/ocr_accuracy.html and ocr_accuracy.json")
-    return 0
+    return 0 if len(readings) == len(names) else 1
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ COLUMNS = (
     Column("pages", "pages/s", 2, more_is_better=True),
     Column("cpu_ms", "CPU ms/page", 1),
     Column("wall_ms", "ms/page", 1),
+    Column("rested_ms", "CPU ms of the first after a rest", 0),
     Column("first_seconds", "to the first page", 2),
     Column("memory_mb", "memory MB", 0),
     Column("peak_mb", "at most", 0),

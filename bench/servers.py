@@ -36,7 +36,7 @@ JSON_ONLY = (MLSERVER,)
 BINARY_ONLY = (IDEAL, IDEAL_BATCHING)
 
 _MAX_ROWS = 32  # of a batch that a server makes, as Triton's max_batch_size
-_READY_SECONDS = 60.0
+_READY_SECONDS = 180.0  # of a machine that does much else
 # One thread a run, as everybody has it on one core; and no server logs requests.
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "GLOG_minloglevel": "2"}
 
