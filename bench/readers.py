@@ -125,7 +125,7 @@ def reading(
     if row is not None:
         models = row.models
         # A library waits as long as it takes; so do a page's lines here.
-        flags = [*row.flags, "--queue_timeout_ms=0"]
+        flags = [*row.flags, "--queue_timeout_ms=0", "--run_timeout_ms=3600000"]
         flags += [*(f"--ocr_{kind}={model.name}" for kind, model in models.items())]
         site = Site(folder, {name: flags}, {name: row.program})
         serving = site.serving(name, list(models.values()), cores, instances=len(cores))
