@@ -124,7 +124,7 @@ def photograph(image: Image.Image, numbers: np.random.RandomState) -> Image.Imag
 
 def _sharp(image: Image.Image) -> float:
     """A camera sees a page as a whole: its blur grows with what the page has of pixels."""
-    return max(1.0, max(image.size) / 1800)
+    return max(1.0, float(max(image.size)) / 1800)
 
 
 def _from_aside(image: Image.Image, numbers: np.random.RandomState) -> Image.Image:
