@@ -17,17 +17,23 @@ from cc.server.serving import Server
 _PIXELS = 2  # that a corner may be away from the reference's
 
 
-@contextmanager
-def reader(repository: Path, flags: Sequence[str] = ()) -> Iterator[Server]:
-    """A server that reads pictures, by the models that DETECTOR, RECOGNISER and CLASSIFIER name."""
+def models(repository: Path) -> list[str]:
+    """Puts there those that DETECTOR, RECOGNISER and CLASSIFIER name; gives the flags for them."""
+    flags = [f"--model_repository={repository}"]
     for name in ("detector", "recogniser", "classifier"):
         folder = os.environ.get(name.upper())
         if folder is None:
             continue
         (repository / name).mkdir()
         (repository / name / "1").symlink_to(Path(folder).absolute())
-        flags = [*flags, f"--ocr_{name}={name}"]
-    with serving.serving(f"--model_repository={repository}", *flags) as server:
+        flags.append(f"--ocr_{name}={name}")
+    return flags
+
+
+@contextmanager
+def reader(repository: Path, flags: Sequence[str] = ()) -> Iterator[Server]:
+    """A server that reads pictures by these models."""
+    with serving.serving(*models(repository), *flags) as server:
         yield server
 
 
