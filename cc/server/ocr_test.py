@@ -8,7 +8,7 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -113,11 +113,12 @@ def test_it_is_a_model_like_others(server: Server) -> None:
 
 def by_protocol(server: Server, protocol: str, pictures: list[bytes]) -> Any:
     """Pages and times of several pictures in one call of the Open Inference Protocol."""
-    infer, url = {
+    ways: dict[str, tuple[Callable[..., serving.Arrays], str]] = {
         "http": (serving.infer, server.url),
         "http with JSON": (partial(serving.infer, binary_out=False), server.url),
         "grpc": (grpc_client.infer, server.grpc_url),
-    }[protocol]
+    }
+    infer, url = ways[protocol]
     images = {"image": np.array(pictures, object)}
     answer = infer(url, "ocr", images, ["page", "milliseconds"])
     return [json.loads(page) for page in answer["page"]], answer["milliseconds"]
