@@ -61,7 +61,8 @@ KEYS = {"Tab": 9, "Enter": 13, "End": 35, "Home": 36, "ArrowUp": 38, "ArrowDown"
 
 @pytest.fixture(name="server", scope="module")
 def a_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    flags = [f"--max_request_bytes={MOST}"]
+    # What is shown matters here, not what is read: pages are not made larger for it.
+    flags = [f"--max_request_bytes={MOST}", "--ocr_side=32"]
     with reader(tmp_path_factory.mktemp("models"), flags) as server:
         yield server
 
