@@ -22,7 +22,7 @@ WRONG = {
         "services[0].requests[0]: 'status' is a required property"
     ),
     "services: [{arguments: [], requests: [{path: /, status: 200, bdy: x}]}]": (
-        "services[0].requests[0] has the unknown bdy; known are body, path, status"
+        "services[0].requests[0] has the unknown bdy; known are body, path, post, status"
     ),
     "present: {/x: {mod: '0644'}}": "present['/x'] has the unknown mod; known are contains",
     "present: {/x: {mode: 0644}}": "present['/x'].mode: 420 is not of type 'string': put it",
