@@ -13,7 +13,7 @@ _PANEL = {"w": 8, "h": 8}
 _DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 _MODEL = 'job=~"$job",model=~"$model"'
-_INFER = f'{_MODEL},endpoint="infer"'
+_INFER = f'{_MODEL},endpoint=~"infer|ocr"'
 _SERVER = 'job=~"$job"'
 
 

@@ -1,10 +1,10 @@
 """Runs the OCR service on this machine, without Kubernetes, until Ctrl-C.
 
-Servers of the very image //images:ocr, each in a container of its own; nginx before them, which asks
-another one where one fails; Prometheus, which watches over all. They listen on loopback alone.
+Servers of the very image //images:ocr, each in a container of its own; nginx before them, which
+asks another one where one fails; Prometheus, which watches over all. They listen on loopback alone.
 
-A server that ends is started again. To replace all of them, one after the other, by what is built then,
-without a request lost:
+A server that ends is started again. To replace all of them, one after the other, by what is built
+then, without a request lost:
 
 \b
   ./bazelw build //deploy:local && kill -USR1 PID

@@ -299,8 +299,14 @@ def test_a_duration_leads_to_its_trace(
     assert re.fullmatch("[0-9a-f]{32}", lowest)
 
 
-def test_alerts_ask_for_metrics_that_there_are(prometheus: Prometheus) -> None:
-    known = set(json.loads(prometheus.get("/api/v1/label/__name__/values"))["data"])
+def test_alerts_ask_for_metrics_that_there_are(
+    prometheus: Prometheus, native: Prometheus
+) -> None:
+    known = {
+        name
+        for one in (prometheus, native)
+        for name in json.loads(one.get("/api/v1/label/__name__/values"))["data"]
+    }
     (group,) = yaml.safe_load(printed("--rules"))["groups"]
     for rule in group["rules"]:
         names = set(re.findall(r"\bpaddle_server_\w+|\bup\b", rule["expr"]))

@@ -79,7 +79,9 @@ def main(
     (image,) = (known.partition("=")[0] for known in given.images)
     overlay, pushed_as, push = _OVERLAYS[image]
     if given.gpus and overlay != "gpu":
-        raise click.UsageError("--gpus is for the image with GPUs: `./bazelw run //deploy:ocr_gpu`.")
+        raise click.UsageError(
+            "--gpus is for the image with GPUs: `./bazelw run //deploy:ocr_gpu`."
+        )
     if gateway and not host:
         raise click.UsageError("--gateway needs --host, by which the Gateway knows whom is asked.")
     named = given.named(image, pushed_as, f"//images:{push}")
@@ -97,6 +99,8 @@ def main(
     if models:
         base["models.yaml"] = _yaml(_claim(given, models))
     folder = out / "base"
+    for option in ("front.yaml", "models.yaml"):  # of an earlier run
+        (folder / option).unlink(missing_ok=True)
     _write(folder / "kustomization.yaml", _yaml(_kustomization(resources=list(base))))
     for name, text in base.items():
         _write(folder / name, text)
@@ -112,8 +116,21 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines stand as such, for people to read."""
+
+
+_Dumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None
+    ),
+)
+
+
 def _yaml(*documents: Json) -> str:
-    return yaml.safe_dump_all(documents, sort_keys=False)
+    told: str = yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False)
+    return told
 
 
 def _kustomization(**fields: Any) -> Json:
@@ -126,7 +143,9 @@ def _kustomization(**fields: Any) -> Json:
 
 def _overlay(given: manifest.Given, overlay: str, named: str) -> Json:
     repository, _, digest = named.partition("@")
-    spec: Json = {"nodeSelector": {"kubernetes.io/arch": "arm64" if overlay == "arm64" else "amd64"}}
+    spec: Json = {
+        "nodeSelector": {"kubernetes.io/arch": "arm64" if overlay == "arm64" else "amd64"}
+    }
     if overlay == "gpu":
         limits = {"limits": {"nvidia.com/gpu": str(given.gpus or 1)}}
         spec["containers"] = [{"name": "server", "resources": limits}]
@@ -162,9 +181,7 @@ def _route(given: manifest.Given, host: str, gateway: str) -> Json:
             "hostnames": [host],
             "rules": [
                 {
-                    "matches": [
-                        {"path": {"type": "PathPrefix", "value": path}} for path in _PATHS
-                    ],
+                    "matches": [{"path": {"type": "PathPrefix", "value": path}} for path in _PATHS],
                     "backendRefs": [{"name": given.name, "port": 80}],
                     "timeouts": {"request": "60s"},
                 }
