@@ -28,6 +28,13 @@ struct Request {
   Clock::duration timeout{};
 };
 
+// A part of what a pipeline of models did for a call.
+struct Stage {
+  const char* name;  // lives as long as the program
+  Clock::time_point begin;
+  Clock::time_point end;
+};
+
 // Where the time went.
 struct Timing {
   Clock::time_point arrival{};   // when the request was read
@@ -37,6 +44,7 @@ struct Timing {
   int64_t rows = 0;              // of the call
   int64_t batch_rows = 0;        // of that run, without padding
   int64_t batch_calls = 0;
+  std::vector<Stage> stages = {};  // of a pipeline, in the order of their ends
 
   // It is to be computed anew.
   void ForgetRun() {

@@ -46,13 +46,21 @@ absl::StatusOr<std::vector<float>> Values(const infer::Tensor& tensor,
   return values;
 }
 
-// A line as a model gets it: resized to its height and filled up with zeros.
-void FillResized(const Picture& crop, int width, int padded, float* input) {
-  FillLine(Resize(crop, width, kLineHeight).bgr.data(), width, padded, input);
+// A line as a model gets it: resized to its height and filled up.
+void FillResized(const Picture& crop, const LineForm& form, int width,
+                 int padded, float* input) {
+  const Picture line = Resize(crop, width, form.height);
+  if (form.grey) {
+    FillGreyLine(line.bgr.data(), width, padded, form.height, input);
+  } else {
+    FillLine(line.bgr.data(), width, padded, input, form.height);
+  }
 }
 
-size_t LineFloats(int width) {
-  return kChannels * kLineHeight * static_cast<size_t>(width);
+int64_t Channels(const LineForm& form) { return form.grey ? 1 : kChannels; }
+
+size_t LineFloats(const LineForm& form, int width) {
+  return static_cast<size_t>(Channels(form) * form.height * width);
 }
 
 Size SizeOf(const Picture& picture) { return {picture.width, picture.height}; }
@@ -90,25 +98,25 @@ absl::StatusOr<Page> Open(absl::string_view file, const PageOptions& options,
   return page;
 }
 
-Input DetectorInput(const Page& page) {
+Input DetectorInput(const Page& page, const Normalisation& normalisation) {
   const Size& size = page.plan.input;
   Input input{{1, kChannels, size.height, size.width}, {}};
   input.values.resize(kChannels * static_cast<size_t>(size.width) *
                       static_cast<size_t>(size.height));
   FillDetector(Resize(page.picture, size.width, size.height).bgr.data(), size,
-               input.values.data());
+               normalisation, input.values.data());
   return input;
 }
 
 absl::StatusOr<std::vector<TextLine>> FindLines(const Page& page,
                                                 const infer::Tensor& map,
-                                                const PageOptions& options) {
+                                                const BoxOptions& options) {
   const Size& size = page.plan.input;
   const auto values = Values(map, {1, 1, size.height, size.width});
   if (!values.ok()) return values.status();
   std::vector<Box> boxes =
       FindBoxes(values->data(), size.height, size.width, page.picture.height,
-                page.picture.width, options.boxes);
+                page.picture.width, options);
   SortBoxes(&boxes);
   std::vector<TextLine> lines;
   for (const Box& box : boxes) {
@@ -126,10 +134,11 @@ Input ClassifierInput(const std::vector<TextLine>& lines) {
   Input input{{static_cast<int64_t>(lines.size()), kChannels, kLineHeight,
                kClassifierWidth},
               {}};
-  const size_t each = LineFloats(kClassifierWidth);
+  const LineForm form;
+  const size_t each = LineFloats(form, kClassifierWidth);
   input.values.resize(lines.size() * each);
   for (size_t i = 0; i < lines.size(); ++i) {
-    FillResized(lines[i].crop,
+    FillResized(lines[i].crop, form,
                 LineWidth(SizeOf(lines[i].crop), kClassifierWidth),
                 kClassifierWidth, &input.values[i * each]);
   }
@@ -150,19 +159,22 @@ absl::Status TurnLines(const infer::Tensor& scores, const PageOptions& options,
   return absl::OkStatus();
 }
 
-std::vector<Batch> RecogniserBatches(const std::vector<TextLine>& lines) {
+std::vector<Batch> RecogniserBatches(const std::vector<TextLine>& lines,
+                                     const LineForm& form) {
   std::vector<Size> crops;
   for (const TextLine& line : lines) crops.push_back(SizeOf(line.crop));
   std::vector<Batch> batches;
-  for (LineBatch& of_page : PageBatches(crops)) {
-    const size_t each = LineFloats(of_page.width);
+  for (LineBatch& of_page :
+       PageBatches(crops, kLinesTogether, kMostLineWidth, form.height)) {
+    const size_t each = LineFloats(form, of_page.width);
     Batch batch{std::move(of_page.lines), {}};
-    batch.input.shape = {static_cast<int64_t>(batch.lines.size()), kChannels,
-                         kLineHeight, of_page.width};
+    batch.input.shape = {static_cast<int64_t>(batch.lines.size()),
+                         Channels(form), form.height, of_page.width};
     batch.input.values.resize(batch.lines.size() * each);
     for (size_t i = 0; i < batch.lines.size(); ++i) {
       const size_t line = batch.lines[i];
-      FillResized(lines[line].crop, LineWidth(crops[line], of_page.width),
+      FillResized(lines[line].crop, form,
+                  LineWidth(crops[line], of_page.width, form.height),
                   of_page.width, &batch.input.values[i * each]);
     }
     batches.push_back(std::move(batch));
@@ -177,14 +189,26 @@ absl::Status ReadLines(const infer::Tensor& scores, const Labels& labels,
   if (!values.ok()) return values.status();
   const int64_t steps = scores.shape[1], classes = scores.shape[2];
   if (absl::Status status = labels.Check(classes); !status.ok()) return status;
+  if (values->empty()) return absl::OkStatus();
+  const Scores kind = KindOf(values->data(), static_cast<size_t>(classes));
   for (size_t i = 0; i < batch.lines.size(); ++i) {
     const size_t at = i * static_cast<size_t>(steps * classes);
-    Line read = DecodeCtc(values->data() + at, static_cast<int>(steps), labels);
+    Line read = DecodeCtc(values->data() + at, kind, static_cast<int>(steps),
+                          static_cast<size_t>(classes), labels);
     TextLine& line = (*lines)[batch.lines[i]];
     line.text = std::move(read.text);
     line.score = read.score;
   }
   return absl::OkStatus();
+}
+
+std::array<PagePoint, 4> OnOriginal(const Box& box, const Page& page) {
+  std::array<PagePoint, 4> corners;
+  for (size_t i = 0; i < corners.size(); ++i) {
+    corners[i] = OnOriginal({box.corners[i].x, box.corners[i].y}, page.plan,
+                            page.original);
+  }
+  return corners;
 }
 
 std::string PageJson(const Page& page, const std::vector<TextLine>& lines,
@@ -201,11 +225,9 @@ std::string PageJson(const Page& page, const std::vector<TextLine>& lines,
     json += R"(,"score":)";
     base::AppendJsonNumber(static_cast<float>(line.score), &json);
     json += R"(,"box":[)";
-    for (size_t i = 0; i < line.box.corners.size(); ++i) {
-      const Point& corner = line.box.corners[i];
-      const PagePoint point =
-          OnOriginal({corner.x, corner.y}, page.plan, page.original);
-      json += i == 0 ? "[" : ",[";
+    const char* before = "[";
+    for (const PagePoint& point : OnOriginal(line.box, page)) {
+      json += std::exchange(before, ",[");
       base::AppendJsonNumber(point.x, &json);
       json += ",";
       base::AppendJsonNumber(point.y, &json);

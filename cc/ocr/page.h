@@ -3,8 +3,10 @@
 #ifndef CC_OCR_PAGE_H_
 #define CC_OCR_PAGE_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,7 +28,9 @@ namespace ocr {
 struct PageOptions {
   Limits limits;
   DetectorOptions detector;
-  BoxOptions boxes;
+  // In place of what the detector's files say, see BoxOptions.
+  std::optional<double> box_score;
+  std::optional<double> unclip_ratio;
   // A line whose score is below is no text.
   double score = 0.5;
   // A line stands on its head where the classifier is surer of it than this.
@@ -51,7 +55,7 @@ struct Page {
 absl::StatusOr<Page> Open(absl::string_view file, const PageOptions& options,
                           base::ByteBudget* budget);
 
-Input DetectorInput(const Page& page);
+Input DetectorInput(const Page& page, const Normalisation& normalisation);
 
 struct TextLine {
   Box box;           // on the page's picture
@@ -64,7 +68,7 @@ struct TextLine {
 // reading. FAILED_PRECONDITION: it is no such map.
 absl::StatusOr<std::vector<TextLine>> FindLines(const Page& page,
                                                 const infer::Tensor& map,
-                                                const PageOptions& options);
+                                                const BoxOptions& options);
 
 // For the classifier: all lines.
 Input ClassifierInput(const std::vector<TextLine>& lines);
@@ -73,17 +77,27 @@ Input ClassifierInput(const std::vector<TextLine>& lines);
 absl::Status TurnLines(const infer::Tensor& scores, const PageOptions& options,
                        std::vector<TextLine>* lines);
 
+// What a recogniser takes.
+struct LineForm {
+  int height = kLineHeight;
+  bool grey = false;  // one channel instead of three
+};
+
 // Lines that are read in one run, by RapidOCR's rule (text/lines.h).
 struct Batch {
   std::vector<size_t> lines;
   Input input;
 };
-std::vector<Batch> RecogniserBatches(const std::vector<TextLine>& lines);
+std::vector<Batch> RecogniserBatches(const std::vector<TextLine>& lines,
+                                     const LineForm& form);
 
 // Takes the text of a batch's lines from the recogniser's
 // [lines,steps,classes].
 absl::Status ReadLines(const infer::Tensor& scores, const Labels& labels,
                        const Batch& batch, std::vector<TextLine>* lines);
+
+// A box's corners, in pixels of the picture as it is seen.
+std::array<PagePoint, 4> OnOriginal(const Box& box, const Page& page);
 
 // {"width":960,"height":640,"lines":[{"text":"...","score":0.99,
 //  "box":[[x,y],[x,y],[x,y],[x,y]]}]}: corners in pixels of the picture as it

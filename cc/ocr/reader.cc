@@ -1,8 +1,11 @@
 #include "cc/ocr/reader.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <map>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -10,11 +13,9 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "cc/base/clock.h"
-#include "cc/base/text.h"
 #include "cc/infer/byte_elements.h"
 #include "cc/infer/call.h"
 #include "cc/infer/tensor.h"
-#include "cc/ocr/text/labels.h"
 
 namespace ocr {
 
@@ -22,7 +23,24 @@ using base::Clock;
 
 namespace {
 
-enum Step { kDecode, kDetect, kRead, kSteps };
+// What clients are told the time of.
+enum Step { kDecodeStep, kDetectStep, kReadStep, kSteps };
+
+// What metrics and traces tell: a model's stage has its queue in it.
+enum Stage { kDecode, kDetect, kFind, kTurn, kRead, kText, kStages };
+
+struct StageInfo {
+  const char* name;
+  Step step;
+};
+constexpr std::array<StageInfo, kStages> kStageInfos = {{
+    {"picture", kDecodeStep},
+    {"detector", kDetectStep},
+    {"boxes", kDetectStep},
+    {"classifier", kReadStep},
+    {"recogniser", kReadStep},
+    {"text", kReadStep},
+}};
 
 // Nobody copies what a model gets: it is as large as the pictures.
 absl::Cord CordOf(std::vector<float> values) {
@@ -43,19 +61,47 @@ infer::Tensor Bytes(std::string name, const std::vector<std::string>& texts) {
   return tensor;
 }
 
-absl::Status Named(const char* what, const absl::Status& status) {
-  if (status.ok()) return status;
-  return {status.code(), absl::StrCat("the ", what, ": ", status.message())};
-}
-
 }  // namespace
+
+struct Reader::Series {
+  explicit Series(base::Registry* registry)
+      : pages(registry->AddCounter("paddle_server_ocr_pages_total",
+                                   "Pictures that were read, or were not.",
+                                   {"outcome"})),
+        lines(registry
+                  ->AddCounter("paddle_server_ocr_lines_total",
+                               "Lines of text that were read.", {})
+                  .With({})) {
+    auto& family = registry->AddHistogram(
+        "paddle_server_ocr_stage_duration_seconds",
+        "Time of one picture in each stage of reading it, with the time that "
+        "it waits for a model in it.",
+        {"stage"}, base::DurationBounds());
+    for (size_t i = 0; i < kStages; ++i) {
+      durations[i] = family.With({kStageInfos[i].name});
+    }
+    for (const char* outcome : {kReadWell, kFailed, kAbandoned}) {
+      outcomes[outcome] = pages.With({outcome});
+    }
+  }
+
+  static constexpr char kReadWell[] = "read";
+  static constexpr char kFailed[] = "failed";
+  static constexpr char kAbandoned[] = "abandoned";
+
+  base::Family<base::Counter>& pages;
+  std::map<std::string, std::shared_ptr<base::Counter>> outcomes;
+  const std::shared_ptr<base::Counter> lines;
+  std::array<std::shared_ptr<base::Histogram>, kStages> durations;
+};
 
 // One call, which may have several pictures.
 struct Job {
   std::shared_ptr<infer::Call> call;
   std::vector<std::string> pages;
   std::vector<float> milliseconds;
-  size_t left = 0;  // pictures that are not read
+  size_t left = 0;     // pictures that are not read
+  bool begun = false;  // with the first of them
 
   void Finish() const {
     const std::vector<infer::Tensor> all = {
@@ -68,6 +114,10 @@ struct Job {
     for (const std::string& name : call->request.outputs) {
       outputs.push_back(*infer::Find(all, name));
     }
+    infer::Timing& timing = call->timing;
+    timing.compute = Clock::now() - timing.arrival - timing.queue;
+    timing.batch_calls = 1;
+    timing.batch_rows = static_cast<int64_t>(pages.size());
     call->Finish(absl::OkStatus(), outputs.empty() ? all : std::move(outputs));
   }
 };
@@ -96,29 +146,32 @@ struct Reading : std::enable_shared_from_this<Reading> {
     if (!models.ok()) return Fail(models.status());
     models_ = *std::move(models);
     begun_ = Clock::now();
-    job_->call->timing.queue = begun_ - job_->call->timing.arrival;
+    if (!std::exchange(job_->begun, true)) {
+      job_->call->timing.queue = begun_ - job_->call->timing.arrival;
+    }
     Help(
         [this] {
-          if (models_.labels == nullptr) {
-            auto labels = Labels::Read(models_.recogniser->info().directory +
-                                       "/characters.txt");
-            if (!labels.ok()) {
-              status_ = Named("recogniser", labels.status());
-              return;
-            }
-            models_.labels = std::make_shared<const Labels>(*std::move(labels));
+          if (models_.files == nullptr) {
+            auto files =
+                ReadFiles(models_.detector->info().directory,
+                          models_.recogniser->info().directory, options());
+            status_ = files.status();
+            if (!files.ok()) return;
+            models_.files =
+                std::make_shared<const ModelFiles>(*std::move(files));
           }
           auto page = Open(file_.Flatten(), options(), reader_->budget_);
           if (page.ok()) {
             page_ = *std::move(page);
-            input_ = DetectorInput(page_);
+            input_ = DetectorInput(page_, models_.files->normalisation);
           }
           status_ = page.status();
         },
         [this] {
           file_.Clear();
-          reader_->labelled_ = models_.recogniser;
-          reader_->labels_ = models_.labels;
+          reader_->files_ = models_.files;
+          reader_->detector_of_files_ = models_.detector;
+          reader_->recogniser_of_files_ = models_.recogniser;
           Next(kDecode);
           Detect();
         });
@@ -133,7 +186,7 @@ struct Reading : std::enable_shared_from_this<Reading> {
     const bool taken = reader_->helper_.Run(
         std::move(work), [self = shared_from_this(), done = std::move(done)] {
           if (self->alive_.expired() || self->ended_) return;
-          if (!self->wanted()) return self->End();
+          if (!self->wanted()) return self->End(Reader::Series::kAbandoned);
           if (!self->status_.ok()) return self->Fail(self->status_);
           done();
         });
@@ -160,11 +213,10 @@ struct Reading : std::enable_shared_from_this<Reading> {
         std::move(request), [self = shared_from_this(), what,
                              done = std::move(done)](infer::Call* finished) {
           if (self->alive_.expired() || self->ended_) return;
-          if (!self->wanted()) return self->End();
+          if (!self->wanted()) return self->End(Reader::Series::kAbandoned);
           if (!finished->status.ok()) {
             return self->Fail(Named(what, finished->status));
           }
-          self->job_->call->timing.compute += finished->timing.compute;
           done(std::move(finished->outputs[0]));
         });
     model->Start(std::move(call));
@@ -173,20 +225,22 @@ struct Reading : std::enable_shared_from_this<Reading> {
   void Detect() {
     Ask("detector", models_.detector, std::move(input_),
         [this](infer::Tensor map) {
+          Next(kDetect);
           answers_ = {std::move(map)};
           Help(
               [this] {
-                auto lines = FindLines(page_, answers_[0], options());
+                auto lines =
+                    FindLines(page_, answers_[0], models_.files->boxes);
                 status_ = Named("detector", lines.status());
                 if (lines.ok()) lines_ = *std::move(lines);
                 if (models_.classifier != nullptr && !lines_.empty()) {
                   input_ = ClassifierInput(lines_);
                 } else {
-                  batches_ = RecogniserBatches(lines_);
+                  batches_ = RecogniserBatches(lines_, models_.form);
                 }
               },
               [this] {
-                Next(kDetect);
+                Next(kFind);
                 if (models_.classifier != nullptr && !lines_.empty()) {
                   return Turn();
                 }
@@ -198,12 +252,13 @@ struct Reading : std::enable_shared_from_this<Reading> {
   void Turn() {
     Ask("classifier", models_.classifier, std::move(input_),
         [this](infer::Tensor scores) {
+          Next(kTurn);
           answers_ = {std::move(scores)};
           Help(
               [this] {
                 status_ = Named("classifier",
                                 TurnLines(answers_[0], options(), &lines_));
-                batches_ = RecogniserBatches(lines_);
+                batches_ = RecogniserBatches(lines_, models_.form);
               },
               [this] { Read(); });
         });
@@ -217,7 +272,9 @@ struct Reading : std::enable_shared_from_this<Reading> {
       Ask("recogniser", models_.recogniser, std::move(batches_[i].input),
           [this, i](infer::Tensor scores) {
             answers_[i] = std::move(scores);
-            if (--left_ == 0) Decode();
+            if (--left_ > 0) return;
+            Next(kRead);
+            Decode();
           });
     }
   }
@@ -226,18 +283,21 @@ struct Reading : std::enable_shared_from_this<Reading> {
     Help(
         [this] {
           for (size_t i = 0; i < batches_.size() && status_.ok(); ++i) {
-            status_ = Named(
-                "recogniser",
-                ReadLines(answers_[i], *models_.labels, batches_[i], &lines_));
+            status_ = Named("recogniser",
+                            ReadLines(answers_[i], models_.files->labels,
+                                      batches_[i], &lines_));
           }
         },
-        [this] { Finish(); });
+        [this] {
+          Next(kText);
+          Finish();
+        });
   }
 
   void Finish() {
-    Next(kRead);
     job_->pages[index_] = PageJson(page_, lines_, options());
-    End();
+    reader_->series_->lines->Add(lines_.size());
+    End(Reader::Series::kReadWell);
     if (--job_->left == 0) job_->Finish();
   }
 
@@ -249,21 +309,25 @@ struct Reading : std::enable_shared_from_this<Reading> {
             : absl::Status(status.code(), absl::StrCat("picture ", index_ + 1,
                                                        ": ", status.message()));
     job_->call->Finish(told);
-    End();
+    End(Reader::Series::kFailed);
   }
 
   // Others may begin.
-  void End() {
+  void End(const char* outcome) {
     if (std::exchange(ended_, true)) return;
     page_ = Page();
+    reader_->CountPage(outcome);
     reader_->OnEnded();
   }
 
-  // A step is over.
-  void Next(Step step) {
+  // A stage is over.
+  void Next(Stage stage) {
     const auto now = Clock::now();
-    job_->milliseconds[index_ * kSteps + step] =
+    const StageInfo& info = kStageInfos[stage];
+    job_->milliseconds[index_ * kSteps + info.step] +=
         std::chrono::duration<float, std::milli>(now - begun_).count();
+    reader_->series_->durations[stage]->Observe(base::Seconds(now - begun_));
+    job_->call->timing.stages.push_back({info.name, begun_, now});
     begun_ = now;
   }
 
@@ -285,12 +349,14 @@ struct Reading : std::enable_shared_from_this<Reading> {
 };
 
 Reader::Reader(base::Loop* loop, const infer::Repository* models,
-               base::ByteBudget* budget, ReaderOptions options)
+               base::ByteBudget* budget, base::Registry* registry,
+               ReaderOptions options)
     : loop_(loop),
       models_(models),
       budget_(budget),
       options_(std::move(options)),
-      helper_(loop, options_.max_active) {
+      helper_(loop, options_.max_active),
+      series_(std::make_unique<Series>(registry)) {
   info_.name = "ocr";
   info_.version = "1";
   info_.platform = "paddle_ocr";
@@ -326,15 +392,16 @@ absl::StatusOr<ReaderModels> Reader::FindModels() const {
     if (!found.ok()) return found.status();
     *model = *std::move(found);
     const infer::ModelInfo& info = (*model)->info();
-    if (info.inputs.size() != 1 || info.outputs.empty() ||
-        info.inputs[0].dtype != base::DataType::kFloat32 ||
-        info.inputs[0].shape.size() != 4) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "the model ", base::Quote(*name),
-          " is none for pictures: those have one input, FP32 [-1,3,-1,-1]"));
+    if (absl::Status status = CheckModel(*name, info.inputs, info.outputs);
+        !status.ok()) {
+      return status;
     }
   }
-  if (labelled_.lock() == models.recogniser) models.labels = labels_;
+  models.form = FormOf(models.recogniser->info().inputs[0].shape);
+  if (detector_of_files_.lock() == models.detector &&
+      recogniser_of_files_.lock() == models.recogniser) {
+    models.files = files_;
+  }
   return models;
 }
 
@@ -369,6 +436,10 @@ void Reader::BeginWaiting() {
     ++active_;
     next->Begin();
   }
+}
+
+void Reader::CountPage(const char* outcome) {
+  series_->outcomes[outcome]->Add();
 }
 
 void Reader::OnEnded() {

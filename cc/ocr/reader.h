@@ -20,8 +20,10 @@
 #include "cc/base/byte_budget.h"
 #include "cc/base/helper_thread.h"
 #include "cc/base/loop.h"
+#include "cc/base/metrics.h"
 #include "cc/infer/repository.h"
 #include "cc/infer/servable.h"
+#include "cc/ocr/model_files.h"
 #include "cc/ocr/page.h"
 
 namespace ocr {
@@ -46,7 +48,8 @@ struct ReaderModels {
   std::shared_ptr<infer::Servable> detector;
   std::shared_ptr<infer::Servable> recogniser;
   std::shared_ptr<infer::Servable> classifier;  // nullptr: none
-  std::shared_ptr<const Labels> labels;         // nullptr: not read yet
+  LineForm form;                                // of the recogniser
+  std::shared_ptr<const ModelFiles> files;      // nullptr: not read yet
 };
 
 // The model `ocr`. It takes `image`, BYTES [n]: pictures as files have them. It
@@ -60,7 +63,8 @@ class Reader : public infer::Servable {
  public:
   // All must outlive it.
   Reader(base::Loop* loop, const infer::Repository* models,
-         base::ByteBudget* budget, ReaderOptions options);
+         base::ByteBudget* budget, base::Registry* registry,
+         ReaderOptions options);
   ~Reader() override;
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
@@ -77,6 +81,8 @@ class Reader : public infer::Servable {
   absl::StatusOr<ReaderModels> FindModels() const;
   void BeginWaiting();
   void OnEnded();
+  // A page is over, well or not.
+  void CountPage(const char* outcome);
 
   base::Loop* const loop_;
   const infer::Repository* const models_;
@@ -84,11 +90,14 @@ class Reader : public infer::Servable {
   const ReaderOptions options_;
   infer::ModelInfo info_;
   base::HelperThread helper_;
+  struct Series;
+  const std::unique_ptr<Series> series_;
   std::deque<std::shared_ptr<Reading>> waiting_;
   size_t active_ = 0;
-  // The labels of the recogniser that they were read for.
-  std::weak_ptr<infer::Servable> labelled_;
-  std::shared_ptr<const Labels> labels_;
+  // And the models that they were read for.
+  std::shared_ptr<const ModelFiles> files_;
+  std::weak_ptr<infer::Servable> detector_of_files_;
+  std::weak_ptr<infer::Servable> recogniser_of_files_;
   const std::shared_ptr<const bool> alive_ = std::make_shared<bool>(true);
 };
 

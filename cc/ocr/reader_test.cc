@@ -3,6 +3,7 @@
 // says.
 #include "cc/ocr/reader.h"
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -103,7 +104,7 @@ Outputs Recognise(const infer::Request& request) {
   std::vector<float> scores;
   for (int64_t i = 0; i < lines; ++i) {
     for (const size_t label : {1, 1, 0, 2}) {
-      std::vector<float> step(4);
+      std::vector<float> step(4, 0.25f / 3);
       step[label] = 0.75f;
       scores.insert(scores.end(), step.begin(), step.end());
     }
@@ -133,7 +134,8 @@ class ReaderTest : public ::testing::Test {
 
   std::shared_ptr<infer::Call> Ask(const std::vector<std::string>& pictures) {
     if (reader_ == nullptr) {
-      reader_ = std::make_shared<Reader>(&loop_, &models_, &budget_, options_);
+      reader_ = std::make_shared<Reader>(&loop_, &models_, &budget_, &registry_,
+                                         options_);
     }
     infer::Tensor image{"image",
                         base::DataType::kBytes,
@@ -186,6 +188,7 @@ class ReaderTest : public ::testing::Test {
       testing::UnitTest::GetInstance()->current_test_info()->name();
   base::Loop loop_;
   base::ByteBudget budget_{size_t{1} << 30};
+  base::Registry registry_;
   infer::FakeRepository models_;
   std::shared_ptr<infer::FakeServable> det_;
   std::shared_ptr<infer::FakeServable> rec_;
@@ -213,6 +216,35 @@ TEST_F(ReaderTest, FindsLinesAndReadsThem) {
   EXPECT_EQ(Lines(pages[0]), 2);
   EXPECT_THAT(pages[0], HasSubstr("\"score\":0.75"));
   EXPECT_EQ(budget_.held(), 0);
+}
+
+TEST_F(ReaderTest, TellsWhereTheTimeWent) {
+  const auto call = Ask({Bmp(960, 736, {{100, 140}, {300, 340}})});
+  Await(1);
+  std::vector<std::string> stages;
+  infer::Clock::time_point before = call->timing.arrival + call->timing.queue;
+  for (const infer::Stage& stage : call->timing.stages) {
+    stages.emplace_back(stage.name);
+    EXPECT_EQ(stage.begin, before);
+    EXPECT_GE(stage.end, stage.begin);
+    before = stage.end;
+  }
+  EXPECT_THAT(stages, ElementsAre("picture", "detector", "boxes", "recogniser",
+                                  "text"));
+  EXPECT_GE(call->timing.arrival + call->timing.queue + call->timing.compute,
+            before);
+  EXPECT_EQ(call->timing.batch_calls, 1);
+  Error({"no picture"});
+  const std::string metrics = registry_.Text();
+  for (
+      const char* line :
+      {R"(paddle_server_ocr_pages_total{outcome="read"} 1)",
+       R"(paddle_server_ocr_pages_total{outcome="failed"} 1)",
+       "paddle_server_ocr_lines_total 2",
+       R"(paddle_server_ocr_stage_duration_seconds_count{stage="detector"} 1)",
+       R"(paddle_server_ocr_stage_duration_seconds_count{stage="picture"} 1)"}) {
+    EXPECT_THAT(metrics, HasSubstr(line));
+  }
 }
 
 TEST_F(ReaderTest, PicturesWithoutTextHaveNoLines) {
@@ -268,7 +300,7 @@ TEST_F(ReaderTest, ModelsOfAnotherKindAreNamed) {
   EXPECT_THAT(Error({Bmp(9, 9, {}, 0)}),
               HasSubstr("the detector: it gives FP32 [1,1]"));
   Serve(Detect, [](const infer::Request&) -> Outputs {
-    return std::vector<infer::Tensor>{Tensor("y", {1, 1, 3}, {1, 0, 0})};
+    return std::vector<infer::Tensor>{Tensor("y", {1, 1, 5}, {1, 0, 0, 0, 0})};
   });
   reader_.reset();
   EXPECT_THAT(Error({Bmp(960, 736, {{100, 140}})}),
@@ -312,6 +344,73 @@ TEST_F(ReaderTest, LinesThatStandOnTheirHeadsAreTurned) {
   EXPECT_THAT(brighter_on_the_right, ElementsAre(false, true));
 }
 
+// chinese_ocr's: grey lines of another height, logits, no space among its
+// classes.
+TEST_F(ReaderTest, ARecogniserSaysItselfWhatLinesItTakes) {
+  std::vector<int64_t> shape;
+  float least = 1;
+  auto info = Info("rec", directory_);
+  info.inputs[0].shape = {-1, 1, 32, -1};
+  rec_ = std::make_shared<infer::FakeServable>(
+      info, [&](const infer::Request& request) -> Outputs {
+        shape = request.inputs.at(0).shape;
+        for (const float x : Floats(request.inputs.at(0))) {
+          least = std::min(least, x);
+        }
+        return std::vector<infer::Tensor>{
+            Tensor("y", {1, 2, 3}, {0, 9, 1, -3, -1, 4})};
+      });
+  models_.Add(rec_);
+  const auto call = Ask({Bmp(960, 736, {{100, 140}})});
+  Await(1);
+  EXPECT_THAT(Pages(*call).at(0), HasSubstr(R"("text":"ab","score":0.99)"));
+  ASSERT_EQ(shape.size(), 4u);
+  EXPECT_EQ(shape[1], 1);
+  EXPECT_EQ(shape[2], 32);
+  EXPECT_EQ(least, -1);
+}
+
+TEST_F(ReaderTest, WhatPaddleOcrWritesBesideAModelIsHeeded) {
+  std::filesystem::remove(directory_ + "/characters.txt");
+  std::ofstream(directory_ + "/inference.yml") << R"(
+PostProcess:
+  name: CTCLabelDecode
+  character_dict: [a, b]
+)";
+  const std::string detector = directory_ + "/det";
+  std::filesystem::create_directories(detector);
+  std::ofstream(detector + "/inference.yml") << R"(
+PreProcess:
+  transform_ops:
+  - NormalizeImage: {mean: [0, 0, 0], std: [1, 1, 1], scale: 1./255.}
+PostProcess: {name: DBPostProcess, box_thresh: 0.8}
+)";
+  std::vector<float> seen;
+  float probability = 0.9f;
+  const auto detect = [&](const infer::Request& request) -> Outputs {
+    const infer::Tensor& x = request.inputs.at(0);
+    seen = Floats(x);
+    std::vector<float> map(static_cast<size_t>(x.shape[2] * x.shape[3]));
+    for (size_t i = 0; i < map.size(); ++i) {
+      map[i] = seen[i] < 0.5f ? probability : 0;
+    }
+    return std::vector<infer::Tensor>{
+        Tensor("y", {1, 1, x.shape[2], x.shape[3]}, map)};
+  };
+  det_ = std::make_shared<infer::FakeServable>(Info("det", detector), detect);
+  models_.Add(det_);
+  const std::string picture = Bmp(960, 736, {{100, 140}});
+  const auto read = Ask({picture});
+  Await(1);
+  EXPECT_EQ(Lines(Pages(*read).at(0)), 1);
+  EXPECT_EQ(*std::min_element(seen.begin(), seen.end()), 0);
+  probability = 0.7f;  // below box_thresh
+  finished_ = 0;
+  const auto not_read = Ask({picture});
+  Await(1);
+  EXPECT_EQ(Lines(Pages(*not_read).at(0)), 0);
+}
+
 TEST_F(ReaderTest, TooManyWaitNot) {
   options_.max_queue = 2;
   EXPECT_THAT(Error({Bmp(9, 9, {}, 0), Bmp(9, 9, {}, 0), Bmp(9, 9, {}, 0)}),
@@ -329,8 +428,8 @@ TEST_F(ReaderTest, WhatNobodyWaitsForIsNotRead) {
 }
 
 TEST_F(ReaderTest, IsAModelBesideItsModels) {
-  const auto reader =
-      std::make_shared<Reader>(&loop_, &models_, &budget_, options_);
+  const auto reader = std::make_shared<Reader>(&loop_, &models_, &budget_,
+                                               &registry_, options_);
   Repository all(&models_, reader);
   EXPECT_EQ(*all.Find("ocr", ""), reader);
   EXPECT_EQ(*all.Find("det", ""), det_);

@@ -20,6 +20,7 @@ struct Command {
 // Each adds its subcommand and flags to the program.
 Command AddServe(CLI::App* program);
 Command AddPredict(CLI::App* program);
+Command AddOcr(CLI::App* program);
 Command AddHealthCheck(CLI::App* program);
 Command AddGpuCheck(CLI::App* program);
 Command AddTune(CLI::App* program);

@@ -65,8 +65,8 @@ int Main(int argc, char** argv) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
       ->always_capture_default();
   const Command commands[] = {
-      AddServe(&program),    AddPredict(&program), AddHealthCheck(&program),
-      AddGpuCheck(&program), AddTune(&program),
+      AddServe(&program),       AddPredict(&program),  AddOcr(&program),
+      AddHealthCheck(&program), AddGpuCheck(&program), AddTune(&program),
   };
   // After the subcommands, which would take it over.
   program.footer("`server SUBCOMMAND --help` lists the flags of a subcommand.");

@@ -15,7 +15,10 @@ import pytest
 from cc.server.digits import IMAGES, make_repository
 from cc.server.serving import Server, infer, serving
 
-COUNT = 50
+COUNT = 10
+# Windows of so many requests at least, and however far apart they are. With --request-count
+# perf_analyzer waits forever once in some hundred times, with each request answered.
+WINDOWS = f"--measurement-mode=count_windows --measurement-request-count={COUNT} -s 1000000"
 
 
 @pytest.fixture(name="server", scope="module")
@@ -50,7 +53,7 @@ def statistics(server: Server) -> tuple[int, int]:
 
 def analyze(server: Server, protocol: str, options: str, model: str = "digits") -> Done:
     url = server.grpc_url if protocol == "grpc" else server.url
-    words = f"-m {model} -u {url} -i {protocol} {options}".split()
+    words = f"-m {model} -u {url} -i {protocol} {WINDOWS} {options}".split()
     command = [os.environ["PERF_ANALYZER"], *words]
     before = statistics(server)
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -75,9 +78,7 @@ both = pytest.mark.parametrize("protocol", ["http", "grpc"])
 
 @both
 def test_concurrencies(server: Server, protocol: str) -> None:
-    # Windows of ten requests at least, and however far apart they are.
-    windows = "--measurement-mode=count_windows --measurement-request-count=10 -s 1000000"
-    done = measured(server, protocol, f"--concurrency-range=1:4 --shared-memory=none {windows}")
+    done = measured(server, protocol, "--concurrency-range=1:4 --shared-memory=none")
     assert re.findall(r"^Request concurrency: (\d)", done.said, re.M) == ["1", "2", "3", "4"]
     # What it reads of the server's statistics.
     successes = done.numbers("Successful request count")
@@ -98,20 +99,20 @@ def test_concurrencies(server: Server, protocol: str) -> None:
     ],
 )
 def test_ways_to_ask(server: Server, protocol: str, options: str) -> None:
-    done = measured(server, protocol, f"--request-count={COUNT} {options}")
-    assert done.numbers("Request count") == [COUNT]
+    done = measured(server, protocol, options)
+    assert min(done.numbers("Request count")) >= COUNT
 
 
 @both
 def test_batches(server: Server, protocol: str) -> None:
-    done = measured(server, protocol, f"--request-count={COUNT} -b 8")
-    assert done.numbers("Inference count") == [8 * COUNT]
+    done = measured(server, protocol, "-b 8")
+    assert min(done.numbers("Inference count")) >= 8 * COUNT
 
 
 @both
 def test_rates(server: Server, protocol: str) -> None:
     options = "--request-rate-range=50 --request-distribution=poisson"
-    done = measured(server, protocol, f"--request-count={COUNT} {options}")
+    done = measured(server, protocol, options)
     assert set(done.numbers("Request Rate")) == {50}
 
 
@@ -129,7 +130,7 @@ def test_data_and_answers_from_a_file(
     wanted = [{"logits": {"content": row.tolist(), "shape": row.shape}} for row in logits]
     file = tmp_path / "data.json"
     file.write_text(json.dumps({"data": data, "validation_data": wanted}))
-    options = f"--input-data={file} --request-count={COUNT} --concurrency-range=2"
+    options = f"--input-data={file} --concurrency-range=2"
     if right:
         measured(server, protocol, options)
     else:
@@ -140,7 +141,7 @@ def test_the_server_s_metrics(server: Server, tmp_path: Path) -> None:
     """It looks for those of GPUs only, and says so where there is none, as with Triton."""
     file = tmp_path / "report.csv"
     options = f"--collect-metrics --metrics-url={server.url}/metrics --verbose-csv -f {file}"
-    done = measured(server, "http", f"--request-count={COUNT} {options}")
+    done = measured(server, "http", options)
     assert "Unable to parse 'nv_gpu_utilization' metric" in done.said
     (row,) = csv.DictReader(file.open())
     assert float(row["Inferences/Second"]) > 0 and float(row["Server Compute Infer"]) > 0
@@ -160,12 +161,12 @@ def test_the_server_s_metrics(server: Server, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_served_is_told(server: Server, protocol: str, options: str, why: str) -> None:
-    done = analyze(server, protocol, f"--request-count={COUNT} {options}")
+    done = analyze(server, protocol, options)
     assert done.code != 0 and done.good == 0
     assert re.search(why, done.said)
 
 
 @both
 def test_a_model_that_is_not_there_is_told(server: Server, protocol: str) -> None:
-    done = analyze(server, protocol, f"--request-count={COUNT}", model="nothing")
+    done = analyze(server, protocol, "", model="nothing")
     assert done.code != 0 and 'unknown model "nothing"; there is "digits"' in done.said

@@ -117,11 +117,11 @@ class Serving {
         backend_(&loop_, spawner_.get(), WorkerOptions()),
         models_(std::make_unique<infer::ModelDirectory>(
             &loop_, &backend_, &telemetry_, std::move(directory))),
-        ocr_(
-            ocr ? std::make_unique<ocr::Repository>(
-                      models_.get(), std::make_shared<ocr::Reader>(
-                                         &loop_, models_.get(), &budget_, *ocr))
-                : nullptr),
+        ocr_(ocr ? std::make_unique<ocr::Repository>(
+                       models_.get(),
+                       std::make_shared<ocr::Reader>(
+                           &loop_, models_.get(), &budget_, &registry_, *ocr))
+                 : nullptr),
         core_(Models(), &registry_, &budget_, CoreOptions()),
         rest_(&loop_, &core_, RestOptions()),
         grpc_service_(&loop_, &core_,

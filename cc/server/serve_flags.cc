@@ -50,19 +50,6 @@ void AddWhat(ServeFlags* flags, CLI::App* app) {
                   "repository extension has it.");
 }
 
-void AddOcr(ServeFlags* flags, CLI::App* app) {
-  app->add_option("--ocr_detector", flags->ocr_detector,
-                  "Model that finds lines of text in pictures, as PP-OCR's "
-                  "detectors do; with --ocr_recogniser it makes the model "
-                  "`ocr`, and POST /v1/ocr.");
-  app->add_option("--ocr_recogniser", flags->ocr_recogniser,
-                  "Model that reads such a line; characters.txt lies beside "
-                  "it.");
-  app->add_option("--ocr_classifier", flags->ocr_classifier,
-                  "Model that says whether a line stands on its head; without "
-                  "it none does.");
-}
-
 void AddCompute(ServeFlags* flags, CLI::App* app) {
   flags->model.Register(app);
   flags->device.Register(app);
@@ -177,7 +164,7 @@ void Fill(const ServeFlags& flags, Options* options) {
 
 void ServeFlags::Register(CLI::App* app) {
   AddWhat(this, app);
-  AddOcr(this, app);
+  ocr.Register(app);
   listen.Register(app);
   app->add_option("--grpc_port", grpc_port,
                   "Port to serve gRPC on, at the same --host; 0 takes a free "
@@ -211,19 +198,10 @@ std::optional<grpc::Server::Options> ServeFlags::Grpc() const {
 }
 
 absl::StatusOr<std::optional<ocr::ReaderOptions>> ServeFlags::Ocr() const {
-  const bool none =
-      ocr_detector.empty() && ocr_recogniser.empty() && ocr_classifier.empty();
-  if (none) return std::nullopt;
-  if (ocr_detector.empty() || ocr_recogniser.empty()) {
-    return absl::InvalidArgumentError(
-        "to read pictures takes both --ocr_detector and --ocr_recogniser: "
-        "names of models in the repository");
+  auto options = ocr.Options();
+  if (options.ok() && options->has_value()) {
+    (*options)->max_queue = static_cast<size_t>(max_queue);
   }
-  ocr::ReaderOptions options;
-  options.detector = ocr_detector;
-  options.recogniser = ocr_recogniser;
-  options.classifier = ocr_classifier;
-  options.max_queue = static_cast<size_t>(max_queue);
   return options;
 }
 

@@ -18,6 +18,7 @@
 #include "cc/server/device.h"
 #include "cc/server/listen_flags.h"
 #include "cc/server/model_flags.h"
+#include "cc/server/ocr_flags.h"
 #include "cc/worker/process.h"
 
 namespace server {
@@ -31,10 +32,7 @@ struct ServeFlags {
   int64_t poll_ms = 0;
   bool exit_on_error = true;
   bool model_control = false;
-  // The model `ocr`: names of models that it is made of.
-  std::string ocr_detector;
-  std::string ocr_recogniser;
-  std::string ocr_classifier;
+  OcrFlags ocr;
   ListenFlags listen;
   std::optional<int64_t> grpc_port;
   // What computes, and what is computed together, where a model does not say
@@ -75,7 +73,7 @@ struct ServeFlags {
   // nullopt: gRPC is not served.
   std::optional<grpc::Server::Options> Grpc() const;
   infer::CoreOptions Core() const;
-  // nullopt: there is no model `ocr`. INVALID_ARGUMENT: half of it is named.
+  // As OcrFlags::Options.
   absl::StatusOr<std::optional<ocr::ReaderOptions>> Ocr() const;
   infer::ModelOptions Model(const ModelFlags& own) const;
   // INVALID_ARGUMENT: --model_versions.

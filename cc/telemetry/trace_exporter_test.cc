@@ -130,6 +130,43 @@ TEST(TracedRequest, HasTimesThatNestHoweverTheyWereMeasured) {
   EXPECT_LE(request.ended, request.finished);
 }
 
+TEST(TracedRequest, HasTheStagesOfAPipelineInWhatIsComputed) {
+  infer::Timing timing;
+  timing.batch_calls = 1;
+  infer::Access access = AccessOf(&timing);
+  timing.arrival = timing.finished = access.start;
+  const auto after = [&](int ms) {
+    return access.start + std::chrono::milliseconds(ms);
+  };
+  timing.stages = {{"detector", after(1), after(2)},
+                   {"recogniser", after(2), after(5)}};
+  const TracedRequest request(access, std::chrono::seconds(1),
+                              base::TraceContext::Of({}));
+  EXPECT_EQ(request.spans(), 7u);
+  std::string json = "[";
+  AppendSpans(request, &json);
+  json.append("]");
+  simdjson::dom::parser parser;
+  simdjson::dom::array spans;
+  ASSERT_EQ(parser.parse(json).get(spans), simdjson::SUCCESS);
+  ASSERT_EQ(spans.size(), 7u);
+  const auto text = [&](size_t i, const char* key) {
+    return std::string(std::string_view(spans.at(i)[key]));
+  };
+  EXPECT_EQ(text(3, "name"), "compute");
+  for (const size_t i : {4u, 5u}) {
+    EXPECT_EQ(text(i, "parentSpanId"), text(3, "spanId"));
+  }
+  EXPECT_EQ(text(4, "name"), "detector");
+  EXPECT_EQ(text(5, "name"), "recogniser");
+  EXPECT_EQ(text(4, "endTimeUnixNano"), text(5, "startTimeUnixNano"));
+  timing.stages.resize(1000, timing.stages[0]);
+  EXPECT_LT(
+      TracedRequest(access, std::chrono::seconds(1), base::TraceContext::Of({}))
+          .spans(),
+      100u);
+}
+
 TEST(TraceExporter, LosesAndCountsWhatNobodyTakes) {
   TraceOptions options;
   // Port 1 of loopback: nobody listens.

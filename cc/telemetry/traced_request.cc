@@ -17,6 +17,8 @@ using infer::Clock;
 
 // Of what clients have chosen.
 constexpr size_t kMaxText = 500;
+// Of a request with many pictures.
+constexpr size_t kMaxStages = 48;
 
 // SpanKind and StatusCode of opentelemetry/proto/trace/v1/trace.proto.
 constexpr int kInternal = 1;
@@ -162,10 +164,14 @@ TracedRequest::TracedRequest(const infer::Access& access,
   rows = timing->rows;
   batch_rows = timing->batch_rows;
   batch_calls = timing->batch_calls;
+  for (const infer::Stage& stage : timing->stages) {
+    if (stages.size() == kMaxStages) break;
+    stages.push_back({stage.name, at(stage.begin), at(stage.end)});
+  }
 }
 
 size_t TracedRequest::bytes() const {
-  size_t sum = sizeof(*this);
+  size_t sum = sizeof(*this) + stages.size() * sizeof(Stage);
   for (const std::string* text : {&method, &route, &path, &model, &version, &id,
                                   &request_id, &error, &trace.parent.state}) {
     sum += text->size();
@@ -213,15 +219,21 @@ void AppendSpans(const TracedRequest& request, std::string* out) {
   const auto child = [&](absl::string_view name, int64_t start, int64_t end) {
     Begin({trace, base::NewSpanId(), trace.span, false}, name, kInternal, start,
           end, out);
-    if (name == "compute") {
-      AppendNumber("paddle.batch.rows", request.batch_rows, out);
-      AppendNumber("paddle.batch.requests", request.batch_calls, out);
-    }
     out->append("]}");
   };
   child("decode", request.start, request.arrival);
   child("queue", request.arrival, request.begun);
-  child("compute", request.begun, request.ended);
+  const uint64_t compute = base::NewSpanId();
+  Begin({trace, compute, trace.span, false}, "compute", kInternal,
+        request.begun, request.ended, out);
+  AppendNumber("paddle.batch.rows", request.batch_rows, out);
+  AppendNumber("paddle.batch.requests", request.batch_calls, out);
+  out->append("]}");
+  for (const TracedRequest::Stage& stage : request.stages) {
+    Begin({trace, base::NewSpanId(), compute, false}, stage.name, kInternal,
+          stage.begin, stage.end, out);
+    out->append("]}");
+  }
   child("encode", request.finished, request.end);
 }
 

@@ -1,5 +1,5 @@
 // One request as spans of OpenTelemetry: that of the server, and in it decode,
-// queue, compute and encode.
+// queue, compute and encode; in compute the stages of a pipeline.
 // https://opentelemetry.io/docs/specs/semconv/http/http-spans/
 // https://opentelemetry.io/docs/specs/semconv/rpc/grpc/
 #ifndef CC_TELEMETRY_TRACED_REQUEST_H_
@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "cc/base/trace_context.h"
 #include "cc/infer/core.h"
@@ -23,7 +24,7 @@ struct TracedRequest {
   // Memory that it takes, about.
   size_t bytes() const;
   // That AppendSpans writes.
-  size_t spans() const { return computed ? 5 : 1; }
+  size_t spans() const { return computed ? 5 + stages.size() : 1; }
 
   base::TraceContext trace;
   infer::Protocol protocol;
@@ -36,6 +37,11 @@ struct TracedRequest {
   bool computed;
   int64_t arrival = 0, begun = 0, ended = 0, finished = 0;  // likewise
   int64_t rows = 0, batch_rows = 0, batch_calls = 0;
+  struct Stage {
+    const char* name;
+    int64_t begin, end;  // likewise
+  };
+  std::vector<Stage> stages;  // the first of them
 };
 
 // Appends its spans as elements of a list in OTLP's JSON, each with a comma

@@ -21,13 +21,12 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
-import rapidocr_paddle
-from paddle import inference
 from PIL import Image, ImageDraw, ImageFont
+
+from cc.ocr.testdata import reference
 
 _FONTS = {
     "hei": "truetype/wqy/wqy-zenhei.ttc",
@@ -208,33 +207,6 @@ def _bytes(page: Page) -> bytes:
     return stream.getvalue()
 
 
-def _reference() -> Any:
-    """RapidOCR as it ships, but on oneDNN, in a quarter of the time."""
-
-    class Config(inference.Config):  # type: ignore[misc]
-        def __init__(self, *files: str) -> None:
-            super().__init__(*files)
-            self.enable_mkldnn()
-            self.set_cpu_math_library_num_threads(1)
-
-    plain, inference.Config = inference.Config, Config
-    try:
-        return rapidocr_paddle.RapidOCR()
-    finally:
-        inference.Config = plain
-
-
-def _answer(reference: Any, picture: bytes) -> list[dict[str, Any]]:
-    try:
-        lines, _ = reference(picture)
-    except rapidocr_paddle.utils.process_img.ResizeImgError:
-        return []  # too small for it
-    return [
-        {"box": [[round(v) for v in p] for p in box], "text": text, "score": round(float(score), 4)}
-        for box, text, score in lines or []
-    ]
-
-
 @click.command(help=__doc__)
 @click.option("--fonts", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
@@ -245,7 +217,7 @@ def main(fonts: Path, out: Path, alone: str | None) -> None:
         (picture,) = (_bytes(page) for page in _pages(fonts) if page.name == alone)
         out.write_bytes(picture)
         return
-    reference = _reference()
+    rapidocr = reference.start()
     told = []
     with zipfile.ZipFile(out, "w") as pages:
 
@@ -262,7 +234,7 @@ def main(fonts: Path, out: Path, alone: str | None) -> None:
                     "file": file,
                     "lines": page.lines,
                     "turned": page.turned,
-                    "answer": _answer(reference, picture),
+                    "answer": reference.answer(rapidocr, picture),
                 }
             )
         add("pages.json", json.dumps(told, ensure_ascii=False, indent=1).encode())

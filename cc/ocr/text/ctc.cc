@@ -36,6 +36,16 @@ size_t Greatest(const float* values, size_t count) {
   return 0;
 }
 
+// The probability of the class with the greatest logit.
+float Softmax(const float* logits, size_t classes, size_t greatest) {
+  double sum = 0;
+  for (size_t i = 0; i < classes; ++i) {
+    const auto over = static_cast<double>(logits[i] - logits[greatest]);
+    if (over <= 0) sum += std::exp(over);  // not NaN
+  }
+  return static_cast<float>(1 / std::max(sum, 1.));  // infinity is none
+}
+
 // U+4E00 to U+9FFF, CJK Unified Ideographs.
 bool IsChinese(absl::string_view text) {
   if (text.size() < 3) return false;
@@ -48,19 +58,32 @@ bool IsChinese(absl::string_view text) {
 
 }  // namespace
 
-Line DecodeCtc(const float* probabilities, int steps, const Labels& labels) {
+Scores KindOf(const float* row, size_t classes) {
+  double sum = 0;
+  for (size_t i = 0; i < classes; ++i) {
+    if (row[i] < 0) return Scores::kLogits;
+    sum += static_cast<double>(row[i]);
+  }
+  // Float probabilities of thousands of classes are as near as that to 1.
+  return std::abs(sum - 1) <= 0.01 ? Scores::kProbabilities : Scores::kLogits;
+}
+
+Line DecodeCtc(const float* scores, Scores kind, int steps, size_t classes,
+               const Labels& labels) {
   Line line;
-  const size_t classes = labels.classes();
   size_t before = 0;
   double sum = 0;
   for (int step = 0; step < steps; ++step) {
-    const float* row = probabilities + static_cast<size_t>(step) * classes;
+    const float* row = scores + static_cast<size_t>(step) * classes;
     const size_t label = Greatest(row, classes);
     if (label != 0 && (label != before || step == 0)) {
       const absl::string_view text = labels.text(label);
       line.text.append(text.data(), text.size());
-      line.characters.push_back({label, step, row[label]});
-      sum += static_cast<double>(row[label]);
+      const float score = kind == Scores::kProbabilities
+                              ? row[label]
+                              : Softmax(row, classes, label);
+      line.characters.push_back({label, step, score});
+      sum += static_cast<double>(score);
     }
     before = label;
   }

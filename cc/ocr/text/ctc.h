@@ -1,6 +1,6 @@
-// Text out of a recogniser's answer (Graves et al., 2006): a row of
-// probabilities for each step along a line, of which the greatest count. Equal
-// classes next to each other are one character, class 0 is none.
+// Text out of a recogniser's answer (Graves et al., 2006): a row of scores for
+// each step along a line, of which the greatest count. Equal classes next to
+// each other are one character, class 0 is none.
 #ifndef CC_OCR_TEXT_CTC_H_
 #define CC_OCR_TEXT_CTC_H_
 
@@ -25,9 +25,20 @@ struct Line {
   std::vector<Character> characters;
 };
 
-// Reads float[steps][labels.classes()]. NaN is the least of numbers: a step of
-// nothing else has no character.
-Line DecodeCtc(const float* probabilities, int steps, const Labels& labels);
+// What a recogniser gives for each class.
+enum class Scores {
+  kProbabilities,
+  kLogits,  // of which softmax makes probabilities
+};
+
+// Which of them a step's row is: probabilities are from 0 to 1, and 1 together.
+Scores KindOf(const float* row, size_t classes);
+
+// Reads float[steps][classes]; labels.Check(classes) is OK. NaN is the least of
+// numbers: a step of nothing else has no character. Scores of characters are
+// probabilities.
+Line DecodeCtc(const float* scores, Scores kind, int steps, size_t classes,
+               const Labels& labels);
 
 // Where a character is on its line, from the left.
 struct Extent {

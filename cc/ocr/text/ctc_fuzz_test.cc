@@ -27,7 +27,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (steps == 0) return 0;
   std::memcpy(values.data(), input.data() + text.size(),
               values.size() * sizeof(float));
-  const ocr::Line line = ocr::DecodeCtc(values.data(), steps, *labels);
+  const ocr::Line line = ocr::DecodeCtc(
+      values.data(), ocr::KindOf(values.data(), labels->classes()), steps,
+      labels->classes(), *labels);
   fuzz::Check(base::IsUtf8(line.text), "it is text", line.text);
   fuzz::Check(line.characters.size() <= static_cast<size_t>(steps),
               "a step has one character at most");

@@ -1,5 +1,6 @@
 #include "cc/ocr/text/ctc.h"
 
+#include <cmath>
 #include <cstddef>
 #include <limits>
 #include <string>
@@ -15,6 +16,11 @@ Labels LabelsOf(const std::string& text) {
   return Labels::Parse(text, "characters.txt").value();
 }
 
+Line Decode(const float* values, int steps, const Labels& labels) {
+  return DecodeCtc(values, Scores::kProbabilities, steps, labels.classes(),
+                   labels);
+}
+
 // Steps with these classes, of which each has 0.5 + 0.05 * its place.
 Line Decode(const std::vector<size_t>& steps, const Labels& labels) {
   std::vector<float> values(steps.size() * labels.classes(), 0.01f);
@@ -22,7 +28,7 @@ Line Decode(const std::vector<size_t>& steps, const Labels& labels) {
     values[i * labels.classes() + steps[i]] =
         0.5f + 0.05f * static_cast<float>(i);
   }
-  return DecodeCtc(values.data(), static_cast<int>(steps.size()), labels);
+  return Decode(values.data(), static_cast<int>(steps.size()), labels);
 }
 
 TEST(CtcTest, MergesWhatRepeats) {
@@ -36,6 +42,20 @@ TEST(CtcTest, MergesWhatRepeats) {
   EXPECT_NEAR(line.score, (0.55 + 0.7 + 0.75 + 0.8 + 0.85) / 5, 1e-7);
 }
 
+TEST(CtcTest, TellsLogitsFromProbabilities) {
+  const std::vector<float> logits = {0, 3, 1};
+  EXPECT_EQ(KindOf(logits.data(), 3), Scores::kLogits);
+  const std::vector<float> negative = {-0.5f, 1, 0.5f};
+  EXPECT_EQ(KindOf(negative.data(), 3), Scores::kLogits);
+  const std::vector<float> probabilities = {0.05f, 0.9f, 0.0501f};
+  EXPECT_EQ(KindOf(probabilities.data(), 3), Scores::kProbabilities);
+  // Without the space.
+  const Labels labels = LabelsOf("x\ny\n");
+  const Line line = DecodeCtc(logits.data(), Scores::kLogits, 1, 3, labels);
+  EXPECT_EQ(line.text, "x");
+  EXPECT_NEAR(line.score, 1 / (1 + std::exp(-2.) + std::exp(-3.)), 1e-6);
+}
+
 TEST(CtcTest, BeginsAtOnce) {
   EXPECT_EQ(Decode({1, 2}, LabelsOf("x\ny")).text, "xy");
 }
@@ -44,7 +64,7 @@ TEST(CtcTest, KnowsLinesOfNothing) {
   const Labels labels = LabelsOf("x\n");
   EXPECT_EQ(Decode({0, 0}, labels).text, "");
   EXPECT_EQ(Decode({0, 0}, labels).score, 0);
-  EXPECT_EQ(DecodeCtc(nullptr, 0, labels).text, "");
+  EXPECT_EQ(Decode(nullptr, 0, labels).text, "");
 }
 
 TEST(CtcTest, TakesTheFirstOfEqualsAndNoNan) {
@@ -57,13 +77,13 @@ TEST(CtcTest, TakesTheFirstOfEqualsAndNoNan) {
   for (size_t i = 0; i < labels.classes(); ++i) {
     values[labels.classes() + i] = 0.1f;
   }
-  const Line line = DecodeCtc(values.data(), 3, labels);
+  const Line line = Decode(values.data(), 3, labels);
   EXPECT_EQ(line.text, "G");
   EXPECT_FLOAT_EQ(static_cast<float>(line.score), 0.4f);
   // The last class is found too.
   values.assign(labels.classes(), 0.1f);
   values.back() = 0.3f;
-  EXPECT_EQ(DecodeCtc(values.data(), 1, labels).text, " ");
+  EXPECT_EQ(Decode(values.data(), 1, labels).text, " ");
 }
 
 TEST(ExtentsTest, AreAroundStepsOnTheLine) {

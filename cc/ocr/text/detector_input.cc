@@ -83,15 +83,16 @@ PagePoint OnOriginal(const PagePoint& point, const DetectorPlan& plan,
                  original.height)};
 }
 
-void FillDetector(const uint8_t* pixels, const Size& size, float* input,
-                  double mean, double deviation) {
+void FillDetector(const uint8_t* pixels, const Size& size,
+                  const Normalisation& normalisation, float* input) {
   // NumPy multiplies floats, and subtracts and divides doubles.
   const auto scale = static_cast<float>(1 / 255.);
   FillPlanes(pixels, size.width, size.height, size.width, input,
-             [&](int value) {
+             [&](size_t channel, int value) {
                const float scaled = static_cast<float>(value) * scale;
-               return static_cast<float>((static_cast<double>(scaled) - mean) /
-                                         deviation);
+               return static_cast<float>(
+                   (static_cast<double>(scaled) - normalisation.mean[channel]) /
+                   normalisation.deviation[channel]);
              });
 }
 

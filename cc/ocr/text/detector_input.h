@@ -2,6 +2,7 @@
 #ifndef CC_OCR_TEXT_DETECTOR_INPUT_H_
 #define CC_OCR_TEXT_DETECTOR_INPUT_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -56,11 +57,17 @@ struct PagePoint {
 PagePoint OnOriginal(const PagePoint& point, const DetectorPlan& plan,
                      const Size& original);
 
-// Writes float[3][height][width] of uint8[height][width][3], each channel with
-// its mean and deviation: the bits that NumPy gives for
+// What a detector was trained on has of each channel, in the order of pixels.
+struct Normalisation {
+  std::array<double, 3> mean = {0.5, 0.5, 0.5};
+  std::array<double, 3> deviation = {0.5, 0.5, 0.5};
+};
+
+// Writes float[3][height][width] of uint8[height][width][3]: the bits that
+// NumPy gives for
 // ((x.astype("float32") * (1 / 255) - mean) / std).astype("float32").
-void FillDetector(const uint8_t* pixels, const Size& size, float* input,
-                  double mean = 0.5, double deviation = 0.5);
+void FillDetector(const uint8_t* pixels, const Size& size,
+                  const Normalisation& normalisation, float* input);
 
 }  // namespace ocr
 

@@ -68,13 +68,20 @@ TEST(DetectorInputTest, GivesLinesAloneSomeRoom) {
 TEST(DetectorInputTest, FillsPlanes) {
   const std::vector<uint8_t> pixels = {0, 255, 51, 255, 0, 0};
   std::vector<float> input(6);
-  FillDetector(pixels.data(), {2, 1}, input.data());
+  FillDetector(pixels.data(), {2, 1}, {}, input.data());
   EXPECT_FLOAT_EQ(input[0], -1);
   EXPECT_FLOAT_EQ(input[1], 1);
   EXPECT_FLOAT_EQ(input[2], 1);
   EXPECT_FLOAT_EQ(input[3], -1);
   EXPECT_FLOAT_EQ(input[4], -0.6f);
   EXPECT_FLOAT_EQ(input[5], -1);
+  FillDetector(pixels.data(), {2, 1}, {{0, 0.5, 1}, {1, 0.5, 2}}, input.data());
+  EXPECT_FLOAT_EQ(input[0], 0);
+  EXPECT_FLOAT_EQ(input[1], 1);
+  EXPECT_FLOAT_EQ(input[2], 1);
+  EXPECT_FLOAT_EQ(input[3], -1);
+  EXPECT_FLOAT_EQ(input[4], -0.4f);
+  EXPECT_FLOAT_EQ(input[5], -0.5f);
 }
 
 }  // namespace

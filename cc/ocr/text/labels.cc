@@ -57,12 +57,12 @@ absl::StatusOr<Labels> Labels::Read(const std::string& path) {
 }
 
 absl::Status Labels::Check(int64_t classes) const {
-  if (classes == static_cast<int64_t>(this->classes())) {
-    return absl::OkStatus();
-  }
+  const auto all = static_cast<int64_t>(this->classes());
+  if (classes == all || classes == all - 1) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
-      name_, " has ", this->classes() - 2, " characters, for a model of ",
-      this->classes(), " classes (none, these, a space), but the model has ",
+      name_, " has ", this->classes() - 2, " characters, for a model of ", all,
+      " classes (none, these, a space), or one less without the space, but "
+      "the model has ",
       classes, ": it is another model's"));
 }
 

@@ -32,7 +32,8 @@ class Labels {
                                            begins_[label + 1] - begins_[label]);
   }
 
-  // FAILED_PRECONDITION, with a sentence, where a model has other classes.
+  // FAILED_PRECONDITION, with a sentence, where a model has other classes;
+  // without the space it has one less.
   absl::Status Check(int64_t classes) const;
 
  private:

@@ -28,8 +28,10 @@ TEST(LabelsTest, SaysWhoseFileItIsNot) {
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(status.message(),
             "models/rec/1/c.txt has 2 characters, for a model of 4 classes "
-            "(none, these, a space), but the model has 6625: it is another "
-            "model's");
+            "(none, these, a space), or one less without the space, but the "
+            "model has 6625: it is another model's");
+  EXPECT_TRUE(labels.Check(3).ok());
+  EXPECT_FALSE(labels.Check(2).ok());
 }
 
 TEST(LabelsTest, SaysWhatIsWrong) {

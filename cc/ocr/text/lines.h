@@ -10,15 +10,16 @@
 
 namespace ocr {
 
-// PP-OCR's recognisers and its classifier read lines of this height.
+// PP-OCR's recognisers, from its third version on, and its classifier read
+// lines of this height.
 constexpr int kLineHeight = 48;
 
 // The classifier's width: of longer lines all is squeezed into it.
 constexpr int kClassifierWidth = 192;
 
-// How wide a line's picture is at kLineHeight, kClassifierWidth at most where
+// How wide a line's picture is at that height, kClassifierWidth at most where
 // it is the classifier's. Sides are 1 at least.
-int LineWidth(const Size& crop, int most);
+int LineWidth(const Size& crop, int most, int height = kLineHeight);
 
 // The widest input of a recogniser: 67 times as broad as high. RapidOCR has no
 // bound, and makes 96,000 pixels of a crop of 2000 x 1.
@@ -31,15 +32,19 @@ constexpr int kMostLineWidth = 3200;
 // answer depends on other pages that are read at the time.
 
 // RapidOCR's rule, for the lines of one page: sorted by their shape, six by six
-// as wide as the widest of the six, and 320 at least. Text and score are its
+// as wide as the widest of the six, and 320 at least (of a height of 48). Text
+// and score are its
 // own, and to the bit whether the lines of a batch are then read together, each
 // alone or with others of that width.
+constexpr size_t kLinesTogether = 6;
 struct LineBatch {
   std::vector<size_t> lines;  // indices
   int width = 0;
 };
 std::vector<LineBatch> PageBatches(const std::vector<Size>& crops,
-                                   size_t batch = 6, int most = kMostLineWidth);
+                                   size_t batch = kLinesTogether,
+                                   int most = kMostLineWidth,
+                                   int height = kLineHeight);
 
 // The width of a line by itself. Of those 240 lines as many were right (189;
 // 187 by RapidOCR's rule), for 0.72 of the pixels.
@@ -50,9 +55,16 @@ struct WidthOptions {
 };
 int PaddedWidth(const Size& crop, const WidthOptions& options);
 
-// Writes float[3][48][padded] of uint8[48][width][3]: the bits that NumPy gives
-// for (x.astype("float32") / 255 - 0.5) / 0.5, and zeros behind.
-void FillLine(const uint8_t* pixels, int width, int padded, float* input);
+// Writes float[3][height][padded] of uint8[height][width][3]: the bits that
+// NumPy gives for (x.astype("float32") / 255 - 0.5) / 0.5, and zeros behind.
+void FillLine(const uint8_t* pixels, int width, int padded, float* input,
+              int height = kLineHeight);
+
+// For a recogniser of grey lines, as //python/chinese_ocr trains them. Writes
+// float[height][padded] of uint8[height][width][3], which are blue, green, red:
+// Pillow's luminance / 127.5 - 1, and behind it the last column again.
+void FillGreyLine(const uint8_t* pixels, int width, int padded, int height,
+                  float* input);
 
 }  // namespace ocr
 

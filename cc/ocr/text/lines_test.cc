@@ -54,5 +54,24 @@ TEST(LinesTest, FillsPlanesAndZerosBehind) {
   }
 }
 
+TEST(LinesTest, LowerLinesAreNarrower) {
+  EXPECT_EQ(LineWidth({96, 48}, 3200, 32), 64);
+  EXPECT_EQ(PageBatches({{96, 48}}, 6, 3200, 32)[0].width, 213);
+}
+
+TEST(LinesTest, FillsGreyAndGoesOnWithTheLastColumn) {
+  const std::vector<uint8_t> pixels = {
+      255, 255, 255, 0, 0,   255,  // white, red
+      0,   0,   0,   0, 255, 0};   // black, green
+  std::vector<float> input(2 * 4, 7);
+  FillGreyLine(pixels.data(), 2, 4, 2, input.data());
+  const std::vector<float> expected = {
+      1,  76 / 127.5f - 1,  76 / 127.5f - 1,  76 / 127.5f - 1,
+      -1, 150 / 127.5f - 1, 150 / 127.5f - 1, 150 / 127.5f - 1};
+  for (size_t i = 0; i < input.size(); ++i) {
+    EXPECT_FLOAT_EQ(input[i], expected[i]) << i;
+  }
+}
+
 }  // namespace
 }  // namespace ocr

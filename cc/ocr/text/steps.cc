@@ -107,7 +107,9 @@ void Text(std::istream& words, const ocr::Labels& labels) {
   words >> steps >> used >> width;
   const auto values =
       Data<float>(static_cast<size_t>(steps) * labels.classes());
-  const ocr::Line line = ocr::DecodeCtc(values.data(), steps, labels);
+  const ocr::Line line =
+      ocr::DecodeCtc(values.data(), ocr::Scores::kProbabilities, steps,
+                     labels.classes(), labels);
   std::cout << line.score << '\n' << line.text << '\n';
   for (const ocr::Extent& extent :
        ocr::Extents(line, labels, steps, used, width)) {
@@ -131,7 +133,7 @@ int main(int argc, char** argv) {
     words >> size.height >> size.width;
     Planes(size.height, size.width, size.width,
            [&](const uint8_t* pixels, float* planes) {
-             ocr::FillDetector(pixels, size, planes);
+             ocr::FillDetector(pixels, size, {}, planes);
            });
   }
   if (step == "line") {

@@ -1,0 +1,106 @@
+"""What users of other OCR services complain of (docs/pictures.md has them all), tried on ours."""
+# Chinese punctuation
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from cc.server.pictures import post, read, reader
+from cc.server.serving import Server, descendants
+
+FONT = Path(os.environ["FONTS"], "usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
+LINES = ["请在每天下午五点以前把文件交到三楼办公室", "机器学习模型需要大量的数据和计算资源"]
+
+
+@pytest.fixture(scope="module", name="server")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with reader(tmp_path_factory.mktemp("models")) as server:
+        yield server
+
+
+def page(size: tuple[int, int], lines: list[str], points: int, step: int) -> Image.Image:
+    image = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.truetype(FONT, points, layout_engine=ImageFont.Layout.BASIC)
+    for i, line in enumerate(lines):
+        draw.text((step // 2, step // 2 + step * i), line, "black", font)
+    return image
+
+
+def saved(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def texts(server: Server, picture: bytes) -> list[str]:
+    return [line["text"] for line in read(server, picture)["lines"]]
+
+
+def most_memory(server: Server) -> int:
+    """MB that all processes had at most, what they share counted for each."""
+    pids = [server.process.pid, *descendants(server.process.pid)]
+    told = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
+    return sum(int(kib) for text in told for kib in re.findall(r"VmHWM:\s*(\d+)", text)) // 1000
+
+
+def test_4_a_page_of_300_dpi_takes_less_than_1500_mb(server: Server) -> None:
+    a4 = page((2480, 3508), LINES * 12, 60, 140)
+    assert len(texts(server, saved(a4))) == 24
+    assert most_memory(server) < 1500
+
+
+def test_11_answers_have_no_pictures_in_them(server: Server) -> None:
+    picture = saved(page((900, 300), LINES, 32, 100), "BMP")
+    status, answer = post(server, picture)
+    assert status == 200
+    assert answer["pages"][0].keys() == {"width", "height", "lines", "milliseconds"}
+    assert len(str(answer)) < 1000
+
+
+def test_16_pages_that_stand_upright_are_not_turned(server: Server) -> None:
+    upright = page((900, 300), LINES, 32, 100)
+    assert texts(server, saved(upright)) == LINES
+    # And those on their heads are, line by line: the lower one comes first.
+    assert texts(server, saved(upright.rotate(180))) == LINES[::-1]
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_17_photographs_are_turned_as_their_exif_says(server: Server, orientation: int) -> None:
+    upright = page((900, 500), LINES, 32, 150)
+    stored = upright.rotate({3: 180, 6: 90, 8: 270}[orientation], expand=True)
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    photograph = saved(stored, "JPEG", quality=95, exif=exif)
+    answer = read(server, photograph)
+    assert (answer["width"], answer["height"]) == (900, 500)
+    assert [line["text"] for line in answer["lines"]] == LINES
+
+
+def test_18_high_and_broad_pictures_are_read(server: Server) -> None:
+    high = page((760, 6000), LINES * 20, 32, 148)
+    assert texts(server, saved(high)) == LINES * 20
+    broad = page((5000, 60), [" ".join(LINES)], 32, 20)
+    assert "".join(texts(server, saved(broad))).replace(" ", "") == "".join(LINES)
+
+
+def test_20_a_body_of_12_mb_is_read_and_one_too_large_is_told(server: Server) -> None:
+    large = saved(page((2000, 2000), LINES, 90, 200), "BMP")
+    assert len(large) > 12_000_000
+    assert texts(server, large) == LINES
+    status, answer = post(server, b"\xff\xd8" + bytes(33 << 20))
+    assert status == 400
+    assert "bytes" in answer["error"]
+
+
+def test_22_every_call_is_answered_alike(server: Server) -> None:
+    picture = saved(page((900, 300), LINES, 32, 100))
+    assert [texts(server, picture) for _ in range(10)] == [LINES] * 10
