@@ -316,9 +316,7 @@ def test_a_duration_leads_to_its_trace(
     assert re.fullmatch("[0-9a-f]{32}", lowest)
 
 
-def test_alerts_ask_for_metrics_that_there_are(
-    prometheus: Prometheus, native: Prometheus
-) -> None:
+def test_alerts_ask_for_metrics_that_there_are(prometheus: Prometheus, native: Prometheus) -> None:
     known = {
         name
         for one in (prometheus, native)

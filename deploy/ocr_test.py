@@ -1,6 +1,6 @@
 """The OCR service's folder for kustomize: every field is one that the cluster knows.
 
-kustomize itself is in no archive that the locks are made from; with that of kubectl 1.29 it was tried.
+kustomize itself is in no archive that the locks are made from; kubectl 1.29's was tried by hand.
 """
 
 from __future__ import annotations
