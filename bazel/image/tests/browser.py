@@ -31,8 +31,10 @@ _FLAGS = [
 ]
 
 
-def command(bwrap: Path, root: Path, page: Path | None) -> list[str]:
-    """Chromium under bubblewrap; the page is /page.html, or None where a server here has it."""
+def command(
+    bwrap: Path, root: Path, page: Path | None, font: Path | None, files: Path | None
+) -> list[str]:
+    """Chromium under bubblewrap; `browser` says what it gets."""
     root = root.resolve()
     words = [str(bwrap), "--unshare-all", "--die-with-parent", "--clearenv"]
     for folder in sorted(root.iterdir()):
@@ -40,6 +42,10 @@ def command(bwrap: Path, root: Path, page: Path | None) -> list[str]:
     words += ["--ro-bind", str(root), str(root)]  # absolute links in it lead there
     words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--setenv", "HOME", "/tmp"]
     words += ["--ro-bind", str(page.resolve()), "/page.html"] if page else ["--share-net"]
+    if font:
+        words += ["--ro-bind", str(font.resolve()), f"/tmp/.fonts/{font.name}"]
+    if files:
+        words += ["--bind", str(files.resolve()), "/files"]
     return [*words, "--", "/usr/lib/chromium/chromium", *_FLAGS]
 
 
@@ -80,7 +86,7 @@ class Browser:
     def call(self, method: str, **parameters: object) -> Json:
         self._number += 1
         message: Json = {"id": self._number, "method": method, "params": parameters}
-        if self._session:
+        if self._session and not method.startswith("Browser."):
             message["sessionId"] = self._session
         os.write(self._to, json.dumps(message).encode() + b"\0")
         while (answer := self._receive()).get("id") != self._number:
@@ -89,16 +95,31 @@ class Browser:
             raise AssertionError(f"{method}: {answer['error']}")
         return dict(answer["result"])
 
-    def open(self, width: int, dark: bool = False, url: str = "file:///page.html") -> None:
-        """Shows a page in a window of a width, in CSS pixels."""
+    def told(self, method: str) -> list[Json]:
+        """The parameters of all events of a kind since the page was opened."""
+        return [event["params"] for event in self._events if event["method"] == method]
+
+    def wait(self, method: str, **parameters: object) -> Json:
+        """Those of the first event of a kind that has these among them, as soon as it is there."""
+        while not (
+            found := [one for one in self.told(method) if parameters.items() <= one.items()]
+        ):
+            self._receive()
+        return found[0]
+
+    def resize(self, width: int, dark: bool = False) -> None:
+        """Makes the window as wide, in CSS pixels."""
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         self.call("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def open(self, width: int, dark: bool = False, url: str = "file:///page.html") -> None:
+        """Shows a page in a window of a width."""
+        self.resize(width, dark)
         self._events.clear()
         self.call("Page.navigate", url=url)
-        while not any(e["method"] == "Page.loadEventFired" for e in self._events):
-            self._receive()
+        self.wait("Page.loadEventFired")
 
     def evaluate(self, expression: str) -> Any:
         """The value of an expression; of a promise, what it comes to."""
@@ -120,8 +141,24 @@ class Browser:
 
 
 @contextmanager
-def browser(bwrap: Path, root: Path, page: Path | None, log: Path) -> Iterator[Browser]:
-    """A browser for the time of a `with`; `log` gets what it says on stderr."""
+def browser(
+    bwrap: Path,
+    root: Path,
+    page: Path | None,
+    log: Path,
+    font: Path | None = None,
+    files: Path | None = None,
+) -> Iterator[Browser]:
+    """A browser for the time of a `with`.
+
+    Args:
+        bwrap: bubblewrap.
+        root: what it runs in, the package set `browser`.
+        page: /page.html, without a network; None where a server here has the page.
+        log: gets what it says on stderr.
+        font: a file of one more.
+        files: a folder that it may write to, /files.
+    """
     # Chromium wants its ends as 3 and 4; from 10 on placing one does not close another.
     ends = []
     for fd in (*os.pipe(), *os.pipe()):
@@ -134,7 +171,7 @@ def browser(bwrap: Path, root: Path, page: Path | None, log: Path) -> Iterator[B
         os.dup2(answers, 4)
 
     with log.open("wb") as errors:
-        words = command(bwrap, root, page)
+        words = command(bwrap, root, page, font, files)
         process = subprocess.Popen(words, stderr=errors, preexec_fn=place, pass_fds=(3, 4))
     os.close(commands)
     os.close(answers)

@@ -21,7 +21,8 @@ http::Response Html(const unsigned char (&page)[size], const char* hashes) {
       absl::string_view(reinterpret_cast<const char*>(page), size), [] {});
   response.headers = {
       {"Content-Security-Policy",
-       std::string("default-src 'none'; connect-src 'self'; img-src data:; ") +
+       std::string(
+           "default-src 'none'; connect-src 'self'; img-src data: blob:; ") +
            hashes +
            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
       {"X-Content-Type-Options", "nosniff"},
