@@ -35,8 +35,11 @@ from bazel.image.base.processes import UserError, say
 from deploy import monitoring
 
 _NAME = "ocr"
-_DRAIN_MS = 9000  # what runs images ends them after ten seconds
-_GRACE_SECONDS = 15  # more than that
+# For what a server has begun when it is replaced. nginx has tried the other server already with
+# some of it, as long as that one was away.
+_DRAIN_SECONDS = 60
+_STOP_SECONDS = _DRAIN_SECONDS + 5
+_GRACE_SECONDS = _STOP_SECONDS + 5
 _LOOK_SECONDS = 0.1
 _AGAIN_SECONDS = 1.0  # before what was never ready is tried again
 
@@ -151,7 +154,7 @@ def _ports(first: int, count: int) -> list[int]:
 
 def _nginx_conf(port: int, servers: list[int]) -> str:
     template = string.Template(Path(__file__).with_name("nginx.conf").read_text(encoding="utf-8"))
-    lines = [f"    server 127.0.0.1:{server} max_fails=0;" for server in servers]
+    lines = [f"    server 127.0.0.1:{server} max_fails=0;" for server in servers * 2]
     # Started by root it would give its folders to nobody, who need not be there.
     user = "user root;" if os.geteuid() == 0 else ""
     return template.substitute(port=port, servers="\n".join(lines), user=user)
@@ -228,7 +231,8 @@ def main(server: Path, nginx: Path, prometheus: Path, port: int, servers: int) -
                 [
                     str(server.absolute()),
                     f"--port={of}",
-                    f"--env=PADDLE_SERVER_DRAIN_TIMEOUT_MS={_DRAIN_MS}",
+                    f"--stop-timeout={_STOP_SECONDS}",
+                    f"--env=PADDLE_SERVER_DRAIN_TIMEOUT_MS={1000 * _DRAIN_SECONDS}",
                 ],
                 folder,
                 f"http://127.0.0.1:{of}/v2/health/ready",

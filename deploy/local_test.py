@@ -25,11 +25,11 @@ import pytest
 CLIENTS = 4
 SECONDS = 240  # what takes longer hangs
 PAGES = zipfile.ZipFile(os.environ["PAGES"])
-# Pages of a few lines, and what is on them.
+# Pages of a few lines, and what is on them; none that is broad, which takes as long as five others.
 KNOWN = [
     (PAGES.read(known["file"]), [line["text"] for line in known["answer"]])
     for known in json.loads(PAGES.read("pages.json"))
-    if 0 < len(known["answer"]) <= 3
+    if 0 < len(known["answer"]) <= 3 and not known["file"].startswith("line")
 ]
 
 
