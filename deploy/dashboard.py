@@ -13,7 +13,7 @@ _PANEL = {"w": 8, "h": 8}
 _DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 _MODEL = 'job=~"$job",model=~"$model"'
-_INFER = f'{_MODEL},endpoint="infer"'
+_INFER = f'{_MODEL},endpoint=~"infer|ocr"'
 _SERVER = 'job=~"$job"'
 
 
@@ -35,9 +35,9 @@ def _rate(metric: str, labels: str) -> str:
 # NAME_bucket, NAME_sum and NAME_count; others have these alone.
 
 
-def _quantile(of: float, metric: str, labels: str) -> str:
-    classic = f"sum by (le, model) ({_rate(metric + '_bucket', labels)})"
-    native = f"sum by (model) ({_rate(metric, labels)})"
+def _quantile(of: float, metric: str, labels: str, by: str = "model") -> str:
+    classic = f"sum by (le, {by}) ({_rate(metric + '_bucket', labels)})"
+    native = f"sum by ({by}) ({_rate(metric, labels)})"
     return f"histogram_quantile({of}, {classic}) or histogram_quantile({of}, {native})"
 
 
@@ -88,6 +88,26 @@ PANELS = [
             )
             for part in ("queue", "compute")
         },
+    ),
+    Panel(
+        "Pages",
+        "short",
+        {
+            "{{outcome}} a second": "sum by (outcome) "
+            f"({_rate('paddle_server_ocr_pages_total', _SERVER)})",
+            "lines a second": f"sum ({_rate('paddle_server_ocr_lines_total', _SERVER)})",
+        },
+        "Pictures that were read, and those that were not.",
+    ),
+    Panel(
+        "Stages of a page, p90",
+        "s",
+        {
+            "{{stage}}": _quantile(
+                0.9, "paddle_server_ocr_stage_duration_seconds", _SERVER, by="stage"
+            )
+        },
+        "With the time that it waits for a model in it.",
     ),
     Panel(
         "Waiting requests",

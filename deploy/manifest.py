@@ -158,18 +158,32 @@ class Given:
                 f"--gpus {self.gpus} needs the image {image}, which this target does not build: "
                 f"run `./bazelw run {target} -- ...` with the same options."
             )
+        return self.filled(self.named(image, image, f"//images:{image}_push"), values)
+
+    def named(self, image: str, pushed_as: str, push: str) -> str:
+        """An image's reference by digest, where it was pushed to.
+
+        Args:
+            image: one of `images`.
+            pushed_as: its repository's name under --registry.
+            push: the target that pushes it.
+        """
         if bool(self.registry) == bool(self.repository):
             raise click.UsageError("Give one of --registry HOST and --repository HOST/NAME.")
-        repository = self.repository or f"{self.registry}/paddle/{image}"
+        repository = self.repository or f"{self.registry}/paddle/{pushed_as}"
         named = reference(self.images, image, repository)
         if not self.offline:
-            push = f"./bazelw run //images:{image}_push -- --repository {repository}"
-            check_pushed(self.skopeo, named, push)
+            command = f"./bazelw run {push} -- --repository {repository}"
+            check_pushed(self.skopeo, named, command)
+        return named
+
+    def filled(self, image: str, values: dict[str, str]) -> str:
+        """The template with that image, what is given here, and other values."""
         secrets = [{"name": secret} for secret in self.pull_secret]
         ours = {
             "cpus": str(self.cpus),
             "gpus": str(self.gpus),
-            "image": named,
+            "image": image,
             "memory": self.memory,
             "name": self.name,
             "namespace": self.namespace or "",

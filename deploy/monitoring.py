@@ -33,18 +33,23 @@ from deploy.dashboard import dashboard
 @click.option("--dashboard", "only", flag_value="dashboard", help="The dashboard alone, as JSON.")
 def main(name: str, namespace: str | None, only: str | None) -> None:
     """Its help text is this file's."""
-    source = Path(__file__).with_name("alerts.yaml").read_text(encoding="utf-8")
-    rules = yaml.safe_load(string.Template(source).substitute(name=name))
     if only == "rules":
-        click.echo(yaml.safe_dump(rules, sort_keys=False), nl=False)
+        click.echo(yaml.safe_dump(rules(name), sort_keys=False), nl=False)
     elif only == "dashboard":
         click.echo(json.dumps(dashboard(), indent=2))
     else:
-        for told in manifests(name, namespace, rules):
+        for told in manifests(name, namespace):
             click.echo("---\n" + yaml.safe_dump(told, sort_keys=False), nl=False)
 
 
-def manifests(name: str, namespace: str | None, rules: dict[str, Any]) -> list[dict[str, Any]]:
+def rules(name: str) -> dict[str, Any]:
+    """What Prometheus alerts of about the server of that name."""
+    source = Path(__file__).with_name("alerts.yaml").read_text(encoding="utf-8")
+    told: dict[str, Any] = yaml.safe_load(string.Template(source).substitute(name=name))
+    return told
+
+
+def manifests(name: str, namespace: str | None) -> list[dict[str, Any]]:
     """What the cluster is told of the server of that name."""
 
     def metadata(suffix: str = "", **labels: str) -> dict[str, Any]:
@@ -68,7 +73,7 @@ def manifests(name: str, namespace: str | None, rules: dict[str, Any]) -> list[d
             "apiVersion": "monitoring.coreos.com/v1",
             "kind": "PrometheusRule",
             "metadata": metadata(),
-            "spec": rules,
+            "spec": rules(name),
         },
         {
             "apiVersion": "v1",

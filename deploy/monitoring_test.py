@@ -23,6 +23,7 @@ import yaml
 from kubernetes.client.models.v1_config_map import V1ConfigMap
 from kubernetes.client.models.v1_object_meta import V1ObjectMeta
 
+from cc.server import pictures
 from cc.server.serving import Server, serving, until
 from deploy import schemas
 from deploy.dashboard import PANELS
@@ -147,6 +148,16 @@ def a_server_with_work_and_a_crash_behind_it(
         yield server
 
 
+@pytest.fixture(scope="module", name="reader")
+def a_server_that_reads_pictures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with pictures.reader(tmp_path_factory.mktemp("ocr")) as reader:
+        yield reader
+
+
+def read(reader: Server) -> bool:
+    return pictures.post(reader, Path(os.environ["PAGE"]).read_bytes())[0] == 200
+
+
 @pytest.fixture(scope="module", name="gpus")
 def what_a_server_of_gpus_tells_of_them() -> Iterator[str]:
     """Beside the server, whose engine is built for none."""
@@ -159,13 +170,15 @@ def what_a_server_of_gpus_tells_of_them() -> Iterator[str]:
 
 @pytest.fixture(scope="module", name="prometheus")
 def one_that_has_seen_it(
-    server: Server, gpus: str, tmp_path_factory: pytest.TempPathFactory
+    server: Server, reader: Server, gpus: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prometheus]:
-    prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"), [server.url, gpus])
+    targets = [server.url, reader.url, gpus]
+    prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"), targets)
     try:
-        scraped = 'count(up{job="inference"} == 1) == 2'
-        until(lambda: prometheus.result(scraped), "the server is scraped")
+        scraped = f'count(up{{job="inference"}} == 1) == {len(targets)}'
+        until(lambda: prometheus.result(scraped), "the servers are scraped")
         ask(server)
+        assert read(reader)
         (worker,) = server.workers
         os.kill(worker, signal.SIGKILL)
         ends = 'paddle_server_worker_ends_total{model="digits"} == 1'
@@ -225,10 +238,14 @@ def test_a_graph_has_lines(prometheus: Prometheus, title: str) -> None:
 
 @pytest.fixture(scope="module", name="native")
 def one_that_takes_native_histograms(
-    server: Server, prometheus: Prometheus, tmp_path_factory: pytest.TempPathFactory
+    server: Server,
+    reader: Server,
+    prometheus: Prometheus,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Prometheus]:
     assert prometheus.result("up")  # the crash is behind the server
-    native = Prometheus(tmp_path_factory.mktemp("native"), [server.url], "native-histograms")
+    targets = [server.url, reader.url]
+    native = Prometheus(tmp_path_factory.mktemp("native"), targets, "native-histograms")
     try:
         yield native
     finally:
@@ -270,13 +287,13 @@ def test_native_histograms_tell_what_classic_ones_do(
 
 @pytest.mark.parametrize("title", [title for title, query in QUERIES.items() if " or " in query])
 def test_a_graph_of_native_histograms_has_lines(
-    server: Server, native: Prometheus, title: str
+    server: Server, reader: Server, native: Prometheus, title: str
 ) -> None:
     query = QUERIES[title].replace("$__rate_interval", "1m")
     query = query.replace("$job", "inference").replace("$model", ".*")
 
     def found() -> list[dict[str, Any]]:
-        assert ask(server) == 200
+        assert read(reader) if "paddle_server_ocr" in query else ask(server) == 200
         return native.result(query)
 
     until(found, f"there is something of {query}")
@@ -299,8 +316,12 @@ def test_a_duration_leads_to_its_trace(
     assert re.fullmatch("[0-9a-f]{32}", lowest)
 
 
-def test_alerts_ask_for_metrics_that_there_are(prometheus: Prometheus) -> None:
-    known = set(json.loads(prometheus.get("/api/v1/label/__name__/values"))["data"])
+def test_alerts_ask_for_metrics_that_there_are(prometheus: Prometheus, native: Prometheus) -> None:
+    known = {
+        name
+        for one in (prometheus, native)
+        for name in json.loads(one.get("/api/v1/label/__name__/values"))["data"]
+    }
     (group,) = yaml.safe_load(printed("--rules"))["groups"]
     for rule in group["rules"]:
         names = set(re.findall(r"\bpaddle_server_\w+|\bup\b", rule["expr"]))

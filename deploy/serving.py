@@ -48,6 +48,15 @@ def main(
     replicas: int, max_replicas: int | None, queue_depth: int, models: str | None, **options: Any
 ) -> None:
     """Fills the template in; its help text is this file's."""
+    given = manifest.Given(**options)
+    filled_in = values(replicas, models, max_replicas, queue_depth)
+    click.echo(given.printed("//deploy:serving", "inference|inference_gpu", filled_in), nl=False)
+
+
+def values(
+    replicas: int, models: str | None, max_replicas: int | None = None, queue_depth: int = 4
+) -> dict[str, str]:
+    """What the template has of these options."""
     least = max(replicas, 1)
     if max_replicas is not None and max_replicas < least:
         raise click.UsageError(f"--max-replicas {max_replicas} is less than --replicas {least}.")
@@ -55,7 +64,7 @@ def main(
     if models:
         volumes["models"] = {"persistentVolumeClaim": {"claimName": models, "readOnly": True}}
     mounts = [{"name": name, "mountPath": f"/{name}"} for name in volumes]
-    values = {
+    return {
         "max_replicas": str(max_replicas or ""),
         "min_replicas": str(least),
         "mounts": json.dumps(mounts),
@@ -64,8 +73,6 @@ def main(
         "replicas": "" if max_replicas else str(replicas),
         "volumes": json.dumps([{"name": name} | kind for name, kind in volumes.items()]),
     }
-    given = manifest.Given(**options)
-    click.echo(given.printed("//deploy:serving", "inference|inference_gpu", values), nl=False)
 
 
 if __name__ == "__main__":

@@ -111,6 +111,8 @@ _FILES = ["//d:file"]
 rule(name = "x", deps = ["//e", "@mine//f:g", "@other//h"], visibility = ["//i:__pkg__"])
 check_test(name = "y", srcs = ["y.py"], data = _FILES)
 py_library(name = "z", testonly = True, srcs = ["z.py"], deps = ["//j"])
+[check_test(name = name, data = [label]) for name, label in {"w": "//n"}.items()]
+[rule(name = name, data = [label]) for name, label in {"v": "//o"}.items()]
 """
     files = {"a/BUILD.bazel": build, "a/y.py": "import b.x", "a/z.py": "import b.x", "b/x.py": ""}
     files |= {"m/MODULE.bazel": 'module(name = "mine")', "m/x.bzl": 'load("//k:l.bzl", "l")'}
@@ -119,6 +121,7 @@ py_library(name = "z", testonly = True, srcs = ["z.py"], deps = ["//j"])
         ("a/BUILD.bazel", "b/defs.bzl"),
         ("a/BUILD.bazel", "e"),
         ("a/BUILD.bazel", "m/f"),
+        ("a/BUILD.bazel", "o"),
         ("m/x.bzl", "m/k"),
         ("cc/x.cc", "cc/x.h"),
     }

@@ -131,6 +131,10 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
                    // See shield.h. What Paddle was built without it complains
                    // about.
                    if (base::kHasOneDnn) SetOneDnnCacheCapacity(&config, 0);
+                   // Tensors take the memory of others that are over. Not in
+                   // Paddle 3's own format, whose executor frees them, and not
+                   // beside guards: index_put gives other values there.
+                   if (!files->pir && !guarded) config.EnableMemoryOptim(true);
                    std::optional<SilentCerr> silent;
                    if (options.gpu) {
                      DisableOneDnn(&config);

@@ -1,7 +1,5 @@
 #include "cc/engine/instance.h"
 
-#include <malloc.h>
-
 #include <cstdint>
 #include <exception>
 #include <optional>
@@ -15,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "cc/base/data_type.h"
+#include "cc/base/freed_memory.h"
 #include "cc/engine/openvino.h"
 #include "cc/engine/paddle_line.h"
 
@@ -111,7 +110,7 @@ std::unique_ptr<Engine::Impl> Engine::Impl::Clone() {
 void Engine::Impl::Release() {
   Renew();
   predictor_->TryShrinkMemory();
-  malloc_trim(0);
+  base::ReturnFreedMemory();
 }
 
 absl::Status Engine::Impl::Run(const Checked& checked, bool share,
@@ -126,6 +125,7 @@ absl::Status Engine::Impl::Run(const Checked& checked, bool share,
                         ? RunOpenVino([this] { return predictor_->Run(); })
                         : predictor_->Run();
   if (!done) throw std::runtime_error("Run returned false");
+  if (model_->onednn) shield_.End();
   for (size_t i = 0; i < outputs_.size(); ++i) {
     absl::Status status = Read(i, sink);
     if (!status.ok()) return status;
@@ -148,7 +148,10 @@ bool Engine::Impl::Prepare(const Checked& checked) {
   for (const TensorView* input : checked.inputs) lods.push_back(input->lod);
   const bool full = shield_.IsFull(checked.shapes, lods);
   const bool erase = full && IsPaddle3();
+  const bool much = shield_.HoldsMuch();
   if (shield_.HasMoved() || (full && !erase)) Renew();
+  // The next shape's objects are of other sizes and would come on top.
+  if (much && full && !erase) base::ReturnFreedMemory();
   if (erase) shield_.Forget();
   shield_.Begin(checked.shapes, std::move(lods));
   return erase;
@@ -171,6 +174,7 @@ bool Engine::Impl::RunAndErase(const std::vector<std::vector<int>>& shapes) {
     return predictor_->Run();
   }
   thread.join();
+  base::ReturnFreedMemory();
   if (error) std::rethrow_exception(error);
   return done;
 }

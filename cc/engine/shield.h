@@ -6,6 +6,7 @@
 #include <functional>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <streambuf>
 #include <vector>
 
@@ -27,10 +28,11 @@ namespace engine {
 //   instances; and with such a number given, each run counts all objects at its
 //   end, without a lock, while others add theirs. So none is given, the shapes
 //   that objects are found by are told by hand (TellShapes), and an instance
-//   that has met kShapes replaces itself by a clone, whose cache is empty. So
+//   that has met kShapes, or whose memory has grown by kHeldBytes with them,
+//   replaces itself by a clone, whose cache is empty. So
 //   does one that comes to run in another thread, as after a fork. With Paddle
-//   3 no clone may end (family.h): there an instance that has met kShapes runs
-//   once in a thread that ends, and takes all objects of the instance with it.
+//   3 no clone may end (family.h): there such an instance runs once in a thread
+//   that ends, and takes all objects of the instance with it.
 // - a thread of a child, after a fork, may have the id of one of its parent's,
 //   and take objects for its own that compute with memory of that thread
 //   ("could not execute a primitive"). So a thread's number, which no other
@@ -54,18 +56,27 @@ class Shield {
   // shapes, with these offsets.
   bool IsFull(const std::vector<std::vector<int>>& shapes,
               const std::vector<Lod>& lods) const;
+  // Whether these objects have made the process much larger.
+  bool HoldsMuch() const;
   // Whether it ran in another thread.
   bool HasMoved() const;
   // It has no objects any more.
-  void Forget() { met_.clear(); }
+  void Forget() {
+    met_.clear();
+    held_ = 0;
+  }
   // It runs now.
   void Begin(const std::vector<std::vector<int>>& shapes,
              std::vector<Lod> lods);
+  // It has run well.
+  void End();
 
  private:
   // Shapes of inputs that Paddle may hold objects for, with their offsets.
   std::map<std::vector<std::vector<int>>, std::vector<Lod>> met_;
   uint64_t thread_ = 0;  // that it ran in; 0: it did not run
+  int64_t held_ = 0;     // bytes by which the process grew with new shapes
+  std::optional<int64_t> before_;  // what it had; none: the shape was met
 };
 
 // Throws away what this process writes to std::cerr while it lives. The passes

@@ -322,6 +322,11 @@ absl::StatusOr<std::shared_ptr<Servable>> ModelDirectory::Find(
     absl::string_view name, absl::string_view version) const {
   const auto model = models_.find(std::string(name));
   if (model == models_.end()) {
+    // Before the first look nobody knows: whoever routes requests asks another
+    // server, as while a model loads.
+    if (models_.empty() && settled_) {
+      return absl::UnavailableError("the models are being looked for");
+    }
     return absl::NotFoundError(absl::StrCat(
         "unknown model \"", name, "\"; there is ",
         absl::StrJoin(models_, ", ", [](std::string* out, const auto& entry) {

@@ -135,6 +135,16 @@ class ModelDirectoryTest : public testing::Test {
   absl::Status settled_ = absl::UnknownError("not told");
 };
 
+TEST_F(ModelDirectoryTest, BeforeTheFirstLookNoModelIsUnknown) {
+  Add("a/1");
+  ModelDirectory models(&loop_, &backend_, &notes_, options_);
+  models.Start([](const absl::Status&) {});
+  EXPECT_EQ(models.Find("a", "").status().code(),
+            absl::StatusCode::kUnavailable);
+  while (models.Index().empty()) Settle(&loop_);
+  EXPECT_TRUE(absl::IsNotFound(models.Find("b", "").status()));
+}
+
 TEST_F(ModelDirectoryTest, ServesEveryVersionAndTheHighestByDefault) {
   for (const char* path : {"b/1", "a/2", "a/10", "a/9", ".hidden/1", "a/notes",
                            "a/07", "a/0", "a/-1", "a/..data"}) {

@@ -23,6 +23,11 @@ using base::Clock;
 
 namespace {
 
+// Of one page's batches that wait for the recogniser: all at once, the last
+// would wait as long as the page takes, and on a slow machine longer than
+// anything may wait (--queue_timeout_ms).
+constexpr size_t kBatchesAhead = 2;
+
 // What clients are told the time of.
 enum Step { kDecodeStep, kDetectStep, kReadStep, kSteps };
 
@@ -268,15 +273,21 @@ struct Reading : std::enable_shared_from_this<Reading> {
     left_ = batches_.size();
     if (left_ == 0) return Finish();
     answers_.assign(left_, {});
-    for (size_t i = 0; i < batches_.size(); ++i) {
-      Ask("recogniser", models_.recogniser, std::move(batches_[i].input),
-          [this, i](infer::Tensor scores) {
-            answers_[i] = std::move(scores);
-            if (--left_ > 0) return;
-            Next(kRead);
-            Decode();
-          });
-    }
+    asked_ = 0;
+    for (size_t i = 0; i < kBatchesAhead; ++i) ReadNext();
+  }
+
+  void ReadNext() {
+    if (asked_ == batches_.size()) return;
+    const size_t i = asked_++;
+    Ask("recogniser", models_.recogniser, std::move(batches_[i].input),
+        [this, i](infer::Tensor scores) {
+          answers_[i] = std::move(scores);
+          ReadNext();
+          if (--left_ > 0) return;
+          Next(kRead);
+          Decode();
+        });
   }
 
   void Decode() {
@@ -344,7 +355,8 @@ struct Reading : std::enable_shared_from_this<Reading> {
   std::vector<infer::Tensor> answers_;
   std::vector<TextLine> lines_;
   std::vector<Batch> batches_;
-  size_t left_ = 0;  // batches that are not read
+  size_t asked_ = 0;  // batches that are read, or are being read
+  size_t left_ = 0;   // batches that are not read
   bool ended_ = false;
 };
 

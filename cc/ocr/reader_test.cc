@@ -247,6 +247,23 @@ TEST_F(ReaderTest, TellsWhereTheTimeWent) {
   }
 }
 
+TEST_F(ReaderTest, AFewBatchesOfAPageAreAskedForAtATime) {
+  size_t most = 0;
+  int batches = 0;
+  Serve(Detect, [&](const infer::Request& request) {
+    ++batches;
+    most = std::max(most, rec_->waiting().size() + 1);
+    return Recognise(request);
+  });
+  std::vector<std::pair<int, int>> bars;
+  for (int y = 40; y < 1160; y += 56) bars.emplace_back(y, y + 24);
+  const auto call = Ask({Bmp(960, 1184, bars)});
+  Await(1);
+  EXPECT_EQ(Lines(Pages(*call).at(0)), 20);
+  EXPECT_EQ(batches, 4);
+  EXPECT_EQ(most, 2u);
+}
+
 TEST_F(ReaderTest, PicturesWithoutTextHaveNoLines) {
   const auto call = Ask({Bmp(400, 300, {}), Bmp(1, 1, {}, 0)});
   Await(1);

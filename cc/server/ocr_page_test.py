@@ -16,7 +16,8 @@ import pytest
 from PIL import Image as Picture
 
 from bazel.image.base import namespaces
-from bazel.image.tests.browser import Browser, browser
+from bazel.image.tests.browser import Browser
+from cc.server.ocr_page import browser, choose, status
 from cc.server.pictures import read, reader
 from cc.server.serving import Server, until
 
@@ -60,7 +61,8 @@ KEYS = {"Tab": 9, "Enter": 13, "End": 35, "Home": 36, "ArrowUp": 38, "ArrowDown"
 
 @pytest.fixture(name="server", scope="module")
 def a_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    flags = [f"--max_request_bytes={MOST}"]
+    # What is shown matters here, not what is read: pages are not made larger for it.
+    flags = [f"--max_request_bytes={MOST}", "--ocr_side=32"]
     with reader(tmp_path_factory.mktemp("models"), flags) as server:
         yield server
 
@@ -73,10 +75,7 @@ def a_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(name="opened", scope="module")
 def a_browser(files: Path) -> Iterator[Browser]:
-    tools = Path(os.environ["BWRAP"]), Path(os.environ["BROWSER"])
-    font = Path(os.environ["FONTS"], "usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
-    log = outputs() / "chromium.log"
-    with browser(*tools, None, log, font=font, files=files) as opened:
+    with browser(files, outputs() / "chromium.log") as opened:
         for domain in ("Network", "Accessibility"):
             opened.call(f"{domain}.enable")
         opened.call("Emulation.setFocusEmulationEnabled", enabled=True)
@@ -92,6 +91,7 @@ def the_page(server: Server, opened: Browser) -> Iterator[Browser]:
     """The page, newly opened; nothing may leave its server, and nobody complain."""
     opened.problems.clear()
     opened.open(1280, False, f"http://{server.url}/ocr")
+    point(opened, "h1")
     yield opened
     asked = [event["request"]["url"] for event in opened.told("Network.requestWillBeSent")]
     ours = (f"http://{server.url}/", f"blob:http://{server.url}/", "data:,")
@@ -108,18 +108,6 @@ def put(files: Path, name: str, content: bytes | None = None) -> str:
     """A file that the browser sees, and what it is called there."""
     (files / name).write_bytes(PAGES.read(name) if content is None else content)
     return f"/files/{name}"
-
-
-def status(tab: Browser) -> str:
-    return str(tab.evaluate('document.getElementById("status").textContent'))
-
-
-def choose(tab: Browser, *paths: str, field: str = "file", pictures: int = 0) -> None:
-    """Gives files to a field, and waits until so many pictures in all are done with."""
-    node = tab.call("Runtime.evaluate", expression=f'document.getElementById("{field}")')
-    tab.call("DOM.setFileInputFiles", files=list(paths), objectId=node["result"]["objectId"])
-    pictures = pictures or len(paths)
-    until(lambda: status(tab).startswith(f"{pictures} picture"))
 
 
 def texts(tab: Browser) -> list[list[str]]:
@@ -159,15 +147,25 @@ def press(tab: Browser, *keys: str) -> None:
 
 
 def point(tab: Browser, selector: str) -> dict[str, float]:
-    """Moves the mouse to the middle of an element, which is where it says."""
-    x, y = tab.evaluate(
+    """Moves the mouse to the middle of an element, which is where it says.
+
+    Until a page is painted, browsers throw away what people do to it.
+    """
+    find = (
         f"(() => {{ const element = document.querySelector('{selector}');"
         " element.scrollIntoView({block: 'center'});"
         " const r = element.getBoundingClientRect();"
         " return [(r.left + r.right) / 2, (r.top + r.bottom) / 2]; })()"
     )
-    tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
-    return {"x": x, "y": y}
+
+    def is_there() -> dict[str, float] | None:
+        x, y = tab.evaluate(find)
+        tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        there = tab.evaluate(f"document.querySelector('{selector}').matches(':hover')")
+        return {"x": x, "y": y} if there else None
+
+    place: dict[str, float] = until(is_there)
+    return place
 
 
 def click(tab: Browser, selector: str) -> None:
@@ -205,7 +203,6 @@ def test_it_shows_what_the_server_reads_at_every_width_in_light_and_dark(
     )
     assert boxes == [" ".join(f"{x},{y}" for x, y in line["box"]) for line in answer["lines"]]
     assert "finding lines" in tab.evaluate('document.querySelector(".told").textContent')
-    until(lambda: tab.evaluate("document.images[0].naturalWidth > 0"))
     for width, dark in WINDOWS:
         tab.resize(width, dark)
         point(tab, "li:nth-child(2)")
@@ -307,6 +304,9 @@ def test_a_keyboard_is_enough(server: Server, tab: Browser, files: Path) -> None
         assert (focused(), marked(tab)) == (lines[line], [line, line])
     press(tab, "Tab")  # the other lines are no stops
     assert focused() == "What else it serves"
+    tab.evaluate('document.querySelector("article [data-do=remove]").focus()')
+    press(tab, "Enter")
+    assert (focused(), texts(tab)) == ("file", [])
 
 
 def test_screen_readers_are_told_what_is_there(tab: Browser, files: Path) -> None:
@@ -418,7 +418,7 @@ def test_pictures_are_dropped_and_pasted(server: Server, tab: Browser, files: Pa
     })()
     """
     tab.evaluate(paste % 'clipboardData.setData("text/plain", "words");')
-    until(lambda: status(tab) == "There is no picture in it.")
+    until(lambda: status(tab) == "That was no file of a picture.")
     tab.evaluate(paste % "clipboardData.items.add(pages[0].file);")
     until(lambda: status(tab).startswith("2 pictures"))
     assert texts(tab) == [lines_of(answer)] * 2
@@ -446,7 +446,6 @@ def test_phones_photograph(tab: Browser, files: Path) -> None:
         upright = Picture.open(io.BytesIO(PAGES.read(OTHER)))
         upright.rotate(90, expand=True).save(stream, "JPEG", quality=95, exif=exif)
         choose(tab, put(files, "photo.jpg", stream.getvalue()), field="photo")
-        until(lambda: tab.evaluate("document.images[0].naturalWidth > 0"))
         size_seen = tab.evaluate(
             "[document.images[0].naturalWidth, document.images[0].naturalHeight]"
         )

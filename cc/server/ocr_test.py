@@ -8,15 +8,18 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
+from tritonclient.utils import InferenceServerException
 
-from cc.server import serving
+from cc.server import grpc_client, serving
 from cc.server.pictures import check_same, post, read, reader
 from cc.server.serving import Server
 
@@ -106,6 +109,39 @@ def test_it_is_a_model_like_others(server: Server) -> None:
     assert metadata["inputs"] == [{"name": "image", "datatype": "BYTES", "shape": [-1]}]
     assert server.call("GET", "/v2/models/ocr/ready")[0] == 200
     assert b'endpoint="ocr"' in server.call("GET", "/metrics")[2]
+
+
+def by_protocol(server: Server, protocol: str, pictures: list[bytes]) -> Any:
+    """Pages and times of several pictures in one call of the Open Inference Protocol."""
+    ways: dict[str, tuple[Callable[..., serving.Arrays], str]] = {
+        "http": (serving.infer, server.url),
+        "http with JSON": (partial(serving.infer, binary_out=False), server.url),
+        "grpc": (grpc_client.infer, server.grpc_url),
+    }
+    infer, url = ways[protocol]
+    images = {"image": np.array(pictures, object)}
+    answer = infer(url, "ocr", images, ["page", "milliseconds"])
+    return [json.loads(page) for page in answer["page"]], answer["milliseconds"]
+
+
+PROTOCOLS = ("http", "http with JSON", "grpc")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_open_inference_protocol_gives_the_same(server: Server, protocol: str) -> None:
+    pictures = [PAGES.read(known["file"]) for known in KNOWN[:3]]
+    pages, milliseconds = by_protocol(server, protocol, pictures)
+    assert pages == [read(server, picture) for picture in pictures]
+    assert (milliseconds.dtype, milliseconds.shape) == (np.float32, (3, 3))
+    assert (milliseconds > 0).all()
+    assert by_protocol(server, protocol, [])[0] == []
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_of_several_pictures_it_is_told_which_is_none(server: Server, protocol: str) -> None:
+    with pytest.raises(InferenceServerException, match="picture 2: it is no picture") as told:
+        by_protocol(server, protocol, [PAGES.read(KNOWN[0]["file"]), b"what", b"GIF89a"])
+    assert told.value.status() in {"400", "StatusCode.INVALID_ARGUMENT"}
 
 
 def test_half_a_pipeline_is_refused(tmp_path: Path) -> None:

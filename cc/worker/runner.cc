@@ -29,18 +29,6 @@
 namespace worker {
 namespace {
 
-// jemalloc's control of itself, where it is what allocates (jemalloc(3)).
-extern "C" int mallctl(const char* name, void* old, size_t* old_size,
-                       void* value, size_t size) __attribute__((weak));
-
-// Gives what was freed back to the system.
-void Purge() {
-  // MALLCTL_ARENAS_ALL is 4096.
-  if (mallctl != nullptr) {
-    mallctl("arena.4096.purge", nullptr, nullptr, nullptr, 0);
-  }
-}
-
 // Outputs of one run lie in one segment where they fit; a new one has room for
 // at least so much, so that small models need one.
 constexpr size_t kMinSegment = 64 << 10;
@@ -194,9 +182,7 @@ class Slot {
     if (run.release_memory) {
       outputs_.Shrink();
       inputs_.reset();
-      absl::Status status = engine_->Release();
-      Purge();
-      return status;
+      return engine_->Release();
     }
     if (run.new_segment) {
       if (fds.empty()) return absl::InternalError("no memory came with a run");

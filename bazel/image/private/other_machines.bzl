@@ -8,7 +8,7 @@ load(":machine.bzl", "image_for_machine")
 load(":program.bzl", "image_program")
 load(":published.bzl", "push", "run")
 
-def other_machines(name, machines, contract, repository, version, values, size, tags, visibility):
+def other_machines(name, machines, contract, contract_files, repository, version, values, size, tags, visibility):
     """`<name>_<machine>` and what is done with it, and `<name>_index`, as paddle_image has them.
 
     All of it is manual: it builds everything once more, and tests run under QEMU.
@@ -17,6 +17,7 @@ def other_machines(name, machines, contract, repository, version, values, size, 
       name: of the image.
       machines: machine -> budget.
       contract: of the image, and so of these.
+      contract_files: what it posts.
       repository: that all are pushed to.
       version: tag of the index; `<version>-<machine>` is that of an image.
       values: what `${NAME}` in the contract is.
@@ -38,6 +39,7 @@ def other_machines(name, machines, contract, repository, version, values, size, 
             size = "large",  # programs take ten times as long
             budget = budget,
             contract = contract,
+            files = contract_files,
             image = image,
             machine = machine,
             tags = tags,

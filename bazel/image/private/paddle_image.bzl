@@ -29,6 +29,7 @@ def _of_line(layers, line):
 def paddle_image(
         name,
         contract,
+        contract_files = [],
         paddle = "2",
         layers = {},
         bases = {},
@@ -86,6 +87,7 @@ def paddle_image(
       name: of the image; it is pushed as paddle/<name>.
       contract: YAML file of what the image promises; docs/images.md has its keys. `${version}` and `${NAME}` of
         `versions` stand for them.
+      contract_files: what the contract posts to services, by the names of these files.
       paddle: the line of Paddle that it has, a key of `PADDLE_LINES` of //bazel/platforms:paddle.bzl. It chooses among
         `layers`, and of programs that there is one of for each line: with line 3 `NAME_paddle3` for `NAME`, which a
         `paddle_cc_binary` is linked as.
@@ -280,6 +282,7 @@ def paddle_image(
         size = size,
         budget = budget,
         contract = contract,
+        files = contract_files,
         image = name,
         tags = tags,
         values = versions | {"version": version},
@@ -288,6 +291,7 @@ def paddle_image(
         other_machines(
             name = name,
             contract = contract,
+            contract_files = contract_files,
             machines = machines,
             repository = "paddle/" + name,
             size = size,

@@ -10,7 +10,7 @@ _VALUES = {
     "python": PYTHON_VERSION,
 }
 
-def contract_test(name, image, contract, budget = {}, machine = BASE, values = {}, **kwargs):
+def contract_test(name, image, contract, budget = {}, files = [], machine = BASE, values = {}, **kwargs):
     """A test of an image's config, files, libraries, sizes and commands.
 
     Args:
@@ -18,6 +18,7 @@ def contract_test(name, image, contract, budget = {}, machine = BASE, values = {
       image: an oci_image.
       contract: YAML file; docs/images.md has its keys.
       budget: `unpacked_mb`, `compressed_mb`.
+      files: what the contract posts to services, by the names of these files.
       machine: what the image is for. Another machine's programs run under QEMU, which their own cannot be started by:
         see emulator.py.
       values: what `${NAME}` in the contract is; `cpu`, `debian`, `gcc`, `python` and `triple` are known to all.
@@ -39,13 +40,16 @@ def contract_test(name, image, contract, budget = {}, machine = BASE, values = {
             "--%s=%d" % (key.replace("_", "-"), value)
             for key, value in budget.items()
         ] + [
+            "--file=$(rootpath %s)" % file
+            for file in files
+        ] + [
             "--value=%s=%s" % (key, value)
             for key, value in (_VALUES | of_machine | values).items()
         ],
         data = [
             contract,
             image,
-        ],
+        ] + files,
         main = main,
         deps = [Label("//bazel/image/run:contract")],
         **kwargs

@@ -1,6 +1,6 @@
 """Holds an image to its contract: a YAML file beside it, and what every image promises.
 
-    contract --layout DIR --contract FILE [--unpacked-mb N] [--compressed-mb N]
+    contract --layout DIR --contract FILE [--file FILE ...] [--unpacked-mb N] [--compressed-mb N]
 
 docs/images.md has the keys. It names every broken promise, not only the first.
 """
@@ -14,14 +14,14 @@ import re
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bazel.image.base import namespaces, terms
 from bazel.image.base.processes import UserError
 from bazel.image.oci.layout import Image, ImageError, resolved
-from bazel.image.run import elf, run, runtime
+from bazel.image.run import elf, emulator, run, runtime
 
 STATUS = "var/lib/dpkg/status.d/"
 Json = dict[str, Any]
@@ -47,8 +47,9 @@ CONFIG_KEYS: dict[str, Callable[[Json], object]] = {
 class Contract:
     """The promises of one image, and those found broken."""
 
-    def __init__(self, image: Image, root: Path, told: Json) -> None:
+    def __init__(self, image: Image, root: Path, told: Json, posted: Sequence[Path] = ()) -> None:
         self.image, self.root, self.terms = image, root, told
+        self.posted = {file.name: file for file in posted}
         self.broken: list[str] = []
         self.kept = 0
         self.files: dict[str, tuple[int, tarfile.TarInfo]] = {}  # path -> layer, entry
@@ -186,7 +187,9 @@ class Contract:
             with self.start(term, cache) as container:
                 for request in term["requests"]:
                     try:
-                        status, body = container.get(request["path"], request["status"])
+                        status, body = container.ask(
+                            request["path"], request["status"], self.body_of(request)
+                        )
                     except AssertionError as error:
                         self.check(False, f"{what}: {error}")
                         break
@@ -196,8 +199,28 @@ class Contract:
                     self.check(
                         bool(re.search(pattern, body)), f"{said} without {pattern!r}: {body[:500]}"
                     )
+                taken = container.peak_bytes()
                 code = container.stop()
             self.check_end(term, container, code)
+            # Under QEMU it is QEMU's memory, too.
+            if "memory_mb" in term and not emulator.needed(self.image.architecture):
+                print(f"{what}: {taken / 1e6:.0f} MB of memory")
+                self.check(
+                    0 < taken <= term["memory_mb"] * 1e6,
+                    f"{what} took {taken / 1e6:.0f} MB of memory, the contract says at most "
+                    f"{term['memory_mb']} MB",
+                )
+
+    def body_of(self, request: Json) -> bytes | None:
+        if "post" not in request:
+            return None
+        if request["post"] not in self.posted:
+            known = ", ".join(sorted(self.posted)) or "nothing"
+            raise UserError(
+                f"the contract posts {request['post']}, which is none of the image's "
+                f"`contract_files`: there is {known}"
+            )
+        return self.posted[request["post"]].read_bytes()
 
     def start(self, term: Json, cache: Path) -> runtime.Container:
         options = ["--user", term["user"]] if "user" in term else []
@@ -238,6 +261,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="contract", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--layout", type=Path, required=True)
     parser.add_argument("--contract", type=Path, required=True)
+    parser.add_argument("--file", type=Path, action="append", default=[], help="that it posts")
     parser.add_argument("--value", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--unpacked-mb", type=int)
     parser.add_argument("--compressed-mb", type=int)
@@ -250,7 +274,7 @@ def main(argv: list[str]) -> int:
         if told.keys() & {"commands", "services"}:
             namespaces.require(cache)
         with run.unpacked(image, runtime.NAME, cache) as root:
-            contract = Contract(image, root, told)
+            contract = Contract(image, root, told, args.file)
             contract.check_entries()
             contract.check_libraries()
             contract.check_history()

@@ -189,6 +189,13 @@ def parser() -> argparse.ArgumentParser:
         help="private: nothing is reachable but the ports; host: all of this machine's network",
     )
     result.add_argument(
+        "--stop-timeout",
+        type=float,
+        metavar="SECONDS",
+        default=sandbox.GRACE_SECONDS,
+        help="how long it may take to end when it is asked to; default: %(default)s",
+    )
+    result.add_argument(
         "argument",
         nargs=argparse.REMAINDER,
         help="arguments, instead of the image's own: all from the first that is no option of these",
@@ -273,7 +280,8 @@ def main() -> int:
             say("         what it starts itself cannot be run: that takes Linux 6.7")
         say(f"         {network}; Ctrl-C stops it")
         stop_signal = config.get("StopSignal", "")
-        code = sandbox.run(args.bwrap.absolute(), words, command, forwards, stop_signal)
+        bwrap, grace = args.bwrap.absolute(), args.stop_timeout
+        code = sandbox.run(bwrap, words, command, forwards, stop_signal, grace)
         tell_what_is_discarded(image, root, scratch)
         return code
 

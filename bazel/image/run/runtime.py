@@ -19,7 +19,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from bazel.image.base import processes
@@ -53,6 +53,24 @@ def without_namespaces() -> list[str]:
     """What starts a program that may make no user namespace, as on some machines."""
     bwrap = str(tool("bwrap"))
     return [bwrap, "--unshare-user", "--disable-userns", "--dev-bind", "/", "/"]
+
+
+def _descendants(pid: int) -> list[int]:
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    found = [pid]
+    for parent in found:
+        found += [child for child, its in parents.items() if its == parent]
+    return found[1:]
+
+
+def _peak_bytes(pid: int) -> int:
+    with suppress(OSError):
+        match = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        return int(match[1]) * 1024 if match else 0
+    return 0
 
 
 class Container:
@@ -138,8 +156,10 @@ class Container:
             time.sleep(0.05)
         raise AssertionError(f"{path} is not ready: {last}\n{self.stdout}{self.stderr}")
 
-    def get(self, path: str, status: int = 200, seconds: float = SECONDS) -> tuple[int, str]:
-        """Status and body of the answer to a GET.
+    def ask(
+        self, path: str, status: int = 200, posted: bytes | None = None, seconds: float = SECONDS
+    ) -> tuple[int, str]:
+        """Status and body of the answer to a GET, or to a POST of what is `posted`.
 
         A 503, where another `status` is wanted, is of a service that is not ready yet: it is asked
         again until the time is over.
@@ -149,7 +169,9 @@ class Container:
         last: object = None
         while self.running and time.monotonic() < deadline:
             try:
-                with opener.open(self.url + path, timeout=10) as answer:
+                # A POST is work, and under QEMU a lot of it.
+                patience = 10 if posted is None else seconds
+                with opener.open(self.url + path, posted, timeout=patience) as answer:
                     return answer.status, answer.read().decode(errors="replace")
             except urllib.error.HTTPError as error:
                 code, body = error.code, error.read().decode(errors="replace")
@@ -160,6 +182,10 @@ class Container:
                 last = error
             time.sleep(0.1)
         raise AssertionError(f"{path} does not answer: {last}\n{self.stdout}{self.stderr}")
+
+    def peak_bytes(self) -> int:
+        """What its processes that run had in memory at most, each by itself: together no less."""
+        return sum(_peak_bytes(pid) for pid in _descendants(self._process.pid))
 
     def stop(self, seconds: float = SECONDS) -> int:
         """Sends SIGTERM, as Kubernetes would; gives the exit code.

@@ -185,7 +185,11 @@ def _forward_to(
 
 
 async def _supervise(
-    process: subprocess.Popen[bytes], pid: int, forwards: list[tuple[socket.socket, int]], stop: int
+    process: subprocess.Popen[bytes],
+    pid: int,
+    forwards: list[tuple[socket.socket, int]],
+    stop: int,
+    grace: float,
 ) -> int:
     loop = asyncio.get_running_loop()
     asked: float | None = None
@@ -199,7 +203,7 @@ async def _supervise(
         if asked is None:
             asked = loop.time()
             kill(stop)
-            loop.call_later(GRACE_SECONDS, kill, signal.SIGKILL)
+            loop.call_later(grace, kill, signal.SIGKILL)
         elif loop.time() - asked > ONE_SIGNAL_SECONDS:
             kill(signal.SIGKILL)
 
@@ -218,11 +222,12 @@ def run(
     command: list[str],
     forwards: list[tuple[socket.socket, int]],
     stop_signal: str,
+    grace: float = GRACE_SECONDS,
 ) -> int:
     """Runs a command under bubblewrap until it ends; gives its exit code.
 
     SIGINT, SIGTERM and SIGHUP become the image's stop signal; another one after
-    a second, or ten seconds, ends it for good.
+    a second, or so many seconds, ends it for good.
     """
     stop = getattr(signal, "SIG" + (stop_signal or "SIGTERM").removeprefix("SIG"), None)
     if stop is None:
@@ -238,7 +243,7 @@ def run(
         os.close(writer)
         os.close(flags)
         pid = child_pid(reader)
-        return asyncio.run(_supervise(process, pid or process.pid, forwards, stop))
+        return asyncio.run(_supervise(process, pid or process.pid, forwards, stop, grace))
     finally:
         if process.poll() is None:
             process.kill()

@@ -22,7 +22,7 @@ WRONG = {
         "services[0].requests[0]: 'status' is a required property"
     ),
     "services: [{arguments: [], requests: [{path: /, status: 200, bdy: x}]}]": (
-        "services[0].requests[0] has the unknown bdy; known are body, path, status"
+        "services[0].requests[0] has the unknown bdy; known are body, path, post, status"
     ),
     "present: {/x: {mod: '0644'}}": "present['/x'] has the unknown mod; known are contains",
     "present: {/x: {mode: 0644}}": "present['/x'].mode: 420 is not of type 'string': put it",
@@ -93,3 +93,31 @@ def test_without_user_namespaces_it_says_once_what_to_enable() -> None:
     assert result.stdout.startswith("FAIL: this machine lets you make no user namespace")
     assert result.stdout.count("`sysctl -w user.max_user_namespaces=15000`") == 1
     assert "Traceback" not in result.stderr
+
+
+def of_small(tmp_path: Path, services: str, *flags: str) -> list[str]:
+    """Holds a small image to a contract with these services; gives what it tells of failures."""
+    path = tmp_path / "contract.yaml"
+    path.write_text(f"services: [{{arguments: [serve], {services}}}]")
+    command = [sys.executable, "-m", contract.__name__, f"--layout={SMALL}", f"--contract={path}"]
+    result = subprocess.run(
+        [*command, *flags], capture_output=True, text=True, timeout=300, check=False
+    )
+    failures = [line for line in result.stdout.splitlines() if line.startswith("FAIL")]
+    assert result.returncode == (1 if failures else 0), result.stdout + result.stderr
+    return failures
+
+
+def test_a_service_is_sent_files(tmp_path: Path) -> None:
+    (tmp_path / "page").write_bytes(b"x")
+    asks = "requests: [{path: /, post: page, status: 200, body: uid 65532}]"
+    assert of_small(tmp_path, asks, f"--file={tmp_path}/page") == []
+    (failure,) = of_small(tmp_path, asks)
+    assert "posts page, which is none of the image's `contract_files`: there is nothing" in failure
+
+
+def test_a_service_stays_within_its_memory(tmp_path: Path) -> None:
+    asks = "requests: [{path: /, status: 200}], memory_mb: "
+    assert of_small(tmp_path, asks + "100") == []
+    (failure,) = of_small(tmp_path, asks + "1")
+    assert "MB of memory, the contract says at most 1 MB" in failure

@@ -55,8 +55,8 @@ def main(
     folders = {"Det": detector, "Rec": recogniser, "Cls": classifier}
     for part, folder in folders.items():
         settings[part]["model_path"] = str(folder.resolve())
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder, "config.yaml")
+    with tempfile.TemporaryDirectory() as temporary:
+        config = Path(temporary, "config.yaml")
         config.write_text(yaml.safe_dump(settings))
         rapidocr = reference.start(config)
     with zipfile.ZipFile(pages) as archive:

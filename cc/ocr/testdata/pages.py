@@ -7,6 +7,8 @@ The zip file has pictures (PNG, JPEG) and pages.json, a list with one object for
     turned  by how many degrees it was turned then, counter-clockwise
     answer  what RapidOCR says, in its order: {"box": [[x, y] * 4], "text", "score"}
 
+With --page that page's picture alone is written.
+
 All is drawn from seeds: two runs differ in the last bits of scores at most, by the machine.
 """
 # ruff: noqa: RUF001  # Chinese punctuation
@@ -208,8 +210,13 @@ def _bytes(page: Page) -> bytes:
 @click.command(help=__doc__)
 @click.option("--fonts", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
-def main(fonts: Path, out: Path) -> None:
+@click.option("--page", "alone", help="The name of one.")
+def main(fonts: Path, out: Path, alone: str | None) -> None:
     """Draws and asks; its help text is this file's."""
+    if alone:
+        (picture,) = (_bytes(page) for page in _pages(fonts) if page.name == alone)
+        out.write_bytes(picture)
+        return
     rapidocr = reference.start()
     told = []
     with zipfile.ZipFile(out, "w") as pages:
