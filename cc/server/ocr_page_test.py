@@ -181,6 +181,12 @@ def do(tab: Browser, what: str, article: int | None = None) -> None:
     click(tab, f"{root} [data-do={what}]")
 
 
+def downloaded(path: Path) -> str:
+    """The text of a file that a browser writes: first an empty one, which it then replaces."""
+    until(lambda: path.exists() and path.stat().st_size > 0)
+    return path.read_text(encoding="utf-8")
+
+
 def marked(tab: Browser) -> list[int]:
     """Which line and which box are marked."""
     found: list[int] = tab.evaluate(
@@ -253,12 +259,10 @@ def test_texts_are_copied_and_downloaded(server: Server, tab: Browser, files: Pa
 
     do(tab, "text", 1)
     path = files / Path(OTHER).with_suffix(".txt")
-    until(path.exists)
-    assert path.read_text(encoding="utf-8") == plain[OTHER]
+    assert downloaded(path) == plain[OTHER]
     do(tab, "json")
     path = files / "pictures.json"
-    until(path.exists)
-    pages = json.loads(path.read_text(encoding="utf-8"))["pages"]
+    pages = json.loads(downloaded(path))["pages"]
     assert [page.pop("file") for page in pages] == [PAGE, OTHER]
     assert all(page["milliseconds"]["read"] > 0 for page in pages)
     for page in pages:
