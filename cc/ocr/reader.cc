@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -47,6 +46,12 @@ constexpr std::array<StageInfo, kStages> kStageInfos = {{
     {"text", kReadStep},
 }};
 
+// What became of a picture.
+enum Outcome { kWasRead, kFailed, kAbandoned, kOutcomes };
+
+constexpr std::array<const char*, kOutcomes> kOutcomeNames = {"read", "failed",
+                                                              "abandoned"};
+
 // Nobody copies what a model gets: it is as large as the pictures.
 absl::Cord CordOf(std::vector<float> values) {
   const auto owned = std::make_shared<std::vector<float>>(std::move(values));
@@ -70,32 +75,27 @@ infer::Tensor Bytes(std::string name, const std::vector<std::string>& texts) {
 
 struct Reader::Series {
   explicit Series(base::Registry* registry)
-      : pages(registry->AddCounter("paddle_server_ocr_pages_total",
-                                   "Pictures that were read, or were not.",
-                                   {"outcome"})),
-        lines(registry
+      : lines(registry
                   ->AddCounter("paddle_server_ocr_lines_total",
                                "Lines of text that were read.", {})
                   .With({})) {
-    auto& family = registry->AddHistogram(
+    auto& of_outcomes = registry->AddCounter(
+        "paddle_server_ocr_pages_total",
+        "Pictures that were read, or were not.", {"outcome"});
+    for (size_t i = 0; i < kOutcomes; ++i) {
+      pages[i] = of_outcomes.With({kOutcomeNames[i]});
+    }
+    auto& of_stages = registry->AddHistogram(
         "paddle_server_ocr_stage_duration_seconds",
         "Time of one picture in each stage of reading it, with the time that "
         "it waits for a model in it.",
         {"stage"}, base::DurationBounds());
     for (size_t i = 0; i < kStages; ++i) {
-      durations[i] = family.With({kStageInfos[i].name});
-    }
-    for (const char* outcome : {kReadWell, kFailed, kAbandoned}) {
-      outcomes[outcome] = pages.With({outcome});
+      durations[i] = of_stages.With({kStageInfos[i].name});
     }
   }
 
-  static constexpr char kReadWell[] = "read";
-  static constexpr char kFailed[] = "failed";
-  static constexpr char kAbandoned[] = "abandoned";
-
-  base::Family<base::Counter>& pages;
-  std::map<std::string, std::shared_ptr<base::Counter>> outcomes;
+  std::array<std::shared_ptr<base::Counter>, kOutcomes> pages;
   const std::shared_ptr<base::Counter> lines;
   std::array<std::shared_ptr<base::Histogram>, kStages> durations;
 };
@@ -185,13 +185,18 @@ struct Reading : std::enable_shared_from_this<Reading> {
  private:
   const PageOptions& options() const { return reader_->options_.page; }
 
+  // Whether there are lines that may stand on their heads.
+  bool to_turn() const {
+    return models_.classifier != nullptr && !lines_.empty();
+  }
+
   // `work` in the helper thread, which sets status_; then, if all is well,
   // `done`.
   void Help(std::function<void()> work, std::function<void()> done) {
     const bool taken = reader_->helper_.Run(
         std::move(work), [self = shared_from_this(), done = std::move(done)] {
           if (self->alive_.expired() || self->ended_) return;
-          if (!self->wanted()) return self->End(Reader::Series::kAbandoned);
+          if (!self->wanted()) return self->End(kAbandoned);
           if (!self->status_.ok()) return self->Fail(self->status_);
           done();
         });
@@ -218,7 +223,7 @@ struct Reading : std::enable_shared_from_this<Reading> {
         std::move(request), [self = shared_from_this(), what,
                              done = std::move(done)](infer::Call* finished) {
           if (self->alive_.expired() || self->ended_) return;
-          if (!self->wanted()) return self->End(Reader::Series::kAbandoned);
+          if (!self->wanted()) return self->End(kAbandoned);
           if (!finished->status.ok()) {
             return self->Fail(Named(what, finished->status));
           }
@@ -238,7 +243,7 @@ struct Reading : std::enable_shared_from_this<Reading> {
                     FindLines(page_, answers_[0], models_.files->boxes);
                 status_ = Named("detector", lines.status());
                 if (lines.ok()) lines_ = *std::move(lines);
-                if (models_.classifier != nullptr && !lines_.empty()) {
+                if (to_turn()) {
                   input_ = ClassifierInput(lines_);
                 } else {
                   batches_ = RecogniserBatches(lines_, models_.form);
@@ -246,9 +251,7 @@ struct Reading : std::enable_shared_from_this<Reading> {
               },
               [this] {
                 Next(kFind);
-                if (models_.classifier != nullptr && !lines_.empty()) {
-                  return Turn();
-                }
+                if (to_turn()) return Turn();
                 Read();
               });
         });
@@ -308,7 +311,7 @@ struct Reading : std::enable_shared_from_this<Reading> {
   void Finish() {
     job_->pages[index_] = PageJson(page_, lines_, options());
     reader_->series_->lines->Add(lines_.size());
-    End(Reader::Series::kReadWell);
+    End(kWasRead);
     if (--job_->left == 0) job_->Finish();
   }
 
@@ -320,14 +323,14 @@ struct Reading : std::enable_shared_from_this<Reading> {
             : absl::Status(status.code(), absl::StrCat("picture ", index_ + 1,
                                                        ": ", status.message()));
     job_->call->Finish(told);
-    End(Reader::Series::kFailed);
+    End(kFailed);
   }
 
   // Others may begin.
-  void End(const char* outcome) {
+  void End(Outcome outcome) {
     if (std::exchange(ended_, true)) return;
     page_ = Page();
-    reader_->CountPage(outcome);
+    reader_->series_->pages[outcome]->Add();
     reader_->OnEnded();
   }
 
@@ -448,10 +451,6 @@ void Reader::BeginWaiting() {
     ++active_;
     next->Begin();
   }
-}
-
-void Reader::CountPage(const char* outcome) {
-  series_->outcomes[outcome]->Add();
 }
 
 void Reader::OnEnded() {

@@ -81,8 +81,6 @@ class Reader : public infer::Servable {
   absl::StatusOr<ReaderModels> FindModels() const;
   void BeginWaiting();
   void OnEnded();
-  // A page is over, well or not.
-  void CountPage(const char* outcome);
 
   base::Loop* const loop_;
   const infer::Repository* const models_;
