@@ -17,6 +17,7 @@ from PIL import Image, ImageFilter
 from bazel.debian.archive import deb
 from bench import drawn
 from bench.characters import scored
+from cc.ocr.testdata import chinese_fonts
 
 DPIS = (100, 150, 300)
 LINES = "lines"
@@ -102,7 +103,7 @@ def _drawn(fonts: Path, texts: Sequence[str], count: int) -> Iterator[tuple[Imag
     fitting = [t.strip() for t in texts if least <= len(scored(t)) and len(t.strip()) <= most]
     choice = random.Random(_SEED)
     for text in choice.sample(sorted(set(fitting)), min(count, len(set(fitting)))):
-        height, font = choice.choice(_SIZES), choice.choice(list(drawn.FONTS))
+        height, font = choice.choice(_SIZES), choice.choice(list(chinese_fonts.PATHS))
         yield drawn.line(fonts, text, height, font), text
 
 

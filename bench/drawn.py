@@ -8,16 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-FONTS = {
-    "hei": "truetype/wqy/wqy-zenhei.ttc",
-    "kai": "truetype/arphic/ukai.ttc",
-    "ming": "truetype/arphic/uming.ttc",
-    "sans": "opentype/noto/NotoSansCJK-Regular.ttc",
-    "bold": "opentype/noto/NotoSansCJK-Bold.ttc",
-    "serif": "opentype/noto/NotoSerifCJK-Regular.ttc",
-}
+from cc.ocr.testdata import chinese_fonts
 
 SENTENCES = (
     "本项目的所有镜像都由锁文件构建，结果逐位相同。",
@@ -38,12 +31,6 @@ _LEADING = 1.6
 _MARGIN = 0.04  # of the width
 
 
-def _face(fonts: Path, font: str, height: int) -> ImageFont.FreeTypeFont:
-    # The basic layout is the same whatever libraries a machine has.
-    path = fonts / "usr/share/fonts" / FONTS[font]
-    return ImageFont.truetype(path, height, layout_engine=ImageFont.Layout.BASIC)
-
-
 def page(
     fonts: Path,
     size: tuple[int, int] = PAGE,
@@ -52,7 +39,7 @@ def page(
     font: str = "sans",
 ) -> Image.Image:
     """Lines below each other, black on white, as many as have room."""
-    face = _face(fonts, font, height)
+    face = chinese_fonts.face(fonts, font, height)
     image = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(image)
     margin, step = round(size[0] * _MARGIN), round(height * _LEADING)
@@ -68,7 +55,7 @@ def page(
 
 def line(fonts: Path, text: str, height: int, font: str) -> Image.Image:
     """A line alone, with its own height around it."""
-    face = _face(fonts, font, height)
+    face = chinese_fonts.face(fonts, font, height)
     image = Image.new("RGB", (round(face.getlength(text)) + 2 * height, 3 * height), "white")
     ImageDraw.Draw(image).text((height, 1.5 * height), text, "black", face, anchor="lm")
     return image
@@ -80,7 +67,7 @@ def random_page(fonts: Path, random: np.random.RandomState) -> Image.Image:
     height = int(random.randint(16, 49))
     first, count = int(random.randint(len(SENTENCES))), int(random.randint(1, 25))
     lines = [SENTENCES[(first + i) % len(SENTENCES)] for i in range(count)]
-    font = list(FONTS)[int(random.randint(len(FONTS)))]
+    font = list(chinese_fonts.PATHS)[int(random.randint(len(chinese_fonts.PATHS)))]
     return page(fonts, size, lines, height, font)
 
 

@@ -3,16 +3,11 @@
 
 from __future__ import annotations
 
-import io
-import os
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
-
-from cc.server.pictures import read, reader
+from cc.server.pictures import drawn, read, reader, saved
 from chinese_ocr.ctc import accuracies
 
-FONT = Path(os.environ["FONTS"], "usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 # Of the 400 characters that it knows.
 LINES = [
     "我们在小学学到的东西不少",
@@ -23,21 +18,11 @@ LINES = [
 ]
 
 
-def picture() -> bytes:
-    image = Image.new("RGB", (700, 480), "white")
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.truetype(FONT, 32, layout_engine=ImageFont.Layout.BASIC)
-    for i, line in enumerate(LINES):
-        draw.text((40, 40 + 80 * i), line, "black", font)
-    out = io.BytesIO()
-    image.save(out, "PNG")
-    return out.getvalue()
-
-
 def test_lines_are_read_by_the_recogniser_that_was_trained_here(tmp_path: Path) -> None:
+    page = saved(drawn((700, 480), LINES, 32, 80))
     # What it learnt from has more margin than the detector gives lines.
     with reader(tmp_path, ["--ocr_unclip_ratio=2.4"]) as server:
-        lines = [line["text"] for line in read(server, picture())["lines"]]
+        lines = [line["text"] for line in read(server, page)["lines"]]
     assert len(lines) == len(LINES)
     # It was trained for a third of what the one to ship is (docs/ocr.md).
     assert accuracies(lines, LINES)["characters"] >= 0.8, lines

@@ -20,7 +20,7 @@ from PIL import Image
 from tritonclient.utils import InferenceServerException
 
 from cc.server import grpc_client, serving
-from cc.server.pictures import check_same, post, read, reader
+from cc.server.pictures import check_same, post, read, reader, saved
 from cc.server.serving import Server
 
 PAGES = zipfile.ZipFile(os.environ["PAGES"])
@@ -95,9 +95,7 @@ def test_what_is_no_picture_is_told(server: Server, picture: bytes, says: str) -
 
 def test_small_and_empty_pictures_have_no_lines(server: Server) -> None:
     for size in ((1, 1), (400, 300)):
-        out = io.BytesIO()
-        Image.new("RGB", size, "white").save(out, "PNG")
-        assert read(server, out.getvalue()) == {
+        assert read(server, saved(Image.new("RGB", size, "white"))) == {
             "width": size[0],
             "height": size[1],
             "lines": [],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from cc.server import serving
 from cc.server.serving import Server
@@ -57,3 +59,21 @@ def check_same(lines: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Non
     assert [line["text"] for line in lines] == [line["text"] for line in theirs]
     for line, other in zip(lines, theirs, strict=True):
         assert np.abs(np.array(line["box"]) - np.array(other["box"])).max() <= _PIXELS
+
+
+def drawn(size: tuple[int, int], lines: Sequence[str], points: int, step: int) -> Image.Image:
+    """A page with these lines below each other, in one of the fonts of FONTS."""
+    font = Path(os.environ["FONTS"], "usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
+    face = ImageFont.truetype(font, points, layout_engine=ImageFont.Layout.BASIC)
+    image = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(image)
+    for i, line in enumerate(lines):
+        draw.text((step // 2, step // 2 + step * i), line, "black", face)
+    return image
+
+
+def saved(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    """It as a file."""
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()

@@ -24,18 +24,9 @@ from pathlib import Path
 
 import click
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from cc.ocr.testdata import reference
-
-_FONTS = {
-    "hei": "truetype/wqy/wqy-zenhei.ttc",
-    "kai": "truetype/arphic/ukai.ttc",
-    "ming": "truetype/arphic/uming.ttc",
-    "sans": "opentype/noto/NotoSansCJK-Regular.ttc",
-    "bold": "opentype/noto/NotoSansCJK-Bold.ttc",
-    "serif": "opentype/noto/NotoSerifCJK-Regular.ttc",
-}
+from cc.ocr.testdata import chinese_fonts, reference
 
 _SENTENCES = (
     "春天的早晨，窗外的树上有许多小鸟在唱歌。",
@@ -68,12 +59,6 @@ class Page:
     jpeg: bool = False
 
 
-def _font(root: Path, name: str, size: int) -> ImageFont.FreeTypeFont:
-    # The basic layout is the same whatever libraries a machine has.
-    path = root / "usr/share/fonts" / _FONTS[name]
-    return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
-
-
 def _set(
     root: Path,
     font: str,
@@ -84,7 +69,7 @@ def _set(
     shape: float = 0.7,
 ) -> Image.Image:
     """Lines below each other, black on white, on a page at least `shape` as high as broad."""
-    face = _font(root, font, size)
+    face = chinese_fonts.face(root, font, size)
     width = max(round(face.getlength(line)) for line in lines) + 2 * margin
     step = round(size * (1 + gap))
     height = step * len(lines) - round(size * gap) + 2 * margin
@@ -128,7 +113,7 @@ def _some(first: int, count: int) -> list[str]:
 
 
 def _pages(root: Path) -> Iterator[Page]:
-    fonts = list(_FONTS)
+    fonts = list(chinese_fonts.PATHS)
     # Each font in several sizes, some as JPEG.
     for i, font in enumerate(fonts):
         for j, size in enumerate((16, 24, 40)):
