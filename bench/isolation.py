@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import signal
 import statistics
 from collections.abc import Callable
@@ -26,7 +25,7 @@ import numpy as np
 
 from bazel.image.base import processes
 from bazel.image.base.processes import UserError, say
-from bench import oip
+from bench import folders, oip
 from bench.cluster import Beside, Repository, Service, service
 from bench.measure import pinned
 from bench.oip import Model
@@ -172,9 +171,7 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> int:
     args = _arguments()
-    folder = processes.cache_folder() / "isolation"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder = folders.emptied("isolation")
     made = folder / "made"
     say(f"making a model of {args.megabytes} MB")
     command = [str(Path(os.environ["MADE_MODEL"]).absolute()), str(made), str(args.megabytes)]

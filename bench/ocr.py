@@ -14,14 +14,12 @@ import argparse
 import json
 import os
 import queue
-import shutil
 import statistics
 import time
 import zipfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +27,9 @@ import numpy as np
 
 from bazel.image.base import processes
 from bazel.image.base.processes import UserError, say
-from bench import drawn, page
-from bench.measure import machine
+from bench import drawn, folders, page
 from bench.readers import OTHER_MODELS, OURS, PEERS, Reader, reading, texts
-from bench.results import Goal, Result, goal_lines
+from bench.results import Goal, Result
 
 PAGE, KNOWN, THROUGHPUT, MEMORY, LARGE, START = (
     "page",
@@ -278,51 +275,29 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--pages", type=int, default=2000, help="of random sizes; default: %(default)s"
     )
-    parser.add_argument(
-        "--out",
-        type=processes.user_path,
-        default=processes.user_path("."),
-        metavar="FOLDER",
-        help="for ocr.json and ocr.html; default: here",
-    )
+    folders.add_out(parser.add_argument, "ocr.json and ocr.html")
     return parser.parse_args()
-
-
-def _tell(args: argparse.Namespace, bench: Bench) -> None:
-    """Prints and writes what was measured, of cases in which each reader had a round."""
-    results = [r for r in bench.results if r.rows and all(row.rounds for row in r.rows)]
-    told = {
-        "title": "OCR: ours and its peers",
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "how": f"Medians of {args.rounds} rounds that took turns",
-        "notes": bench.told,
-        "results": [result.as_json() for result in results],
-        "goals": goal_lines(results, GOALS),
-    }
-    for result in results:
-        print("\n".join([f"\n{result.title}\n", *result.lines()]))
-    print("\n".join(["", *goal_lines(results, GOALS)]))
-    for note in bench.told:
-        print(f"\n{note}")
-    (args.out / "ocr.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
-    (args.out / "ocr.html").write_text(page.render(told, results))
-    say(f"{args.out}/ocr.html and ocr.json")
 
 
 def main() -> int:
     args = _arguments()
     args.out.mkdir(parents=True, exist_ok=True)
-    folder = processes.cache_folder() / "ocr"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder = folders.emptied("ocr")
     if len(os.sched_getaffinity(0)) < 2:
         raise UserError("this machine gives one core; two are needed")
     bench = Bench(args, folder)
     try:
         bench.run()
     finally:  # minutes of work, whatever ended it
-        _tell(args, bench)
+        page.tell(
+            args.out,
+            "ocr",
+            title="OCR: ours and its peers",
+            how=f"Medians of {args.rounds} rounds that took turns",
+            notes=bench.told,
+            results=bench.results,
+            goals=GOALS,
+        )
     return 0
 
 

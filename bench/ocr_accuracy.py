@@ -15,9 +15,7 @@ from __future__ import annotations
 import argparse
 import base64
 import io
-import json
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,7 +28,7 @@ from PIL import Image, ImageDraw
 
 from bazel.image.base import processes
 from bazel.image.base.processes import UserError, say
-from bench import documents, page
+from bench import documents, folders, page
 from bench.characters import Rate, aligned, difference, distance, error_rate, scored
 from bench.documents import Sample
 from bench.measure import machine
@@ -274,23 +272,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--jobs", type=int, default=2, help="readers at a time; default: %(default)s"
     )
-    parser.add_argument(
-        "--out",
-        type=processes.user_path,
-        default=processes.user_path("."),
-        metavar="FOLDER",
-        help="for ocr_accuracy.json and ocr_accuracy.html; default: here",
-    )
+    folders.add_out(parser.add_argument, "ocr_accuracy.json and ocr_accuracy.html")
     return parser.parse_args()
 
 
 def main() -> int:
     args = _arguments()
     args.out.mkdir(parents=True, exist_ok=True)
-    folder = processes.cache_folder() / "ocr_accuracy"
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = folders.emptied("ocr_accuracy")
     pictures = folder / "pictures"
-    pictures.mkdir(parents=True)
+    pictures.mkdir()
     packages = [Path(name).absolute() for name in os.environ["DOCUMENTS"].split()]
     fonts = Path(os.environ["FONTS"]).absolute()
     say("drawing")
@@ -321,8 +312,6 @@ def main() -> int:
     }
     table, beside = _table(kinds, cells), _difference_lines(differences)
     print("\n".join([*table, "", *beside]))
-    text = json.dumps(told, indent=1, ensure_ascii=False)
-    (args.out / "ocr_accuracy.json").write_text(text + "\n")
     template = page.environment().get_template("ocr_accuracy.html.jinja")
     html = template.render(
         told=told,
@@ -337,8 +326,7 @@ def main() -> int:
             if name in OURS
         ],
     )
-    (args.out / "ocr_accuracy.html").write_text(html)
-    say(f"{args.out}/ocr_accuracy.html and ocr_accuracy.json")
+    page.write(args.out, "ocr_accuracy", told, html)
     return 0 if len(readings) == len(names) else 1
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from bench.results import COLUMNS, Column, Result
+from bazel.image.base.processes import say
+from bench.measure import machine
+from bench.results import COLUMNS, Column, Goal, Result, goal_lines
 
 _PLOTTED = ("rate", "pages", "p99_ms", "cpu_us", "cpu_ms", "memory_mb", "seconds")
 
@@ -74,6 +78,43 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def write(out: Path, name: str, told: Mapping[str, Any], html: str) -> None:
+    """What was measured, for programs and for people."""
+    (out / f"{name}.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    (out / f"{name}.html").write_text(html)
+    say(f"{out}/{name}.html and {name}.json")
+
+
+def tell(
+    out: Path,
+    name: str,
+    *,
+    title: str,
+    how: str,
+    notes: Sequence[str],
+    results: Sequence[Result],
+    goals: Sequence[Goal],
+) -> None:
+    """Prints and writes what was measured, of cases in which each row had a round."""
+    whole = [r for r in results if r.rows and all(row.rounds for row in r.rows)]
+    lines = goal_lines(whole, goals)
+    told = {
+        "title": title,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "how": how,
+        "notes": list(notes),
+        "results": [result.as_json() for result in whole],
+        "goals": lines,
+    }
+    for result in whole:
+        print("\n".join([f"\n{result.title}\n", *result.lines()]))
+    print("\n".join(["", *lines]))
+    for note in notes:
+        print(f"\n{note}")
+    write(out, name, told, render(told, whole))
 
 
 def render(told: Mapping[str, Any], results: Sequence[Result]) -> str:

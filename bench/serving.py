@@ -13,25 +13,23 @@ import argparse
 import json
 import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from bazel.image.base import processes
 from bazel.image.base.processes import UserError, say
-from bench import generators, oip, page, servers
+from bench import folders, generators, oip, page, servers
 from bench.cases import CASES, Case
 from bench.compare import ask, compare
 from bench.generators import Load, Prepared
-from bench.measure import machine, pinned
+from bench.measure import pinned
 from bench.oip import Model
-from bench.results import Result, goal_lines
+from bench.results import GOALS, Result
 from bench.servers import Server, Site
 
 _WARM_SECONDS = 1.0
@@ -212,49 +210,27 @@ def _arguments() -> argparse.Namespace:
         help="a further row of our server with these flags; may come again",
     )
     parser.add_argument("--syscalls", action="store_true", help="also count them, by strace")
-    parser.add_argument(
-        "--out",
-        type=processes.user_path,
-        default=processes.user_path("."),
-        metavar="FOLDER",
-        help="for serving.json and serving.html; default: here",
-    )
+    folders.add_out(parser.add_argument, "serving.json and serving.html")
     return parser.parse_args()
-
-
-def _tell(args: argparse.Namespace, bench: Bench) -> None:
-    """Prints and writes what was measured, of cases in which each server had a round."""
-    results = [r for r in bench.results if r.rows and all(row.rounds for row in r.rows)]
-    told = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "title": "Serving: ours and its peers",
-        "how": f"Medians of {args.rounds} rounds of {args.seconds} s that took turns",
-        "notes": bench.told,
-        "results": [result.as_json() for result in results],
-        "goals": goal_lines(results),
-    }
-    for result in results:
-        print("\n".join([f"\n{result.title}\n", *result.lines()]))
-    print("\n".join(["", *goal_lines(results)]))
-    for note in bench.told:
-        print(f"\n{note}")
-    (args.out / "serving.json").write_text(json.dumps(told, indent=1) + "\n")
-    (args.out / "serving.html").write_text(page.render(told, results))
-    say(f"{args.out}/serving.html and serving.json")
 
 
 def main() -> int:
     args = _arguments()
     args.out.mkdir(parents=True, exist_ok=True)
-    folder = processes.cache_folder() / "serving"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder = folders.emptied("serving")
     bench = Bench(args, folder)
     try:
         bench.run()
     finally:  # minutes of work, whatever ended it
-        _tell(args, bench)
+        page.tell(
+            args.out,
+            "serving",
+            title="Serving: ours and its peers",
+            how=f"Medians of {args.rounds} rounds of {args.seconds} s that took turns",
+            notes=bench.told,
+            results=bench.results,
+            goals=GOALS,
+        )
     failed = [row.server for result in bench.results for row in result.rows if row.errors()]
     if failed:
         say(f"requests failed: {', '.join(sorted(set(failed)))}")

@@ -15,7 +15,6 @@ import argparse
 import itertools
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import time
@@ -27,7 +26,7 @@ from typing import Any
 
 from bazel.image.base import processes
 from bazel.image.base.processes import UserError, say
-from bench import curves
+from bench import curves, folders
 from bench.cluster import Beside, Repository, Service, service
 from bench.curves import Curve
 from bench.measure import pinned
@@ -235,13 +234,7 @@ def _arguments() -> argparse.Namespace:
         help="how far numbers may be off, where batching changes bits; default: not by a bit",
     )
     add("--name", default="soak", help="of its page and of its folder in the cache; %(default)s")
-    add(
-        "--out",
-        type=processes.user_path,
-        default=processes.user_path("."),
-        metavar="FOLDER",
-        help="for NAME.html and NAME.svg, the curves; default: here",
-    )
+    folders.add_out(add, "NAME.html and NAME.svg, the curves")
     return parser.parse_args()
 
 
@@ -325,9 +318,7 @@ def _write(soak: Soak, said: str, path: Path) -> None:
 
 def main() -> int:
     args = _arguments()
-    folder = processes.cache_folder() / args.name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder = folders.emptied(args.name)
     args.out.mkdir(parents=True, exist_ok=True)
     default = [Path(word).absolute() for word in os.environ["MODELS"].split()]
     models = [Model(path) for path in args.model or default]
