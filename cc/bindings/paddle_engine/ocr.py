@@ -119,7 +119,7 @@ class Reader:
         unclip_ratio: float | None = None,
         min_score: float = _ocr.MIN_SCORE,
         threads: int = 1,
-        cpu_engine: Literal["onednn", "openvino", "plain"] = "onednn",
+        cpu_engine: Literal["onednn", "openvino", "plain", "openvino_bfloat16"] = "onednn",
     ) -> None:
         settings = _ocr.Settings(
             limit=limit,
