@@ -16,7 +16,9 @@ os.environ.pop("TEST_TMPDIR", None)
 from paddle_engine import ocr
 
 FILES = os.environ["FILES"].split()
-MODELS = {name: Path(os.environ[name.upper()]) for name in ("detector", "recogniser", "classifier")}
+MODELS: dict[str, Any] = {
+    name: Path(os.environ[name.upper()]) for name in ("detector", "recogniser", "classifier")
+}
 SETTINGS: dict[str, Any] = json.loads(os.environ["SETTINGS"])
 
 
