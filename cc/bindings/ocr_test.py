@@ -20,6 +20,8 @@ import pytest
 from paddle_engine import EngineError, ocr
 from PIL import Image
 
+from cc.ocr.picture import bombs
+
 DETECTOR, RECOGNISER = os.environ["DETECTOR"], os.environ["RECOGNISER"]
 with zipfile.ZipFile(os.environ["PAGES"]) as pages:
     PAGE = pages.read("hei_16.png")
@@ -109,6 +111,8 @@ def test_the_other_order_and_what_is_loaded_for_whom(reader: ocr.Reader, tmp_pat
         (KINDS["JPEG"][:-100], "the JPEG ends before its end"),
         (KINDS["WEBP"][:-100], "the WebP ends before its end"),
         (KINDS["JPEG"][:2] + b"\xff\xc0" + bytes(40), "the JPEG "),
+        # What bounds libwebp is in the link of each program (cc/ocr/picture/webp.cc).
+        (bombs.webp_of_65536_tables(), "it needs more memory than its size explains"),
         (bytes(33 << 20), "more than the 33,554,432 allowed"),
     ],
 )
