@@ -311,6 +311,8 @@ NOT_IN_STUBS = r"""
 paddle_engine._engine.(Engine|LoDTensor|TensorSpec)  # the metaclass
 paddle_engine._engine.(Engine|LoDTensor|TensorSpec).__pybind11_.*
 paddle_engine._engine.TensorSpec.__init__  # cannot be called
+paddle_engine._ocr.(Pipeline|Settings)
+paddle_engine._ocr.(Pipeline|Settings).__pybind11_.*
 """
 
 

@@ -16,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "cc/base/cpu_engine.h"
 #include "cc/base/data_type.h"
+#include "cc/bindings/numpy.h"
 #include "cc/engine/engine.h"
 #include "cc/engine/gpu_report.h"
 #include "pybind11/numpy.h"
@@ -29,31 +30,15 @@ namespace {
 // Lives as long as the process.
 PyObject* engine_error;
 
-[[noreturn]] void Raise(PyObject* type, const std::string& message) {
-  PyErr_SetString(type, message.c_str());
-  throw py::error_already_set();
-}
+using bindings::FromNumpy;
+using bindings::Raise;
 
 [[noreturn]] void Raise(const absl::Status& status) {
-  const std::string message(status.message());
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument:
-      Raise(PyExc_ValueError, message);
-    case absl::StatusCode::kNotFound:
-      Raise(PyExc_FileNotFoundError, message);
-    default:
-      Raise(engine_error, message);
-  }
+  Raise(status, engine_error);
 }
 
 py::dtype ToDtype(engine::DataType type) {
   return py::dtype(base::NumpyName(type));
-}
-
-std::optional<engine::DataType> FromNumpy(const py::dtype& dtype) {
-  if (dtype.byteorder() != '=' && dtype.byteorder() != '|') return std::nullopt;
-  return base::DataTypeOfNumpy(
-      absl::StrCat(std::string(1, dtype.kind()), dtype.itemsize()));
 }
 
 // The array takes over the bytes; its base is the capsule that frees them.

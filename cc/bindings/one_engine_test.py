@@ -13,6 +13,7 @@ from bazel.paddle.private import isolation
 
 SCRIPT = os.environ["SAME_PROCESS"]
 MODULE = "_engine.cpython-311-x86_64-linux-gnu.so"
+OCR = {"_ocr.cpython-311-x86_64-linux-gnu.so", "libyaml-cpp.so.0.7"}
 
 
 def run(*steps: str, **environment: str) -> list[dict[str, Any]]:
@@ -83,10 +84,11 @@ def test_flags_of_the_environment_still_reach_paddle() -> None:
     assert done.stdout.splitlines()[-1] == "{'FLAGS_check_nan_inf': True}"
 
 
-@pytest.mark.parametrize("steps", ["engine paddle", "paddle engine"])
+@pytest.mark.parametrize("steps", ["engine ocr paddle", "paddle ocr engine"])
 def test_no_symbol_crosses(steps: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Binds every symbol at start and reads the loader's log: of the engine the module uses the API
-    only, and the engine uses nothing of the module or of the absl beside it."""
+    only, and the engine uses nothing of the module or of the absl beside it. What reads pictures
+    has nothing to do with the engine."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     code, bindings = isolation.run([sys.executable, SCRIPT, *steps.split()])
     assert code == 0
@@ -97,3 +99,7 @@ def test_no_symbol_crosses(steps: str, monkeypatch: pytest.MonkeyPatch) -> None:
     }
     assert sum(b.user == MODULE and b.provider == "libpaddle.so" for b in ours) > 20
     assert isolation.crossings(ours, MODULE) == []
+    of_ocr = {b for b in bindings if b.user in OCR}
+    assert {b.user for b in of_ocr} == OCR
+    assert {b.provider for b in of_ocr}.isdisjoint(isolation.ENGINE)
+    assert not {b for b in bindings if b.provider in OCR and b.user in isolation.ENGINE}

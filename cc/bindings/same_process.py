@@ -6,6 +6,7 @@ same_process.py STEP...: prints one JSON object for each step.
     engine   runs them by paddle_engine
     both     the two at once, each with its first import, in threads of their own
     train    a training step, for what inference does not touch
+    ocr      loads what reads pictures
 """
 
 import hashlib
@@ -65,6 +66,11 @@ def train() -> list[str]:
     return []
 
 
+def ocr() -> list[str]:
+    importlib.import_module("paddle_engine.ocr")
+    return []
+
+
 def both() -> list[str]:
     seen: dict[str, list[str]] = {}
     start = threading.Barrier(2)
@@ -99,6 +105,7 @@ def main() -> None:
         "engine": lambda: digests(engine),
         "both": both,
         "train": train,
+        "ocr": ocr,
     }
     for step in sys.argv[1:]:
         seen: dict[str, Any] = {"step": step, "digests": steps[step](), "mapped": mapped()}

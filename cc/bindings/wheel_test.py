@@ -29,8 +29,11 @@ def test_pip_installs_it_and_it_runs(tmp_path: Path) -> None:
     )
     code = (
         "import os, numpy, paddle_engine\n"
+        "from paddle_engine import ocr\n"
         "engine = paddle_engine.Engine(os.environ['MODEL'])\n"
         "print(engine.run({'x': numpy.zeros((2, 1, 8, 8), 'float32')})['logits'].shape)\n"
+        "reader = ocr.Reader(os.environ['DETECTOR'], os.environ['RECOGNISER'])\n"
+        "print(reader.read(os.environ['PAGE']).lines[2].text)\n"
         "print(paddle_engine.__file__)"
     )
     done = subprocess.run(
@@ -40,7 +43,11 @@ def test_pip_installs_it_and_it_runs(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines() == ["(2, 10)", f"{site}/paddle_engine/__init__.py"]
+    assert done.stdout.splitlines() == [
+        "(2, 10)",
+        "春天的早晨，窗外的树上有许多小鸟在唱歌。",  # noqa: RUF001
+        f"{site}/paddle_engine/__init__.py",
+    ]
 
 
 def test_says_what_it_needs() -> None:

@@ -23,10 +23,17 @@ struct PageModels {
   LineForm form;   // of the recogniser
 };
 
+// What the steps of a page took, in milliseconds.
+struct PageTimes {
+  double detect = 0;  // to find its lines
+  double read = 0;    // and then to read them
+};
+
 absl::StatusOr<std::vector<TextLine>> ReadPage(const Page& page,
                                                const PageModels& models,
                                                const ModelFiles& files,
-                                               const PageOptions& options);
+                                               const PageOptions& options,
+                                               PageTimes* times = nullptr);
 
 }  // namespace ocr
 

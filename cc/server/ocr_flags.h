@@ -8,6 +8,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
+#include "cc/ocr/page_settings.h"
 #include "cc/ocr/reader.h"
 
 namespace server {
@@ -17,12 +18,7 @@ struct OcrFlags {
   std::string detector;
   std::string recogniser;
   std::string classifier;
-  std::string limit = "min";
-  int64_t side = 736;
-  int64_t longest_side = 5888;
-  std::optional<double> box_score;
-  std::optional<double> unclip_ratio;
-  double min_score = 0.5;
+  ocr::PageSettings page;
   int64_t max_pictures = 16;
 
   void Register(CLI::App* app);

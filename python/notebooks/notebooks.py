@@ -19,14 +19,18 @@ from nbclient import NotebookClient
 
 from paddle_training import paths
 
+# Variables with paths of what notebooks use.
+_FILES = ("DETECTOR", "PAGE", "RECOGNISER")
+
 
 @contextmanager
 def surroundings() -> Iterator[dict[str, str]]:
-    """An environment for kernels: nothing of the user's Jupyter, the server's path absolute."""
+    """An environment for kernels: nothing of the user's Jupyter, paths absolute."""
     with tempfile.TemporaryDirectory(prefix="paddle_images-") as directory:
         own = dict.fromkeys(("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "MPLCONFIGDIR"), directory)
         own |= dict.fromkeys(("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"), directory)
         server = os.pathsep.join(str(Path(p).absolute()) for p in os.environ["SERVER"].split(" "))
+        own |= {name: str(Path(os.environ[name]).absolute()) for name in _FILES}
         yield {**os.environ, **own, "SERVER": server, "RUNFILES_DIR": str(Path.cwd().parent)}
 
 

@@ -220,7 +220,9 @@ std::vector<Pixel> Unclip(const std::array<Point, 4>& corners, double ratio) {
     const Point& b = corners[(i + 1) % 4];
     const double ax = a.x, ay = a.y, bx = b.x, by = b.y;
     area += ax * by - bx * ay;
-    length += std::hypot(bx - ax, by - ay);
+    // As GEOS, and so RapidOCR, has it; std::hypot needs glibc 2.35, and what
+    // Python's wheel has must do with less.
+    length += std::sqrt((bx - ax) * (bx - ax) + (by - ay) * (by - ay));
   }
   const double distance = std::abs(area) / 2 * ratio / length;
 
