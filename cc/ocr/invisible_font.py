@@ -1,4 +1,4 @@
-"""invisible_font.py OUT.inc: a TrueType font of two glyphs, a narrow and a wide one, as a C++ array.
+"""invisible_font.py OUT.inc: a TrueType font of a narrow and a wide glyph, as a C++ array.
 
 Text that is searched, not seen, needs a font that says how much room each character takes. Each
 glyph is a line from corner to corner, without an area: nothing is to be seen where a reader does

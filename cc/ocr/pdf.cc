@@ -87,8 +87,8 @@ std::string Utf16(char32_t point) {
 }
 
 std::string Stream(absl::string_view entries, absl::string_view data) {
-  return absl::StrCat("<< ", entries, " /Length ", data.size(),
-                      " >>\nstream\n", data, "\nendstream");
+  return absl::StrCat("<< ", entries, " /Length ", data.size(), " >>\nstream\n",
+                      data, "\nendstream");
 }
 
 std::string Compressed(absl::string_view data) {
@@ -128,10 +128,10 @@ std::string Placed(int orientation, double width, double height) {
   struct Turn {
     int a, b, c, d, e, f;  // of the width: a, c, e; of the height: b, d, f
   };
-  constexpr Turn kTurns[] = {{1, 0, 0, 1, 0, 0},  {-1, 0, 0, 1, 1, 0},
+  constexpr Turn kTurns[] = {{1, 0, 0, 1, 0, 0},   {-1, 0, 0, 1, 1, 0},
                              {-1, 0, 0, -1, 1, 1}, {1, 0, 0, -1, 0, 1},
                              {0, -1, -1, 0, 1, 1}, {0, -1, 1, 0, 0, 1},
-                             {0, 1, 1, 0, 0, 0},  {0, 1, -1, 0, 1, 0}};
+                             {0, 1, 1, 0, 0, 0},   {0, 1, -1, 0, 1, 0}};
   const Turn& turn = kTurns[orientation - 1];
   return absl::StrFormat("%.4f %.4f %.4f %.4f %.4f %.4f cm", turn.a * width,
                          turn.b * height, turn.c * width, turn.d * height,
@@ -293,10 +293,10 @@ std::string Pdf::End() {
   AppendObject(kCatalog,
                absl::StrFormat("<< /Type /Catalog /Pages %d 0 R >>", kPages),
                &out);
-  AppendObject(kPages,
-               absl::StrFormat("<< /Type /Pages /Kids [%s] /Count %d >>", kids,
-                               pages_),
-               &out);
+  AppendObject(
+      kPages,
+      absl::StrFormat("<< /Type /Pages /Kids [%s] /Count %d >>", kids, pages_),
+      &out);
   AppendObject(kFont,
                absl::StrFormat("<< /Type /Font /Subtype /Type0 /BaseFont "
                                "/Invisible /Encoding /Identity-H "
@@ -323,8 +323,7 @@ std::string Pdf::End() {
   AppendObject(kUnicode, Compressed(UnicodeMap(characters_)), &out);
   AppendObject(kGlyphs, Compressed(glyphs), &out);
   const int64_t table = size_ + static_cast<int64_t>(out.size());
-  absl::StrAppend(&out, "xref\n0 ", offsets_.size(),
-                  "\n0000000000 65535 f \n");
+  absl::StrAppend(&out, "xref\n0 ", offsets_.size(), "\n0000000000 65535 f \n");
   for (size_t i = 1; i < offsets_.size(); ++i) {
     absl::StrAppendFormat(&out, "%010d 00000 n \n", offsets_[i]);
   }

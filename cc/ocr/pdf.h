@@ -35,8 +35,8 @@ class Pdf {
                                         double across, double down);
   void AppendObject(int number, absl::string_view body, std::string* out);
 
-  int64_t size_ = 0;               // of what was given away
-  std::vector<int64_t> offsets_;   // of objects, by their numbers
+  int64_t size_ = 0;                  // of what was given away
+  std::vector<int64_t> offsets_;      // of objects, by their numbers
   std::vector<char32_t> characters_;  // by their codes in the font, less one
   std::map<char32_t, int> codes_;
   int pages_ = 0;

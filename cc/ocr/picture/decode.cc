@@ -152,7 +152,12 @@ absl::Status Broken(absl::string_view format, absl::string_view why) {
 
 Exif ReadExif(absl::string_view exif) {
   constexpr size_t kEntry = 12;
-  enum Tag : uint32_t { kOrientation = 0x112, kAcross = 0x11a, kDown = 0x11b, kUnit = 0x128 };
+  enum Tag : uint32_t {
+    kOrientation = 0x112,
+    kAcross = 0x11a,
+    kDown = 0x11b,
+    kUnit = 0x128
+  };
   enum Type : uint32_t { kShort = 3, kRational = 5 };
   constexpr uint32_t kCentimetre = 3;
   Exif said;

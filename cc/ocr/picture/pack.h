@@ -21,7 +21,8 @@ struct PackedPicture {
   int orientation = 1;  // EXIF's, of how this lies
   int channels = 3;     // red, green and blue; 1: grey, or of the palette
   int bits = 8;         // of a channel
-  std::string palette;  // red, green, blue of all that `bits` can name; or empty
+  std::string
+      palette;  // red, green, blue of all that `bits` can name; or empty
   std::string data;
 };
 

@@ -58,8 +58,8 @@ Exif ExifOf(absl::string_view file) {
     if (file.substr(at, 4) == "EXIF") {
       // Some programs write what JPEG has before it.
       constexpr absl::string_view kExif("Exif\0\0", 6);
-      return ReadExif(
-          absl::StartsWith(data, kExif) ? data.substr(kExif.size()) : data);
+      return ReadExif(absl::StartsWith(data, kExif) ? data.substr(kExif.size())
+                                                    : data);
     }
     at += kFrame + size + size % 2;
   }
