@@ -39,10 +39,15 @@ class Ours:
         return {k: Model(Path(os.environ[v]).absolute()) for k, v in named.items()}
 
 
+V5 = "ours, v5"
 OURS = {
     "ours, OpenVINO": Ours("SERVER_PADDLE3", ("--cpu_engine=openvino",)),
+    "ours, bfloat16": Ours("SERVER_PADDLE3", ("--cpu_engine=openvino_bfloat16",)),
     "ours, Paddle 3": Ours("SERVER_PADDLE3", ("--cpu_engine=onednn",)),
     "ours, Paddle 2": Ours("SERVER", ("--cpu_engine=onednn",)),
+    V5: Ours(
+        "SERVER_PADDLE3", ("--cpu_engine=onednn", "--ocr_side=64"), "PPOCRV5_DET", "PPOCRV5_REC"
+    ),
 }
 # Those that have the models of RapidOCR 1.4, and shall read what it reads.
 SAME_MODELS = (

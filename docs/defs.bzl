@@ -61,6 +61,9 @@ def page_test(name, page, targets = [], named = [], data = [], **kwargs):
       data: other pages, which links lead to.
       **kwargs: what all tests have; `deps` are what its blocks of Python import.
     """
+    for label in targets + named:
+        if "gpu" in label:
+            fail("%s: %s would have `//...` fetch gigabytes of wheels; page_test.py asks for no target for GPUs." % (page, label))
     _commands(
         name = name + "_commands",
         testonly = True,

@@ -179,6 +179,16 @@ def test_its_locks_are_checked(workspace: Workspace) -> None:
     assert "debian.yaml has changed since debian_lock.json was made" in done.stderr
 
 
+def test_a_lock_of_another_paddle_is_refused(workspace: Workspace) -> None:
+    module = workspace.folder / "MODULE.bazel"
+    before = module.read_text()
+    module.write_text(before + 'paddle.lock(wheels = "//:wheels_lock.json")\n')
+    done = workspace.bazel("build", "--nobuild", "//:serving")
+    module.write_text(before)
+    assert done.returncode != 0
+    assert "tested with the wheels of its own locks: take the tag out" in done.stderr
+
+
 def test_a_model_comes_from_a_registry(workspace: Workspace) -> None:
     """From the image that the workspace has pushed, which another one may have."""
     assert workspace.bazel("run", "//:models_iris_push").returncode == 0

@@ -11,10 +11,16 @@ namespace base {
 
 // Each gives answers of its own bits.
 enum class CpuEngine {
-  kOneDnn,    // Paddle's default
-  kOpenVino,  // of Paddle 3 on x86-64: faster, for networks that it knows
-  kPlain,     // Paddle's own kernels: slower, the bits of the dynamic graph
+  kOneDnn,            // Paddle's default
+  kOpenVino,          // of Paddle 3 on x86-64: faster, for networks it knows
+  kPlain,             // Paddle's own kernels: slower, bits of the dynamic graph
+  kOpenVinoBfloat16,  // with 8 bits of a number's 24, on CPUs that have them
 };
+
+inline bool IsOpenVino(CpuEngine engine) {
+  return engine == CpuEngine::kOpenVino ||
+         engine == CpuEngine::kOpenVinoBfloat16;
+}
 
 // Whether Paddle's libraries have oneDNN: its wheels for other machines come
 // without (//bazel/platforms:paddle.bzl).
@@ -25,8 +31,8 @@ inline constexpr bool kHasOneDnn = false;
 #endif
 
 // By number, as the options of programs and messages have them.
-inline constexpr std::array<const char*, 3> kCpuEngines = {"onednn", "openvino",
-                                                           "plain"};
+inline constexpr std::array<const char*, 4> kCpuEngines = {
+    "onednn", "openvino", "plain", "openvino_bfloat16"};
 
 inline const char* NameOf(CpuEngine engine) {
   return kCpuEngines[static_cast<size_t>(engine)];

@@ -78,7 +78,9 @@ def test_the_bits_of_paddle_inference(
 def test_openvino_says_what_it_does_not_take() -> None:
     with pytest.raises(ValueError, match=r"Paddle 3's own format.* cpu_engine onednn"):
         Engine(MODELS["cnn"], cpu_engine="openvino")
-    with pytest.raises(ValueError, match="it must be one of onednn, openvino, plain"):
+    with pytest.raises(
+        ValueError, match="it must be one of onednn, openvino, plain, openvino_bfloat16"
+    ):
         Engine(MODELS["cnn"], cpu_engine="mkldnn")  # type: ignore[arg-type]
 
 

@@ -84,8 +84,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
   const bool onednn = base::kHasOneDnn &&
                       options.cpu_engine == CpuEngine::kOneDnn && !options.gpu;
   std::shared_ptr<OpenVinoPlace> openvino;
-  if (options.cpu_engine == CpuEngine::kOpenVino && !options.gpu) {
+  if (IsOpenVino(options.cpu_engine) && !options.gpu) {
     absl::Status status = OpenVinoIsThere();
+    if (status.ok()) status = CheckCpuFor(options.cpu_engine);
     if (status.ok()) status = CheckForOpenVino(*files);
     if (!status.ok()) return status;
     auto place = OpenVinoPlace::Take(files->signature);
@@ -142,7 +143,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const Options& options) {
                          static_cast<uint64_t>(options.gpu_memory_mb),
                          *options.gpu, paddle_infer::PrecisionType::kFloat32);
                    } else if (openvino != nullptr) {
-                     EnableOpenVino(&config);
+                     EnableOpenVino(options.cpu_engine, &config);
                    } else if (!onednn) {
                      DisableOneDnn(&config);
                    } else if (signature->quantised) {

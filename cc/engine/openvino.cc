@@ -82,6 +82,19 @@ absl::Status OpenVinoIsThere() {
   return absl::OkStatus();
 }
 
+absl::Status CheckCpuFor(base::CpuEngine cpu_engine) {
+#if defined(__x86_64__)
+  // AMX comes with it.
+  if (cpu_engine != base::CpuEngine::kOpenVinoBfloat16 ||
+      __builtin_cpu_supports("avx512bf16")) {
+    return absl::OkStatus();
+  }
+#endif
+  return absl::FailedPreconditionError(
+      "this CPU does not compute in bfloat16 (/proc/cpuinfo has no "
+      "avx512_bf16): compute with cpu_engine openvino");
+}
+
 absl::Status CheckForOpenVino(const ModelFiles& files) {
   const auto refused = [&](const std::string& why, const std::string& cure) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -143,9 +156,11 @@ OpenVinoPlace::~OpenVinoPlace() {
   Names().erase(names_);
 }
 
-void EnableOpenVino(paddle_infer::Config* config) {
-  paddle::paddle3::EnableOpenVino(config,
-                                  paddle_infer::PrecisionType::kFloat32);
+void EnableOpenVino(base::CpuEngine cpu_engine, paddle_infer::Config* config) {
+  paddle::paddle3::EnableOpenVino(
+      config, cpu_engine == base::CpuEngine::kOpenVinoBfloat16
+                  ? paddle_infer::PrecisionType::kBf16
+                  : paddle_infer::PrecisionType::kFloat32);
   // Paddle wants a folder for OpenVINO to keep in, for the next process, what
   // it compiles, else it makes ./__cache__. In this one there is no file of
   // such a name, and none can be made.

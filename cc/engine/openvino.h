@@ -22,11 +22,15 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "cc/base/cpu_engine.h"
 #include "cc/engine/model_files.h"
 #include "cc/engine/program.h"
 #include "paddle_inference_api.h"
 
 namespace engine {
+
+// FAILED_PRECONDITION: this machine does not compute with numbers of that kind.
+absl::Status CheckCpuFor(base::CpuEngine cpu_engine);
 
 // INVALID_ARGUMENT: a model that OpenVINO cannot be given, or that loses there
 // what //cc/engine promises.
@@ -48,7 +52,8 @@ class OpenVinoPlace {
   const std::string names_;
 };
 
-void EnableOpenVino(paddle_infer::Config* config);
+// `cpu_engine` is one of the two.
+void EnableOpenVino(base::CpuEngine cpu_engine, paddle_infer::Config* config);
 
 // Opens a predictor of a config that says OpenVINO, and throws where that does
 // not take the model.

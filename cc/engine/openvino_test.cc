@@ -1,10 +1,13 @@
 // OpenVINO inside Paddle 3: it computes what oneDNN does, and what Paddle does
 // not keep apart is kept apart. Line 2 says who has it.
+#include <unistd.h>
+
 #include <atomic>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -63,6 +66,12 @@ Tensor Picture(std::vector<int64_t> shape, uint32_t seed = 1) {
                       numbers.size() * sizeof(float))};
 }
 
+int64_t ResidentBytes() {
+  int64_t all = 0, resident = 0;
+  std::istringstream(ReadFile("/proc/self/statm")) >> all >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
 std::string Answer(Engine* engine, const Tensor& x) {
   auto outputs = engine->Run({x});
   EXPECT_TRUE(outputs.ok()) << outputs.status();
@@ -118,6 +127,40 @@ TEST_F(OpenVinoTest, ComputesWhatOneDnnDoes) {
     EXPECT_NE(actual, expected) << "that was oneDNN";
     EXPECT_FALSE(std::filesystem::exists("__cache__"));
   }
+}
+
+TEST_F(OpenVinoTest, ComputesInBfloat16WhereTheCpuDoes) {
+  const Tensor x = Picture({2, 3, 48, 320});
+  auto bfloat16 = LoadWith(CpuEngine::kOpenVinoBfloat16, kRecogniser);
+  if (!absl::StrContains(ReadFile("/proc/cpuinfo"), " avx512_bf16 ")) {
+    ExpectError(bfloat16.status(), absl::StatusCode::kFailedPrecondition,
+                "this CPU does not compute in bfloat16");
+    return;
+  }
+  ASSERT_TRUE(bfloat16.ok()) << bfloat16.status();
+  const std::string actual = Answer(bfloat16->get(), x);
+  EXPECT_EQ(Answer(bfloat16->get(), x), actual);
+  bfloat16->reset();
+  auto float32 = LoadOpenVino(kRecogniser);
+  ASSERT_TRUE(float32.ok()) << float32.status();
+  const float difference = Difference(actual, Answer(float32->get(), x));
+  EXPECT_LT(difference, 0.05);
+  EXPECT_GT(difference, 1e-4) << "that was float32";
+}
+
+// Of each shape it kept its kernels: 2 MB each here, as long as it lived.
+TEST_F(OpenVinoTest, MemoryIsThatOfOneShape) {
+  auto engine = LoadOpenVino(kRecogniser);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  const auto run_all = [&](int64_t from) {
+    for (int64_t width = from; width <= 320; width += 4) {
+      EXPECT_NE(Answer(engine->get(), Picture({1, 3, 48, width})), "");
+    }
+  };
+  run_all(258);
+  const int64_t before = ResidentBytes();
+  run_all(64);
+  EXPECT_LT(ResidentBytes() - before, 32 << 20);
 }
 
 TEST_F(OpenVinoTest, AnswersTheSameBits) {

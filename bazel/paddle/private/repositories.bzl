@@ -7,6 +7,9 @@ def _sdk_impl(rctx):
         fail("The unpacked wheel has no %s, but wheels_lock.json says %s %s. Run `./bazelw run //:lock`." %
              (info, rctx.attr.distribution, rctx.attr.version))
 
+    # OpenVINO looks for its plugins and settings beside its library, wherever links to that lead.
+    copied = [path for path in rctx.attr.runtime + rctx.attr.openvino if rctx.attr.openvino and "/libopenvino" in path]
+
     # By this file scanners know what the libraries are.
     rctx.symlink(wheel.get_child(info).get_child("METADATA"), info + "/METADATA")
     for path in rctx.attr.runtime + rctx.attr.openvino + rctx.attr.training:
@@ -14,7 +17,7 @@ def _sdk_impl(rctx):
         if not library.exists:
             fail("%s %s has no paddle/%s. Adapt //bazel/platforms:paddle.bzl to this version; docs/engine.md says what each library is for." %
                  (rctx.attr.distribution, rctx.attr.version, path))
-        changed = path in rctx.attr.stripped + rctx.attr.gpu_code + rctx.attr.protected.keys()
+        changed = path in rctx.attr.stripped + rctx.attr.gpu_code + rctx.attr.protected.keys() + copied
         rctx.symlink(library, ("wheel/" if changed else "paddle/") + path)
     rctx.file("libraries.bzl", "\n".join([
         "\"\"\"The libraries of the engine, by their paths in paddle/, and how they are changed.\"\"\"",
@@ -23,6 +26,7 @@ def _sdk_impl(rctx):
         "OPENVINO = %r" % rctx.attr.openvino,
         "TRAINING = %r" % rctx.attr.training,
         "STRIPPED = %r" % rctx.attr.stripped,
+        "COPIED = %r" % copied,
         "GPU_CODE = %r" % rctx.attr.gpu_code,
         "PROTECTED = %r" % rctx.attr.protected,
         "",

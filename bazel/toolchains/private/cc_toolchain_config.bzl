@@ -75,6 +75,8 @@ def _impl(ctx):
             "-D__TIMESTAMP__=\"redacted\"",
             "-fstack-protector-strong",
             "-fno-omit-frame-pointer",
+            # Position-independent code (--force_pic) else calls its own functions as if a library could replace them.
+            "-fno-semantic-interposition",
             "-Wall",
             "-Wextra",
         ])),

@@ -36,7 +36,7 @@ class Engine:
         self,
         model_dir: str | os.PathLike[str],
         threads: int = 1,
-        cpu_engine: Literal["onednn", "openvino", "plain"] = "onednn",
+        cpu_engine: Literal["onednn", "openvino", "plain", "openvino_bfloat16"] = "onednn",
     ) -> None: ...
     @property
     def inputs(self) -> tuple[TensorSpec, ...]: ...
