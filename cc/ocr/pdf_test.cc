@@ -118,6 +118,20 @@ TEST_F(PdfTest, EveryCharacterHasACodeOfItsOwn) {
   EXPECT_FALSE(absl::StrContains(map, "101 beginbfchar"));
 }
 
+TEST_F(PdfTest, MoreCharactersThanCodesAreRefusedAndOtherPagesGoOn) {
+  std::string text;
+  for (uint32_t c = 0x10000; c < 0x10000 + 0x10000; ++c) {
+    text += {'\xf0', static_cast<char>(0x80 | (c >> 12 & 0x3f)),
+             static_cast<char>(0x80 | (c >> 6 & 0x3f)),
+             static_cast<char>(0x80 | (c & 0x3f))};
+  }
+  const absl::Status status = Add(Black(100, 40), {Line(text)}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kOutOfRange);
+  EXPECT_TRUE(absl::StrContains(status.message(), "65,535 different"));
+  EXPECT_TRUE(Add(Black(100, 40), {Line(text.substr(0, 400))}).ok());
+  EXPECT_TRUE(absl::StrContains(pdf_.End(), "/Count 1 "));
+}
+
 TEST_F(PdfTest, ALineIsStretchedOverItsBoxFromWhereItsTextBegins) {
   // At 96 dots per inch: 80 x 20 pixels are 60 x 15 points; "ab" is as broad
   // as high.
