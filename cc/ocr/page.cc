@@ -125,7 +125,9 @@ absl::StatusOr<std::vector<TextLine>> FindLines(const Page& page,
       corners[i] = {box.corners[i].x, box.corners[i].y};
     }
     auto crop = Crop(page.picture, corners);
-    if (crop.ok()) lines.push_back({box, *std::move(crop), "", 0});
+    if (!crop.ok()) continue;
+    lines.push_back(
+        {box, CropIsTurned(corners) ? 1U : 0U, *std::move(crop), "", 0});
   }
   return lines;
 }
@@ -154,6 +156,7 @@ absl::Status TurnLines(const infer::Tensor& scores, const PageOptions& options,
     const float turned = (*values)[2 * i + 1];
     if (turned > upright && turned > options.turned) {
       Rotate180((*lines)[i].crop);
+      (*lines)[i].begins = ((*lines)[i].begins + 2) % 4;
     }
   }
   return absl::OkStatus();

@@ -58,9 +58,10 @@ absl::StatusOr<Page> Open(absl::string_view file, const PageOptions& options,
 Input DetectorInput(const Page& page, const Normalisation& normalisation);
 
 struct TextLine {
-  Box box;           // on the page's picture
-  Picture crop;      // upright
-  std::string text;  // UTF-8
+  Box box;            // on the page's picture
+  size_t begins = 0;  // the corner of the box where the text does
+  Picture crop;       // upright
+  std::string text;   // UTF-8
   double score = 0;
 };
 

@@ -1,6 +1,8 @@
 // `server ocr`: reads pictures, from files to the standard output. It takes the
 // settings of `serve`, so that in an image it reads as the image's server does.
 
+#include <unistd.h>
+
 #include <cstddef>
 #include <iostream>
 #include <iterator>
@@ -18,6 +20,7 @@
 #include "cc/base/json.h"
 #include "cc/engine/engine.h"
 #include "cc/infer/scan.h"
+#include "cc/ocr/pdf.h"
 #include "cc/ocr/read_page.h"
 #include "cc/ocr/svg.h"
 #include "cc/server/commands.h"
@@ -36,6 +39,7 @@ struct OcrCommand {
   OcrFlags ocr;
   ModelFlags model;
   Config config;
+  ocr::Pdf pdf;
 
   void Register(CLI::App* app) {
     app->add_option("FILE", files, "Pictures; - is the standard input.")
@@ -46,8 +50,10 @@ struct OcrCommand {
                     "text: lines, and before those of each of several files "
                     "its name; json: for each file a line, as in the answer "
                     "of POST /v1/ocr, with its name; svg: one picture, with "
-                    "frames around its lines, and their text beside it.")
-        ->check(CLI::IsMember({"text", "json", "svg"}));
+                    "frames around its lines, and their text beside it; pdf: "
+                    "one document, each file a page, with its text to be "
+                    "searched and copied.")
+        ->check(CLI::IsMember({"text", "json", "svg", "pdf"}));
     app->add_option("--model_repository", model_repository,
                     "Directory with the models, as for `serve`.");
     ocr.Register(app);
@@ -64,6 +70,7 @@ struct OcrCommand {
   absl::Status Read(const std::string& file, const ocr::PageModels& models,
                     const ocr::ModelFiles& about,
                     const ocr::PageOptions& options);
+  static absl::Status Flush();
 };
 
 absl::StatusOr<std::unique_ptr<engine::Engine>> OcrCommand::Load(
@@ -123,7 +130,11 @@ absl::Status OcrCommand::Read(const std::string& file,
   if (!page.ok()) return of_file(page.status());
   const auto lines = ocr::ReadPage(*page, models, about, options);
   if (!lines.ok()) return of_file(lines.status());
-  if (format == "svg") {
+  if (format == "pdf") {
+    const auto added = pdf.AddPage(*bytes, *page, *lines, options);
+    if (!added.ok()) return of_file(added.status());
+    std::cout << *added;
+  } else if (format == "svg") {
     std::cout << ocr::PageSvg(*bytes, *page, *lines, options);
   } else if (format == "json") {
     std::string json = R"({"file":)";
@@ -136,6 +147,10 @@ absl::Status OcrCommand::Read(const std::string& file,
       if (line.score >= options.score) std::cout << line.text << '\n';
     }
   }
+  return Flush();
+}
+
+absl::Status OcrCommand::Flush() {
   return std::cout.flush()
              ? absl::OkStatus()
              : absl::DataLossError("cannot write standard output");
@@ -157,6 +172,11 @@ int OcrCommand::Run() {
   if (format == "svg" && files.size() > 1) {
     return WrongUsage(
         absl::InvalidArgumentError("--format=svg is for one picture"), "ocr");
+  }
+  if (format == "pdf" && isatty(STDOUT_FILENO) != 0) {
+    return WrongUsage(absl::InvalidArgumentError(
+                          "a PDF is not for a terminal: ... > pages.pdf"),
+                      "ocr");
   }
   const auto found = infer::Scan(model_repository);
   if (!found.ok()) return Failed(found.status());
@@ -183,6 +203,11 @@ int OcrCommand::Run() {
   int failed = 0;
   for (const std::string& file : files) {
     const absl::Status status = Read(file, models, *about, page);
+    if (!status.ok()) failed = Failed(status);
+  }
+  if (format == "pdf") {
+    std::cout << pdf.End();
+    const absl::Status status = Flush();
     if (!status.ok()) failed = Failed(status);
   }
   return failed;

@@ -19,6 +19,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "cc/base/clock.h"
+#include "cc/base/freed_memory.h"
 #include "cc/engine/engine.h"
 #include "cc/engine/thread.h"
 #include "cc/worker/messages.h"
@@ -32,6 +34,10 @@ namespace {
 // Outputs of one run lie in one segment where they fit; a new one has room for
 // at least so much, so that small models need one.
 constexpr size_t kMinSegment = 64 << 10;
+
+// What runs have freed is looked at (20 us), and stays up to so many bytes.
+constexpr auto kTidyEvery = std::chrono::milliseconds(100);
+constexpr size_t kKeptBytes = 256 << 20;
 
 // The segments of outputs: in use until the server has released them.
 class Outputs : public engine::OutputSink {
@@ -173,10 +179,20 @@ class Slot {
         sent = channel_.Send(Encode(ran), outputs_.new_fds());
       }
       if (!sent.ok()) return;
+      Tidy();
     }
   }
 
  private:
+  // The next run has what this one freed. Where sizes change, more and more of
+  // it is of no use to anyone.
+  void Tidy() {
+    const auto now = base::Clock::now();
+    if (now - tidied_ < kTidyEvery) return;
+    tidied_ = now;
+    if (base::FreedBytes() > kKeptBytes) base::ReturnFreedMemory();
+  }
+
   absl::Status Obey(const Run& run, std::vector<Fd> fds) {
     outputs_.Release(run.released);
     if (run.release_memory) {
@@ -219,6 +235,7 @@ class Slot {
 
   const std::unique_ptr<engine::Engine> engine_;
   Channel channel_;
+  base::Clock::time_point tidied_;
   std::unique_ptr<Segment> inputs_;
   Outputs outputs_;
 };
@@ -290,6 +307,8 @@ int RunModel(Channel control, std::vector<Channel> slots) {
   LoadOptions options;
   if (!message.ok() || !Decode((*message)->bytes, &options)) return 1;
   prctl(PR_SET_NAME, "paddle_worker");
+  // OpenVINO keeps its memory itself.
+  if (!IsOpenVino(options.cpu_engine)) base::KeepFreedMemory();
   std::vector<std::unique_ptr<engine::Engine>> engines;
   // In a thread that never ends, as all that touches Paddle; it is lent until
   // the process ends, so that no run is given it. The engine's own threads, of

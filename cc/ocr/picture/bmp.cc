@@ -36,6 +36,7 @@ struct Bmp {
   size_t palette = 0;                  // where it begins
   size_t colour_bytes = 4;             // of a colour of the palette
   uint32_t colours = 0;
+  Resolution resolution;
 
   size_t RowBytes() const {
     return (static_cast<size_t>(width) * bits + 31) / 32 * 4;
@@ -69,6 +70,10 @@ absl::StatusOr<Bmp> Parse(absl::string_view file) {
     bmp.bits = field(at + 10, 2);
     bmp.compression = field(at + 12, 4);
     bmp.colours = field(at + 28, 4);
+    const auto per_metre = [&](size_t place) {
+      return std::max(0, static_cast<int32_t>(field(place, 4))) * kInch / 100;
+    };
+    bmp.resolution = {per_metre(at + 20), per_metre(at + 24)};
   }
   bmp.from_top = bmp.height < 0;
   bmp.height = std::abs(bmp.height);
@@ -249,6 +254,7 @@ absl::StatusOr<Header> ReadBmpHeader(absl::string_view file) {
   header.format = Format::kBmp;
   header.width = static_cast<int>(bmp->width);
   header.height = static_cast<int>(bmp->height);
+  header.resolution = bmp->resolution;
   header.working_bytes = 4096;  // the palette
   return header;
 }

@@ -4,11 +4,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "cc/ocr/picture/decode.h"
+#include "cc/ocr/picture/pack.h"
 #include "cc/ocr/picture/picture.h"
 
 namespace ocr {
@@ -31,9 +34,20 @@ absl::Status EndsEarly(absl::string_view format);
 // `why` is a library's word.
 absl::Status Broken(absl::string_view format, absl::string_view why);
 
-// EXIF's orientation of a block of EXIF (a TIFF of its own); 1 where it says
-// none.
-int ExifOrientation(absl::string_view exif);
+// What a block of EXIF (a TIFF of its own) says.
+struct Exif {
+  int orientation = 1;
+  Resolution resolution;
+};
+Exif ReadExif(absl::string_view exif);
+
+constexpr double kInch = 2.54;  // centimetres
+
+// The file's own pixels, where pack.h says so.
+std::optional<PackedPicture> PackedJpeg(absl::string_view file);
+std::optional<PackedPicture> PackedPng(absl::string_view file);
+// A PNG; empty where there is no memory.
+std::string WritePng(const Picture& picture);
 
 // a * b / 255, rounded.
 inline uint8_t Share(int a, int b) {

@@ -150,27 +150,53 @@ absl::Status Broken(absl::string_view format, absl::string_view why) {
       absl::StrCat("the ", format, " is broken: ", why));
 }
 
-int ExifOrientation(absl::string_view exif) {
+Exif ReadExif(absl::string_view exif) {
   constexpr size_t kEntry = 12;
-  constexpr uint32_t kOrientation = 0x112, kShort = 3;
+  enum Tag : uint32_t {
+    kOrientation = 0x112,
+    kAcross = 0x11a,
+    kDown = 0x11b,
+    kUnit = 0x128
+  };
+  enum Type : uint32_t { kShort = 3, kRational = 5 };
+  constexpr uint32_t kCentimetre = 3;
+  Exif said;
   const bool little = absl::StartsWith(exif, absl::string_view("II*\0", 4));
   if (!little && !absl::StartsWith(exif, absl::string_view("MM\0*", 4))) {
-    return 1;
+    return said;
   }
   const auto number = little ? Little : Big;
-  if (exif.size() < 8) return 1;
+  if (exif.size() < 8) return said;
   const size_t directory = number(exif, 4, 4);
-  if (directory > exif.size() || exif.size() - directory < 2) return 1;
+  if (directory > exif.size() || exif.size() - directory < 2) return said;
   const size_t there = (exif.size() - directory - 2) / kEntry;
   const size_t entries = std::min<size_t>(number(exif, directory, 2), there);
+  uint32_t unit = 0;
   for (size_t i = 0; i < entries; ++i) {
     const size_t at = directory + 2 + i * kEntry;
-    if (number(exif, at, 2) != kOrientation) continue;
-    if (number(exif, at + 2, 2) != kShort) return 1;
-    const uint32_t value = number(exif, at + 8, 2);
-    return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+    const uint32_t tag = number(exif, at, 2), type = number(exif, at + 2, 2);
+    if (type == kShort) {
+      const uint32_t value = number(exif, at + 8, 2);
+      if (tag == kOrientation) {
+        said.orientation =
+            value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+      }
+      if (tag == kUnit) unit = value;
+    }
+    if (type == kRational && (tag == kAcross || tag == kDown)) {
+      const size_t place = number(exif, at + 8, 4);
+      if (place > exif.size() || exif.size() - place < 8) continue;
+      const uint32_t parts = number(exif, place + 4, 4);
+      const double value =
+          parts == 0 ? 0 : number(exif, place, 4) / static_cast<double>(parts);
+      (tag == kAcross ? said.resolution.across : said.resolution.down) = value;
+    }
   }
-  return 1;
+  if (unit == kCentimetre) {
+    said.resolution.across *= kInch;
+    said.resolution.down *= kInch;
+  }
+  return said;
 }
 
 void OnWhite(const uint8_t* bgra, size_t pixels, uint8_t* bgr) {

@@ -23,12 +23,19 @@ struct Limits {
 
 enum class Format { kJpeg, kPng, kBmp, kWebp };
 
+// Dots per inch; 0 where a file says none.
+struct Resolution {
+  double across = 0;
+  double down = 0;
+};
+
 struct Header {
   Format format = Format::kJpeg;
   // As it is stored, before `orientation`.
   int width = 0;
   int height = 0;
-  int orientation = 1;  // EXIF's, 1 to 8
+  int orientation = 1;    // EXIF's, 1 to 8
+  Resolution resolution;  // before `orientation` too
   // Upright its width is `height`, and its height `width`.
   bool lies_on_a_side() const { return orientation > 4; }
   // What decoding allocates besides the picture, at most.

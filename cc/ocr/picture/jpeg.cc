@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
+#include <string>
 #include <vector>
 
 // libjpeg's header needs cstdio's FILE before it, which sorting undoes.
@@ -17,6 +19,7 @@
 #include "absl/strings/string_view.h"
 #include "cc/ocr/picture/codecs.h"
 #include "cc/ocr/picture/decode.h"
+#include "cc/ocr/picture/pack.h"
 #include "cc/ocr/picture/picture.h"
 
 namespace ocr {
@@ -135,16 +138,26 @@ class Reader {
   bool too_many_scans_ = false;
 };
 
-int Orientation(const jpeg_decompress_struct& info) {
+Exif ExifOf(const jpeg_decompress_struct& info) {
   constexpr absl::string_view kExif("Exif\0\0", 6);
   for (const auto* m = info.marker_list; m != nullptr; m = m->next) {
     const absl::string_view data(reinterpret_cast<const char*>(m->data),
                                  m->data_length);
     if (absl::StartsWith(data, kExif)) {
-      return ExifOrientation(data.substr(kExif.size()));
+      return ReadExif(data.substr(kExif.size()));
     }
   }
-  return 1;
+  return {};
+}
+
+// JFIF's, which a file has for this; else EXIF's.
+Resolution ResolutionOf(const jpeg_decompress_struct& info, const Exif& exif) {
+  constexpr int kInches = 1, kCentimetres = 2;
+  const bool said = info.saw_JFIF_marker && (info.density_unit == kInches ||
+                                             info.density_unit == kCentimetres);
+  if (!said) return exif.resolution;
+  const double unit = info.density_unit == kInches ? 1 : kInch;
+  return {info.X_density * unit, info.Y_density * unit};
 }
 
 // As Pillow has it. Adobe's programs, and with them all that write CMYK, store
@@ -169,9 +182,29 @@ absl::StatusOr<Header> ReadJpegHeader(absl::string_view file) {
   header.format = Format::kJpeg;
   header.width = static_cast<int>(reader.info().image_width);
   header.height = static_cast<int>(reader.info().image_height);
-  header.orientation = Orientation(reader.info());
+  const Exif exif = ExifOf(reader.info());
+  header.orientation = exif.orientation;
+  header.resolution = ResolutionOf(reader.info(), exif);
   header.working_bytes = reader.WorkingBytes();
   return header;
+}
+
+std::optional<PackedPicture> PackedJpeg(absl::string_view file) {
+  Reader reader(file);
+  if (!reader.ReadHeader()) return std::nullopt;
+  const jpeg_decompress_struct& info = reader.info();
+  const bool grey = info.jpeg_color_space == JCS_GRAYSCALE;
+  if ((!grey && info.jpeg_color_space != JCS_YCbCr) || info.arith_code) {
+    return std::nullopt;
+  }
+  PackedPicture packed;
+  packed.coding = PackedPicture::Coding::kJpeg;
+  packed.width = static_cast<int>(info.image_width);
+  packed.height = static_cast<int>(info.image_height);
+  packed.orientation = ExifOf(info).orientation;
+  packed.channels = grey ? 1 : 3;
+  packed.data = std::string(file);
+  return packed;
 }
 
 absl::Status ReadJpeg(absl::string_view file, Picture& picture) {

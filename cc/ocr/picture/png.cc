@@ -6,13 +6,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "cc/ocr/picture/codecs.h"
 #include "cc/ocr/picture/decode.h"
+#include "cc/ocr/picture/pack.h"
 #include "cc/ocr/picture/picture.h"
 
 namespace ocr {
@@ -24,6 +28,9 @@ constexpr size_t kFrame = 12;  // of a chunk: its length, name and check sum
 struct Chunks {
   int orientation = 1;
   bool transparent = false;  // tRNS
+  Resolution resolution;
+  absl::string_view palette;
+  std::vector<absl::string_view> data;  // IDAT
 };
 
 Chunks Walk(absl::string_view file) {
@@ -33,9 +40,18 @@ Chunks Walk(absl::string_view file) {
     const size_t size = Big(file, at, 4);
     if (size > file.size() - at - kFrame) break;
     const absl::string_view name = file.substr(at + 4, 4);
+    const absl::string_view content = file.substr(at + 8, size);
     if (name == "tRNS") chunks.transparent = true;
+    if (name == "PLTE" && chunks.palette.empty()) chunks.palette = content;
+    if (name == "IDAT") chunks.data.push_back(content);
     if (name == "eXIf") {
-      chunks.orientation = ExifOrientation(file.substr(at + 8, size));
+      const Exif exif = ReadExif(content);
+      chunks.orientation = exif.orientation;
+      if (chunks.resolution.across == 0) chunks.resolution = exif.resolution;
+    }
+    if (name == "pHYs" && size == 9 && content[8] == 1) {
+      chunks.resolution = {Big(content, 0, 4) * kInch / 100,
+                           Big(content, 4, 4) * kInch / 100};
     }
     at += kFrame + size;
   }
@@ -130,6 +146,7 @@ absl::StatusOr<Header> ReadPngHeader(absl::string_view file) {
   header.width = static_cast<int>(width);
   header.height = static_cast<int>(height);
   header.orientation = chunks.orientation;
+  header.resolution = chunks.resolution;
   // libpng's rows, of up to 4 channels of 16 bits: two, and one more for what
   // it does to them; the row on its way to white.
   header.working_bytes = (int64_t{1} << 20) + int64_t{width} * (3 * 8 + 4);
@@ -142,6 +159,48 @@ absl::StatusOr<Header> ReadPngHeader(absl::string_view file) {
   }
   if (bits > 16) return Broken("PNG", "its pixels have too many bits");
   return header;
+}
+
+std::optional<PackedPicture> PackedPng(absl::string_view file) {
+  constexpr size_t kAt = kSignature + 8;
+  const auto header = ReadPngHeader(file);
+  if (!header.ok()) return std::nullopt;
+  const Chunks chunks = Walk(file);
+  const uint32_t bits = Big(file, kAt + 8, 1), kind = Big(file, kAt + 9, 1);
+  const bool interlaced = file[kAt + 12] != 0;
+  if (bits > 8 || (kind & PNG_COLOR_MASK_ALPHA) != 0 || chunks.transparent ||
+      interlaced) {
+    return std::nullopt;
+  }
+  PackedPicture packed;
+  packed.coding = PackedPicture::Coding::kPng;
+  packed.width = header->width;
+  packed.height = header->height;
+  packed.orientation = header->orientation;
+  packed.channels = kind == PNG_COLOR_TYPE_RGB ? 3 : 1;
+  packed.bits = static_cast<int>(bits);
+  if (kind == PNG_COLOR_TYPE_PALETTE) {
+    packed.palette = std::string(chunks.palette);
+    // Of what is not there libpng makes black.
+    packed.palette.resize(size_t{3} << bits);
+  }
+  packed.data = absl::StrJoin(chunks.data, "");
+  return packed;
+}
+
+std::string WritePng(const Picture& picture) {
+  png_image image = {};
+  image.version = PNG_IMAGE_VERSION;
+  image.width = static_cast<png_uint_32>(picture.width);
+  image.height = static_cast<png_uint_32>(picture.height);
+  image.format = PNG_FORMAT_BGR;
+  std::string file(PNG_IMAGE_PNG_SIZE_MAX(image), '\0');
+  png_alloc_size_t size = file.size();
+  const bool written =
+      png_image_write_to_memory(&image, file.data(), &size, 0,
+                                picture.bgr.data(), 0, nullptr) != 0;
+  file.resize(written ? size : 0);
+  return file;
 }
 
 absl::Status ReadPng(absl::string_view file, Picture& picture) {

@@ -288,14 +288,23 @@ Picture Transposed(const Picture& picture) {
   return result;
 }
 
+float Width(const Quadrilateral& corners) {
+  return std::max(Distance(corners[0], corners[1]),
+                  Distance(corners[2], corners[3]));
+}
+
+float Height(const Quadrilateral& corners) {
+  return std::max(Distance(corners[0], corners[3]),
+                  Distance(corners[1], corners[2]));
+}
+
+bool IsHigh(int width, int height) { return height >= 1.5 * width; }
+
 }  // namespace
 
 absl::StatusOr<Picture> Crop(const Picture& picture,
                              const Quadrilateral& corners) {
-  const float wide = std::max(Distance(corners[0], corners[1]),
-                              Distance(corners[2], corners[3]));
-  const float high = std::max(Distance(corners[0], corners[3]),
-                              Distance(corners[1], corners[2]));
+  const float wide = Width(corners), high = Height(corners);
   // Not a number fails both.
   if (!(wide >= 1 && high >= 1 && wide <= INT16_MAX && high <= INT16_MAX)) {
     return absl::InvalidArgumentError(
@@ -310,8 +319,13 @@ absl::StatusOr<Picture> Crop(const Picture& picture,
   const Matrix there = Transform(
       corners, {Corner{0, 0}, Corner{w, 0}, Corner{w, h}, Corner{0, h}});
   Picture result = Warp(picture, Inverse(there), width, height);
-  if (height >= 1.5 * width) return Upright(std::move(result), 8);
+  if (IsHigh(width, height)) return Upright(std::move(result), 8);
   return result;
+}
+
+bool CropIsTurned(const Quadrilateral& corners) {
+  return IsHigh(static_cast<int>(Width(corners)),
+                static_cast<int>(Height(corners)));
 }
 
 Picture Upright(Picture picture, int orientation) {

@@ -29,6 +29,9 @@ using Quadrilateral = std::array<Corner, 4>;
 absl::StatusOr<Picture> Crop(const Picture& picture,
                              const Quadrilateral& corners);
 
+// Whether Crop() makes that quarter turn.
+bool CropIsTurned(const Quadrilateral& corners);
+
 // All eight turns and reflections, by EXIF's numbers: `orientation` says how
 // the picture lies, 1 as it should. What is not 1 to 8 is taken for 1.
 Picture Upright(Picture picture, int orientation);

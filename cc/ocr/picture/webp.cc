@@ -49,7 +49,7 @@ absl::StatusOr<WebPBitstreamFeatures> Features(absl::string_view file) {
   }
 }
 
-int Orientation(absl::string_view file) {
+Exif ExifOf(absl::string_view file) {
   constexpr size_t kFrame = 8;  // of a chunk: its name and length
   size_t at = 12;
   while (at <= file.size() && file.size() - at >= kFrame) {
@@ -58,12 +58,12 @@ int Orientation(absl::string_view file) {
     if (file.substr(at, 4) == "EXIF") {
       // Some programs write what JPEG has before it.
       constexpr absl::string_view kExif("Exif\0\0", 6);
-      return ExifOrientation(
-          absl::StartsWith(data, kExif) ? data.substr(kExif.size()) : data);
+      return ReadExif(absl::StartsWith(data, kExif) ? data.substr(kExif.size())
+                                                    : data);
     }
     at += kFrame + size + size % 2;
   }
-  return 1;
+  return {};
 }
 
 }  // namespace
@@ -81,7 +81,9 @@ absl::StatusOr<Header> ReadWebpHeader(absl::string_view file) {
   header.format = Format::kWebp;
   header.width = features->width;
   header.height = features->height;
-  header.orientation = Orientation(file);
+  const Exif exif = ExifOf(file);
+  header.orientation = exif.orientation;
+  header.resolution = exif.resolution;
   // Of lossy ones some rows; of lossless ones and of alpha, which is coded as
   // these are, the pixels and tables, which the encoder keeps below 54 MB.
   header.working_bytes = (int64_t{1} << 20) + int64_t{features->width} * 256;
