@@ -144,13 +144,13 @@ def reading(
             yield _Server(name, server.port, server.tree, server.ready_seconds)
         return
     log = folder / f"{file_name(name)}.log"
-    models = {name: str(Path(os.environ[name]).absolute()) for name in _MODELS}
+    paths = {name: str(Path(os.environ[name]).absolute()) for name in _MODELS}
     program = os.environ["OCR_LIBRARY" if name == LIBRARY else "OCR_PEER"]
     command = [str(Path(program).absolute()), name]
     with log.open("ab") as errors, pinned(cores):
         context = processes.running(
             command,
-            env=environment() | models,
+            env=environment() | paths,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -143,6 +143,7 @@ def cc_fuzz_test(name, corpus, dictionary = None, runs = 1000, max_len = 4096, s
         dictionary = dictionary,
         options = options,
         program = program,
+        tags = ["manual"],  # the test has its own, and //... would compile everything once more
         target_compatible_with = select({
             Label("//bazel/toolchains:sanitized"): ["@platforms//:incompatible"],
             "//conditions:default": [],

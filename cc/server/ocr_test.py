@@ -1,4 +1,7 @@
-"""The text of pictures, by a real server, beside RapidOCR with the same models."""
+"""The text of pictures, by a real server, beside RapidOCR with the same models.
+
+OpenVINO computes, as in //images:ocr; ocr_command_test has oneDNN.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ KNOWN: list[dict[str, Any]] = json.loads(PAGES.read("pages.json"))
 
 @pytest.fixture(scope="module", name="server")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with reader(tmp_path_factory.mktemp("models")) as server:
+    with reader(tmp_path_factory.mktemp("models"), ["--cpu_engine=openvino"]) as server:
         yield server
 
 
