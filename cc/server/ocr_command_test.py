@@ -13,10 +13,11 @@ from xml.etree import ElementTree
 import pytest
 
 from cc.server import serving
-from cc.server.pictures import models, read, reader
+from cc.server.pictures import check_same, models, read, reader
 from cc.server.serving import Server
 
 PAGES = zipfile.ZipFile(os.environ["PAGES"])
+KNOWN: list[dict[str, Any]] = json.loads(PAGES.read("pages.json"))
 FILES = ["hei_16.png", "colour_navy.png", "turned_180_hei.png"]
 
 
@@ -50,6 +51,12 @@ def test_it_answers_to_the_bit_as_the_server_does(
     assert [answer.pop("file") for answer in answers] == files
     assert answers == [read(server, Path(file).read_bytes()) for file in files]
     assert all(texts(answer) for answer in answers)
+
+
+@pytest.mark.parametrize("known", KNOWN[::8], ids=lambda known: known["file"])
+def test_onednn_reads_what_the_reference_reads(server: Server, known: dict[str, Any]) -> None:
+    """All of them are read by OpenVINO, in ocr_test.py."""
+    check_same(read(server, PAGES.read(known["file"]))["lines"], known["answer"])
 
 
 def test_text_is_for_people_and_pipes(server: Server, flags: list[str], files: list[str]) -> None:
