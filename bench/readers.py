@@ -138,8 +138,12 @@ def reading(
         # A library waits as long as it takes; so do a page's lines here.
         flags = [*row.flags, "--queue_timeout_ms=0", "--run_timeout_ms=3600000"]
         flags += [*(f"--ocr_{kind}={model.name}" for kind, model in models.items())]
+        # OpenVINO's runs take turns: all cores are for one.
+        turns = any("openvino" in flag for flag in row.flags)
+        flags += [f"--threads={len(cores) if turns else 1}"]
+        instances = 1 if turns else len(cores)
         site = Site(folder, {name: flags}, {name: row.program})
-        serving = site.serving(name, list(models.values()), cores, instances=len(cores))
+        serving = site.serving(name, list(models.values()), cores, instances=instances)
         with serving as server:
             yield _Server(name, server.port, server.tree, server.ready_seconds)
         return
