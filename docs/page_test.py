@@ -24,7 +24,7 @@ FILES = Path.cwd()
 _HANDS_ON = re.compile(r"//deploy:training.*|//images(/mine)?:.*_run")
 # What is asked for its options in place of programs that need large images.
 _LIKE = {
-    r"//cc:fuzz": "//cc:fuzz_values",
+    r"//cc:fuzz": "//cc/base:fuzz_values",
     r"//deploy:serving_gpu": "//deploy:serving",
     r"//deploy:training(_gpu)?": "//deploy:training_for_test",
     r"//images:(report|verify)(_gpu|_models)?": r"//bazel/image/tests:\1",

@@ -27,8 +27,13 @@ inline void ReturnFreedMemory() {
 // process, which has no second thread yet. jemalloc else gives it back between
 // the operators of a run, and each of the next has its pages made anew: half of
 // the time of a page by PP-OCRv5.
+// Nothing changes where nobody could tell how much that is.
 inline void KeepFreedMemory() {
-  if (mallctl == nullptr) return;
+  size_t pages = 0, size = sizeof(pages);
+  if (mallctl == nullptr ||
+      mallctl("stats.arenas.4096.pdirty", &pages, &size, nullptr, 0) != 0) {
+    return;
+  }
   ssize_t never = -1;
   for (const char* arenas :
        {"arenas.dirty_decay_ms", "arena.0.dirty_decay_ms"}) {

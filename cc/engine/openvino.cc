@@ -84,7 +84,6 @@ absl::Status OpenVinoIsThere() {
 
 absl::Status CheckCpuFor(base::CpuEngine cpu_engine) {
 #if defined(__x86_64__)
-  // AMX comes with it.
   if (cpu_engine != base::CpuEngine::kOpenVinoBfloat16 ||
       __builtin_cpu_supports("avx512bf16")) {
     return absl::OkStatus();

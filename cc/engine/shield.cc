@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "cc/base/freed_memory.h"
 #include "paddle_inference_api.h"
 
 namespace engine {
@@ -20,11 +21,13 @@ constexpr size_t kShapes = 10;
 // recogniser holds 310 MB for six lines of 960 pixels.
 constexpr int64_t kHeldBytes = 128 << 20;
 
-// Of the process. 0: the system does not tell.
-int64_t ResidentBytes() {
+// Of the process, without what runs have freed and the next will have. 0: the
+// system does not tell.
+int64_t UsedBytes() {
   int64_t all = 0, resident = 0;
   std::ifstream("/proc/self/statm") >> all >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
+  return resident * sysconf(_SC_PAGESIZE) -
+         static_cast<int64_t>(base::FreedBytes());
 }
 
 // What Paddle itself makes of the shapes where the cache has a bound. Without
@@ -76,12 +79,12 @@ void Shield::Begin(const std::vector<std::vector<int>>& shapes,
                    std::vector<Lod> lods) {
   thread_ = Thread::Number();
   const bool is_new = met_.emplace(shapes, std::move(lods)).second;
-  before_ = is_new ? std::optional(ResidentBytes()) : std::nullopt;
+  before_ = is_new ? std::optional(UsedBytes()) : std::nullopt;
   TellShapes(shapes);
 }
 
 void Shield::End() {
-  if (before_) held_ += std::max<int64_t>(0, ResidentBytes() - *before_);
+  if (before_) held_ += std::max<int64_t>(0, UsedBytes() - *before_);
 }
 
 }  // namespace engine

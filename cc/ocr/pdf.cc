@@ -246,10 +246,19 @@ absl::StatusOr<std::string> Pdf::AddPage(absl::string_view file,
   std::string content =
       absl::StrCat("q ", Placed(picture->orientation, width, height),
                    " /P Do Q\nBT 3 Tr\n");  // 3: neither filled nor stroked
+  const size_t known = characters_.size();
+  const auto refused = [&](absl::Status status) {
+    // Its characters are no other page's matter.
+    for (size_t i = known; i < characters_.size(); ++i) {
+      codes_.erase(characters_[i]);
+    }
+    characters_.resize(known);
+    return status;
+  };
   for (const TextLine& line : lines) {
     if (line.score < options.score) continue;
     const auto shown = ShownLine(line, page, across, down);
-    if (!shown.ok()) return shown.status();
+    if (!shown.ok()) return refused(shown.status());
     content += *shown;
   }
   content += "ET\n";
@@ -257,8 +266,8 @@ absl::StatusOr<std::string> Pdf::AddPage(absl::string_view file,
   constexpr int64_t kBesides = 100 << 20;
   const auto own = static_cast<int64_t>(picture->data.size() + content.size());
   if (size_ + own + kBesides > kMostBytes) {
-    return absl::OutOfRangeError(
-        "a PDF has at most 10 GB; make one of fewer files");
+    return refused(absl::OutOfRangeError(
+        "a PDF has at most 10 GB; make one of fewer files"));
   }
   // The second line tells programs that look for text that this is none.
   std::string out = pages_ == 0 ? "%PDF-1.5\n%\xe2\xe3\xcf\xd3\n" : "";

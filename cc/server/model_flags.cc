@@ -48,8 +48,8 @@ CLI::Option* ModelFlags::AddCpuEngine(
           [set](const std::string& name) { set(*base::CpuEngineOf(name)); },
           absl::StrCat("onednn; openvino, of Paddle 3, faster for models in "
                        ".pdmodel, whose runs then take turns; "
-                       "openvino_bfloat16, twice as fast where the CPU has "
-                       "such numbers, with 8 bits of their 24; or plain, "
+                       "openvino_bfloat16, nearly twice as fast where the CPU "
+                       "has AMX, with 8 bits of numbers' 24; or plain, "
                        "slower, but with the very bits of the dynamic graph.",
                        help))
       ->check(CLI::IsMember(std::vector<std::string>(base::kCpuEngines.begin(),

@@ -86,8 +86,9 @@ absl::StatusOr<std::unique_ptr<engine::Engine>> OcrCommand::Load(
   if (!own.ok()) return own.status();
   engine::Options options;
   options.model_dir = *directory;
-  options.threads = static_cast<int>(own->threads);
-  options.cpu_engine = own->cpu_engine;
+  const infer::Compute compute = own->Compute();
+  options.threads = compute.threads;
+  options.cpu_engine = compute.cpu_engine;
   auto engine = engine::Engine::Load(options);
   if (!engine.ok()) return engine.status();
   const absl::Status fits =

@@ -20,7 +20,7 @@ LINES = ["请在每天下午五点以前把文件交到三楼办公室", "机器
 
 @pytest.fixture(scope="module", name="server")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    # The engine that reads a page fastest, and in the least memory.
+    # As in //images:ocr.
     with reader(tmp_path_factory.mktemp("models"), ["--cpu_engine=openvino"]) as server:
         yield server
 

@@ -217,7 +217,7 @@ absl::Status PredictOnce(const PredictFlags& flags) {
   const auto own = ModelFlags().Of(flags.model);
   if (!own.ok()) return own.status();
   options.threads = static_cast<int>(flags.threads.value_or(own->threads));
-  options.cpu_engine = flags.cpu_engine.value_or(own->cpu_engine);
+  options.cpu_engine = flags.cpu_engine.value_or(own->Compute().cpu_engine);
   auto devices = ChooseDevices(flags.device.device, engine::BuiltWithCuda());
   if (!devices.ok()) return devices.status();
   if (!devices->gpus.empty()) options.gpu = devices->gpus[0];

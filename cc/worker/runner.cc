@@ -322,6 +322,8 @@ int RunModel(Channel control, std::vector<Channel> slots) {
     loaded.status = absl::ResourceExhaustedError(
         "the worker needs a thread, and the system gives none");
   }
+  // Of what loading and trials have freed a model may ask for little.
+  base::ReturnFreedMemory();
   if (!control.Send(Encode(loaded)).ok() || !loaded.status.ok()) return 1;
 
   std::vector<std::unique_ptr<Slot>> running;

@@ -50,7 +50,7 @@ class Line:
     score: float
     """How sure the recogniser is of it, from 0 to 1, by the mean of its characters."""
     box: tuple[Point, Point, Point, Point]
-    """Its corners, clockwise from the first of the text."""
+    """Its corners, clockwise from its upper left, however the text runs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,7 @@ Exif ReadExif(absl::string_view exif) {
     kUnit = 0x128
   };
   enum Type : uint32_t { kShort = 3, kRational = 5 };
-  constexpr uint32_t kCentimetre = 3;
+  constexpr uint32_t kNone = 1, kCentimetre = 3;
   Exif said;
   const bool little = absl::StartsWith(exif, absl::string_view("II*\0", 4));
   if (!little && !absl::StartsWith(exif, absl::string_view("MM\0*", 4))) {
@@ -192,6 +192,7 @@ Exif ReadExif(absl::string_view exif) {
       (tag == kAcross ? said.resolution.across : said.resolution.down) = value;
     }
   }
+  if (unit == kNone) said.resolution = {};
   if (unit == kCentimetre) {
     said.resolution.across *= kInch;
     said.resolution.down *= kInch;
